@@ -1,0 +1,114 @@
+"""Boxes in an image, padding to a multiple, and the boxes around holes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """Half-open rectangle of pixels: rows top..bottom-1, columns left..right-1."""
+
+    top: int
+    left: int
+    bottom: int
+    right: int
+
+    @property
+    def height(self) -> int:
+        return self.bottom - self.top
+
+    @property
+    def width(self) -> int:
+        return self.right - self.left
+
+    @property
+    def area(self) -> int:
+        return self.height * self.width
+
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        """Index of the box in an array ``HW...``."""
+        return slice(self.top, self.bottom), slice(self.left, self.right)
+
+    def grown(self, margin: int, height: int, width: int) -> Box:
+        """The box with `margin` pixels more on each side, cut at a ``height`` x ``width`` frame."""
+        return Box(
+            max(self.top - margin, 0),
+            max(self.left - margin, 0),
+            min(self.bottom + margin, height),
+            min(self.right + margin, width),
+        )
+
+    def overlaps(self, other: Box) -> bool:
+        """Whether the two boxes share a pixel."""
+        return (
+            self.top < other.bottom
+            and other.top < self.bottom
+            and self.left < other.right
+            and other.left < self.right
+        )
+
+    def union(self, other: Box) -> Box:
+        """The smallest box around both."""
+        return Box(
+            min(self.top, other.top),
+            min(self.left, other.left),
+            max(self.bottom, other.bottom),
+            max(self.right, other.right),
+        )
+
+
+def bounding_box(mask: NDArray[np.bool_]) -> Box | None:
+    """The smallest box around the hole of a bool mask ``HW``; None where there is no hole."""
+    rows = np.flatnonzero(mask.any(axis=1))
+    columns = np.flatnonzero(mask.any(axis=0))
+    if rows.size == 0:
+        return None
+    return Box(int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1)
+
+
+def component_boxes(mask: NDArray[np.bool_]) -> list[Box]:
+    """The bounding box of each 8-connected hole of a bool mask ``HW``, in scan order."""
+    count, _, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
+    boxes = []
+    for left, top, width, height, _ in stats[1:count].tolist():
+        boxes.append(Box(top, left, top + height, left + width))
+    return boxes
+
+
+def merge_overlapping(boxes: list[Box]) -> list[Box]:
+    """Boxes of which no two overlap: overlapping ones are replaced by their union."""
+    merged: list[Box] = []
+    for box in boxes:
+        pending = box
+        while True:
+            hits = [other for other in merged if other.overlaps(pending)]
+            if not hits:
+                break
+            for other in hits:
+                merged.remove(other)
+                pending = pending.union(other)
+        merged.append(pending)
+    return merged
+
+
+def pad_to_multiple(array: NDArray, multiple: int) -> NDArray:  # type: ignore[type-arg]
+    """Grow ``HW...`` at the bottom and right until both sides are multiples of `multiple`.
+
+    Mirrors the content (the edge pixel is not repeated) as far as it reaches, then repeats the
+    edge, so that it works for any size from 1x1. Undo it by cutting ``[:H, :W]``.
+    """
+    height, width = array.shape[:2]
+    down, right = -height % multiple, -width % multiple
+    if not down and not right:
+        return array
+    rest = [(0, 0)] * (array.ndim - 2)
+    mirrored = (min(down, height - 1), min(right, width - 1))
+    array = np.pad(array, [(0, mirrored[0]), (0, mirrored[1]), *rest], mode="reflect")
+    left_over = (down - mirrored[0], right - mirrored[1])
+    return np.pad(array, [(0, left_over[0]), (0, left_over[1]), *rest], mode="edge")

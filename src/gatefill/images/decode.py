@@ -23,7 +23,7 @@ from PIL import (
 from gatefill.images.convert import Planes, from_array, from_pil, to_depth, upright
 from gatefill.images.meta import Meta, clean_dpi, clean_exif, first_line, orientation_of
 from gatefill.images.source import ImageError
-from gatefill.images.tiff16 import DeepTiff
+from gatefill.images.tiff_read import DeepTiff
 
 logger = logging.getLogger(__name__)
 
@@ -62,6 +62,8 @@ def decode(data: bytes, label: str, max_pixels: int) -> Decoded:
             return _decode_deep_tiff(tiff, label, max_pixels)
         image = _OPENERS[format](io.BytesIO(data))
         check_size(*image.size, label, max_pixels)
+        if format == "PNM" and _is_deep_pnm(image):
+            raise ImageError(f"{label}: expected 8 bits in a colour PNM; save deeper ones as PNG")
         decoded = from_opened(image, label)
         if format == "PNG":
             return _with_16_bits(decoded, data, image, label)
@@ -106,13 +108,19 @@ def check_size(width: int, height: int, label: str, max_pixels: int) -> None:
         )
 
 
+def _is_deep_pnm(image: PIL.Image.Image) -> bool:
+    """Whether Pillow would round a colour PNM to 8 bits; grey ones it reads at 16."""
+    assert isinstance(image, PpmImagePlugin.PpmImageFile)
+    return image.mode == "RGB" and image.tile[0].args not in ("RGB", ("RGB", 255))
+
+
 def from_opened(image: PIL.Image.Image, label: str) -> Decoded:
     """Decode a PIL image, opened or made; its planes upright, 16 bits only where PIL has them."""
     format = image.format
     subsampling = _subsampling(image)
+    stored = orientation_of(image.getexif())
     image.load()
-    # Pillow turns TIFFs upright itself while it loads them, and PNGs may hold EXIF behind the
-    # pixels: so the orientation is that of now.
+    # Pillow turns TIFFs upright itself while it loads them.
     exif = image.getexif()
     orientation = orientation_of(exif)
     planes, profile_holds = from_pil(image, label)
@@ -126,7 +134,7 @@ def from_opened(image: PIL.Image.Image, label: str) -> Decoded:
             exif=clean_exif(exif, label),
             icc=icc if profile_holds and isinstance(icc, bytes) and icc else None,
             subsampling=subsampling,
-            dpi=_turned(dpi, orientation),
+            dpi=_turned(dpi, stored),
         ),
     )
 

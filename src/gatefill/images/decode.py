@@ -60,6 +60,8 @@ def decode(data: bytes, label: str, max_pixels: int) -> Decoded:
     try:
         if format == "TIFF" and (tiff := DeepTiff.open(data)) is not None:
             return _decode_deep_tiff(tiff, label, max_pixels)
+        if format == "WebP":
+            check_size(*_webp_size(data), label, max_pixels)
         image = _OPENERS[format](io.BytesIO(data))
         check_size(*image.size, label, max_pixels)
         if format == "PNM" and _is_deep_pnm(image):
@@ -95,6 +97,18 @@ def _format_of(data: bytes, label: str) -> str:
     if data[4:8] == b"ftyp" and data[8:12] in (b"heic", b"heix", b"mif1", b"avif", b"msf1"):
         hint = "; export HEIC and AVIF photos as JPEG or PNG first"
     raise ImageError(f"{label} is no image of a known kind ({', '.join(_OPENERS)}){hint}")
+
+
+def _webp_size(data: bytes) -> tuple[int, int]:
+    """Width and height from a WebP's first chunk: Pillow makes room for them as it opens it."""
+    kind = data[12:16]
+    if kind == b"VP8X":
+        return 1 + int.from_bytes(data[24:27], "little"), 1 + int.from_bytes(data[27:30], "little")
+    if kind == b"VP8L":
+        (bits,) = struct.unpack("<I", data[21:25])
+        return 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
+    width, height = struct.unpack("<HH", data[26:30])
+    return width & 0x3FFF, height & 0x3FFF
 
 
 def check_size(width: int, height: int, label: str, max_pixels: int) -> None:

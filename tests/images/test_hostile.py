@@ -20,9 +20,6 @@ from PIL import Image
 from gatefill.images import ImageError, Photo, read_mask, read_photo
 from tests.images.helpers import mode_image, pil_file, png_chunk, small_files, tiff_file
 
-# Pillow warns about broken EXIF; that it is broken is the point here.
-pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
-
 FILES = dict(small_files())
 STARTS = (b"\xff\xd8\xff\xe0", b"\x89PNG\r\n\x1a\n", b"II*\0\x08\0\0\0", b"MM\0*\0\0\0\x08", b"BM")
 STARTS += (b"GIF89a", b"RIFF\x40\0\0\0WEBPVP8 ", b"P5 ", b"II+\0\x08\0\0\0")
@@ -40,7 +37,10 @@ def failure_of(read: Callable[[], object]) -> str | None:
 
 def assert_photo_or_one_line(data: bytes) -> None:
     """Whatever the bytes are: a photo and a mask, or an error of one line."""
-    for read in (lambda: read_photo(data), lambda: read_mask(data, PHOTO, resize=True)):
+    for read in (
+        lambda: read_photo(data, max_pixels=10**6),
+        lambda: read_mask(data, PHOTO, resize=True, max_pixels=10**6),
+    ):
         message = failure_of(read)
         assert message is None or (message and "\n" not in message)
 
@@ -167,11 +167,9 @@ def test_the_limit_can_be_raised_beyond_pillows_own() -> None:
     assert read_photo(data, max_pixels=10**9).size == (10001, 20000)
 
 
-@pytest.mark.parametrize("size", [(1, 1), (1, 300), (300, 1), (1, 20000)])
+@pytest.mark.parametrize("size", [(1, 1), (1, 300), (300, 1), (1, 16000), (16000, 1)])
 @pytest.mark.parametrize("format", ["png", "jpg", "webp", "tiff", "bmp"])
 def test_thin_photos(size: tuple[int, int], format: str) -> None:
-    if format == "webp" and max(size) > 16383:
-        pytest.skip("longer than WebP can be")
     array = np.random.default_rng(0).integers(0, 256, (*size, 3), np.uint8)
     photo = read_photo(Photo(array).to_bytes(format))
     assert photo.size == size

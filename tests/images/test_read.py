@@ -254,7 +254,6 @@ def test_the_thumbnail_goes_and_the_rest_of_exif_stays() -> None:
     assert photo.to_pil().getexif()[0x010F] == "Maker"
 
 
-@pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow's
 def test_broken_exif_is_no_reason_to_refuse_a_photo() -> None:
     data = pil_file(mode_image("RGB"), "JPEG", exif=b"Exif\x00\x00II*\x00\xff\xff\xff\xff")
     photo = read_photo(data)

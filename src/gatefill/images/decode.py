@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import logging
 import struct
+import warnings
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -22,6 +23,7 @@ from PIL import (
 
 from gatefill.images.convert import Planes, from_array, from_pil, to_depth, upright
 from gatefill.images.meta import Meta, clean_dpi, clean_exif, first_line, orientation_of
+from gatefill.images.opencv import decode_with_opencv
 from gatefill.images.source import ImageError
 from gatefill.images.tiff_read import DeepTiff
 
@@ -58,22 +60,27 @@ def decode(data: bytes, label: str, max_pixels: int) -> Decoded:
     """
     format = _format_of(data, label)
     try:
-        if format == "TIFF" and (tiff := DeepTiff.open(data)) is not None:
-            return _decode_deep_tiff(tiff, label, max_pixels)
-        if format == "WebP":
-            check_size(*_webp_size(data), label, max_pixels)
-        image = _OPENERS[format](io.BytesIO(data))
-        check_size(*image.size, label, max_pixels)
-        if format == "PNM" and _is_deep_pnm(image):
-            raise ImageError(f"{label}: expected 8 bits in a colour PNM; save deeper ones as PNG")
-        decoded = from_opened(image, label)
-        if format == "PNG":
-            return _with_16_bits(decoded, data, image, label)
-        return decoded
+        with warnings.catch_warnings():
+            # Pillow warns about broken EXIF and the like; what matters is raised.
+            warnings.filterwarnings("ignore", module=r"PIL\.")
+            return _decode(data, format, label, max_pixels)
     except ImageError:
         raise
     except Exception as error:  # Pillow, tifffile and OpenCV raise nearly everything there is
         raise ImageError(f"{label}: truncated or corrupt {format} ({first_line(error)})") from error
+
+
+def _decode(data: bytes, format: str, label: str, max_pixels: int) -> Decoded:
+    if format == "TIFF" and (tiff := DeepTiff.open(data)) is not None:
+        return _decode_deep_tiff(tiff, label, max_pixels)
+    if format == "WebP":
+        check_size(*_webp_size(data), label, max_pixels)
+    image = _OPENERS[format](io.BytesIO(data))
+    check_size(*image.size, label, max_pixels)
+    if format == "PNM" and _is_deep_pnm(image):
+        raise ImageError(f"{label}: expected 8 bits in a colour PNM; save deeper ones as PNG")
+    decoded = from_opened(image, label)
+    return _with_16_bits(decoded, data, image, label) if format == "PNG" else decoded
 
 
 def _format_of(data: bytes, label: str) -> str:
@@ -174,33 +181,27 @@ def _turned(dpi: tuple[float, float] | None, orientation: int) -> tuple[float, f
 def _with_16_bits(decoded: Decoded, data: bytes, image: PIL.Image.Image, label: str) -> Decoded:
     """Replace what Pillow rounded to 8 bits in a 16-bit PNG.
 
-    Pillow has decoded it once by now, and by that vouches for it: OpenCV takes truncated files.
+    Pillow has decoded it once by now, and by that vouches for it.
     """
     depth, kind = struct.unpack(">BB", data[24:26])
     if depth != 16 or (kind == 0 and "transparency" not in image.info):
         return decoded
-    import cv2
-
-    found = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    found = decode_with_opencv(data)
     if found is None or found.dtype != np.uint16 or found.shape[:2] != image.size[::-1]:
         raise ImageError(f"{label}: truncated or corrupt PNG")
-    planes = _png_planes(found.reshape(*found.shape[:2], -1), kind, image.info, label)
+    planes = _png_planes(found, kind, image.info)
     return Decoded(_upright(planes, orientation_of(image.getexif())), decoded.meta)
 
 
-def _png_planes(found: Any, kind: int, info: dict[Any, Any], label: str) -> Planes:
-    """Grey or RGB and alpha from OpenCV's BGR(A); `kind` is PNG's colour type 0, 2, 4 or 6."""
-    channels = found.shape[2]
-    alpha = found[..., 3] if channels == 4 else None
-    colour = found[..., 2::-1] if channels >= 3 else found
-    if kind in (0, 4):
-        colour = colour[..., :1]
-    if kind in (0, 2) and "transparency" in info:
-        key = np.atleast_1d(np.asarray(info["transparency"], np.uint16))
-        alpha = np.where((colour == key).all(axis=2), 0, 65535).astype(np.uint16)
-    elif kind in (0, 2):
-        alpha = None
-    return from_array(np.ascontiguousarray(colour), label)._replace(alpha=alpha)
+def _png_planes(found: Any, kind: int, info: dict[Any, Any]) -> Planes:
+    """Grey or RGB and alpha from OpenCV's channels; `kind` is PNG's colour type 0, 2, 4 or 6."""
+    colour = found[..., :1] if kind in (0, 4) else found[..., :3]
+    if kind in (4, 6):
+        return Planes(colour, found[..., 3])
+    if "transparency" not in info:
+        return Planes(colour, None)
+    key = np.atleast_1d(np.asarray(info["transparency"], np.uint16))
+    return Planes(colour, np.where((colour == key).all(axis=2), 0, 65535).astype(np.uint16))
 
 
 def _decode_deep_tiff(tiff: DeepTiff, label: str, max_pixels: int) -> Decoded:

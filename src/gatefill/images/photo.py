@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,10 +17,15 @@ from gatefill.images.write import check_output, encode, format_named, to_pil, wr
 if TYPE_CHECKING:
     import PIL.Image
 
-    from gatefill.geometry import Box
-
 # ITU-R BT.601, as JPEG and Pillow have it.
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+
+
+class Region(Protocol):
+    """A part of a photo, such as `gatefill.geometry.Box`."""
+
+    @property
+    def slices(self) -> tuple[slice, slice]: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +74,7 @@ class Photo:
         """The greatest value of a channel: 255 or 65535."""
         return int(np.iinfo(self.pixels.dtype).max)
 
-    def rgb(self, box: Box | None = None) -> NDArray[np.float32]:
+    def rgb(self, box: Region | None = None) -> NDArray[np.float32]:
         """``HW3`` float32 in [0, 1] of the whole photo or of a box; grey becomes three channels."""
         part = self.pixels if box is None else self.pixels[box.slices]
         floats = part.astype(np.float32)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from gatefill.images.meta import ORIENTATION
+from gatefill.images.opencv import decode_with_opencv
 from gatefill.images.source import ImageError
 
 _PLAIN_COMPRESSIONS = (1, 8, 32946)  # none and deflate: what tifffile reads on its own
@@ -90,21 +91,13 @@ class DeepTiff:
             if array.shape == (channels, self.height, self.width) and page.planarconfig == 2:
                 array = np.moveaxis(array, 0, -1)
             return np.array(array.reshape(shape))
-        import cv2
-
-        found = cv2.imdecode(np.frombuffer(self._data, np.uint8), cv2.IMREAD_UNCHANGED)
-        if found is None or found.reshape(*found.shape[:2], -1).shape != shape:
+        found = decode_with_opencv(self._data)
+        if found is None or found.shape != shape or found.dtype.itemsize * 8 < page.bitspersample:
             raise ImageError(
-                f"{label}: truncated or corrupt, or a TIFF compressed in a way that is not "
-                "supported; save it with deflate or LZW"
+                f"{label}: truncated or corrupt, or a TIFF of {page.bitspersample} bits compressed "
+                "in a way that is not supported; save it with deflate or LZW"
             )
-        if found.dtype.itemsize * 8 < page.bitspersample:
-            raise ImageError(
-                f"{label}: {page.bitspersample} bits with this TIFF compression are not supported"
-            )
-        if channels >= 3:
-            found = cv2.cvtColor(found, cv2.COLOR_BGRA2RGBA if channels == 4 else cv2.COLOR_BGR2RGB)
-        return np.array(found.reshape(shape))
+        return found
 
 
 def _straight(array: NDArray[Any]) -> NDArray[Any]:

@@ -137,6 +137,13 @@ def _resized(hole: NDArray[np.bool_], photo: Photo, allowed: bool) -> NDArray[np
 
 def _grown(hole: NDArray[np.bool_], radius: int) -> NDArray[np.bool_]:
     """Every pixel whose distance to the hole is at most `radius`."""
-    known = (~hole).astype(np.uint8)
+    rows, columns = np.flatnonzero(hole.any(axis=1)), np.flatnonzero(hole.any(axis=0))
+    around = (
+        slice(max(rows[0] - radius, 0), rows[-1] + radius + 1),
+        slice(max(columns[0] - radius, 0), columns[-1] + radius + 1),
+    )
+    known = (~hole[around]).astype(np.uint8)
     distance = cv2.distanceTransform(known, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    return np.asarray(distance <= radius)
+    grown = np.zeros_like(hole)
+    grown[around] = distance <= radius
+    return grown

@@ -142,7 +142,7 @@ def _on_grid(attention: Attention, spacing: int | None) -> list[int]:
         spacing = max(attention.stride, round(float((high - low).max()) / 12))
     elif spacing < 1:
         raise ValueError(f"expected a spacing of at least 1 pixel, got {spacing}")
-    chosen = {}
+    chosen: dict[int, None] = {}
     for row in np.arange(low[0] + (high[0] - low[0]) % spacing / 2, high[0] + 1, spacing):
         for column in np.arange(low[1] + (high[1] - low[1]) % spacing / 2, high[1] + 1, spacing):
             away = np.abs(target - (row, column)).max(axis=1)

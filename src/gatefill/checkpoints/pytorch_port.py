@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
+from gatefill.checkpoints.fit import expect_names
+
 Value = TypeVar("Value")
 
 # The re-trained network's buffer for the fuse step of contextual attention: not a weight.
@@ -87,20 +89,8 @@ def renamed(state: Mapping[str, Value], names: Mapping[str, str]) -> dict[str, V
 
     Raises ValueError naming keys that are missing or that the table does not know.
     """
-    missing, unknown = sorted(set(names) - set(state)), sorted(set(state) - set(names))
-    if missing or unknown:
-        raise ValueError(f"the weights do not fit: {listed(missing=missing, unknown=unknown)}")
+    expect_names(state, names)
     return {names[key]: value for key, value in state.items()}
-
-
-def listed(missing: list[str], unknown: list[str]) -> str:
-    """The first names of both lists, as part of a sentence."""
-    parts = []
-    for what, names in (("missing", missing), ("not known", unknown)):
-        if names:
-            shown = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
-            parts.append(f"{len(names)} {what} ({shown})")
-    return " and ".join(parts)
 
 
 def _names(layers: Iterable[tuple[str, str]]) -> dict[str, str]:

@@ -67,7 +67,8 @@ def read_variables(path: str | os.PathLike[str]) -> dict[str, NDArray[Any]]:
             if re.match(r"(inpaint_net|discriminator)/", name) and "/Adam" not in name
         ]
         return {name: np.asarray(reader.get_tensor(name)) for name in sorted(names)}
-    except (tensorflow.errors.OpError, ValueError) as problem:
+    except (tensorflow.errors.OpError, ValueError, IndexError, RuntimeError) as problem:
+        # The reader turns damage into any of these.
         reason = str(problem).partition("\n")[0]
         raise ValueError(f"{prefix.name} is not a whole TensorFlow checkpoint: {reason}") from None
 

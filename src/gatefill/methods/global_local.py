@@ -1,0 +1,86 @@
+"""Global & Local: consistent image completion (Iizuka et al., SIGGRAPH 2017)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class GlobalLocalConfig:
+    """What a Global & Local completion network is. The default is the published network."""
+
+    width: int = 64  # channels of the first layer; deeper ones have 2 and 4 times
+    mean: tuple[float, float, float] = (0.5, 0.5, 0.5)  # of the training images, fills the hole
+    finish: bool = True  # Telea's fast marching, then Poisson blending, after the network
+    channel_order: Literal["bgr", "rgb"] = "rgb"  # of the network and of `mean`
+
+    @classmethod
+    def compact(cls) -> GlobalLocalConfig:
+        """Half the width, a quarter of the parameters."""
+        return cls(width=32)
+
+
+def _block(
+    channels: int, width: int, kernel: int = 3, stride: int = 1, dilation: int = 1
+) -> nn.Module:
+    """Convolution, batch normalisation, ReLU."""
+    padding = dilation * (kernel - 1) // 2
+    return nn.Sequential(
+        nn.Conv2d(channels, width, kernel, stride, padding, dilation),
+        nn.BatchNorm2d(width),
+        nn.ReLU(),
+    )
+
+
+def _doubling(channels: int, width: int) -> nn.Module:
+    """Deconvolution to twice the size, batch normalisation, ReLU."""
+    return nn.Sequential(
+        nn.ConvTranspose2d(channels, width, 4, 2, 1), nn.BatchNorm2d(width), nn.ReLU()
+    )
+
+
+class GlobalLocalNetwork(nn.Module):
+    """The completion network of table 1."""
+
+    multiple = 4  # sides must be multiples of this
+    mean: Tensor
+
+    def __init__(self, config: GlobalLocalConfig) -> None:
+        super().__init__()
+        self.config = config
+        one, two, four = config.width, 2 * config.width, 4 * config.width
+        self.encoder = nn.Sequential(
+            _block(4, one, kernel=5),
+            _block(one, two, stride=2),
+            _block(two, two),
+            _block(two, four, stride=2),
+            _block(four, four),
+            _block(four, four),
+        )
+        self.dilated = nn.Sequential(*(_block(four, four, dilation=d) for d in (2, 4, 8, 16)))
+        self.decoder = nn.Sequential(
+            _block(four, four),
+            _block(four, four),
+            _doubling(four, two),
+            _block(two, two),
+            _doubling(two, one),
+            _block(one, one // 2),
+            nn.Conv2d(one // 2, 3, 3, 1, 1),
+        )
+        self.register_buffer("mean", torch.tensor(config.mean).view(1, 3, 1, 1), persistent=False)
+
+    def forward(self, image: Tensor, mask: Tensor) -> Tensor:
+        """Fill the holes.
+
+        image: ``B3HW`` in [-1, 1], H and W multiples of 4; what stands in the hole is ignored.
+        mask: ``B1HW``, 1 = hole, one per sample. Returns ``B3HW`` in [-1, 1], the whole frame.
+        """
+        # The network itself works in [0, 1], as the paper's does.
+        filled = (image + 1.0) / 2.0 * (1.0 - mask) + self.mean * mask
+        x = self.encoder(torch.cat([filled, mask], dim=1))
+        x = self.decoder(self.dilated(x))
+        return torch.sigmoid(x) * 2.0 - 1.0

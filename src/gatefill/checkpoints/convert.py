@@ -25,6 +25,7 @@ from gatefill.checkpoints.native import (
     read_header,
     save_weights,
 )
+from gatefill.checkpoints.networks import shapes_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -94,25 +95,28 @@ def convert(
 def read_foreign(path: str | os.PathLike[str]) -> Foreign:
     """The generator in another program's file, as `convert` takes it; same errors."""
     need("torch", "torch", "reading weights")
-    found = _read(path)
-    kind = kind_of(found.arrays)
+    from gatefill.methods.deepfill_v2 import DeepFillV2Network
+
+    content = _read(path)
+    kind = kind_of(content.arrays)
     name = Path(path).name
     if kind is None:
-        some = ", ".join(list(found.arrays)[:3]) or "nothing"
+        some = ", ".join(list(content.arrays)[:3]) or "nothing"
         raise ValueError(
             f"expected weights of DeepFill v2 (official, deepfillv2-pytorch or mmagic), "
             f"but {name} holds {some[:200]}"
         )
     if kind == "mmagic":
-        reasons = "; ".join(mmagic.differences(found.arrays))
+        reasons = "; ".join(mmagic.differences(content.arrays))
         raise ValueError(f"{name} is an {TITLES[kind]}, another network than ours: {reasons}")
     try:
-        state = _our_state(kind, found.arrays)
+        state = _our_state(kind, content.arrays)
         config = _config(kind, state)
-        expect_shapes(_shapes(state), _wanted(config))
+        found = {name: tuple(value.shape) for name, value in state.items()}
+        expect_shapes(found, shapes_of(DeepFillV2Network, config))
     except ValueError as problem:
         raise ValueError(f"{name}, {TITLES[kind]}: {problem}") from None
-    return Foreign(kind, config, state, found.step)
+    return Foreign(kind, config, state, content.step)
 
 
 @dataclass(frozen=True)
@@ -206,17 +210,3 @@ def _config(kind: Kind, state: Mapping[str, Tensor]) -> DeepFillV2Config:
             )
         case _:
             return DeepFillV2Config(width=width, guided=guided)
-
-
-def _wanted(config: DeepFillV2Config) -> dict[str, tuple[int, ...]]:
-    """The shapes of the network's weights, found without allocating any."""
-    import torch
-
-    from gatefill.methods.deepfill_v2 import DeepFillV2Network
-
-    with torch.device("meta"):
-        return _shapes(DeepFillV2Network(config).state_dict())
-
-
-def _shapes(state: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
-    return {name: tuple(value.shape) for name, value in state.items()}

@@ -72,13 +72,13 @@ def test_the_colour_is_whiter_the_nearer(offsets: list[tuple[float, float]]) -> 
 
 
 def test_the_map_paints_the_holes_cells_and_nothing_else() -> None:
-    attention = an_attention([(4, 4), (12, 20)], [(4, 60), (40, 20)])
+    attention = an_attention([(4, 4), (13, 21)], [(4, 60), (41, 21)])
     picture = flow_picture(attention, 47, 64, legend=False)
     assert picture.shape == (47, 64, 3)
     colours = offset_colours(np.array([[0, 56], [28, 0]], np.float32))
     assert (picture[:8, :8] == colours[0]).all()
-    assert (picture[8:16, 16:24] == colours[1]).all()
-    picture[:8, :8] = picture[8:16, 16:24] = 255
+    assert (picture[9:17, 17:25] == colours[1]).all()
+    picture[:8, :8] = picture[9:17, 17:25] = 255
     assert (picture == 255).all()
 
 

@@ -85,8 +85,9 @@ def lines_picture(
 
     image: ``HW3`` RGB uint8; mask: ``HW`` bool, True = hole; spacing: pixels between the points
     (default: about twelve points along the longer side of the hole). A dot is the point in the
-    hole, a ring the place it looked at most; colours are those of `flow_picture`, and the less
-    the weight, compared with the strongest line, the fainter. Returns ``HW3`` RGB uint8.
+    hole, a ring the place it looked at most; the hue is that of the direction in `flow_picture`,
+    and lines are the fainter the less their weight is beside the strongest one's.
+    Returns ``HW3`` RGB uint8.
     """
     if image.shape[:2] != mask.shape:
         raise ValueError(f"expected a mask of size {image.shape[:2]}, got {mask.shape}")
@@ -97,25 +98,40 @@ def lines_picture(
         return picture
 
     chosen = _on_grid(attention, spacing)
-    colours = offset_colours(_offsets(attention))
+    offsets = _offsets(attention)
+    lengths = np.linalg.norm(offsets, axis=1)
+    hues = offset_colours(offsets / np.maximum(lengths, 1e-9)[:, None], longest=1.0)
+    strongest = max(float(attention.weight[chosen, 0].max()), 1e-9)
     thick = max(1, round(max(image.shape[:2]) / 500))
-    strongest = float(attention.weight[chosen, 0].max())
     # Long lines first, so that the short ones stay visible.
-    lengths = np.linalg.norm(_offsets(attention), axis=1)
     for index in sorted(chosen, key=lambda each: -lengths[each]):
-        over = picture.copy()
-        here = _point(attention.target[index])
-        there = _point(attention.source[index, 0])
-        colour = colours[index].tolist()
-        cv2.line(over, here, there, (0, 0, 0), thick + 2, cv2.LINE_AA)
-        cv2.line(over, here, there, colour, thick, cv2.LINE_AA)
-        cv2.circle(over, there, 3 * thick, (0, 0, 0), thick + 2, cv2.LINE_AA)
-        cv2.circle(over, there, 3 * thick, colour, thick, cv2.LINE_AA)
-        cv2.circle(over, here, 2 * thick + 1, (0, 0, 0), -1, cv2.LINE_AA)
-        cv2.circle(over, here, 2 * thick, colour, -1, cv2.LINE_AA)
-        strength = 0.5 + 0.5 * float(attention.weight[index, 0]) / max(strongest, 1e-9)
-        picture = cv2.addWeighted(over, strength, picture, 1 - strength, 0).astype(np.uint8)
+        here, there = _point(attention.target[index]), _point(attention.source[index, 0])
+        strength = 0.5 + 0.5 * float(attention.weight[index, 0]) / strongest
+        _draw_line(picture, here, there, hues[index].tolist(), thick, strength)
     return picture
+
+
+def _draw_line(
+    picture: Picture,
+    here: tuple[int, int],
+    there: tuple[int, int],
+    colour: list[int],
+    thick: int,
+    strength: float,
+) -> None:
+    """Draw a dot `here` (x, y), a ring `there` and a line between them, with a dark rim."""
+    # Only the box around the line is blended: photos are large and lines are many.
+    margin = 6 * thick
+    left, top = (max(min(pair) - margin, 0) for pair in zip(here, there, strict=True))
+    right, bottom = (max(pair) + margin for pair in zip(here, there, strict=True))
+    area = picture[top:bottom, left:right]
+    over = area.copy()
+    here, there = (here[0] - left, here[1] - top), (there[0] - left, there[1] - top)
+    for shade, more in (([0, 0, 0], 2), (colour, 0)):
+        cv2.line(over, here, there, shade, thick + more, cv2.LINE_AA)
+        cv2.circle(over, there, 3 * thick, shade, thick + more, cv2.LINE_AA)
+        cv2.circle(over, here, 2 * thick + more // 2, shade, -1, cv2.LINE_AA)
+    area[:] = np.rint(over * strength + area * (1 - strength)).astype(np.uint8)
 
 
 def _offsets(attention: Attention) -> Offsets:
@@ -124,9 +140,12 @@ def _offsets(attention: Attention) -> Offsets:
 
 
 def _cell(row: int, column: int, stride: int) -> tuple[slice, slice]:
-    """The cell of `stride` x `stride` pixels whose centre is the position."""
-    top, left = row // stride * stride, column // stride * stride
-    return slice(top, top + stride), slice(left, left + stride)
+    """The cell of `stride` x `stride` pixels whose centre is the position.
+
+    Cells need not start at multiples of the stride: a crop's grid starts at the crop's corner.
+    """
+    top, left = row - stride // 2, column - stride // 2
+    return slice(max(top, 0), top + stride), slice(max(left, 0), left + stride)
 
 
 def _point(position: NDArray[np.int32]) -> tuple[int, int]:

@@ -5,8 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+import torch
+from torch import Tensor
+
 from gatefill.layers.padding import Padding, Resizing
-from gatefill.methods.deepfill_v2 import DeepFillV2Config, DeepFillV2Network
+from gatefill.methods.deepfill_v2 import DeepFillV2Config, DeepFillV2Network, Stages
+from gatefill.methods.infos import METHODS
+from gatefill.methods.network import TOP, Frames, NetworkMethod, untrained
 
 
 @dataclass(frozen=True)
@@ -46,3 +51,27 @@ class DeepFillV1Network(DeepFillV2Network):
 
     def __init__(self, config: DeepFillV1Config) -> None:
         super().__init__(config.as_v2())
+        self.released = config
+
+
+class DeepFillV1(NetworkMethod):
+    """DeepFill v1 as a method. Without a network it has random weights and makes noise."""
+
+    def __init__(
+        self,
+        config: DeepFillV1Config | None = None,
+        network: DeepFillV1Network | None = None,
+        device: str | torch.device = "cpu",
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        info = METHODS["deepfill_v1"]
+        if network is None:
+            start = config or DeepFillV1Config()
+            network = untrained(lambda: DeepFillV1Network(start), info.title)
+        self.config = network.released
+        super().__init__(info, network, self.config.channel_order, device, dtype)
+
+    def _run(self, image: Tensor, mask: Tensor, sketch: Tensor | None) -> Frames:
+        assert sketch is None
+        stages: Stages = self.network(image, mask, None, TOP)
+        return Frames(stages.refined, stages.coarse, stages.attention)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
 import torch
@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from gatefill.layers.contextual_attention import Attended, ContextualAttention
 from gatefill.layers.gated import Activation, ConvKind, Convolution
 from gatefill.layers.padding import Padding, Resizing, resize_nearest
+from gatefill.methods.infos import METHODS
+from gatefill.methods.network import TOP, Frames, NetworkMethod, untrained
 
 
 @dataclass(frozen=True)
@@ -188,3 +190,26 @@ class DeepFillV2Network(nn.Module):
             # As the original: two steps keep other pixels than one.
             mask = resize_nearest(mask, height // 4, width // 4, self.config.resizing)
         return resize_nearest(mask, height // 8, width // 8, self.config.resizing)
+
+
+class DeepFillV2(NetworkMethod):
+    """DeepFill v2 as a method. Without a network it has random weights and makes noise."""
+
+    def __init__(
+        self,
+        config: DeepFillV2Config | None = None,
+        network: DeepFillV2Network | None = None,
+        device: str | torch.device = "cpu",
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        info = METHODS["deepfill_v2"]
+        if network is None:
+            start = config or DeepFillV2Config()
+            network = untrained(lambda: DeepFillV2Network(start), info.title)
+        self.config = network.config
+        info = replace(info, takes_sketch=self.config.guided)
+        super().__init__(info, network, self.config.channel_order, device, dtype)
+
+    def _run(self, image: Tensor, mask: Tensor, sketch: Tensor | None) -> Frames:
+        stages: Stages = self.network(image, mask, sketch, TOP)
+        return Frames(stages.refined, stages.coarse, stages.attention)

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
+import cv2
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
+
+from gatefill.methods.base import Fill, Image, Mask, Progress
+from gatefill.methods.infos import METHODS
+from gatefill.methods.network import Frames, NetworkMethod, untrained
 
 
 @dataclass(frozen=True)
@@ -84,3 +91,68 @@ class GlobalLocalNetwork(nn.Module):
         x = self.encoder(torch.cat([filled, mask], dim=1))
         x = self.decoder(self.dilated(x))
         return torch.sigmoid(x) * 2.0 - 1.0
+
+
+class GlobalLocal(NetworkMethod):
+    """Global & Local as a method. Without a network it has random weights and makes noise."""
+
+    def __init__(
+        self,
+        config: GlobalLocalConfig | None = None,
+        network: GlobalLocalNetwork | None = None,
+        device: str | torch.device = "cpu",
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        info = METHODS["global_local"]
+        if network is None:
+            start = config or GlobalLocalConfig()
+            network = untrained(lambda: GlobalLocalNetwork(start), info.title)
+        self.config = network.config
+        super().__init__(info, network, self.config.channel_order, device, dtype)
+
+    def fill(
+        self,
+        image: Image,
+        mask: Mask,
+        sketch: Mask | None = None,
+        progress: Progress | None = None,
+    ) -> Fill:
+        """Fill the hole; see `Method.fill`. Once finished, the network's own frame is `coarse`."""
+        found = super().fill(image, mask, sketch, progress)
+        if not self.config.finish:
+            return found
+        return replace(found, image=finish(found.image, image, mask), coarse=found.image)
+
+    def _run(self, image: Tensor, mask: Tensor, sketch: Tensor | None) -> Frames:
+        assert sketch is None
+        return Frames(self.network(image, mask))
+
+
+def finish(filled: Image, image: Image, mask: Mask) -> Image:
+    """Blend a fill into its photo, as section 4.4 of the paper does.
+
+    filled, image: ``HW3`` float32 in [0, 1]. mask: ``HW`` bool, True = hole. Fast marching (Telea,
+    radius 1) fills the hole from the photo, then Poisson blending lays the gradients of `filled`
+    over it. Both come from OpenCV and work on 8 bits. Returns the whole frame in [0, 1].
+    """
+    # A rim of known pixels, since blending shifts a hole that touches the frame's border.
+    rim = 2
+    hole = np.pad(mask, rim).astype(np.uint8) * 255
+    photo, patch = (
+        np.pad(_bytes(frame), ((rim, rim), (rim, rim), (0, 0)), mode="edge")
+        for frame in (image, filled)
+    )
+    result = cv2.inpaint(photo, hole, 1, cv2.INPAINT_TELEA)
+
+    # The blend starts one pixel inside the hole, and fails on holes that have no such pixel.
+    if cv2.erode(hole, np.ones((3, 3), np.uint8)).any():
+        left, top, width, height = cv2.boundingRect(hole)
+        centre = (left + width // 2, top + height // 2)
+        result = cv2.seamlessClone(patch, result, hole, centre, cv2.NORMAL_CLONE)
+    inside: Image = result[rim:-rim, rim:-rim].astype(np.float32) / np.float32(255.0)
+    return inside
+
+
+def _bytes(frame: Image) -> NDArray[np.uint8]:
+    pixels: NDArray[np.uint8] = np.rint(frame * 255.0).clip(0, 255).astype(np.uint8)
+    return pixels

@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from gatefill.layers.gated import Activation, activate
 from gatefill.layers.padding import Padding, upsample_twice
 from gatefill.layers.partial import partial_convolution
+from gatefill.methods.infos import METHODS
+from gatefill.methods.network import Frames, NetworkMethod, untrained
 
 
 @dataclass(frozen=True)
@@ -120,3 +122,25 @@ class PartialConvNetwork(nn.Module):
         """The normalisations that fine-tuning holds still (section 3.3 of the paper)."""
         encoders = [self.get_submodule(f"enc{i}") for i in range(1, self.config.levels + 1)]
         return [m for e in encoders for m in e.modules() if isinstance(m, nn.BatchNorm2d)]
+
+
+class PartialConv(NetworkMethod):
+    """Partial convolution as a method. Without a network it has random weights and makes noise."""
+
+    def __init__(
+        self,
+        config: PartialConvConfig | None = None,
+        network: PartialConvNetwork | None = None,
+        device: str | torch.device = "cpu",
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        info = METHODS["partial_conv"]
+        if network is None:
+            start = config or PartialConvConfig()
+            network = untrained(lambda: PartialConvNetwork(start), info.title)
+        self.config = network.config
+        super().__init__(info, network, self.config.channel_order, device, dtype)
+
+    def _run(self, image: Tensor, mask: Tensor, sketch: Tensor | None) -> Frames:
+        assert sketch is None
+        return Frames(self.network(image, mask))

@@ -1,0 +1,35 @@
+"""What to say when a part of gatefill needs packages that the core install leaves out."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+
+class MissingExtra(ImportError):  # noqa: N818 - says what is wrong, as a name
+    """A package of an extra is not installed; the message ends with the pip line that adds it."""
+
+
+# The package by whose presence an extra is known.
+MODULES = {
+    "torch": "torch",
+    "train": "lightning_fabric",
+    "serve": "fastapi",
+    "scale": "ray",
+    "export": "onnx",
+    "tensorflow": "tensorflow",
+}
+
+
+def installed(extra: str) -> bool:
+    """Whether the packages of an extra are there; nothing is imported to find out."""
+    return find_spec(MODULES[extra]) is not None
+
+
+def require(extra: str, what: str) -> None:
+    """Raise MissingExtra unless the packages of `extra`, which `what` needs, are installed."""
+    if not installed(extra):
+        module = MODULES[extra]
+        raise MissingExtra(
+            f'{what} needs {module}, which is not installed: pip install "gatefill[{extra}]"',
+            name=module,
+        )

@@ -1,0 +1,25 @@
+"""Photos and masks: the only place that knows files, PIL, EXIF, alpha and bit depths."""
+
+from __future__ import annotations
+
+from gatefill.images.mask import read_mask
+from gatefill.images.mask_check import mask_warnings
+from gatefill.images.meta import Meta
+from gatefill.images.photo import Photo
+from gatefill.images.read import read_photo
+from gatefill.images.source import DEFAULT_MAX_PIXELS, ImageError, Source
+from gatefill.images.write import OUTPUT_SUFFIXES, check_output, write_atomically
+
+__all__ = [
+    "DEFAULT_MAX_PIXELS",
+    "OUTPUT_SUFFIXES",
+    "ImageError",
+    "Meta",
+    "Photo",
+    "Source",
+    "check_output",
+    "mask_warnings",
+    "read_mask",
+    "read_photo",
+    "write_atomically",
+]

@@ -1,0 +1,199 @@
+"""From a file's bytes to planes: which format it is, how large, and what is inside."""
+
+from __future__ import annotations
+
+import io
+import logging
+import struct
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+import PIL.Image
+from PIL import (
+    BmpImagePlugin,
+    GifImagePlugin,
+    JpegImagePlugin,
+    PngImagePlugin,
+    PpmImagePlugin,
+    TiffImagePlugin,
+    WebPImagePlugin,
+)
+
+from gatefill.images.convert import Planes, from_array, from_pil, to_depth, upright
+from gatefill.images.meta import Meta, clean_dpi, clean_exif, first_line, orientation_of
+from gatefill.images.source import ImageError
+from gatefill.images.tiff16 import DeepTiff
+
+logger = logging.getLogger(__name__)
+
+
+class Decoded(NamedTuple):
+    """An upright image and what came with it."""
+
+    planes: Planes
+    meta: Meta
+
+
+# Opened through their own classes and not through `Image.open`, which has a limit of its own that
+# can only be raised for the whole process, and many more formats than anybody sends.
+_OPENERS: dict[str, Callable[[io.BytesIO], PIL.Image.Image]] = {
+    "JPEG": JpegImagePlugin.jpeg_factory,
+    "PNG": PngImagePlugin.PngImageFile,
+    "WebP": WebPImagePlugin.WebPImageFile,
+    "TIFF": TiffImagePlugin.TiffImageFile,
+    "BMP": BmpImagePlugin.BmpImageFile,
+    "GIF": GifImagePlugin.GifImageFile,
+    "PNM": PpmImagePlugin.PpmImageFile,
+}
+_TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_SUBSAMPLINGS = {0: "4:4:4", 1: "4:2:2", 2: "4:2:0"}
+
+
+def decode(data: bytes, label: str, max_pixels: int) -> Decoded:
+    """Decode the first frame of an image file, upright.
+
+    Raises ImageError for whatever is wrong with it, before decoding where it has more than
+    `max_pixels` pixels.
+    """
+    format = _format_of(data, label)
+    try:
+        if format == "TIFF" and (tiff := DeepTiff.open(data)) is not None:
+            return _decode_deep_tiff(tiff, label, max_pixels)
+        image = _OPENERS[format](io.BytesIO(data))
+        check_size(*image.size, label, max_pixels)
+        decoded = from_opened(image, label)
+        if format == "PNG":
+            return _with_16_bits(decoded, data, image, label)
+        return decoded
+    except ImageError:
+        raise
+    except Exception as error:  # Pillow, tifffile and OpenCV raise nearly everything there is
+        raise ImageError(f"{label}: truncated or corrupt {format} ({first_line(error)})") from error
+
+
+def _format_of(data: bytes, label: str) -> str:
+    if not data:
+        raise ImageError(f"{label} is empty")
+    if data.startswith(b"\xff\xd8\xff"):
+        return "JPEG"
+    if data.startswith(b"\x89PNG\r\n\x1a\n"):
+        return "PNG"
+    if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
+        return "WebP"
+    if data.startswith(_TIFF_STARTS):
+        return "TIFF"
+    if data.startswith(b"BM"):
+        return "BMP"
+    if data.startswith((b"GIF87a", b"GIF89a")):
+        return "GIF"
+    if data[:1] == b"P" and data[1:2] in b"123456" and data[2:3].isspace():
+        return "PNM"
+    hint = ""
+    if data[4:8] == b"ftyp" and data[8:12] in (b"heic", b"heix", b"mif1", b"avif", b"msf1"):
+        hint = "; export HEIC and AVIF photos as JPEG or PNG first"
+    raise ImageError(f"{label} is no image of a known kind ({', '.join(_OPENERS)}){hint}")
+
+
+def check_size(width: int, height: int, label: str, max_pixels: int) -> None:
+    """Raise ImageError where an image has no pixels, or more than `max_pixels`."""
+    if width < 1 or height < 1:
+        raise ImageError(f"{label}: expected at least one pixel, got {width} x {height}")
+    if width * height > max_pixels:
+        raise ImageError(
+            f"{label} has {width} x {height} = {width * height:,} pixels, more than the limit of "
+            f"{max_pixels:,}; raise max_pixels (--max-pixels on the command line) to read it"
+        )
+
+
+def from_opened(image: PIL.Image.Image, label: str) -> Decoded:
+    """Decode a PIL image, opened or made; its planes upright, 16 bits only where PIL has them."""
+    format = image.format
+    subsampling = _subsampling(image)
+    image.load()
+    # Pillow turns TIFFs upright itself while it loads them, and PNGs may hold EXIF behind the
+    # pixels: so the orientation is that of now.
+    exif = image.getexif()
+    orientation = orientation_of(exif)
+    planes, profile_holds = from_pil(image, label)
+    icc = image.info.get("icc_profile")
+    dpi = clean_dpi(image.info.get("dpi"))
+    return Decoded(
+        _upright(planes, orientation),
+        Meta(
+            name=label,
+            format=format,
+            exif=clean_exif(exif, label),
+            icc=icc if profile_holds and isinstance(icc, bytes) and icc else None,
+            subsampling=subsampling,
+            dpi=_turned(dpi, orientation),
+        ),
+    )
+
+
+def _subsampling(image: PIL.Image.Image) -> str | None:
+    if not isinstance(image, JpegImagePlugin.JpegImageFile) or image.layers != 3:
+        return None
+    # Kinds that Pillow cannot write (4:1:1, 4:4:0) become 4:4:4, which loses nothing.
+    return _SUBSAMPLINGS.get(JpegImagePlugin.get_sampling(image), "4:4:4")
+
+
+def _upright(planes: Planes, orientation: int) -> Planes:
+    colour, alpha = planes
+    return Planes(
+        upright(colour, orientation), None if alpha is None else upright(alpha, orientation)
+    )
+
+
+def _turned(dpi: tuple[float, float] | None, orientation: int) -> tuple[float, float] | None:
+    return (dpi[1], dpi[0]) if dpi and orientation >= 5 else dpi
+
+
+def _with_16_bits(decoded: Decoded, data: bytes, image: PIL.Image.Image, label: str) -> Decoded:
+    """Replace what Pillow rounded to 8 bits in a 16-bit PNG.
+
+    Pillow has decoded it once by now, and by that vouches for it: OpenCV takes truncated files.
+    """
+    depth, kind = struct.unpack(">BB", data[24:26])
+    if depth != 16 or (kind == 0 and "transparency" not in image.info):
+        return decoded
+    import cv2
+
+    found = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if found is None or found.dtype != np.uint16 or found.shape[:2] != image.size[::-1]:
+        raise ImageError(f"{label}: truncated or corrupt PNG")
+    planes = _png_planes(found.reshape(*found.shape[:2], -1), kind, image.info, label)
+    return Decoded(_upright(planes, orientation_of(image.getexif())), decoded.meta)
+
+
+def _png_planes(found: Any, kind: int, info: dict[Any, Any], label: str) -> Planes:
+    """Grey or RGB and alpha from OpenCV's BGR(A); `kind` is PNG's colour type 0, 2, 4 or 6."""
+    channels = found.shape[2]
+    alpha = found[..., 3] if channels == 4 else None
+    colour = found[..., 2::-1] if channels >= 3 else found
+    if kind in (0, 4):
+        colour = colour[..., :1]
+    if kind in (0, 2) and "transparency" in info:
+        key = np.atleast_1d(np.asarray(info["transparency"], np.uint16))
+        alpha = np.where((colour == key).all(axis=2), 0, 65535).astype(np.uint16)
+    elif kind in (0, 2):
+        alpha = None
+    return from_array(np.ascontiguousarray(colour), label)._replace(alpha=alpha)
+
+
+def _decode_deep_tiff(tiff: DeepTiff, label: str, max_pixels: int) -> Decoded:
+    check_size(tiff.width, tiff.height, label, max_pixels)
+    array = tiff.pixels(label)
+    if np.issubdtype(array.dtype, np.floating):
+        logger.warning("%s: its float values are rounded to 16 bits", label)
+    planes = from_array(to_depth(array, label, float_bits=16), label)
+    exif = tiff.exif()
+    orientation = orientation_of(exif)
+    meta = Meta(
+        name=label,
+        format="TIFF",
+        exif=clean_exif(exif, label),
+        icc=tiff.icc,
+        dpi=_turned(clean_dpi(tiff.dpi), orientation),
+    )
+    return Decoded(_upright(planes, orientation), meta)

@@ -1,0 +1,252 @@
+"""A method, the strategy for large photos, and images in and out, behind one call."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gatefill.geometry import Box
+from gatefill.images import (
+    DEFAULT_MAX_PIXELS,
+    ImageError,
+    Photo,
+    Source,
+    mask_warnings,
+    read_mask,
+    read_photo,
+)
+from gatefill.methods import create
+from gatefill.methods.base import Attention, Fill, Image, Mask, Method, Progress, composite
+from gatefill.regions import regions
+from gatefill.result import Result
+
+Large = Literal["crop", "whole"]
+
+
+@dataclass(frozen=True)
+class _Work:
+    """One photo, read and checked."""
+
+    photo: Photo
+    mask: Mask
+    sketch: Mask | None
+    search: Mask | None
+
+
+class Inpainter:
+    """Fills holes in photos with one method. `load` makes it."""
+
+    def __init__(
+        self,
+        method: Method,
+        *,
+        large: Large = "crop",
+        context: float = 1.0,
+        max_pixels: int = DEFAULT_MAX_PIXELS,
+    ) -> None:
+        """Raises ValueError for a `large` or `context` that is none.
+
+        large: ``"crop"`` looks at a box around each hole, so that time and memory follow the hole;
+            ``"whole"`` gives the method the whole photo.
+        context: width of the margin around a hole with ``"crop"``, as a multiple of the side of a
+            square of the hole's area; never below 128 pixels.
+        max_pixels: larger files are refused before they are decoded.
+        """
+        if large not in get_args(Large):
+            raise ValueError(f"expected large as one of 'crop', 'whole', got {large!r}")
+        if not 0 <= context < float("inf"):
+            raise ValueError(f"expected a context of 0 or more, got {context}")
+        self.method = method
+        self.large = large
+        self.context = context
+        self.max_pixels = max_pixels
+
+    def __call__(
+        self,
+        photo: Source | Photo,
+        mask: Source | None = None,
+        *,
+        sketch: Source | None = None,
+        search: Source | None = None,
+        invert_mask: bool = False,
+        grow: int = 0,
+        resize_mask: bool = False,
+        progress: Progress | None = None,
+    ) -> Result:
+        """Fill the hole of one photo; every other pixel comes back bit-identical.
+
+        photo: path, bytes, PIL image, array ``HW``, ``HW3``, ``HW4`` (uint8, uint16, or float in
+            [0, 1]) or torch tensor ``CHW``.
+        mask: the same kinds; white = hole. None takes the transparent part of the photo.
+        sketch: white = edge, of which the part inside the hole guides methods that take one.
+        search: white = where material may be taken from, for methods that copy.
+        invert_mask: black = hole instead.
+        grow: pixels by which the hole is widened on all sides.
+        resize_mask: stretch mask, sketch and search region of another size to the photo's.
+        progress: called with the share of the work done, in [0, 1].
+        Raises ValueError (or FileNotFoundError) for what cannot be read or used.
+        """
+        started = time.perf_counter()
+        work, warnings = self._read(photo, mask, sketch, search, invert_mask, grow, resize_mask)
+        source = Path(photo) if isinstance(photo, (str, Path)) else None
+        fill, boxes = _Filled(work.photo.pixels), self._boxes(work)
+        areas = np.array([np.count_nonzero(work.mask[box.slices]) for box in boxes])
+        done = np.concatenate([[0.0], np.cumsum(areas) / max(areas.sum(), 1)])
+        for number, box in enumerate(boxes):
+            report = _share_of(progress, float(done[number]), float(done[number + 1]))
+            fill.put(work, box, self._fill(work, box, report))
+        if progress is not None:
+            progress(1.0)
+        opaque = work.mask if mask is None else None
+        return Result(
+            photo=work.photo.replaced(fill.pixels, opaque=opaque),
+            mask=work.mask,
+            coarse=None if fill.coarse is None else work.photo.replaced(fill.coarse, opaque=opaque),
+            attention=_joined(fill.attention),
+            method=self.method.info.name,
+            seconds=time.perf_counter() - started,
+            warnings=warnings,
+            source=source,
+        )
+
+    def _read(
+        self,
+        photo: Source | Photo,
+        mask: Source | None,
+        sketch: Source | None,
+        search: Source | None,
+        invert_mask: bool,
+        grow: int,
+        resize_mask: bool,
+    ) -> tuple[_Work, list[str]]:
+        """Everything the call was given, as planes of one size, and what looks odd about it."""
+        info = self.method.info
+        for name, given, takes in (
+            ("sketch", sketch, info.takes_sketch),
+            ("search", search, info.takes_search),
+        ):
+            if given is not None and not takes:
+                raise ValueError(f"{info.name} takes no {name}: leave it out or use another method")
+        if not isinstance(photo, Photo):
+            photo = read_photo(photo, max_pixels=self.max_pixels)
+        hole = read_mask(
+            mask,
+            photo,
+            invert=invert_mask,
+            grow=grow,
+            resize=resize_mask,
+            max_pixels=self.max_pixels,
+        )
+        planes = []
+        for name, given in (("sketch", sketch), ("search region", search)):
+            planes.append(None if given is None else self._plane(given, photo, name, resize_mask))
+        work = _Work(photo, hole, *planes)
+        if work.search is not None and not (work.search & ~hole).any():
+            raise ValueError("expected some of the search region outside the hole, got none")
+        return work, mask_warnings(photo, hole)
+
+    def _plane(self, source: Source, photo: Photo, name: str, resize: bool) -> Mask:
+        try:
+            return read_mask(source, photo, resize=resize, max_pixels=self.max_pixels)
+        except ImageError as error:
+            raise ImageError(f"{name}: {error}") from error
+
+    def _boxes(self, work: _Work) -> list[Box]:
+        if not work.mask.any():
+            return []
+        if self.large == "whole":
+            return [Box(0, 0, *work.mask.shape)]
+        return regions(work.mask, self.context, work.search)
+
+    def _fill(self, work: _Work, box: Box, progress: Progress | None) -> Fill:
+        image, mask = work.photo.rgb(box), work.mask[box.slices]
+        sketch = None if work.sketch is None else work.sketch[box.slices]
+        if work.search is None:
+            return self.method.fill(image, mask, sketch, progress)
+        # Only methods whose info says `takes_search` have this keyword; the protocol has not.
+        method: Any = self.method
+        found: Fill = method.fill(image, mask, sketch, progress, search=work.search[box.slices])
+        return found
+
+
+class _Filled:
+    """The photo's pixels while one box after the other is filled."""
+
+    def __init__(self, pixels: Any) -> None:
+        self.pixels = pixels
+        self.coarse: Any = None
+        self.attention: list[Attention] = []
+
+    def put(self, work: _Work, box: Box, fill: Fill) -> None:
+        if self.pixels is work.photo.pixels:
+            self.pixels = self.pixels.copy()
+        self._paste(self.pixels, work, box, fill.image)
+        if fill.coarse is not None:
+            if self.coarse is None:
+                self.coarse = work.photo.pixels.copy()
+            self._paste(self.coarse, work, box, fill.coarse)
+        if fill.attention is not None:
+            self.attention.append(_moved(fill.attention, box))
+
+    def _paste(self, pixels: Any, work: _Work, box: Box, image: Image) -> None:
+        known: Any = work.photo.pixels[box.slices]
+        filled: Any = work.photo.quantised(image)
+        pixels[box.slices] = composite(filled, known, work.mask[box.slices])
+
+
+def _moved(attention: Attention, box: Box) -> Attention:
+    """Positions in a box as positions in the frame."""
+    corner: NDArray[np.int32] = np.array([box.top, box.left], np.int32)
+    return replace(attention, target=attention.target + corner, source=attention.source + corner)
+
+
+def _joined(parts: list[Attention]) -> Attention | None:
+    """The attention of all boxes as one; each looked at the same number of places."""
+    if not parts:
+        return None
+    return Attention(
+        target=np.concatenate([part.target for part in parts]),
+        source=np.concatenate([part.source for part in parts]),
+        weight=np.concatenate([part.weight for part in parts]),
+        stride=parts[0].stride,
+    )
+
+
+def _share_of(progress: Progress | None, start: float, stop: float) -> Progress | None:
+    """Progress of one box as progress of the whole."""
+    if progress is None:
+        return None
+    return lambda share: progress(start + (stop - start) * share)
+
+
+def load(
+    method: str | Method = "patchmatch",
+    *,
+    config: object | None = None,
+    weights: str | Path | None = None,
+    device: str = "cpu",
+    large: Large = "crop",
+    context: float = 1.0,
+    max_pixels: int = DEFAULT_MAX_PIXELS,
+) -> Inpainter:
+    """An inpainter for a method, by name or ready made; the default needs no weights.
+
+    config: the method's config dataclass, such as ``PatchMatchConfig(patch_size=9)``.
+    weights, device: for networks.
+    large, context, max_pixels: see `Inpainter`.
+    Raises ValueError for an unknown name and for weights that the method does not take, and
+    MissingExtra (an ImportError) where packages of an extra are missing.
+    """
+    if isinstance(method, str):
+        method = create(method, config, weights=weights, device=device)
+    elif config is not None or weights is not None:
+        raise ValueError(
+            "expected config and weights together with a method's name, "
+            f"got them with a ready {method.info.name}"
+        )
+    return Inpainter(method, large=large, context=context, max_pixels=max_pixels)

@@ -1,0 +1,51 @@
+"""Every mask the field trains and tests with, made from a seed.
+
+A generator is a plain function of height, width and a seed or numpy generator; it returns a bool
+mask ``HW``, True = hole.
+"""
+
+from gatefill.masks.base import Chance, Mask, MaskGenerator, generator, hole_share
+from gatefill.masks.bins import HOLE_BINS, sample_in_bin
+from gatefill.masks.boxes import BoxConfig, box, center
+from gatefill.masks.brush import BrushConfig, box_or_brush, brush
+from gatefill.masks.irregular import IrregularConfig, irregular
+from gatefill.masks.lama import lama_medium, lama_thick, lama_thin
+from gatefill.masks.objects import ObjectConfig, Placement, object_mask, place_cutout
+
+MASKS: dict[str, MaskGenerator] = {
+    "box": box,
+    "brush": brush,
+    "box_or_brush": box_or_brush,
+    "lama_thin": lama_thin,
+    "lama_medium": lama_medium,
+    "lama_thick": lama_thick,
+    "irregular": irregular,
+    "center": center,
+}
+"""The kinds that need nothing but a size and a seed; `object_mask` needs cut-outs besides."""
+
+__all__ = [
+    "HOLE_BINS",
+    "MASKS",
+    "BoxConfig",
+    "BrushConfig",
+    "Chance",
+    "IrregularConfig",
+    "Mask",
+    "MaskGenerator",
+    "ObjectConfig",
+    "Placement",
+    "box",
+    "box_or_brush",
+    "brush",
+    "center",
+    "generator",
+    "hole_share",
+    "irregular",
+    "lama_medium",
+    "lama_thick",
+    "lama_thin",
+    "object_mask",
+    "place_cutout",
+    "sample_in_bin",
+]

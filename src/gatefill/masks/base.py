@@ -1,0 +1,60 @@
+"""What all mask generators share: the type of one, its source of chance, what a mask must hold."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Mask = NDArray[np.bool_]
+Canvas = NDArray[np.uint8]
+Chance = np.random.Generator | int
+"""A generator to draw from, or a seed. The same seed gives the same masks on every machine."""
+
+
+class MaskGenerator(Protocol):
+    """Makes one mask: bool ``HW``, True = hole, for any size from 1x1.
+
+    A mask of two pixels or more holds at least one hole pixel and one known pixel; the only pixel
+    of a 1x1 mask is hole. Raises ValueError for sizes below 1.
+    """
+
+    def __call__(self, height: int, width: int, chance: Chance, /) -> Mask: ...
+
+
+def generator(chance: Chance) -> np.random.Generator:
+    """`chance` itself, or a generator seeded with it.
+
+    PCG64 is named, not left to numpy's default, because the default may change one day and the
+    masks of a seed must not.
+    """
+    if isinstance(chance, np.random.Generator):
+        return chance
+    return np.random.Generator(np.random.PCG64(chance))
+
+
+def canvas(height: int, width: int) -> Canvas:
+    """An empty drawing ``HW``. Raises ValueError for sizes below 1."""
+    if height < 1 or width < 1:
+        raise ValueError(f"expected a mask of at least 1x1 pixels, got {height}x{width}")
+    return np.zeros((height, width), np.uint8)
+
+
+def finished(drawing: Canvas, rng: np.random.Generator) -> Mask:
+    """The mask of a drawing, with one random pixel changed where it is all hole or has none.
+
+    That happens on frames of a few pixels only, where a stroke covers everything.
+    """
+    mask = drawing.astype(np.bool_)
+    if mask.size == 1:
+        return np.ones_like(mask)
+    if mask.all() or not mask.any():
+        spot = rng.integers(mask.size)
+        mask.flat[spot] = not mask.flat[spot]
+    return mask
+
+
+def hole_share(mask: Mask) -> float:
+    """The share of hole pixels, in [0, 1]."""
+    return float(mask.mean())

@@ -1,0 +1,47 @@
+"""Masks sorted by how much of the frame is hole."""
+
+from __future__ import annotations
+
+from gatefill.masks.base import Chance, Mask, MaskGenerator, generator, hole_share
+
+HOLE_BINS: dict[str, tuple[float, float]] = {
+    "0-10": (0.0, 0.1),
+    "10-20": (0.1, 0.2),
+    "20-30": (0.2, 0.3),
+    "30-40": (0.3, 0.4),
+    "40-50": (0.4, 0.5),
+    "50-60": (0.5, 0.6),
+}
+"""The usual bins in percent: more than the first number, up to and with the second."""
+
+
+def sample_in_bin(
+    kind: MaskGenerator,
+    height: int,
+    width: int,
+    chance: Chance,
+    low: float,
+    high: float,
+    *,
+    tries: int = 1000,
+) -> Mask:
+    """The first of up to `tries` masks whose hole share lies in (low, high].
+
+    Raises ValueError where none does: the message says which shares came instead.
+    """
+    if not 0 <= low < high <= 1:
+        raise ValueError(f"expected hole shares 0 <= low < high <= 1, got {low} and {high}")
+    if tries < 1:
+        raise ValueError(f"expected at least one try, got {tries}")
+    rng = generator(chance)
+    shares = []
+    for _ in range(tries):
+        mask = kind(height, width, rng)
+        share = hole_share(mask)
+        if low < share <= high:
+            return mask
+        shares.append(share)
+    raise ValueError(
+        f"expected a mask with a hole share between {low:.0%} and {high:.0%}, got none in {tries} "
+        f"tries at {height}x{width}: this kind gave {min(shares):.1%} to {max(shares):.1%}"
+    )

@@ -1,0 +1,70 @@
+"""The brush strokes of the paper, and their union with its box."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from gatefill.masks.base import Chance, Mask, canvas, finished, generator
+from gatefill.masks.boxes import box
+from gatefill.masks.strokes import Point, draw_line, step
+
+
+@dataclass(frozen=True)
+class BrushConfig:
+    """The brush strokes of arXiv 1806.03589; lengths are pixels of a frame of 256x256.
+
+    They grow with the frame's diagonal, so that the hole share is the same at any size.
+    """
+
+    strokes: tuple[int, int] = (1, 3)
+    segments: tuple[int, int] = (4, 11)  # of one stroke
+    turn: float = 2 * math.pi / 5  # mean angle between two segments, radians
+    turn_spread: float = 2 * math.pi / 15
+    width: tuple[float, float] = (12, 40)
+
+
+def brush(height: int, width: int, chance: Chance, config: BrushConfig = BrushConfig()) -> Mask:
+    """The paper's free-form strokes; mean hole share .150.
+
+    The released generator has two defects that are not repeated: its random flips had no effect,
+    and it swapped height and width.
+    """
+    rng = generator(chance)
+    drawing = canvas(height, width)
+    for _ in range(rng.integers(*config.strokes, endpoint=True)):
+        points = _stroke_points(height, width, rng, config)
+        scale = math.hypot(height, width) / math.hypot(256, 256)
+        radius = int(rng.uniform(*config.width) * scale) // 2
+        draw_line(drawing, points, 2 * radius)
+    if rng.random() < 0.5:
+        drawing = drawing[::-1]
+    if rng.random() < 0.5:
+        drawing = drawing[:, ::-1]
+    return finished(drawing, rng)
+
+
+def _stroke_points(
+    height: int, width: int, rng: np.random.Generator, config: BrushConfig
+) -> list[Point]:
+    """The corners of one stroke: a zigzag whose every other segment turns the other way."""
+    reach = math.hypot(height, width) / 8
+    least = config.turn - rng.uniform(0, config.turn_spread)
+    most = config.turn + rng.uniform(0, config.turn_spread)
+    points = [(int(rng.integers(width)), int(rng.integers(height)))]
+    for segment in range(rng.integers(*config.segments, endpoint=True)):
+        angle = rng.uniform(least, most)
+        if segment % 2 == 0:
+            angle = 2 * math.pi - angle
+        length = min(max(rng.normal(reach, reach // 2), 0), 2 * reach)
+        points.append(step(points[-1], angle, length, height, width))
+    return points
+
+
+def box_or_brush(height: int, width: int, chance: Chance) -> Mask:
+    """The union of a box and brush strokes, as DeepFill v2 trains with; mean hole share .309."""
+    rng = generator(chance)
+    union = box(height, width, rng) | brush(height, width, rng)
+    return finished(union.astype(np.uint8), rng)

@@ -1,0 +1,72 @@
+"""From a method's name to the method; its module is imported only here, when it is chosen."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TypeVar
+
+from gatefill.extras import require
+from gatefill.methods.base import Method, MethodInfo
+from gatefill.methods.infos import METHODS
+
+Config = TypeVar("Config")
+
+
+def info_of(name: str) -> MethodInfo:
+    """The table's row of a method. Raises ValueError for an unknown name, with close ones."""
+    if name in METHODS:
+        return METHODS[name]
+    near = get_close_matches(name.lower().replace("-", "_"), METHODS, n=3)
+    hint = f"; did you mean {' or '.join(near)}?" if near else ""
+    raise ValueError(f"expected a method, one of {', '.join(METHODS)}, got {name!r}{hint}")
+
+
+def create(
+    name: str,
+    config: object | None = None,
+    *,
+    weights: str | Path | None = None,
+    device: str = "cpu",
+) -> Method:
+    """The method of that name, ready to fill.
+
+    config: its config dataclass; None takes the defaults.
+    weights, device: of networks: a file, and where torch is to run.
+    Raises ValueError for an unknown name, a config of another method, weights for a method that
+    takes none; MissingExtra (an ImportError) where packages are missing.
+    """
+    info = info_of(name)
+    for extra in info.needs:
+        require(extra, name)
+    if weights is not None and not info.takes_weights:
+        raise ValueError(f"expected no weights for {name}, which needs none, got {weights}")
+    if name == "patchmatch":
+        from gatefill.methods.patchmatch import PatchMatch, PatchMatchConfig
+
+        if device != "cpu":
+            raise ValueError(f"expected device 'cpu' for {name}, got {device!r}")
+        return PatchMatch(_fitting(config, PatchMatchConfig, name))
+    raise AssertionError(f"{name} stands in the table of methods but cannot be created")
+
+
+def default_config(name: str) -> object:
+    """The config dataclass of a method with its defaults, to be changed and given to `create`."""
+    info = info_of(name)
+    for extra in info.needs:
+        require(extra, name)
+    if name == "patchmatch":
+        from gatefill.methods.patchmatch import PatchMatchConfig
+
+        return PatchMatchConfig()
+    raise AssertionError(f"{name} stands in the table of methods but has no config")
+
+
+def _fitting(config: object | None, kind: type[Config], name: str) -> Config:
+    if config is None:
+        return kind()
+    if not isinstance(config, kind):
+        raise ValueError(
+            f"expected a {kind.__name__} as config of {name}, got {type(config).__name__}"
+        )
+    return config

@@ -1,0 +1,68 @@
+"""What an inpainter hands back."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gatefill.images import ImageError, Photo
+
+if TYPE_CHECKING:
+    import PIL.Image
+
+    from gatefill.methods.base import Attention
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """A filled photo, and how it came about."""
+
+    photo: Photo  # in the source's own depth, with its EXIF data, ICC profile and alpha
+    mask: NDArray[np.bool_]  # HW, True = filled
+    method: str
+    seconds: float  # reading the input and filling it
+    warnings: list[str] = field(default_factory=list)  # sentences for the user
+    coarse: Photo | None = None  # the first stage's fill, of methods that have two
+    attention: Attention | None = None  # where it looked, of methods that tell; frame coordinates
+    source: Path | None = None  # the photo's file, where it was given as a path
+
+    @cached_property
+    def image(self) -> PIL.Image.Image:
+        """The filled photo as a PIL image; 16-bit colour is rounded to the 8 bits PIL has."""
+        return self.photo.to_pil()
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        """``HW`` grey or ``HW3`` RGB, uint8 or uint16 as the source has it; without alpha."""
+        pixels = self.photo.pixels
+        if pixels.shape[2] == 1:
+            pixels = pixels[..., 0]
+        wanted = pixels.dtype if dtype is None else np.dtype(dtype)
+        if copy is False and wanted != pixels.dtype:
+            raise ValueError(f"expected dtype {pixels.dtype} for an array without a copy")
+        return pixels.astype(wanted, copy=bool(copy))
+
+    def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
+        """Write a file whose format follows its name; see `Photo.save`.
+
+        Raises ImageError (a ValueError) where `path` is the source photo, unless `overwrite`.
+        """
+        if not overwrite and same_file(self.source, path):
+            raise ImageError(
+                f"{os.fspath(path)} is the photo itself: choose another name, "
+                "or allow it with overwrite=True (--overwrite)"
+            )
+        self.photo.save(path)
+
+
+def same_file(one: str | os.PathLike[str] | None, other: str | os.PathLike[str]) -> bool:
+    """Whether two paths, of which one may be missing, lead to the same existing file."""
+    try:
+        return one is not None and Path(other).exists() and Path(one).samefile(other)
+    except (OSError, ValueError):  # vanished, not allowed, or no possible name
+        return False

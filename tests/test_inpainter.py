@@ -1,0 +1,347 @@
+"""The one call: images of all kinds in, known pixels bit-identical out, cost that follows holes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import PIL.Image
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import gatefill
+from gatefill.images import ImageError, Photo
+from gatefill.inpainter import Inpainter, load
+from gatefill.methods import Attention, Fill, MethodInfo
+
+
+class Nearest:
+    """Fills each hole pixel with the nearest known one, and tells which that was."""
+
+    def __init__(self) -> None:
+        self.sizes: list[tuple[int, int]] = []  # of the frames it was given
+
+    @property
+    def info(self) -> MethodInfo:
+        return MethodInfo(
+            name="nearest",
+            title="Nearest pixel",
+            paper="none",
+            semantic=False,
+            non_local=False,
+            free_form=True,
+            user_guided=False,
+            takes_search=True,
+        )
+
+    def fill(
+        self,
+        image: np.ndarray,
+        mask: np.ndarray,
+        sketch: np.ndarray | None = None,
+        progress: Any = None,
+        *,
+        search: np.ndarray | None = None,
+    ) -> Fill:
+        assert sketch is None
+        assert mask.any()
+        assert not mask.all()
+        self.sizes.append(mask.shape)
+        known = ~mask if search is None else search & ~mask
+        _, labels = cv2.distanceTransformWithLabels(
+            (~known).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
+        )
+        sources = np.zeros((labels.max() + 1, 2), np.int32)
+        sources[labels[known]] = np.argwhere(known)
+        target = np.argwhere(mask).astype(np.int32)
+        source = sources[labels[mask]]
+        filled = image.copy()
+        filled[mask] = image[source[:, 0], source[:, 1]]
+        coarse = np.full_like(image, image[known].mean(axis=0))
+        for share in (0.0, 0.5, 1.0):
+            if progress is not None:
+                progress(share)
+        weight = np.ones((len(target), 1), np.float32)
+        return Fill(filled, coarse, Attention(target, source[:, None], weight, 1))
+
+
+HOLE = 255  # what stands in holes here; known pixels stay below 200
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray]:
+    """A photo (grey, RGB or RGBA; 8 or 16 bits) and a mask of the same size, never all hole."""
+    height, width = draw(st.integers(1, 400)), draw(st.integers(1, 60))
+    if draw(st.booleans()):
+        height, width = width, height
+    dtype = draw(st.sampled_from([np.uint8, np.uint16]))
+    shape = draw(st.sampled_from([(), (3,), (4,)]))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    photo = rng.integers(0, 200, (height, width, *shape)).astype(dtype)
+    if dtype == np.uint16:
+        photo *= 257
+        photo += rng.integers(0, 7, photo.shape).astype(dtype)
+    mask = rng.random((height, width)) < draw(st.sampled_from([0.002, 0.1, 0.9]))
+    mask[rng.integers(height), rng.integers(width)] = False
+    colour = photo[..., :3] if shape else photo
+    colour[mask] = np.iinfo(dtype).max
+    return photo, mask
+
+
+@given(cases(), st.sampled_from(["crop", "whole"]))
+def test_known_pixels_come_back_bit_identical_and_holes_are_filled(
+    case: tuple[np.ndarray, np.ndarray], large: Any
+) -> None:
+    photo, mask = case
+    result = Inpainter(Nearest(), large=large)(photo, mask)
+    filled = np.asarray(result)
+    colour = photo[..., :3] if photo.ndim == 3 else photo
+    assert filled.dtype == photo.dtype
+    assert filled.shape == colour.shape
+    np.testing.assert_array_equal(filled[~mask], colour[~mask])
+    assert (filled[mask] < np.iinfo(photo.dtype).max).all()
+    if photo.ndim == 3 and photo.shape[2] == 4:
+        np.testing.assert_array_equal(result.photo.alpha, photo[..., 3])
+    np.testing.assert_array_equal(result.mask, mask)
+
+
+@given(cases(), st.sampled_from(["crop", "whole"]))
+def test_attention_is_told_in_frame_coordinates(
+    case: tuple[np.ndarray, np.ndarray], large: Any
+) -> None:
+    photo, mask = case
+    result = Inpainter(Nearest(), large=large)(photo, mask)
+    if not mask.any():
+        assert result.attention is None
+        return
+    attention = result.attention
+    assert attention is not None
+    rows, columns = attention.target.T
+    seen = np.zeros_like(mask)
+    seen[rows, columns] = True
+    np.testing.assert_array_equal(seen, mask)
+    source_rows, source_columns = attention.source[:, 0].T
+    filled = np.asarray(result)
+    np.testing.assert_array_equal(
+        filled[rows, columns],
+        photo[..., :3][source_rows, source_columns]
+        if photo.ndim == 3
+        else photo[source_rows, source_columns],
+    )
+
+
+@pytest.fixture
+def scene() -> tuple[np.ndarray, np.ndarray]:
+    """A photo of 12 megapixels with two small holes far from each other."""
+    photo = np.random.default_rng(0).integers(0, 200, (3000, 4000, 3)).astype(np.uint8)
+    mask = np.zeros((3000, 4000), bool)
+    mask[100:140, 200:260] = mask[2500:2510, 3500:3510] = True
+    photo[mask] = HOLE
+    return photo, mask
+
+
+def test_large_photos_are_looked_at_around_their_holes(
+    scene: tuple[np.ndarray, np.ndarray],
+) -> None:
+    photo, mask = scene
+    method = Nearest()
+    shares: list[float] = []
+    result = Inpainter(method)(photo, mask, progress=shares.append)
+    assert method.sizes == [(268, 316), (266, 266)]
+    assert (np.asarray(result)[mask] < HOLE).all()
+    assert shares == sorted(shares)
+    assert shares[0] == 0
+    assert shares[-1] == 1
+    # The first box has 2400 of 2500 hole pixels.
+    assert shares[1] == pytest.approx(0.48)
+    assert shares[2] == pytest.approx(0.96)
+
+    whole = Nearest()
+    Inpainter(whole, large="whole")(photo, mask)
+    assert whole.sizes == [(3000, 4000)]
+
+
+def test_material_comes_from_the_search_region(scene: tuple[np.ndarray, np.ndarray]) -> None:
+    photo, mask = scene
+    photo[700:720, 900:940] = (1, 250, 3)
+    search = np.zeros_like(mask)
+    search[700:720, 900:940] = True
+    result = Inpainter(Nearest())(photo, mask, search=search)
+    assert (np.asarray(result)[mask] == (1, 250, 3)).all()
+    with pytest.raises(ValueError, match="some of the search region outside the hole, got none"):
+        Inpainter(Nearest())(photo, mask, search=mask)
+
+
+def test_coarse_is_the_first_fill_on_the_photo() -> None:
+    photo = np.full((20, 30), 100, np.uint8)
+    photo[:, :10] = 40
+    mask = np.zeros((20, 30), bool)
+    mask[5:9, 12:20] = True
+    result = Inpainter(Nearest())(photo, mask)
+    assert result.coarse is not None
+    coarse = result.coarse.pixels[..., 0]
+    np.testing.assert_array_equal(coarse[~mask], photo[~mask])
+    assert np.unique(coarse[mask]).tolist() == [79]  # (200 * 40 + 368 * 100) / 568
+
+
+def photo_and_mask() -> tuple[np.ndarray, np.ndarray]:
+    photo = np.random.default_rng(1).integers(0, 200, (30, 40, 3)).astype(np.uint8)
+    mask = np.zeros((30, 40), bool)
+    mask[10:14, 20:29] = True
+    return photo, mask
+
+
+def test_paths_pil_images_arrays_and_tensors_give_the_same(tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch")
+    photo, mask = photo_and_mask()
+    inpaint = Inpainter(Nearest())
+    expected = np.asarray(inpaint(photo, mask))
+    PIL.Image.fromarray(photo).save(tmp_path / "photo.png")
+    PIL.Image.fromarray(mask).save(tmp_path / "mask.png")
+    pairs: list[tuple[Any, Any]] = [
+        (tmp_path / "photo.png", tmp_path / "mask.png"),
+        (str(tmp_path / "photo.png"), str(tmp_path / "mask.png")),
+        (PIL.Image.fromarray(photo), PIL.Image.fromarray(mask)),
+        (torch.from_numpy(photo).permute(2, 0, 1), torch.from_numpy(mask)),
+        (torch.from_numpy(photo).permute(2, 0, 1).float() / 255, mask.astype(np.float32)),
+        (Photo(photo), mask),
+    ]
+    for given_photo, given_mask in pairs:
+        result = inpaint(given_photo, given_mask)
+        np.testing.assert_array_equal(np.asarray(result), expected)
+        np.testing.assert_array_equal(np.asarray(result.image), expected)
+
+
+def test_mask_options_reach_the_mask() -> None:
+    photo, mask = photo_and_mask()
+    inpaint = Inpainter(Nearest())
+    np.testing.assert_array_equal(inpaint(photo, ~mask, invert_mask=True).mask, mask)
+    assert inpaint(photo, mask, grow=1).mask.sum() > mask.sum()
+    small = mask[::2, ::2]
+    with pytest.raises(ValueError, match=r"20 x 15.*40 x 30"):
+        inpaint(photo, small)
+    assert inpaint(photo, small, resize_mask=True).mask.shape == mask.shape
+
+
+def test_a_transparent_part_is_filled_and_becomes_opaque() -> None:
+    photo, mask = photo_and_mask()
+    rgba = np.dstack([photo, np.where(mask, 0, 255).astype(np.uint8)])
+    result = Inpainter(Nearest())(rgba)
+    np.testing.assert_array_equal(result.mask, mask)
+    assert result.photo.alpha is None
+    np.testing.assert_array_equal(np.asarray(result)[~mask], photo[~mask])
+
+
+def test_an_empty_mask_changes_nothing_and_says_so() -> None:
+    photo, mask = photo_and_mask()
+    method = Nearest()
+    shares: list[float] = []
+    result = Inpainter(method)(photo, np.zeros_like(mask), progress=shares.append)
+    np.testing.assert_array_equal(np.asarray(result), photo)
+    assert method.sizes == []
+    assert shares == [1.0]
+    assert len(result.warnings) == 1
+    assert "empty" in result.warnings[0]
+
+
+def test_a_mask_of_everything_is_an_error() -> None:
+    photo, mask = photo_and_mask()
+    with pytest.raises(ValueError, match="covers the whole photo"):
+        Inpainter(Nearest())(photo, np.ones_like(mask))
+
+
+def test_a_mask_that_looks_inverted_is_warned_about() -> None:
+    photo, mask = photo_and_mask()
+    result = Inpainter(Nearest())(photo, ~mask)
+    assert any("inverted" in warning for warning in result.warnings)
+
+
+def test_what_a_method_does_not_take_is_refused() -> None:
+    photo, mask = photo_and_mask()
+    with pytest.raises(ValueError, match="nearest takes no sketch"):
+        Inpainter(Nearest())(photo, mask, sketch=mask)
+
+
+def test_sizes_of_sketch_and_search_are_checked_by_name() -> None:
+    photo, mask = photo_and_mask()
+    with pytest.raises(ValueError, match=r"search region: .*20 x 15"):
+        Inpainter(Nearest())(photo, mask, search=mask[::2, ::2])
+
+
+def test_wrong_settings_are_refused() -> None:
+    with pytest.raises(ValueError, match="one of 'crop', 'whole', got 'half'"):
+        Inpainter(Nearest(), large="half")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="context of 0 or more, got -1"):
+        Inpainter(Nearest(), context=-1)
+    with pytest.raises(ValueError, match="together with a method's name"):
+        load(Nearest(), weights="x.safetensors")
+    with pytest.raises(ValueError, match="did you mean patchmatch"):
+        load("patch-match")
+    with pytest.raises(ValueError, match="no weights for patchmatch"):
+        load("patchmatch", weights="x.safetensors")
+    with pytest.raises(ValueError, match="expected a PatchMatchConfig as config of patchmatch"):
+        load("patchmatch", config=3)
+
+
+def test_photos_with_too_many_pixels_are_refused(tmp_path: Path) -> None:
+    photo, mask = photo_and_mask()
+    PIL.Image.fromarray(photo).save(tmp_path / "photo.png")
+    with pytest.raises(ValueError, match="1,200"):
+        Inpainter(Nearest(), max_pixels=1000)(tmp_path / "photo.png", mask)
+
+
+def test_the_result_saves_itself_but_not_over_the_photo(tmp_path: Path) -> None:
+    photo, mask = photo_and_mask()
+    source = tmp_path / "photo.png"
+    PIL.Image.fromarray(photo).save(source)
+    before = source.read_bytes()
+    result = Inpainter(Nearest())(source, mask)
+    result.save(tmp_path / "out.png")
+    np.testing.assert_array_equal(np.asarray(PIL.Image.open(tmp_path / "out.png")), result)
+    (tmp_path / "link.png").symlink_to(source)
+    for same in (source, str(source), tmp_path / ".." / tmp_path.name / "photo.png"):
+        with pytest.raises(ImageError, match="is the photo itself"):
+            result.save(same)
+    with pytest.raises(ImageError, match="is the photo itself"):
+        result.save(tmp_path / "link.png")
+    assert source.read_bytes() == before
+    result.save(source, overwrite=True)
+    np.testing.assert_array_equal(np.asarray(PIL.Image.open(source)), result)
+
+
+def test_a_result_is_an_array_of_the_asked_kind() -> None:
+    photo, mask = photo_and_mask()
+    result = Inpainter(Nearest())(photo, mask)
+    assert np.asarray(result, np.float32).dtype == np.float32
+    copy = np.array(result)
+    copy[:] = 0
+    assert np.asarray(result).any()
+    assert result.seconds > 0
+    assert result.method == "nearest"
+
+
+def test_the_public_face() -> None:
+    assert set(gatefill.__all__) <= set(dir(gatefill))
+    assert gatefill.load is load
+    assert gatefill.Inpainter is Inpainter
+    assert gatefill.METHODS is gatefill.methods.METHODS
+    assert "patchmatch" in gatefill.METHODS
+    with pytest.raises(AttributeError, match="no attribute 'lod'"):
+        _ = gatefill.lod
+
+
+def test_the_default_fills_a_photo_with_what_surrounds_the_hole() -> None:
+    """Stripes: the fill must continue them."""
+    photo = np.zeros((64, 64, 3), np.uint8)
+    photo[:, ::8] = photo[:, 1::8] = photo[:, 2::8] = photo[:, 3::8] = 200
+    mask = np.zeros((64, 64), bool)
+    mask[28:36, 24:40] = True
+    spoiled = photo.copy()
+    spoiled[mask] = 100
+    result = gatefill.load()(spoiled, mask)
+    assert result.method == "patchmatch"
+    error = np.abs(np.asarray(result).astype(int) - photo)[mask]
+    assert error.mean() < 10

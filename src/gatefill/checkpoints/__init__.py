@@ -12,7 +12,7 @@ from gatefill.checkpoints.native import (
     read_header,
     save_weights,
 )
-from gatefill.checkpoints.networks import load_network
+from gatefill.checkpoints.networks import load_method, load_network
 
 __all__ = [
     "Description",
@@ -20,6 +20,7 @@ __all__ = [
     "WeightsInfo",
     "convert",
     "describe",
+    "load_method",
     "load_network",
     "load_weights",
     "read_header",

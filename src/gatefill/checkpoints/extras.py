@@ -5,16 +5,20 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-
-class MissingExtra(ImportError):  # noqa: N818 - it says what is missing
-    """An extra of the package is not installed; the message gives the line that installs it."""
+from gatefill.extras import MissingExtra
 
 
 def need(module: str, extra: str, purpose: str) -> Any:
-    """The module `module`, or MissingExtra with the line that installs `extra`."""
+    """The module `module`, or MissingExtra with the line that installs `extra`.
+
+    Other than `gatefill.extras.require` it names the package that is missing: who has torch from
+    elsewhere may still lack safetensors.
+    """
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as problem:
         raise MissingExtra(
-            f'{purpose} needs {problem.name}: pip install "gatefill[{extra}]"'
+            f"{purpose} needs {problem.name}, which is not installed: "
+            f'pip install "gatefill[{extra}]"',
+            name=problem.name,
         ) from problem

@@ -10,11 +10,24 @@ from typing import TYPE_CHECKING, Any
 from gatefill.checkpoints.config import config_from
 from gatefill.checkpoints.fit import Shapes, expect_shapes
 from gatefill.checkpoints.native import WeightsInfo, load_weights
+from gatefill.methods.base import Method
+from gatefill.methods.networks import check_device, network_parts
 
 if TYPE_CHECKING:
     from torch import nn
 
 MAX_SIZE = 4096  # of any whole number in a config; the widest published layer has 512 channels
+
+
+def load_method(path: str | os.PathLike[str], *, device: str = "cpu") -> Method:
+    """The method that a weights file is for, ready to fill.
+
+    device: where torch runs it, such as ``"cuda"``. Raises ValueError as `load_network` does, and
+    for a device that is not there; MissingExtra without torch.
+    """
+    info, network = load_network(path)
+    check_device(device)
+    return network_parts(info.method).method(network=network, device=device)
 
 
 def load_network(path: str | os.PathLike[str]) -> tuple[WeightsInfo, nn.Module]:
@@ -25,40 +38,15 @@ def load_network(path: str | os.PathLike[str]) -> tuple[WeightsInfo, nn.Module]:
     """
     info, state = load_weights(path)
     try:
-        kind, build = network_of(info.method)
-        config = config_from(kind, info.config)
+        parts = network_parts(info.method)
+        config = config_from(parts.config, info.config)
         _expect_sane(info.config)
-        expect_shapes(info.shapes, shapes_of(build, config))
+        expect_shapes(info.shapes, shapes_of(parts.network, config))
     except ValueError as problem:
         raise ValueError(f"{Path(path).name}: {problem}") from None
-    network = build(config)
+    network: nn.Module = parts.network(config)
     network.load_state_dict(state)
     return info, network.eval().requires_grad_(False)
-
-
-def network_of(method: str) -> tuple[type[Any], Callable[[Any], nn.Module]]:
-    """The config dataclass of a method and the network that is built from one."""
-    match method:
-        case "deepfill_v2":
-            from gatefill.methods.deepfill_v2 import DeepFillV2Config, DeepFillV2Network
-
-            return DeepFillV2Config, DeepFillV2Network
-        case "deepfill_v1":
-            from gatefill.methods.deepfill_v1 import DeepFillV1Config, DeepFillV1Network
-
-            return DeepFillV1Config, DeepFillV1Network
-        case "partial_conv":
-            from gatefill.methods.partial_conv import PartialConvConfig, PartialConvNetwork
-
-            return PartialConvConfig, PartialConvNetwork
-        case "global_local":
-            from gatefill.methods.global_local import GlobalLocalConfig, GlobalLocalNetwork
-
-            return GlobalLocalConfig, GlobalLocalNetwork
-    raise ValueError(
-        "expected weights of deepfill_v2, deepfill_v1, partial_conv or global_local, "
-        f"got {method!r:.80}"
-    )
 
 
 def _expect_sane(fields: dict[str, Any]) -> None:

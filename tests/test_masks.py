@@ -61,6 +61,11 @@ def test_size_below_one_is_refused(kind: str) -> None:
         MASKS[kind](0, 5, 0)
 
 
+def test_seed_below_zero_is_refused() -> None:
+    with pytest.raises(ValueError, match="seed of 0 or more, got -1"):
+        masks.brush(5, 5, -1)
+
+
 # First 12 digits of the sha1 over the packed masks of seeds 0..4 at 120x200. They hold for every
 # platform and for OpenCV 4 and 5; when one changes, the masks people trained with change.
 FINGERPRINTS = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,6 +27,8 @@ from gatefill.methods.base import Attention, Fill, Image, Mask, Method, Progress
 from gatefill.photo_attention import in_photo
 from gatefill.regions import regions
 from gatefill.result import Result
+
+logger = logging.getLogger(__name__)
 
 Large = Literal["crop", "whole"]
 DEFAULT_METHOD = "patchmatch"
@@ -92,10 +95,14 @@ class Inpainter:
         grow: pixels by which the hole is widened on all sides.
         resize_mask: stretch mask, sketch and search region of another size to the photo's.
         progress: called with the share of the work done, in [0, 1].
+        What looks wrong with the mask is logged as a warning before the work begins, and stands in
+        the result.
         Raises ValueError (or FileNotFoundError) for what cannot be read or used.
         """
         started = time.perf_counter()
         work, warnings = self._read(photo, mask, sketch, search, invert_mask, grow, resize_mask)
+        for warning in warnings:
+            logger.warning(warning)
         source = Path(photo) if isinstance(photo, (str, Path)) else None
         fill, boxes = _Filled(work.photo.pixels), self._boxes(work)
         areas = np.array([np.count_nonzero(work.mask[box.slices]) for box in boxes])

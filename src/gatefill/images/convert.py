@@ -70,9 +70,10 @@ def to_depth(array: NDArray[Any], label: str, *, float_bits: int = 8) -> Any:
     """
     if array.dtype == np.bool_:
         return array.astype(np.uint8) * np.uint8(255)
-    if array.dtype in (np.uint8, np.uint16):
+    kind, size = array.dtype.kind, array.dtype.itemsize
+    if kind == "u" and size <= 2:
         return array.astype(array.dtype.newbyteorder("="), copy=False)
-    if np.issubdtype(array.dtype, np.floating):
+    if kind == "f":
         low, high = float(array.min()), float(array.max())
         if not (low >= 0 and high <= 1):  # also where there is a NaN
             raise ImageError(
@@ -81,11 +82,11 @@ def to_depth(array: NDArray[Any], label: str, *, float_bits: int = 8) -> Any:
             )
         top = (1 << float_bits) - 1
         return np.rint(array * top).astype(np.uint8 if float_bits == 8 else np.uint16)
-    if array.dtype in (np.uint32, np.int32) and int(array.min()) >= 0 and int(array.max()) <= 65535:
+    if array.dtype in (np.uint32, np.int32) and array.min() >= 0 and array.max() <= 65535:
         return array.astype(np.uint16)
     raise ImageError(
         f"{label}: expected 8 or 16 bits per channel or float in [0, 1], "
-        f"got {array.dtype} from {array.min()} to {array.max()}"
+        f"got {array.dtype}" + (f" from {array.min()} to {array.max()}" if kind in "iu" else "")
     )
 
 

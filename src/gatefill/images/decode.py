@@ -23,7 +23,7 @@ from PIL import (
 from gatefill.images.convert import Planes, from_array, from_pil, to_depth, upright
 from gatefill.images.meta import Meta, clean_dpi, clean_exif, first_line, orientation_of
 from gatefill.images.source import ImageError
-from gatefill.images.tiff16 import DeepTiff
+from gatefill.images.tiff_read import DeepTiff
 
 logger = logging.getLogger(__name__)
 
@@ -60,8 +60,12 @@ def decode(data: bytes, label: str, max_pixels: int) -> Decoded:
     try:
         if format == "TIFF" and (tiff := DeepTiff.open(data)) is not None:
             return _decode_deep_tiff(tiff, label, max_pixels)
+        if format == "WebP":
+            check_size(*_webp_size(data), label, max_pixels)
         image = _OPENERS[format](io.BytesIO(data))
         check_size(*image.size, label, max_pixels)
+        if format == "PNM" and _is_deep_pnm(image):
+            raise ImageError(f"{label}: expected 8 bits in a colour PNM; save deeper ones as PNG")
         decoded = from_opened(image, label)
         if format == "PNG":
             return _with_16_bits(decoded, data, image, label)
@@ -95,6 +99,18 @@ def _format_of(data: bytes, label: str) -> str:
     raise ImageError(f"{label} is no image of a known kind ({', '.join(_OPENERS)}){hint}")
 
 
+def _webp_size(data: bytes) -> tuple[int, int]:
+    """Width and height from a WebP's first chunk: Pillow makes room for them as it opens it."""
+    kind = data[12:16]
+    if kind == b"VP8X":
+        return 1 + int.from_bytes(data[24:27], "little"), 1 + int.from_bytes(data[27:30], "little")
+    if kind == b"VP8L":
+        (bits,) = struct.unpack("<I", data[21:25])
+        return 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
+    width, height = struct.unpack("<HH", data[26:30])
+    return width & 0x3FFF, height & 0x3FFF
+
+
 def check_size(width: int, height: int, label: str, max_pixels: int) -> None:
     """Raise ImageError where an image has no pixels, or more than `max_pixels`."""
     if width < 1 or height < 1:
@@ -106,13 +122,19 @@ def check_size(width: int, height: int, label: str, max_pixels: int) -> None:
         )
 
 
+def _is_deep_pnm(image: PIL.Image.Image) -> bool:
+    """Whether Pillow would round a colour PNM to 8 bits; grey ones it reads at 16."""
+    assert isinstance(image, PpmImagePlugin.PpmImageFile)
+    return image.mode == "RGB" and image.tile[0].args not in ("RGB", ("RGB", 255))
+
+
 def from_opened(image: PIL.Image.Image, label: str) -> Decoded:
     """Decode a PIL image, opened or made; its planes upright, 16 bits only where PIL has them."""
     format = image.format
     subsampling = _subsampling(image)
+    stored = orientation_of(image.getexif())
     image.load()
-    # Pillow turns TIFFs upright itself while it loads them, and PNGs may hold EXIF behind the
-    # pixels: so the orientation is that of now.
+    # Pillow turns TIFFs upright itself while it loads them.
     exif = image.getexif()
     orientation = orientation_of(exif)
     planes, profile_holds = from_pil(image, label)
@@ -126,7 +148,7 @@ def from_opened(image: PIL.Image.Image, label: str) -> Decoded:
             exif=clean_exif(exif, label),
             icc=icc if profile_holds and isinstance(icc, bytes) and icc else None,
             subsampling=subsampling,
-            dpi=_turned(dpi, orientation),
+            dpi=_turned(dpi, stored),
         ),
     )
 

@@ -98,6 +98,8 @@ def _high(plane: NDArray[Any], *, lossy: bool, label: str) -> NDArray[np.bool_]:
     """
     if plane.dtype == np.bool_:
         return plane
+    if plane.dtype.kind not in "uif":
+        raise ImageError(f"{label}: expected bool, integer or float values, got {plane.dtype}")
     low, high = float(plane.min()), float(plane.max())
     if np.issubdtype(plane.dtype, np.floating):
         if not (low >= 0 and high <= 1):

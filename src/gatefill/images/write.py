@@ -18,7 +18,7 @@ from gatefill.images.convert import Pixels
 from gatefill.images.meta import Meta, first_line
 from gatefill.images.png16 import encode_png16
 from gatefill.images.source import ImageError
-from gatefill.images.tiff16 import encode_tiff16
+from gatefill.images.tiff_write import encode_tiff
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +34,9 @@ OUTPUT_SUFFIXES = {
 """The suffixes a photo can be saved under, and the format each stands for."""
 
 _KNOW_ALPHA = ("PNG", "WEBP", "TIFF")
-_JPEG_SEGMENT = 65533 - len(b"Exif\0\0")  # the most that EXIF may need in a JPEG
+_KNOW_16_BITS = ("PNG", "TIFF")
+_EXIF_PREFIX = b"Exif\0\0"
+_JPEG_SEGMENT = 65533 - len(_EXIF_PREFIX)  # the most that EXIF may need in a JPEG
 
 
 def format_named(name: str) -> str:
@@ -49,21 +51,24 @@ def encode(pixels: Pixels, alpha: Pixels | None, meta: Meta, format: str) -> byt
     """A file of `format` with pixels ``HWC``, alpha ``HW`` and what `meta` holds."""
     if alpha is not None and format not in _KNOW_ALPHA:
         pixels, alpha = _on_white(pixels, alpha, meta, format), None
-    if pixels.dtype == np.uint16:
-        if format in ("PNG", "TIFF"):
-            write = encode_png16 if format == "PNG" else encode_tiff16
-            planes: Any = pixels if alpha is None else np.dstack([pixels, alpha])
-            return write(planes, icc=meta.icc, exif=meta.exif, dpi=meta.dpi)
+    if pixels.dtype == np.uint16 and format not in _KNOW_16_BITS:
         logger.warning("%s: 16 bits are rounded to the 8 that %s can hold", meta.name, format)
         pixels, alpha = _to_8_bits(pixels), None if alpha is None else _to_8_bits(alpha)
-    options = _options(meta, format)
-    file = io.BytesIO()
     try:
-        to_pil(pixels, alpha, meta).save(file, format=format, **options)
+        return _encoded(pixels, alpha, meta, format)
     except Exception as error:  # too large a side for JPEG or WebP, and the like
         raise ImageError(
             f"{meta.name} cannot be written as {format}: {first_line(error)}"
         ) from error
+
+
+def _encoded(pixels: Pixels, alpha: Pixels | None, meta: Meta, format: str) -> bytes:
+    if format == "TIFF" or pixels.dtype == np.uint16:
+        write = encode_tiff if format == "TIFF" else encode_png16
+        planes: Any = pixels if alpha is None else np.dstack([pixels, alpha])
+        return write(planes, icc=meta.icc, exif=meta.exif, dpi=meta.dpi)
+    file = io.BytesIO()
+    to_pil(pixels, alpha, meta).save(file, format=format, **_options(meta, format))
     return file.getvalue()
 
 
@@ -73,7 +78,11 @@ def to_pil(pixels: Pixels, alpha: Pixels | None, meta: Meta) -> PIL.Image.Image:
         pixels, alpha = _to_8_bits(pixels), None if alpha is None else _to_8_bits(alpha)
     planes: Any = pixels if alpha is None else np.dstack([pixels, alpha])
     image = PIL.Image.fromarray(planes[..., 0] if planes.shape[2] == 1 else planes)
-    extras = {"exif": meta.exif, "icc_profile": meta.icc, "dpi": meta.dpi}
+    extras = {
+        "exif": meta.exif and _EXIF_PREFIX + meta.exif,
+        "icc_profile": meta.icc,
+        "dpi": meta.dpi,
+    }
     image.info.update({name: value for name, value in extras.items() if value})
     return image
 
@@ -91,13 +100,11 @@ def _options(meta: Meta, format: str) -> dict[str, Any]:
         if format == "JPEG" and len(meta.exif) > _JPEG_SEGMENT:
             logger.warning("%s: its EXIF data is too long for a JPEG and is dropped", meta.name)
         else:
-            options["exif"] = meta.exif
+            options["exif"] = _EXIF_PREFIX + meta.exif
     if format == "JPEG":
         options |= {"quality": 95, "subsampling": meta.subsampling or "4:4:4"}
     elif format == "WEBP":
         options |= {"lossless": True, "exact": True}  # exact: colours under alpha 0 stay
-    elif format == "TIFF":
-        options["compression"] = "tiff_adobe_deflate"
     return options
 
 
@@ -135,6 +142,7 @@ def check_output(path: str | os.PathLike[str], *, overwrite: bool = True) -> str
 
 def _check_place(path: Path, overwrite: bool) -> None:
     try:
+        path.resolve()
         if not path.parent.is_dir():
             raise FileNotFoundError(f"no such folder to write into: {path.parent}")
         if path.exists():

@@ -27,10 +27,12 @@ def generator(chance: Chance) -> np.random.Generator:
     """`chance` itself, or a generator seeded with it.
 
     PCG64 is named, not left to numpy's default, because the default may change one day and the
-    masks of a seed must not.
+    masks of a seed must not. Raises ValueError for seeds below 0.
     """
     if isinstance(chance, np.random.Generator):
         return chance
+    if chance < 0:
+        raise ValueError(f"expected a seed of 0 or more, got {chance}")
     return np.random.Generator(np.random.PCG64(chance))
 
 

@@ -1,26 +1,20 @@
-"""TIFF beyond 8 bits per channel: read whatever there is, write 16 bits."""
+"""Reading TIFFs beyond 8 bits per channel, which Pillow rounds or does not know."""
 
 from __future__ import annotations
 
 import io
-import logging
-import struct
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, TiffImagePlugin
+from PIL import Image
 
-from gatefill.images.meta import EXIF_IFD, GPS_IFD
+from gatefill.images.meta import ORIENTATION
 from gatefill.images.source import ImageError
-
-logger = logging.getLogger(__name__)
 
 _PLAIN_COMPRESSIONS = (1, 8, 32946)  # none and deflate: what tifffile reads on its own
 _MIN_IS_WHITE, _MIN_IS_BLACK, _RGB = 0, 1, 2
-_PREMULTIPLIED, _STRAIGHT = 1, 2
-# Text tags of the first directory: description, make, model, software, date, artist, copyright.
-_TEXT_TAGS = (270, 271, 272, 305, 306, 315, 33432)
+_PREMULTIPLIED = 1
 
 
 class DeepTiff:
@@ -37,7 +31,7 @@ class DeepTiff:
         import tifffile
 
         try:
-            page = tifffile.TiffFile(io.BytesIO(data)).pages.first
+            page: Any = tifffile.TiffFile(io.BytesIO(data)).pages.first
             bits = page.bitspersample
             deep = (max(bits) if isinstance(bits, tuple) else bits) > 8
         except Exception:  # whatever is wrong with it, Pillow's reader will say so
@@ -60,7 +54,11 @@ class DeepTiff:
     def exif(self) -> Image.Exif:
         """The first directory with its sub-directories, as EXIF."""
         exif = Image.Exif()
-        exif.load(self._data)
+        try:
+            exif.load(self._data)
+        except Exception:  # Pillow does not take the directories of a BigTIFF
+            exif = Image.Exif()
+            exif[ORIENTATION] = self._page.tags.valueof(ORIENTATION, 1)
         return exif
 
     def pixels(self, label: str) -> NDArray[Any]:
@@ -118,60 +116,3 @@ def _straight(array: NDArray[Any]) -> NDArray[Any]:
     return np.concatenate(
         [np.rint(np.minimum(colour, 65535)).astype(np.uint16), array[..., -1:]], axis=2
     )
-
-
-def encode_tiff16(
-    image: NDArray[np.uint16],
-    *,
-    icc: bytes | None = None,
-    exif: bytes | None = None,
-    dpi: tuple[float, float] | None = None,
-) -> bytes:
-    """A deflated little-endian TIFF of ``HWC`` uint16 with 1 to 4 channels."""
-    import tifffile
-
-    channels = image.shape[2]
-    found = Image.Exif()
-    if exif:
-        found.load(exif)
-    directories = {tag: dict(found.get_ifd(tag)) for tag in (EXIF_IFD, GPS_IFD)}
-    directories = {tag: directory for tag, directory in directories.items() if directory}
-    tags: list[tuple[Any, ...]] = [
-        (tag, "s", 0, text) for tag in _TEXT_TAGS if isinstance(text := found.get(tag), str)
-    ]
-    tags += [(tag, "I", 1, 0) for tag in directories]  # the offset comes below
-    file = io.BytesIO()
-    tifffile.imwrite(
-        file,
-        image if channels > 1 else image[..., 0],
-        byteorder="<",
-        photometric="rgb" if channels > 2 else "minisblack",
-        planarconfig="contig" if channels > 1 else None,
-        extrasamples=["unassalpha"] if channels in (2, 4) else None,
-        compression="zlib",
-        predictor=True,
-        iccprofile=icc,
-        resolution=dpi,
-        resolutionunit="inch" if dpi else None,
-        software=False,
-        metadata=None,
-        extratags=tags,
-    )
-    return _with_directories(file.getvalue(), directories)
-
-
-def _with_directories(data: bytes, directories: dict[int, dict[int, Any]]) -> bytes:
-    """Append EXIF directories to a little-endian TIFF whose pointers to them are still 0."""
-    import tifffile
-
-    whole = bytearray(data)
-    with tifffile.TiffFile(io.BytesIO(data)) as file:
-        pointers = {tag: file.pages.first.tags[tag].valueoffset for tag in directories}
-    for tag, directory in directories.items():
-        whole += b"\0" * (len(whole) % 2)  # directories begin on a word
-        block = TiffImagePlugin.ImageFileDirectory_v2(group=tag)
-        for key, value in directory.items():
-            block[key] = value
-        struct.pack_into("<I", whole, pointers[tag], len(whole))
-        whole += block.tobytes(len(whole))
-    return bytes(whole)

@@ -1,0 +1,323 @@
+"""The command line: one function per verb; heavy imports inside the verb."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from cyclopts import App, Group, Parameter
+
+from gatefill import __version__, terminal
+
+app = App(
+    name="gatefill",
+    version=__version__,
+    help="Fill any hole in any photo: remove people, wires, dust, scratches and watermarks.",
+    help_epilogue=(
+        "`gatefill VERB --help` explains one verb.\n\n"
+        "Exit status: 0 done, 2 wrong input, 1 a bug, which --debug (or GATEFILL_DEBUG=1) "
+        "shows in full."
+    ),
+    help_format="markdown",
+    version_flags=["--version", "-V"],
+    suppress_keyboard_interrupt=False,
+)
+app["--help"].group = app["--version"].group = Group("Options")
+
+Json = Annotated[
+    bool, Parameter(negative="", show_default=False, help="Print one JSON object, nothing else.")
+]
+Switch = Annotated[bool, Parameter(negative="", show_default=False)]
+
+
+@app.command(
+    usage="Usage: gatefill inpaint PHOTO [MASK] [-o OUTPUT] [OPTIONS]",
+    help_epilogue="Example: `gatefill inpaint photo.jpg mask.png -o clean.jpg --grow 3`",
+)
+def inpaint(
+    photo: Path,
+    mask: Path | None = None,
+    /,
+    *,
+    output: Annotated[Path | None, Parameter(alias="-o")] = None,
+    method: Annotated[str, Parameter(alias="-m")] = "patchmatch",
+    sketch: Path | None = None,
+    search: Path | None = None,
+    invert_mask: Switch = False,
+    grow: int = 0,
+    resize_mask: Switch = False,
+    large: Literal["crop", "whole"] = "crop",
+    max_pixels: int | None = None,
+    seed: int | None = None,
+    set_: Annotated[
+        tuple[str, ...],
+        Parameter(name="--set", negative="", metavar="KEY=VALUE", show_default=False),
+    ] = (),
+    overwrite: Switch = False,
+    json: Json = False,
+) -> int:
+    """Fill the hole of a photo.
+
+    Every pixel outside the hole comes back as it was, in 8 or 16 bits, with EXIF data and colour
+    profile.
+
+    Parameters
+    ----------
+    photo
+        JPEG, PNG, WebP, TIFF or BMP.
+    mask
+        An image of the photo's size: white = hole. Without it, the transparent part of the photo
+        is the hole.
+    output
+        The file to write; its format follows its name. Default: PHOTO_filled beside the photo.
+    method
+        How to fill; `gatefill methods` lists what there is.
+    sketch
+        An image with white edges that guide the fill, for methods that take one.
+    search
+        An image: white = where material may be taken from, for methods that copy.
+    invert_mask
+        Black marks the hole.
+    grow
+        Widen the hole by this many pixels on all sides, to catch an object's rim.
+    resize_mask
+        Stretch a mask of another size to the photo's.
+    large
+        With crop, only the surroundings of each hole are looked at, so that time and memory
+        follow the hole; with whole, the whole photo.
+    max_pixels
+        Refuse files with more pixels than this.
+    seed
+        Another number, another fill.
+    set_
+        Set an option of the method, such as patch_size=9; may be repeated.
+    overwrite
+        Allow OUTPUT to be one of the input files.
+    """
+    from gatefill.images import DEFAULT_MAX_PIXELS, check_output
+    from gatefill.inpainter import load
+    from gatefill.methods import default_config
+    from gatefill.settings import with_settings
+
+    settings = list(set_) if seed is None else [f"seed={seed}", *set_]
+    config = with_settings(default_config(method), settings)
+    inpainter = load(
+        method,
+        config=config,
+        large=large,
+        max_pixels=DEFAULT_MAX_PIXELS if max_pixels is None else max_pixels,
+    )
+    target = _default_output(photo) if output is None else output
+    _protect_inputs(target, [photo, mask, sketch, search], overwrite)
+    if photo.is_file():  # else reading it fails, with the better message
+        check_output(target)
+    with terminal.progress_bar("filling", quiet=json) as progress:
+        result = inpainter(
+            photo,
+            mask,
+            sketch=sketch,
+            search=search,
+            invert_mask=invert_mask,
+            grow=grow,
+            resize_mask=resize_mask,
+            progress=progress,
+        )
+    result.save(target, overwrite=overwrite)
+    if json:
+        terminal.show_json(
+            {
+                "output": str(target),
+                "method": result.method,
+                "width": result.photo.width,
+                "height": result.photo.height,
+                "hole_pixels": int(result.mask.sum()),
+                "seconds": round(result.seconds, 3),
+                "warnings": result.warnings,
+            }
+        )
+    else:
+        terminal.say(f"{target}  ({result.method}, {result.seconds:.1f} s)")
+    return terminal.OK
+
+
+def _default_output(photo: Path) -> Path:
+    """``photo_filled.jpg`` beside ``photo.jpg``; PNG where its format can be read only."""
+    from gatefill.images import OUTPUT_SUFFIXES
+
+    suffix = photo.suffix if photo.suffix.lower() in OUTPUT_SUFFIXES else ".png"
+    return photo.parent / f"{photo.stem}_filled{suffix}"
+
+
+def _protect_inputs(target: Path, inputs: list[Path | None], overwrite: bool) -> None:
+    from gatefill.result import same_file
+
+    if overwrite:
+        return
+    for given in inputs:
+        if same_file(given, target):
+            raise ValueError(
+                f"{target} is one of the input files: choose another output, "
+                "or replace it with --overwrite"
+            )
+
+
+@app.command(usage="Usage: gatefill methods [--json]", help_epilogue="")
+def methods(*, json: Json = False) -> int:
+    """List the methods: what each can do and what it needs.
+
+    semantic: knows what photos show. non-local: finds material far from the hole. free-form: fills
+    holes of any shape. guided: takes a sketch. (The four properties of arXiv 1806.03589.)
+    """
+    from gatefill.extras import installed
+    from gatefill.methods import METHODS
+
+    if json:
+        from dataclasses import asdict
+
+        rows = [
+            asdict(info) | {"installed": all(map(installed, info.needs))}
+            for info in METHODS.values()
+        ]
+        terminal.show_json({"methods": rows})
+        return terminal.OK
+
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("method", "semantic", "non-local", "free-form", "guided", "needs", "weights"):
+        table.add_column(heading, no_wrap=True)
+    table.add_column("paper", overflow="fold")
+    for info in METHODS.values():
+        table.add_row(
+            info.name,
+            *("yes" if has else "no" for has in _four_properties(info)),
+            ", ".join(f"gatefill[{extra}]" for extra in info.needs).replace("[", r"\[") or "-",
+            "a file" if info.takes_weights else "none",
+            info.paper,
+        )
+    terminal.out().print(table)
+    return terminal.OK
+
+
+def _four_properties(info: Any) -> tuple[bool, bool, bool, bool]:
+    return info.semantic, info.non_local, info.free_form, info.user_guided
+
+
+@app.command(
+    usage="Usage: gatefill masks OUT [OPTIONS]",
+    help_epilogue="Example: `gatefill masks my_masks --kind brush --size 512x680 --bin 10-20`",
+)
+def masks(
+    out: Path,
+    /,
+    *,
+    kind: Annotated[str, Parameter(alias="-k")] = "brush",
+    count: Annotated[int, Parameter(alias="-n")] = 16,
+    size: Annotated[str, Parameter(metavar="HxW")] = "256x256",
+    seed: int = 0,
+    bin: Annotated[str | None, Parameter(metavar="LOW-HIGH")] = None,
+    cutout: Annotated[tuple[Path, ...], Parameter(negative="", show_default=False)] = (),
+    overwrite: Switch = False,
+    json: Json = False,
+) -> int:
+    """Write a folder of masks and a contact sheet of them.
+
+    White = hole. The same seed gives the same masks on every machine.
+
+    Parameters
+    ----------
+    out
+        The folder to write into; it is made where there is none.
+    kind
+        brush (strokes), box, box_or_brush (both, as DeepFill v2 trains), lama_thin, lama_medium,
+        lama_thick (LaMa's evaluation), irregular (as for partial convolutions), center, or
+        object (the shape of --cutout).
+    count
+        How many.
+    size
+        Height x width in pixels.
+    seed
+        Another number, other masks.
+    bin
+        Only masks with a hole share in this range, in percent, such as 10-20.
+    cutout
+        An image with alpha whose shape object masks take; may be repeated.
+    overwrite
+        Write into a folder that holds something already.
+    """
+    from gatefill.mask_files import (
+        contact_sheet,
+        draw,
+        kind_named,
+        read_bin,
+        read_size,
+        save_mask,
+    )
+
+    height, width = read_size(size)
+    if count < 1:
+        raise ValueError(f"expected a count of 1 or more, got {count}")
+    generator = kind_named(kind, cutout)
+    share = None if bin is None else read_bin(bin)
+    if out.exists() and not out.is_dir():
+        raise ValueError(f"expected a folder to write into, got a file: {out}")
+    if not overwrite and out.is_dir() and any(out.iterdir()):
+        raise ValueError(f"{out} is not empty: choose another folder, or allow it with --overwrite")
+
+    made, shares = [], []
+    with terminal.progress_bar("drawing", quiet=json) as progress:
+        for number, mask in enumerate(draw(generator, height, width, seed, count, share)):
+            out.mkdir(parents=True, exist_ok=True)
+            made.append(save_mask(mask, out, number))
+            shares.append(float(mask.mean()))
+            if progress is not None:
+                progress((number + 1) / count)
+    sheet = contact_sheet(made, out)
+    mean = sum(shares) / count
+    if json:
+        terminal.show_json(
+            {
+                "folder": str(out),
+                "masks": [path.name for path in made],
+                "hole_shares": [round(value, 6) for value in shares],
+                "contact_sheet": str(sheet),
+            }
+        )
+    else:
+        terminal.say(f"{count} masks in {out}, mean hole share {mean:.1%}")
+        terminal.say(f"look at them: {sheet}")
+    return terminal.OK
+
+
+def run(arguments: list[str]) -> int:
+    """Do what the arguments say and return the exit status; nothing is raised."""
+    debug = bool(os.environ.get("GATEFILL_DEBUG"))
+    if "--debug" in arguments:
+        debug = True
+        arguments = [argument for argument in arguments if argument != "--debug"]
+    try:
+        with terminal.log_shown():
+            status = app(
+                arguments,
+                console=terminal.out(),
+                error_console=terminal.err(),
+                exit_on_error=False,
+                print_error=False,
+                result_action="return_value",
+            )
+        sys.stdout.flush()
+        return status if isinstance(status, int) else terminal.OK
+    except KeyboardInterrupt:
+        terminal.fail("interrupted")
+        return terminal.INTERRUPTED
+    except BrokenPipeError:
+        # The reader went away, as `head` does. Python would complain once more at its own exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return terminal.OK
+    except Exception as error:
+        if debug:
+            traceback.print_exc()
+        return terminal.explain(error, debug=debug)

@@ -1,0 +1,123 @@
+"""Masks as files: a folder of PNG images, and one picture of them all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from gatefill.images import DEFAULT_MAX_PIXELS, Photo, read_photo
+from gatefill.masks import MASKS, Mask, MaskGenerator, generator, object_mask, sample_in_bin
+
+OBJECT = "object"
+
+# The contact sheet: the first masks, scaled to tiles on a grey ground.
+TILES, COLUMNS, TILE, GAP, GROUND = 64, 8, 128, 6, 110
+
+
+def kind_named(name: str, cutouts: Sequence[Path] = ()) -> MaskGenerator:
+    """The generator of that name; ``object`` takes its shapes from the alpha of `cutouts`.
+
+    Raises ValueError for an unknown name, cut-outs without alpha, and cut-outs too many or too few.
+    """
+    if name == OBJECT:
+        if not cutouts:
+            raise ValueError("expected a cut-out for object masks (--cutout FILE), got none")
+        alphas = [_alpha(path) for path in cutouts]
+        return lambda height, width, chance: object_mask(height, width, chance, alphas)
+    if cutouts:
+        raise ValueError(f"expected cut-outs with kind 'object' only, got them with {name!r}")
+    if name in MASKS:
+        return MASKS[name]
+    known = [*MASKS, OBJECT]
+    near = get_close_matches(name.lower().replace("-", "_"), known, n=3)
+    hint = f"; did you mean {' or '.join(near)}?" if near else ""
+    raise ValueError(f"expected a kind of mask, one of {', '.join(known)}, got {name!r}{hint}")
+
+
+def _alpha(path: Path) -> NDArray[np.uint8]:
+    photo = read_photo(path)
+    if photo.alpha is None:
+        raise ValueError(f"expected a cut-out with alpha, got one without: {path}")
+    return photo.alpha.astype(np.uint8) if photo.top == 255 else (photo.alpha >> 8).astype(np.uint8)
+
+
+def draw(
+    kind: MaskGenerator,
+    height: int,
+    width: int,
+    seed: int,
+    count: int,
+    share: tuple[float, float] | None = None,
+) -> Iterator[Mask]:
+    """`count` masks from one seed, all with a hole share within `share` where it is given."""
+    rng = generator(seed)
+    for _ in range(count):
+        if share is None:
+            yield kind(height, width, rng)
+        else:
+            yield sample_in_bin(kind, height, width, rng, *share)
+
+
+def save_mask(mask: Mask, folder: Path, number: int) -> Path:
+    """Write ``mask_00000.png`` with that number: 8-bit grey, white = hole."""
+    path = folder / f"mask_{number:05d}.png"
+    Photo(mask.astype(np.uint8)[..., None] * np.uint8(255)).save(path)
+    return path
+
+
+def contact_sheet(paths: Sequence[Path], folder: Path) -> Path:
+    """Write ``contact_sheet.png`` of the first 64 mask files; return its path."""
+    tiles = [_tile(read_photo(path).pixels[..., 0]) for path in paths[:TILES]]
+    columns = min(COLUMNS, len(tiles))
+    tall = max(tile.shape[0] for tile in tiles) + GAP
+    wide = max(tile.shape[1] for tile in tiles) + GAP
+    rows = -(-len(tiles) // columns)
+    sheet = np.full((rows * tall + GAP, columns * wide + GAP, 1), GROUND, np.uint8)
+    for number, tile in enumerate(tiles):
+        top, left = GAP + number // columns * tall, GAP + number % columns * wide
+        sheet[top : top + tile.shape[0], left : left + tile.shape[1], 0] = tile
+    path = folder / "contact_sheet.png"
+    Photo(sheet).save(path)
+    return path
+
+
+def _tile(plane: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The mask with its longer side at the tile's size."""
+    height, width = plane.shape
+    scale = TILE / max(height, width)
+    size = max(round(width * scale), 1), max(round(height * scale), 1)
+    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_NEAREST
+    return np.asarray(cv2.resize(plane, size, interpolation=method), np.uint8)
+
+
+def read_size(text: str) -> tuple[int, int]:
+    """(height, width) from ``512x680``. Raises ValueError for what is none or far too large."""
+    try:
+        height, width = (int(part) for part in text.lower().split("x"))
+    except ValueError:
+        raise ValueError(
+            f"expected a size as HEIGHTxWIDTH, such as 512x680, got {text!r}"
+        ) from None
+    if min(height, width) < 1 or height * width > DEFAULT_MAX_PIXELS:
+        raise ValueError(
+            f"expected a size from 1x1 to {DEFAULT_MAX_PIXELS:,} pixels, got {height}x{width}"
+        )
+    return height, width
+
+
+def read_bin(text: str) -> tuple[float, float]:
+    """Hole shares in [0, 1] from percent, ``10-20``. Raises ValueError for what is no range."""
+    try:
+        low, high = (float(part) / 100 for part in text.removesuffix("%").split("-"))
+    except ValueError:
+        low, high = 1.0, 0.0
+    if not 0 <= low < high <= 1:
+        raise ValueError(
+            f"expected a range of hole shares in percent as LOW-HIGH, such as 10-20, got {text!r}"
+        )
+    return low, high

@@ -1,0 +1,142 @@
+"""What the command line says and shows: errors, warnings, log messages, progress, results."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from cyclopts import CycloptsError
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.text import Text
+
+from gatefill.extras import MissingExtra
+
+OK, BUG, USER_ERROR, INTERRUPTED = 0, 1, 2, 130  # exit statuses
+
+PATIENCE = 1.0  # seconds before a progress bar appears
+
+
+class _Terminal(Console):
+    """A console that leaves a reader who went away to the caller."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
+
+
+def out() -> Console:
+    """Standard output, made anew so that it follows redirections.
+
+    Where it is no terminal it counts as wide, so that tables are not folded in files and pipes.
+    """
+    console = _Terminal(highlight=False)
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console.width = 120
+    return console
+
+
+def err() -> Console:
+    """Standard error."""
+    return _Terminal(stderr=True, highlight=False)
+
+
+def say(message: str, style: str = "", console: Console | None = None) -> None:
+    """One line, whatever it holds: no markup is read in it and it is not wrapped."""
+    console = console or out()
+    # What the terminal cannot show, such as a file name in another encoding, is spelt out.
+    shown = message.encode(console.encoding, "backslashreplace").decode(console.encoding)
+    console.print(Text(shown, style), soft_wrap=True)
+
+
+def warn(message: str) -> None:
+    say(f"gatefill: warning: {_one_line(message)}", "yellow", err())
+
+
+def fail(message: str) -> None:
+    say(f"gatefill: {_one_line(message)}", "red", err())
+
+
+def explain(error: Exception, *, debug: bool = False) -> int:
+    """Say in one line what went wrong; the exit status: 2 for the user's errors, 1 for ours."""
+    if isinstance(error, OSError) and error.strerror:
+        fail(f"{error.filename}: {error.strerror}" if error.filename else error.strerror)
+    elif isinstance(error, (ValueError, OSError, MissingExtra, CycloptsError)):
+        fail(str(error))
+    elif isinstance(error, MemoryError):
+        fail("out of memory: a smaller photo, or --large crop, needs less")
+    else:
+        hint = "" if debug else "; --debug shows where"
+        fail(f"this is a bug, please report it: {type(error).__name__}: {error}{hint}")
+        return BUG
+    return USER_ERROR
+
+
+def show_json(value: dict[str, Any]) -> None:
+    """One JSON object on standard output, on one line and in ASCII for every terminal."""
+    sys.stdout.write(json.dumps(value) + "\n")
+
+
+def _one_line(message: str) -> str:
+    return " ".join(message.split())
+
+
+class LogToTerminal(logging.Handler):
+    """gatefill's log messages on standard error, those at WARNING in yellow."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.levelno >= logging.WARNING:
+            warn(record.getMessage())
+        else:
+            say(f"gatefill: {_one_line(record.getMessage())}", "dim", err())
+
+
+@contextmanager
+def log_shown() -> Iterator[None]:
+    """Show what gatefill logs at INFO and above while the block runs."""
+    logger, handler = logging.getLogger("gatefill"), LogToTerminal(logging.INFO)
+    level = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
+
+
+@contextmanager
+def progress_bar(label: str, *, quiet: bool) -> Iterator[Callable[[float], None] | None]:
+    """A bar on standard error for work that takes over a second; gives the function that moves it.
+
+    Gives None where `quiet` or where standard error is no terminal.
+    """
+    console = err()
+    if quiet or not console.is_terminal:
+        yield None
+        return
+    started = time.monotonic()
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+    )
+    task = bar.add_task(label, total=1.0)
+
+    def move(share: float) -> None:
+        bar.update(task, completed=share)
+        if not bar.live.is_started and share < 1 and time.monotonic() - started > PATIENCE:
+            bar.start()
+
+    try:
+        yield move
+    finally:
+        bar.stop()

@@ -1,0 +1,422 @@
+"""The command line: what it does, what it says, and how it ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import PIL.Image
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import gatefill
+from gatefill import terminal
+from gatefill.cli import run
+from gatefill.masks import MASKS, hole_share
+
+SRC = Path(gatefill.__file__).parents[1]
+PYTHON = [sys.executable, "-m", "gatefill"]
+
+
+def environment(**more: str) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if name != "GATEFILL_DEBUG"}
+    return kept | {"PYTHONPATH": str(SRC)} | more
+
+
+def spawn(*arguments: str | Path, **more: str) -> subprocess.CompletedProcess[str]:
+    """A real process."""
+    return subprocess.run(
+        [*PYTHON, *map(str, arguments)],
+        env=environment(**more),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working folder with photo.png, 48x64 in stripes, and mask.png with a small hole."""
+    photo = np.zeros((48, 64, 3), np.uint8)
+    photo[:, ::2] = (200, 120, 40)
+    mask = np.zeros((48, 64), np.uint8)
+    mask[20:28, 30:40] = 255
+    PIL.Image.fromarray(photo).save(tmp_path / "photo.png")
+    PIL.Image.fromarray(mask).save(tmp_path / "mask.png")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("GATEFILL_DEBUG", raising=False)
+    return tmp_path
+
+
+def pixels(path: str | Path) -> np.ndarray:
+    return np.asarray(PIL.Image.open(path))
+
+
+def failing(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
+    """Run into an error of the user's: status 2, one line on stderr, nothing on stdout."""
+    assert run(arguments) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith("gatefill: ")
+    assert said.err.count("\n") == 1
+    return said.err
+
+
+# inpaint
+
+
+def test_inpaint_writes_beside_the_photo(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "in").mkdir()
+    (folder / "photo.png").rename(folder / "in" / "photo.png")
+    assert run(["inpaint", "in/photo.png", "mask.png"]) == 0
+    hole = pixels("mask.png") > 0
+    filled, photo = pixels("in/photo_filled.png"), pixels("in/photo.png")
+    np.testing.assert_array_equal(filled[~hole], photo[~hole])
+    said = capsys.readouterr().out
+    assert re.fullmatch(r"in/photo_filled\.png  \(patchmatch, \d+\.\d s\)\n", said)
+    assert run(["inpaint", "in/photo.png", "mask.png"]) == 0, "a second run replaces its output"
+
+
+@pytest.mark.usefixtures("folder")
+def test_inpaint_speaks_json(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["inpaint", "photo.png", "mask.png", "-o", "out.jpg", "--json"]) == 0
+    said = capsys.readouterr()
+    answer = json.loads(said.out)
+    assert said.out.count("\n") == 1
+    assert answer.pop("seconds") > 0
+    assert answer == {
+        "output": "out.jpg",
+        "method": "patchmatch",
+        "width": 64,
+        "height": 48,
+        "hole_pixels": 80,
+        "warnings": [],
+    }
+    assert PIL.Image.open("out.jpg").format == "JPEG"
+
+
+@pytest.mark.usefixtures("folder")
+def test_inpaint_passes_its_options_on(capsys: pytest.CaptureFixture[str]) -> None:
+    inverted = 255 - pixels("mask.png")[::2, ::2]
+    PIL.Image.fromarray(inverted).save("small.png")
+    search = np.zeros((48, 64), np.uint8)
+    search[:, :25] = 255
+    PIL.Image.fromarray(search).save("search.png")
+    line = "inpaint photo.png small.png -o out.png --invert-mask --resize-mask --grow 1 --json"
+    line += " --search search.png --large whole --seed 5 --set patch_size=5"
+    assert run(line.split()) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["hole_pixels"] > 80
+    assert set(np.unique(pixels("out.png")[20:28, 30:40])) != {255}
+
+
+@pytest.mark.usefixtures("folder")
+def test_an_empty_mask_gives_the_photo_and_a_warning(capsys: pytest.CaptureFixture[str]) -> None:
+    PIL.Image.new("L", (64, 48)).save("empty.png")
+    assert run(["inpaint", "photo.png", "empty.png", "-o", "out.png"]) == 0
+    np.testing.assert_array_equal(pixels("out.png"), pixels("photo.png"))
+    assert capsys.readouterr().err.startswith("gatefill: warning: ")
+
+
+def test_inputs_are_not_overwritten_unless_asked(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = (folder / "photo.png").read_bytes()
+    for target in ("photo.png", "mask.png", "./photo.png"):
+        said = failing(["inpaint", "photo.png", "mask.png", "-o", target], capsys)
+        assert "is one of the input files" in said
+    assert (folder / "photo.png").read_bytes() == before
+    assert run(["inpaint", "photo.png", "mask.png", "-o", "photo.png", "--overwrite"]) == 0
+    assert (folder / "photo.png").read_bytes() != before
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("inpaint", "PHOTO"),
+        ("inpaint nope.png mask.png", "no such file: nope.png"),
+        ("inpaint photo.png nope.png", "no such file: nope.png"),
+        ("inpaint photo.png", "no transparent part"),
+        ("inpaint . mask.png", "directory"),
+        ("inpaint photo.png mask.png -o out.gif", "expected an output that ends in one of"),
+        ("inpaint photo.png mask.png -o no/out.png", "no such folder"),
+        ("inpaint photo.png mask.png --method patchmach", "did you mean patchmatch?"),
+        ("inpaint photo.png mask.png --set patchsize=3", "did you mean patch_size?"),
+        ("inpaint photo.png mask.png --set patch_size=x", "expected a whole number"),
+        ("inpaint photo.png mask.png --set patch_size", "KEY=VALUE"),
+        ("inpaint photo.png mask.png --large half", "crop"),
+        ("inpaint photo.png mask.png --grow -1", "0 pixels or more, got -1"),
+        ("inpaint photo.png mask.png --max-pixels 100", "3,072"),
+        ("inpaint photo.png mask.png --invert", "--invert"),
+        ("inpaint photo.png mask.png third.png", "third.png"),
+        ("frobnicate", "frobnicate"),
+        ("masks out --kind brsh", "did you mean brush?"),
+        ("masks out --size 3", "such as 512x680, got '3'"),
+        ("masks out --size 0x9", "expected a size from 1x1"),
+        ("masks out --size 99999x99999", "got 99999x99999"),
+        ("masks out --bin 30", "such as 10-20, got '30'"),
+        ("masks out --kind center --bin 30-40", "this kind gave 25.0% to 25.0%"),
+        ("masks out --count 0", "a count of 1 or more, got 0"),
+        ("masks out --seed -4", "a seed of 0 or more, got -4"),
+        ("masks out --kind object", "--cutout FILE"),
+        ("masks out --kind object --cutout photo.png", "with alpha, got one without"),
+        ("masks out --cutout photo.png", "with kind 'object' only"),
+        ("masks photo.png", "expected a folder to write into, got a file"),
+        ("masks .", "is not empty"),
+    ],
+)
+def test_wrong_input_ends_in_one_line(
+    folder: Path, capsys: pytest.CaptureFixture[str], line: str, message: str
+) -> None:
+    files = set(folder.iterdir())
+    assert message in failing(line.split(), capsys)
+    assert set(folder.iterdir()) == files, "nothing may be left behind"
+
+
+TEXTS = st.text(st.characters(exclude_characters="\0"), max_size=12)
+
+
+@pytest.mark.usefixtures("folder")
+@given(st.sampled_from(["--size", "--bin", "--kind", "--seed", "--cutout"]), TEXTS)
+@settings(max_examples=150)
+def test_no_value_of_masks_ends_in_a_traceback(
+    capsys: pytest.CaptureFixture[str], option: str, value: str
+) -> None:
+    status = run(["masks", "out", "--count", "1", "--overwrite", f"{option}={value}"])
+    assert status in (0, 2)
+    if status == 2:
+        assert capsys.readouterr().err.strip().count("\n") == 0
+
+
+@pytest.mark.usefixtures("folder")
+@given(st.sampled_from(["--set", "--method", "--large", "--grow", "--max-pixels", "-o"]), TEXTS)
+@settings(max_examples=150)
+def test_no_value_of_inpaint_ends_in_a_traceback(
+    capsys: pytest.CaptureFixture[str], option: str, value: str
+) -> None:
+    # The photo is missing, so that nothing can be written; all else is checked before or after.
+    status = run(["inpaint", "gone.png", "mask.png", option, value])
+    assert status in (0, 2), "0: the value was --help"
+    if status == 2:
+        assert capsys.readouterr().err.strip().count("\n") == 0
+
+
+def test_a_bug_is_owned_and_shown_on_request(capsys: pytest.CaptureFixture[str]) -> None:
+    assert terminal.explain(TypeError("two\nlines")) == 1
+    said = capsys.readouterr().err
+    assert said == (
+        "gatefill: this is a bug, please report it: TypeError: two lines; --debug shows where\n"
+    )
+
+
+@pytest.mark.usefixtures("folder")
+def test_debug_shows_the_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["inpaint", "nope.png", "mask.png", "--debug"]) == 2
+    said = capsys.readouterr().err
+    assert "Traceback" in said
+    assert said.endswith("gatefill: no such file: nope.png\n")
+
+
+@pytest.mark.usefixtures("folder")
+def test_log_messages_are_shown_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
+    """JPEG cannot hold alpha, which `images` logs."""
+    rgba = np.dstack([pixels("photo.png"), np.full((48, 64), 128, np.uint8)])
+    PIL.Image.fromarray(rgba).save("rgba.png")
+    assert run(["inpaint", "rgba.png", "mask.png", "-o", "out.jpg", "--json"]) == 0
+    said = capsys.readouterr()
+    assert "gatefill: warning: rgba.png: JPEG has no transparency" in said.err
+    json.loads(said.out)
+
+
+# masks and methods
+
+
+@pytest.mark.usefixtures("folder")
+def test_masks_writes_a_folder_and_a_contact_sheet(capsys: pytest.CaptureFixture[str]) -> None:
+    line = "masks deep/out --kind brush --count 9 --size 40x60 --bin 10-20 --seed 3 --json"
+    assert run(line.split()) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["folder"] == "deep/out"
+    assert len(answer["masks"]) == 9
+    for name, share in zip(answer["masks"], answer["hole_shares"], strict=True):
+        mask = pixels(f"deep/out/{name}")
+        assert mask.shape == (40, 60)
+        assert set(np.unique(mask)) == {0, 255}
+        assert 0.1 < share <= 0.2
+        assert share == pytest.approx(hole_share(mask > 0), abs=1e-6)
+    sheet = pixels(answer["contact_sheet"])
+    assert sheet.shape == (2 * (85 + 6) + 6, 8 * (128 + 6) + 6)
+    assert Path("deep/out/contact_sheet.png").is_file()
+    first = pixels("deep/out/mask_00000.png")
+    assert run(["masks", "again", *line.split()[2:]]) == 0
+    np.testing.assert_array_equal(pixels("again/mask_00000.png"), first)
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize("kind", sorted(MASKS))
+@pytest.mark.parametrize("size", ["1x1", "1x300", "64x64"])
+def test_every_kind_can_be_written(
+    capsys: pytest.CaptureFixture[str], kind: str, size: str
+) -> None:
+    assert run(["masks", "out", "--kind", kind, "--count", "2", "--size", size]) == 0
+    assert len(list(Path("out").iterdir())) == 3
+    assert "2 masks in out, mean hole share" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("folder")
+def test_object_masks_from_a_cutout() -> None:
+    rgba = np.zeros((30, 30, 4), np.uint8)
+    rgba[5:25, 10:20] = 255
+    PIL.Image.fromarray(rgba).save("cutout.png")
+    line = "masks out --kind object --cutout cutout.png --count 3 --size 90x90"
+    assert run(line.split()) == 0
+    mask = pixels("out/mask_00001.png") > 0
+    assert 0.01 < hole_share(mask) < 0.5
+
+
+def test_methods_as_a_table_and_as_json(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["methods"]) == 0
+    table = capsys.readouterr().out
+    assert re.search(r"patchmatch +no +yes +yes +yes +- +none", table)
+    assert run(["methods", "--json"]) == 0
+    rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)["methods"]}
+    assert set(rows) == set(gatefill.METHODS)
+    assert rows["patchmatch"]["free_form"] is True
+    assert rows["patchmatch"]["installed"] is True
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["-h"], []])
+def test_help_names_the_verbs(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(arguments) == 0
+    said = capsys.readouterr().out
+    for word in ("inpaint", "masks", "methods", "--version", "GATEFILL_DEBUG"):
+        assert word in said
+
+
+@pytest.mark.parametrize("verb", ["inpaint", "masks", "methods"])
+def test_help_explains_each_verb(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([verb, "--help"]) == 0
+    said = capsys.readouterr().out
+    assert f"Usage: gatefill {verb}" in said
+    assert "--json" in said
+    if verb == "masks":
+        for kind in [*MASKS, "object"]:
+            assert kind in said
+
+
+# real processes
+
+
+def test_version_is_quick_and_the_package_light() -> None:
+    best = min(_timed(lambda: spawn("--version")) for _ in range(4))
+    assert spawn("--version").stdout.strip() == gatefill.__version__
+    assert best < 0.3
+    code = (
+        "import sys, time; start = time.perf_counter(); import gatefill; "
+        "print(time.perf_counter() - start); "
+        "print({'numpy', 'cv2', 'numba', 'torch', 'PIL'} & set(sys.modules))"
+    )
+    answers = [
+        subprocess.run(
+            [sys.executable, "-c", code], env=environment(), capture_output=True, text=True
+        ).stdout.split("\n")
+        for _ in range(3)
+    ]
+    assert min(float(answer[0]) for answer in answers) < 0.05
+    assert answers[0][1] == "set()"
+
+
+def _timed(action: Any) -> float:
+    start = time.perf_counter()
+    action()
+    return time.perf_counter() - start
+
+
+def test_help_and_methods_do_without_the_heavy_packages() -> None:
+    code = (
+        "import sys; from gatefill.cli import run; "
+        "assert run(['--help']) == run(['inpaint', '--help']) == run(['methods']) == 0; "
+        "assert not {'cv2', 'numba', 'torch', 'PIL'} & set(sys.modules), sys.modules.keys()"
+    )
+    subprocess.run([sys.executable, "-c", code], env=environment(), capture_output=True, check=True)
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_whole_run_in_a_process() -> None:
+    done = spawn("inpaint", "photo.png", "mask.png", "--json")
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["output"] == "photo_filled.png"
+    wrong = spawn("inpaint", "photo.png", "nope.png")
+    assert (wrong.returncode, wrong.stdout) == (2, "")
+    assert wrong.stderr == "gatefill: no such file: nope.png\n"
+
+
+def test_terminals_without_unicode_are_served(folder: Path) -> None:
+    plain = {"PYTHONIOENCODING": "ascii", "LC_ALL": "C"}
+    assert spawn("--help", **plain).returncode == 0
+    (folder / "photo.png").rename(folder / "phöto.png")
+    done = spawn("inpaint", "phöto.png", "mask.png", **plain)
+    assert done.returncode == 0
+    assert "ph\\xf6to_filled.png" in done.stdout
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.skipif(sys.platform == "win32", reason="signals and pipes of POSIX")
+def test_a_reader_that_leaves_is_no_error() -> None:
+    process = subprocess.Popen(
+        [*PYTHON, "methods"],
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    process.stdout.close()
+    assert process.stderr is not None
+    assert process.stderr.read() == b""
+    assert process.wait(60) == 0
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals of POSIX")
+def test_progress_on_a_terminal_and_an_interrupt() -> None:
+    """A bar after a second; then Ctrl-C ends it with status 130 and without a traceback."""
+    main, terminal_end = os.openpty()
+    process = subprocess.Popen(
+        [*PYTHON, "masks", "out", "--size", "8x8", "--count", "10000000"],
+        env=environment(TERM="xterm", COLUMNS="80"),
+        stdout=subprocess.PIPE,
+        stderr=terminal_end,
+    )
+    os.close(terminal_end)
+    shown = b""
+    deadline = time.monotonic() + 60
+    while b"drawing" not in shown and time.monotonic() < deadline:
+        shown += os.read(main, 4096)
+    assert b"drawing" in shown
+    process.send_signal(signal.SIGINT)
+    try:
+        while chunk := os.read(main, 4096):
+            shown += chunk
+    except OSError:  # the other end has closed
+        pass
+    os.close(main)
+    assert process.wait(60) == 130
+    assert b"gatefill: interrupted" in shown
+    assert b"Traceback" not in shown
+
+
+@pytest.mark.usefixtures("folder")
+def test_no_bar_where_nobody_looks() -> None:
+    done = spawn("masks", "out", "--size", "600x600", "--count", "150", "--kind", "lama_thick")
+    assert done.returncode == 0
+    assert done.stderr == ""

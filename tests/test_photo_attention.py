@@ -94,7 +94,7 @@ def test_what_contradicts_the_weights_is_refused(weights: Path) -> None:
         gatefill.load("patchmatch", weights=weights)
     with pytest.raises(ValueError, match="the weights file holds it"):
         gatefill.load(weights=weights, config=CONFIG)
-    with pytest.raises(ValueError, match="device that torch can use here.*'tpu9'"):
+    with pytest.raises(ValueError, match=r"device that torch can use here.*'tpu9'"):
         gatefill.load(weights=weights, device="tpu9")
     with pytest.raises(FileNotFoundError):
         gatefill.load(weights=weights.with_name("none.safetensors"))

@@ -288,6 +288,8 @@ def test_names_and_places_are_checked(tmp_path: Path) -> None:
     refused(tmp_path / "x.safetensors", "gatefill's format already")
     with pytest.raises(FileNotFoundError, match="no weights at"):
         convert(tmp_path / "none.pth", tmp_path / "w.safetensors")
+    with pytest.raises(FileNotFoundError, match="no folder"):
+        convert(tmp_path / "x.pth", tmp_path / "nowhere" / "w.safetensors")
     (tmp_path / "folder").mkdir()
     refused(tmp_path / "folder", "one TensorFlow checkpoint in .*found none")
 

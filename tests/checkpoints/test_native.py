@@ -106,6 +106,11 @@ def test_a_failed_save_leaves_the_old_file_and_no_other(tmp_path: Path) -> None:
     assert [each.name for each in tmp_path.iterdir()] == ["w.safetensors"]
 
 
+def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match=r"cannot write .*nowhere/w.safetensors"):
+        save_weights(tmp_path / "nowhere" / "w.safetensors", "m", Numbers(), a_state(), SOURCE)
+
+
 def test_a_config_that_is_no_dataclass_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="expected a config dataclass, got dict"):
         save_weights(tmp_path / "w.safetensors", "m", {"width": 8}, a_state(), SOURCE)

@@ -76,11 +76,14 @@ def convert(
     source: a TensorFlow checkpoint (folder, prefix or ``.index`` file) or a ``.pth`` file.
     target: the file to write, ending in ``.safetensors``. data, licence: what the weights were
     trained on and may be used for, to be kept in the file.
-    Raises ValueError where the source is none of these, does not fit or is damaged, and
-    MissingExtra where torch or TensorFlow is needed and not installed.
+    Raises ValueError where the source is none of these, does not fit or is damaged, OSError where
+    a file cannot be read or written, and MissingExtra where torch or TensorFlow is needed and not
+    installed.
     """
     if Path(target).suffix != ".safetensors":
         raise ValueError(f"expected an output name ending in .safetensors, got {target}")
+    if not Path(target).parent.is_dir():
+        raise FileNotFoundError(f"no folder {Path(target).parent} to write into")
     foreign = read_foreign(source)
     provenance = Provenance(
         source=f"converted from {Path(source).resolve().name}, {TITLES[foreign.kind]}",

@@ -24,6 +24,22 @@ class Description:
     file_bytes: int  # of all files of a checkpoint together
     provenance: Provenance | None  # None in files of other programs, which keep none
 
+    def as_dict(self) -> dict[str, Any]:
+        """The same as plain values that JSON can hold."""
+        return dataclasses.asdict(self)
+
+    def rows(self) -> list[tuple[str, str]]:
+        """(what, value) in words, in the order in which one wants to know."""
+        facts = {} if self.provenance is None else dataclasses.asdict(self.provenance)
+        config = ", ".join(f"{name}={value}" for name, value in self.config.items())
+        return [
+            ("format", self.format),
+            ("method", self.method),
+            ("config", config),
+            ("numbers", f"{self.parameters:,} in {self.file_bytes:,} bytes"),
+            *((name, str(value)) for name, value in facts.items() if value is not None),
+        ]
+
 
 def describe(path: str | os.PathLike[str]) -> Description:
     """What weights are at `path`: a gatefill file, or anything that `convert` takes.

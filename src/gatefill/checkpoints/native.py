@@ -90,9 +90,12 @@ def save_weights(
     tensors = {name: value.detach().cpu().clone().contiguous() for name, value in state.items()}
     target = Path(path)
     beside = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
+    error = need("safetensors", "torch", "writing weights").SafetensorError
     try:
         save(tensors, beside, metadata=metadata)
         beside.replace(target)
+    except error as problem:  # no folder, no space, no permission: all under one name
+        raise OSError(f"cannot write {target}: {problem}") from None
     finally:
         beside.unlink(missing_ok=True)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -105,7 +105,6 @@ def test_a_line_leads_from_the_hole_to_the_place_attended() -> None:
     assert (image == 120).all()
 
 
-@settings(deadline=None, max_examples=60)
 @given(
     height=st.integers(1, 70),
     width=st.integers(1, 70),

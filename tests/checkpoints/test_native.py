@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import save_file
 
@@ -229,7 +229,6 @@ def test_another_programs_safetensors_are_refused(tmp_path: Path) -> None:
     refuse(path, "another program")
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(share=st.floats(0, 1, exclude_max=True))
 def test_every_cut_is_noticed(good: Path, tmp_path: Path, share: float) -> None:
     data = good.read_bytes()
@@ -238,7 +237,6 @@ def test_every_cut_is_noticed(good: Path, tmp_path: Path, share: float) -> None:
     refuse(path, "gatefill")
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(noise=st.binary(min_size=1, max_size=40), data=st.data())
 def test_damage_is_refused_or_harmless(
     good: Path, tmp_path: Path, noise: bytes, data: st.DataObject
@@ -254,7 +252,6 @@ def test_damage_is_refused_or_harmless(
         assert {name: tuple(value.shape) for name, value in state.items()} == info.shapes
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     header=st.dictionaries(
         st.sampled_from(["a", "b", "__metadata__"]) | st.text(max_size=5),

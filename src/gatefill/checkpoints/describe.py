@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import glob
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,4 +76,4 @@ def _file_bytes(path: Path) -> int:
     if not tensorflow.is_checkpoint(path):
         return path.stat().st_size
     prefix = tensorflow.checkpoint_prefix(path)
-    return sum(each.stat().st_size for each in prefix.parent.glob(f"{prefix.name}.[id]*"))
+    return sum(each.stat().st_size for each in prefix.parent.glob(f"{glob.escape(prefix.name)}.[id]*"))

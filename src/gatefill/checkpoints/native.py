@@ -158,7 +158,11 @@ def _checked_header(path: str | os.PathLike[str]) -> tuple[dict[str, Any], int]:
             raise _refused(path, f"{file_bytes} bytes, more than the limit of {MAX_FILE_BYTES}")
         length = int.from_bytes(file.read(8), "little")
         if file_bytes < 8 or length > file_bytes - 8:
-            raise _refused(path, "cut short, or not a safetensors file at all")
+            raise _refused(
+                path,
+                "cut short, or not a safetensors file at all "
+                "(`gatefill convert` makes one of other programs' weights)",
+            )
         if length > MAX_HEADER_BYTES:
             raise _refused(path, f"a header of {length} bytes, limit {MAX_HEADER_BYTES}")
         header = _json_object(path, file.read(length), "header")

@@ -26,6 +26,10 @@ from gatefill.layers.padding import Resizing, resize_nearest
 _BLOCK = 2**24  # pairs that a block may hold: 64 MB of float32, of which a few live at a time
 
 
+Window = tuple[slice, slice]
+"""Rows and columns, both with a start and a stop."""
+
+
 class Attended(NamedTuple):
     """What `contextual_attention` returns. h = H / 2 and w = W / 2."""
 
@@ -44,12 +48,15 @@ def contextual_attention(
     softmax_scale: float = 10.0,
     resizing: Resizing = "aligned",
     top: int = 0,
+    window: Window | None = None,
 ) -> Attended:
     """Rebuild `foreground` from patches of `background` that lie wholly outside the hole.
 
     foreground, background: ``BCHW``, H and W even. hole: ``B1`` H/2 W/2, 1 = hole, or None for no
     hole; each sample has its own. fuse: prefer matches whose neighbours match side by side too.
     resizing: which pixels the halved maps keep. top: how many sources to report per place.
+    window: the cells that are wanted, as rows and columns of the halved grid; all results are 0
+    elsewhere. The background is the whole map in any case.
 
     Patches that touch the hole get no weight but stay in the softmax's denominator; where all of
     them do, the result is 0. Borders come out darker than the inside. Both are as the original is.
@@ -68,28 +75,26 @@ def contextual_attention(
     # Scores differ by little and are multiplied by ten: half precision would pick other patches.
     pairs = _Pairs(foreground.float(), background.float(), hole, fuse, softmax_scale, resizing)
 
-    features = foreground.new_empty(foreground.shape, dtype=torch.float32)
-    blocks = []
-    needs_gradient = torch.is_grad_enabled() and (
-        foreground.requires_grad or background.requires_grad
-    )
-    rows = pairs.h if needs_gradient else max(1, _BLOCK // (batch * pairs.w * pairs.n))
-    for start in range(0, pairs.h, rows):
-        stop = min(start + rows, pairs.h)
-        weights, first = pairs.weights(max(start - 1, 0), min(stop + 1, pairs.h))
-        pasted = pairs.paste(weights, first, start, stop)
-        if needs_gradient:
-            features = pasted  # one block holds all rows
-        else:
-            features[:, :, 2 * start : 2 * stop] = pasted
-        blocks.append(pairs.strongest(weights.detach(), first, start, stop, top))
+    lines, columns = window or (slice(0, pairs.h), slice(0, pairs.w))
+    # Blocks save memory only where nothing is kept for a gradient.
+    tracked = torch.is_grad_enabled() and (foreground.requires_grad or background.requires_grad)
+    rows = pairs.h if tracked else max(1, _BLOCK // (batch * pairs.w * pairs.n))
+    features, blocks = [], []
+    for start in range(lines.start, lines.stop, rows):
+        stop = min(start + rows, lines.stop)
+        first = max(start - 1, 0)
+        weights = pairs.weights(first, min(stop + 1, pairs.h))
+        features.append(pairs.paste(weights, first, slice(start, stop), columns))
+        blocks.append(pairs.strongest(weights.detach(), first, slice(start, stop), columns, top))
 
     best, sources, strengths = (torch.cat(parts, dim=2) for parts in zip(*blocks, strict=True))
+    frame = (lines.start, pairs.h - lines.stop, columns.start, pairs.w - columns.stop)
+    pasted = torch.cat(features, dim=2) if len(features) > 1 else features[0]
     return Attended(
-        features.to(foreground.dtype),
-        _offsets(best),
-        sources if top else None,
-        strengths if top else None,
+        _framed(pasted, frame, scale=2).to(foreground.dtype),
+        _framed(_offsets(best, lines.start, columns.start, pairs.w), frame),
+        _framed(sources, frame) if top else None,
+        _framed(strengths, frame) if top else None,
     )
 
 
@@ -112,11 +117,8 @@ class _Pairs:
         small = resize_nearest(background, self.h, self.w, resizing)
         self.background = small.flatten(2)  # BCN
         self.foreground = resize_nearest(foreground, self.h, self.w, resizing).flatten(2)
-        # The 2x2 pixels of each cell, as four matrices BNC.
-        self.pixels = [
-            [background[:, :, y::2, x::2].flatten(2).transpose(1, 2).contiguous() for x in (0, 1)]
-            for y in (0, 1)
-        ]
+        # The 2x2 pixels of each cell, as four matrices BCN.
+        self.pixels = [[background[:, :, y::2, x::2].flatten(2) for x in (0, 1)] for y in (0, 1)]
         energy = functional.avg_pool2d(
             small.square().sum(1, keepdim=True), 3, 1, 1, divisor_override=1
         )
@@ -130,43 +132,39 @@ class _Pairs:
             self.valid = (touched == 0).float().view(self.batch, 1, self.n)
         self.sharpness = self.valid * softmax_scale
 
-    def weights(self, start: int, stop: int) -> tuple[Tensor, int]:
-        """Attention of the foreground rows start..stop-1: (``B`` rows*w ``N``, start)."""
+    def weights(self, start: int, stop: int) -> Tensor:
+        """Attention of the foreground rows start..stop-1, ``B`` rows*w ``N``."""
         scores = self._fused(start, stop) if self.fuse else self._scores(start, stop)
         weights = torch.softmax(scores.mul_(self.sharpness), dim=-1)
-        return weights.mul_(
-            self.valid
-        ) if not weights.requires_grad else weights * self.valid, start
+        # The softmax needs its own result for the gradient.
+        return weights * self.valid if weights.requires_grad else weights.mul_(self.valid)
 
-    def paste(self, weights: Tensor, first: int, start: int, stop: int) -> Tensor:
-        """Features ``BC`` 2*rows ``W`` of rows start..stop-1; the weights begin at row `first`."""
-        rows = stop - start
+    def paste(self, weights: Tensor, first: int, lines: slice, columns: slice) -> Tensor:
+        """Features ``BC`` 2*rows 2*columns of a window, from weights that begin at row `first`."""
         grid = self._grid(weights)
-        mine = grid[:, start - first : stop - first]
-        out = weights.new_empty(self.batch, rows, 2, self.w, 2, self.channels)
+        mine = grid[:, lines.start - first : lines.stop - first]
+        rows, width = mine.shape[1], columns.stop - columns.start
+        out = weights.new_empty(self.batch, self.channels, rows, 2, width, 2)
         for y, down in ((0, -1), (1, 1)):
             # A cell's upper pixels are also covered by the patch above, its lower ones by the next.
-            tall = _add_diagonal(mine.clone(), start, grid, first, down, 1, 3)
+            tall = _add_diagonal(mine.clone(), lines.start, grid, first, down, 1, 3)
             for x, right in ((0, -1), (1, 1)):
-                both = _add_diagonal(tall.clone(), 0, tall, 0, right, 2, 4)
-                product = both.view(self.batch, -1, self.n) @ self.pixels[y][x]
-                out[:, :, y, :, x] = product.view(self.batch, rows, self.w, self.channels)
-        out = out.view(self.batch, 2 * rows, 2 * self.w, self.channels)
-        return (out / 4.0).permute(0, 3, 1, 2)
+                both = tall[:, :, columns].clone()
+                _add_diagonal(both, columns.start, tall, 0, right, 2, 4)
+                product = self.pixels[y][x] @ both.view(self.batch, -1, self.n).transpose(1, 2)
+                out[:, :, :, y, :, x] = product.view(self.batch, self.channels, rows, width)
+        return out.view(self.batch, self.channels, 2 * rows, 2 * width) / 4.0
 
     def strongest(
-        self, weights: Tensor, first: int, start: int, stop: int, top: int
+        self, weights: Tensor, first: int, lines: slice, columns: slice, top: int
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """The best cell ``B1`` rows ``w``; the `top` best and their weights, ``BK`` rows ``w``."""
-        mine = weights[:, (start - first) * self.w : (stop - first) * self.w]
-        shape = (self.batch, stop - start, self.w, -1)
-        best = mine.argmax(dim=-1, keepdim=True).view(shape).permute(0, 3, 1, 2)
+        """The best cell, ``B1`` rows columns; the `top` best and their weights, ``BK`` likewise."""
+        rows = slice(lines.start - first, lines.stop - first)
+        mine = weights.view(self.batch, -1, self.w, self.n)[:, rows, columns]
+        best = mine.argmax(dim=-1, keepdim=True)
         strengths, sources = mine.topk(min(top, self.n), dim=-1)
-        return (
-            best,
-            sources.reshape(*shape[:3], min(top, self.n)).permute(0, 3, 1, 2),
-            strengths.reshape(*shape[:3], min(top, self.n)).permute(0, 3, 1, 2),
-        )
+        planes = [part.permute(0, 3, 1, 2) for part in (best, sources, strengths)]
+        return planes[0], planes[1], planes[2]
 
     def _grid(self, matrix: Tensor) -> Tensor:
         """``B`` rows*w ``N`` seen as foreground row, column, background row, column."""
@@ -265,12 +263,22 @@ def _add_diagonal(
     return target
 
 
-def _offsets(best: Tensor) -> Tensor:
-    """Cells ``B1hw`` as row * w + column -> (rows, columns) ``B2hw`` to go from each place."""
-    height, width = best.shape[-2:]
-    rows = torch.arange(height, device=best.device).view(1, 1, -1, 1)
-    columns = torch.arange(width, device=best.device).view(1, 1, 1, -1)
+def _offsets(best: Tensor, top: int, left: int, width: int) -> Tensor:
+    """Cells ``B1hw`` as row * width + column -> (rows, columns) ``B2hw`` to go from each place.
+
+    The places begin at row `top` and column `left`.
+    """
+    rows = torch.arange(top, top + best.shape[2], device=best.device).view(1, 1, -1, 1)
+    columns = torch.arange(left, left + best.shape[3], device=best.device).view(1, 1, 1, -1)
     return torch.cat((best // width - rows, best % width - columns), dim=1)
+
+
+def _framed(part: Tensor, frame: tuple[int, int, int, int], scale: int = 1) -> Tensor:
+    """`part` amid zeros: `frame` has the cells above, below, left and right of it."""
+    if not any(frame):
+        return part
+    above, below, left, right = (scale * cells for cells in frame)
+    return functional.pad(part, (left, right, above, below))
 
 
 class ContextualAttention(nn.Module):
@@ -284,7 +292,13 @@ class ContextualAttention(nn.Module):
         self.softmax_scale = softmax_scale
         self.resizing: Resizing = resizing
 
-    def forward(self, features: Tensor, hole: Tensor | None = None, top: int = 0) -> Attended:
+    def forward(
+        self,
+        features: Tensor,
+        hole: Tensor | None = None,
+        top: int = 0,
+        window: Window | None = None,
+    ) -> Attended:
         """``BCHW`` and ``B1`` H/2 W/2 -> `Attended`."""
         return contextual_attention(
             features,
@@ -294,4 +308,5 @@ class ContextualAttention(nn.Module):
             softmax_scale=self.softmax_scale,
             resizing=self.resizing,
             top=top,
+            window=window,
         )

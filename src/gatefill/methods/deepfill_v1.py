@@ -73,5 +73,5 @@ class DeepFillV1(NetworkMethod):
 
     def _run(self, image: Tensor, mask: Tensor, sketch: Tensor | None) -> Frames:
         assert sketch is None
-        stages: Stages = self.network(image, mask, None, TOP)
+        stages: Stages = self.network(image, mask, None, TOP, near_hole=True)
         return Frames(stages.refined, stages.coarse, stages.attention)

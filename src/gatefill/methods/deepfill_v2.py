@@ -7,6 +7,7 @@ from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from gatefill.layers.contextual_attention import Attended, ContextualAttention
 from gatefill.layers.gated import Activation, ConvKind, Convolution
@@ -91,7 +92,8 @@ def _decoder(prefix: str) -> list[LayerRow]:
 
 
 # The names are those of the official variables, so that maps of weights are mechanical.
-COARSE = [*_encoder("", (2, 4, 4, 8, 8)), *_dilated(""), *_decoder("")]
+COARSE_ENCODER = [*_encoder("", (2, 4, 4, 8, 8)), *_dilated("")]
+COARSE_DECODER = _decoder("")
 HALLUCINATION = [*_encoder("x", (2, 2, 4, 4, 8)), *_dilated("x")]
 MATCHING = [*_encoder("pm", (2, 2, 4, 8, 8)), LayerRow("pmconv6", 8, activation="relu")]
 ATTENDED = [LayerRow("pmconv9", 8), LayerRow("pmconv10", 8)]
@@ -107,7 +109,7 @@ class DeepFillV2Network(nn.Module):
         super().__init__()
         self.config = config
         deep = 4 * config.width
-        self._add(COARSE, 6 if config.guided else 5)
+        self._add([*COARSE_ENCODER, *COARSE_DECODER], 6 if config.guided else 5)
         seen = 5 if config.refinement_mask else 3
         self._add(HALLUCINATION, seen)
         self._add(MATCHING, seen)
@@ -116,37 +118,49 @@ class DeepFillV2Network(nn.Module):
         self._add(DECODER, 2 * deep)
 
     def forward(
-        self, image: Tensor, mask: Tensor, sketch: Tensor | None = None, top: int = 0
+        self,
+        image: Tensor,
+        mask: Tensor,
+        sketch: Tensor | None = None,
+        top: int = 0,
+        near_hole: bool = False,
     ) -> Stages:
         """Fill the holes.
 
         image: ``B3HW`` in [-1, 1], the channels in the config's order; H and W multiples of 8; what
         stands in the hole is ignored. mask: ``B1HW``, 1 = hole, one per sample. sketch: ``B1HW``,
         1 = edge, only for a guided network. top: how many sources attention reports per cell.
+        near_hole: compute only what the holes' pixels depend on. They come out the same; far from
+        the holes, the frames show the image and attention is 0.
         """
         # inputs
-        known = 1.0 - mask
         ones = torch.ones_like(mask)
-        masked = image * known
+        masked = image * (1.0 - mask)
+        carries_mask = self.config.kind == "partial"
         drawing = [self._drawing(sketch, mask)] if self.config.guided else []
+        window = _around(mask) if near_hole else _everywhere(mask)
 
         # coarse network
-        coarse = self._run(COARSE, torch.cat([masked, *drawing, ones, mask], dim=1), known)
-        coarse = self._output(coarse)
+        x = torch.cat([masked, *drawing, ones, mask], dim=1)
+        x, known = self._run(COARSE_ENCODER, x, 1.0 - mask if carries_mask else None)
+        x, _ = self._run(COARSE_DECODER, x, known, window)
+        coarse = window.paste(self._output(x), masked)
 
         # refinement network: two branches see the coarse result in the hole
         pasted = coarse * mask + masked
         if self.config.refinement_mask:
             pasted = torch.cat([pasted, ones, mask], dim=1)
-        hallucinated = self._run(HALLUCINATION, pasted, ones)
+        everything = ones if carries_mask else None
+        hallucinated, known = self._run(HALLUCINATION, pasted, everything)
 
-        matched = self._run(MATCHING, pasted, ones)
-        attention = self.attention(matched, self._hole(mask), top)
-        attended = self._run(ATTENDED, attention.features, ones)
+        matched, _ = self._run(MATCHING, pasted, everything)
+        attention = self.attention(matched, self._hole(mask), top, window.slices(8))
+        attended, known = self._run(ATTENDED, attention.features, known, window)
 
         # decoder
-        refined = self._run(DECODER, torch.cat([hallucinated, attended], dim=1), ones)
-        return Stages(coarse, self._output(refined), attention)
+        x = torch.cat([window.cut(hallucinated, 4), attended], dim=1)
+        x, _ = self._run(DECODER, x, known)
+        return Stages(coarse, window.paste(self._output(x), masked), attention)
 
     def _add(self, rows: list[LayerRow], channels: int) -> None:
         """Create the layers of a branch, the first of which takes `channels` channels."""
@@ -167,14 +181,19 @@ class DeepFillV2Network(nn.Module):
             self.add_module(row.name, layer)
             channels = width
 
-    def _run(self, rows: list[LayerRow], x: Tensor, known: Tensor) -> Tensor:
-        """The layers of a branch one after the other; `known` matters to partial convolution."""
-        seen: Tensor | None = known
-        if self.config.kind == "partial" and x.shape[-1] != known.shape[-1]:
-            seen = known.new_ones(x.shape[0], 1, *x.shape[-2:])
+    def _run(
+        self, rows: list[LayerRow], x: Tensor, known: Tensor | None, window: _Window | None = None
+    ) -> tuple[Tensor, Tensor | None]:
+        """The layers of a branch one after the other, on a window of quarter-size maps if given.
+
+        Only partial convolutions carry the mask of what is `known`.
+        """
+        if window is not None:
+            x = window.cut(x, 4)
+            known = None if known is None else window.cut(known, 4)
         for row in rows:
-            x, seen = self.get_submodule(row.name)(x, seen)
-        return x
+            x, known = self.get_submodule(row.name)(x, known)
+        return x, known
 
     def _output(self, x: Tensor) -> Tensor:
         return torch.tanh(x) if self.config.output == "tanh" else x.clamp(-1.0, 1.0)
@@ -190,6 +209,63 @@ class DeepFillV2Network(nn.Module):
             # As the original: two steps keep other pixels than one.
             mask = resize_nearest(mask, height // 4, width // 4, self.config.resizing)
         return resize_nearest(mask, height // 8, width // 8, self.config.resizing)
+
+
+@dataclass(frozen=True)
+class _Window:
+    """A box of the frame, in cells of 8x8 pixels."""
+
+    top: int
+    bottom: int
+    left: int
+    right: int
+
+    def slices(self, pixels: int) -> tuple[slice, slice]:
+        """Rows and columns on a map whose places are `pixels` pixels wide."""
+        scale = 8 // pixels
+        return (
+            slice(scale * self.top, scale * self.bottom),
+            slice(scale * self.left, scale * self.right),
+        )
+
+    def cut(self, x: Tensor, pixels: int) -> Tensor:
+        """The window's part of a map."""
+        rows, columns = self.slices(pixels)
+        return x[:, :, rows, columns]
+
+    def paste(self, part: Tensor, frame: Tensor) -> Tensor:
+        """`part` in the window, `frame` around it."""
+        if part.shape == frame.shape:
+            return part
+        frame = frame.clone()
+        rows, columns = self.slices(1)
+        frame[:, :, rows, columns] = part
+        return frame
+
+
+def _everywhere(mask: Tensor) -> _Window:
+    return _Window(0, mask.shape[-2] // 8, 0, mask.shape[-1] // 8)
+
+
+def _around(mask: Tensor) -> _Window:
+    """The cells around all holes of a batch on which the holes' pixels depend after attention.
+
+    From a pixel back, the decoder's seven layers and the two before them reach 3 pixels, 2 at half
+    size and 4 at a quarter, which is 24 pixels or 3 cells; the cut's own border spoils no more
+    than that.
+    """
+    reach = 4
+    height, width = mask.shape[-2] // 8, mask.shape[-1] // 8
+    cells = functional.max_pool2d(mask, 8).amax(dim=(0, 1)) > 0
+    rows, columns = (cells.any(dim=side).nonzero() for side in (1, 0))
+    if not len(rows):
+        return _Window(0, min(1, height), 0, min(1, width))
+    return _Window(
+        max(int(rows[0]) - reach, 0),
+        min(int(rows[-1]) + 1 + reach, height),
+        max(int(columns[0]) - reach, 0),
+        min(int(columns[-1]) + 1 + reach, width),
+    )
 
 
 class DeepFillV2(NetworkMethod):
@@ -211,5 +287,5 @@ class DeepFillV2(NetworkMethod):
         super().__init__(info, network, self.config.channel_order, device, dtype)
 
     def _run(self, image: Tensor, mask: Tensor, sketch: Tensor | None) -> Frames:
-        stages: Stages = self.network(image, mask, sketch, TOP)
+        stages: Stages = self.network(image, mask, sketch, TOP, near_hole=True)
         return Frames(stages.refined, stages.coarse, stages.attention)

@@ -307,6 +307,8 @@ def test_the_result_saves_itself_but_not_over_the_photo(tmp_path: Path) -> None:
             result.save(same)
     with pytest.raises(ImageError, match="is the photo itself"):
         result.save(tmp_path / "link.png")
+    with pytest.raises(ImageError, match="is the photo itself"):
+        Inpainter(Nearest())(PIL.Image.open(source), mask).save(source)
     assert source.read_bytes() == before
     result.save(source, overwrite=True)
     np.testing.assert_array_equal(np.asarray(PIL.Image.open(source)), result)

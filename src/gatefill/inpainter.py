@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -103,7 +104,6 @@ class Inpainter:
         work, warnings = self._read(photo, mask, sketch, search, invert_mask, grow, resize_mask)
         for warning in warnings:
             logger.warning(warning)
-        source = Path(photo) if isinstance(photo, (str, Path)) else None
         fill, boxes = _Filled(work.photo.pixels), self._boxes(work)
         areas = np.array([np.count_nonzero(work.mask[box.slices]) for box in boxes])
         done = np.concatenate([[0.0], np.cumsum(areas) / max(areas.sum(), 1)])
@@ -121,7 +121,7 @@ class Inpainter:
             method=self.method.info.name,
             seconds=time.perf_counter() - started,
             warnings=warnings,
-            source=source,
+            source=_file_of(photo),
         )
 
     def _read(
@@ -207,6 +207,12 @@ class _Filled:
         known: Any = work.photo.pixels[box.slices]
         filled: Any = work.photo.quantised(image)
         pixels[box.slices] = composite(filled, known, work.mask[box.slices])
+
+
+def _file_of(photo: object) -> Path | None:
+    """The file a photo came from: given as a path, or opened from one by PIL."""
+    name = photo if isinstance(photo, (str, os.PathLike)) else getattr(photo, "filename", None)
+    return Path(name) if name and isinstance(name, (str, os.PathLike)) else None
 
 
 def _moved(attention: Attention, box: Box) -> Attention:

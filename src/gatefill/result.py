@@ -30,7 +30,7 @@ class Result:
     warnings: list[str] = field(default_factory=list)  # sentences for the user
     coarse: Photo | None = None  # the first stage's fill, of methods that have two
     attention: PhotoAttention | None = None  # where it looked, of methods that tell
-    source: Path | None = None  # the photo's file, where it was given as a path
+    source: Path | None = None  # the photo's file, where it came from one
 
     @cached_property
     def image(self) -> PIL.Image.Image:

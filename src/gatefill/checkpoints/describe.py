@@ -76,4 +76,6 @@ def _file_bytes(path: Path) -> int:
     if not tensorflow.is_checkpoint(path):
         return path.stat().st_size
     prefix = tensorflow.checkpoint_prefix(path)
-    return sum(each.stat().st_size for each in prefix.parent.glob(f"{glob.escape(prefix.name)}.[id]*"))
+    return sum(
+        each.stat().st_size for each in prefix.parent.glob(f"{glob.escape(prefix.name)}.[id]*")
+    )

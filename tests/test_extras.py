@@ -1,0 +1,32 @@
+"""What is said where packages are missing."""
+
+from __future__ import annotations
+
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from gatefill.extras import MODULES, MissingExtra, installed, require
+
+
+def test_a_missing_extra_gives_the_exact_pip_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)  # as the import system notes absence
+    assert not installed("torch")
+    with pytest.raises(MissingExtra) as caught:
+        require("torch", "deepfill_v2")
+    assert isinstance(caught.value, ImportError)
+    assert str(caught.value) == (
+        'deepfill_v2 needs torch, which is not installed: pip install "gatefill[torch]"'
+    )
+
+
+def test_an_installed_extra_is_let_through(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(MODULES, "torch", "numpy")
+    require("torch", "deepfill_v2")
+
+
+def test_every_extra_of_the_package_is_known() -> None:
+    project = tomllib.loads(Path(__file__).parents[1].joinpath("pyproject.toml").read_text("utf-8"))
+    assert set(MODULES) == set(project["project"]["optional-dependencies"]) - {"all"}

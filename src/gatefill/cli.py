@@ -43,7 +43,9 @@ def inpaint(
     /,
     *,
     output: Annotated[Path | None, Parameter(alias="-o")] = None,
-    method: Annotated[str, Parameter(alias="-m")] = "patchmatch",
+    method: Annotated[str | None, Parameter(alias="-m")] = None,
+    weights: Path | None = None,
+    device: str = "cpu",
     sketch: Path | None = None,
     search: Path | None = None,
     invert_mask: Switch = False,
@@ -56,6 +58,8 @@ def inpaint(
         tuple[str, ...],
         Parameter(name="--set", negative="", metavar="KEY=VALUE", show_default=False),
     ] = (),
+    attention: Path | None = None,
+    attention_lines: Path | None = None,
     overwrite: Switch = False,
     json: Json = False,
 ) -> int:
@@ -74,7 +78,11 @@ def inpaint(
     output
         The file to write; its format follows its name. Default: PHOTO_filled beside the photo.
     method
-        How to fill; `gatefill methods` lists what there is.
+        How to fill, see `gatefill methods`. Default: what WEIGHTS are for, else patchmatch.
+    weights
+        A network's weights, see `gatefill info` and `gatefill convert`.
+    device
+        Where networks run, such as cuda.
     sketch
         An image with white edges that guide the fill, for methods that take one.
     search
@@ -94,26 +102,37 @@ def inpaint(
         Another number, another fill.
     set_
         Set an option of the method, such as patch_size=9; may be repeated.
+    attention
+        Write a picture of where the method looked, as colours; see docs/attention.md.
+    attention_lines
+        Write the photo with lines from the hole to where the method looked.
     overwrite
         Allow OUTPUT to be one of the input files.
     """
     from gatefill.images import DEFAULT_MAX_PIXELS, check_output
-    from gatefill.inpainter import load
+    from gatefill.inpainter import DEFAULT_METHOD, load
     from gatefill.methods import default_config
     from gatefill.settings import with_settings
 
-    settings = list(set_) if seed is None else [f"seed={seed}", *set_]
-    config = with_settings(default_config(method), settings)
+    config = None
+    if settings := list(set_) if seed is None else [f"seed={seed}", *set_]:
+        if weights is not None:
+            raise ValueError("expected no --set and no --seed beside --weights, which hold them")
+        config = with_settings(default_config(method or DEFAULT_METHOD), settings)
     inpainter = load(
         method,
         config=config,
+        weights=weights,
+        device=device,
         large=large,
         max_pixels=DEFAULT_MAX_PIXELS if max_pixels is None else max_pixels,
     )
     target = _default_output(photo) if output is None else output
-    _protect_inputs(target, [photo, mask, sketch, search], overwrite)
-    if photo.is_file():  # else reading it fails, with the better message
-        check_output(target)
+    targets = [path for path in (target, attention, attention_lines) if path is not None]
+    for path in targets:
+        _protect_inputs(path, [photo, mask, sketch, search], overwrite)
+        if photo.is_file():  # else reading it fails, with the better message
+            check_output(path)
     with terminal.progress_bar("filling", quiet=json) as progress:
         result = inpainter(
             photo,
@@ -126,6 +145,12 @@ def inpaint(
             progress=progress,
         )
     result.save(target, overwrite=overwrite)
+    if len(targets) > 1 and result.attention is None and result.mask.any():
+        raise ValueError(f"{result.method} has no attention to draw; {target} is written")
+    if result.attention is not None and attention is not None:
+        result.attention.save(attention)
+    if result.attention is not None and attention_lines is not None:
+        result.attention.save_lines(attention_lines)
     if json:
         terminal.show_json(
             {
@@ -289,6 +314,58 @@ def masks(
     else:
         terminal.say(f"{count} masks in {out}, mean hole share {mean:.1%}")
         terminal.say(f"look at them: {sheet}")
+    return terminal.OK
+
+
+@app.command(help_epilogue="Example: `gatefill convert release_places2_256 -o w.safetensors`")
+def convert(
+    source: Path,
+    /,
+    *,
+    output: Annotated[Path, Parameter(alias="-o")],
+    data: str = "not stated",
+    licence: str = "not stated",
+    json: Json = False,
+) -> int:
+    """Make a gatefill weights file of another program's DeepFill v2.
+
+    Parameters
+    ----------
+    source
+        The official code's TensorFlow checkpoint (its folder), or a .pth of deepfillv2-pytorch.
+    output
+        The file to write, ending in .safetensors.
+    data
+        What the weights were trained on, to be kept in the file.
+    licence
+        What they may be used for, likewise.
+    """
+    from gatefill import checkpoints
+
+    found = checkpoints.convert(source, output, data=data, licence=licence)
+    if json:
+        terminal.show_json({"output": str(output), "method": found.method, "config": found.config})
+    else:
+        terminal.say(f"{output}  ({found.method}, {found.parameters:,} numbers)")
+    return terminal.OK
+
+
+@app.command
+def info(file: Path, /, *, json: Json = False) -> int:
+    """Say what a file of weights is: method, config, size, and where it comes from.
+
+    Parameters
+    ----------
+    file
+        A gatefill weights file, or anything that `gatefill convert` takes.
+    """
+    from gatefill.checkpoints import describe
+
+    found = describe(file)
+    if json:
+        terminal.show_json({"file": str(file), **found.as_dict()})
+    for name, value in [] if json else found.rows():
+        terminal.say(f"{name:<12}{value}")
     return terminal.OK
 
 

@@ -12,6 +12,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from gatefill.checkpoints import load_method
 from gatefill.geometry import Box
 from gatefill.images import (
     DEFAULT_MAX_PIXELS,
@@ -22,14 +23,16 @@ from gatefill.images import (
     read_mask,
     read_photo,
 )
-from gatefill.methods import create
+from gatefill.methods import create, info_of
 from gatefill.methods.base import Attention, Fill, Image, Mask, Method, Progress, composite
+from gatefill.photo_attention import in_photo
 from gatefill.regions import regions
 from gatefill.result import Result
 
 logger = logging.getLogger(__name__)
 
 Large = Literal["crop", "whole"]
+DEFAULT_METHOD = "patchmatch"
 
 
 @dataclass(frozen=True)
@@ -114,7 +117,7 @@ class Inpainter:
             photo=work.photo.replaced(fill.pixels, opaque=opaque),
             mask=work.mask,
             coarse=None if fill.coarse is None else work.photo.replaced(fill.coarse, opaque=opaque),
-            attention=_joined(fill.attention),
+            attention=in_photo(_joined(fill.attention), work.photo, work.mask),
             method=self.method.info.name,
             seconds=time.perf_counter() - started,
             warnings=warnings,
@@ -238,7 +241,7 @@ def _share_of(progress: Progress | None, start: float, stop: float) -> Progress 
 
 
 def load(
-    method: str | Method = "patchmatch",
+    method: str | Method | None = None,
     *,
     config: object | None = None,
     weights: str | Path | None = None,
@@ -249,17 +252,38 @@ def load(
 ) -> Inpainter:
     """An inpainter for a method, by name or ready made; the default needs no weights.
 
+    method: None takes the one that the weights are for, or ``"patchmatch"`` without weights.
     config: the method's config dataclass, such as ``PatchMatchConfig(patch_size=9)``.
-    weights, device: for networks.
+    weights: a gatefill weights file, which holds the network's config too.
+    device: where torch runs networks, such as ``"cuda"``.
     large, context, max_pixels: see `Inpainter`.
-    Raises ValueError for an unknown name and for weights that the method does not take, and
-    MissingExtra (an ImportError) where packages of an extra are missing.
+    Raises ValueError for an unknown name, and for weights that are damaged, that are another
+    method's or that the method does not take; MissingExtra (an ImportError) where packages of an
+    extra are missing.
     """
-    if isinstance(method, str):
-        method = create(method, config, weights=weights, device=device)
-    elif config is not None or weights is not None:
-        raise ValueError(
-            "expected config and weights together with a method's name, "
-            f"got them with a ready {method.info.name}"
-        )
-    return Inpainter(method, large=large, context=context, max_pixels=max_pixels)
+    if not isinstance(method, str | None):
+        if config is not None or weights is not None:
+            raise ValueError(
+                "expected config and weights together with a method's name, "
+                f"got them with a ready {method.info.name}"
+            )
+        found = method
+    elif weights is None:
+        found = create(method or DEFAULT_METHOD, config, device=device)
+    else:
+        found = _with_weights(method, config, weights, device)
+    return Inpainter(found, large=large, context=context, max_pixels=max_pixels)
+
+
+def _with_weights(
+    name: str | None, config: object | None, weights: str | Path, device: str
+) -> Method:
+    """The method in a weights file, once nothing that was asked for contradicts it."""
+    if name is not None and not info_of(name).takes_weights:
+        raise ValueError(f"expected no weights for {name}, which needs none, got {weights}")
+    if config is not None:
+        raise ValueError("expected no config beside weights: the weights file holds it")
+    method = load_method(weights, device=device)
+    if name is not None and method.info.name != name:
+        raise ValueError(f"expected weights of {name}, got {weights}, of {method.info.name}")
+    return method

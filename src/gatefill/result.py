@@ -16,7 +16,7 @@ from gatefill.images import ImageError, Photo
 if TYPE_CHECKING:
     import PIL.Image
 
-    from gatefill.methods.base import Attention
+    from gatefill.photo_attention import PhotoAttention
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +29,7 @@ class Result:
     seconds: float  # reading the input and filling it
     warnings: list[str] = field(default_factory=list)  # sentences for the user
     coarse: Photo | None = None  # the first stage's fill, of methods that have two
-    attention: Attention | None = None  # where it looked, of methods that tell; frame coordinates
+    attention: PhotoAttention | None = None  # where it looked, of methods that tell
     source: Path | None = None  # the photo's file, where it came from one
 
     @cached_property

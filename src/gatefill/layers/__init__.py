@@ -1,0 +1,1 @@
+"""The layers the networks are made of: pure functions, each with a thin Module."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from difflib import get_close_matches
-from pathlib import Path
 from typing import TypeVar
 
 from gatefill.extras import require
 from gatefill.methods.base import Method, MethodInfo
 from gatefill.methods.infos import METHODS
+from gatefill.methods.networks import check_device, has_network, network_parts
 
 Config = TypeVar("Config")
 
@@ -26,27 +26,29 @@ def create(
     name: str,
     config: object | None = None,
     *,
-    weights: str | Path | None = None,
     device: str = "cpu",
 ) -> Method:
     """The method of that name, ready to fill.
 
     config: its config dataclass; None takes the defaults.
-    weights, device: of networks: a file, and where torch is to run.
-    Raises ValueError for an unknown name, a config of another method, weights for a method that
-    takes none; MissingExtra (an ImportError) where packages are missing.
+    device: where torch is to run a network, which has random weights here; networks with weights
+    come out of their files, see `gatefill.checkpoints.load_method`.
+    Raises ValueError for an unknown name, a config of another method or a device that is not
+    there; MissingExtra (an ImportError) where packages are missing.
     """
     info = info_of(name)
     for extra in info.needs:
         require(extra, name)
-    if weights is not None and not info.takes_weights:
-        raise ValueError(f"expected no weights for {name}, which needs none, got {weights}")
     if name == "patchmatch":
         from gatefill.methods.patchmatch import PatchMatch, PatchMatchConfig
 
         if device != "cpu":
             raise ValueError(f"expected device 'cpu' for {name}, got {device!r}")
         return PatchMatch(_fitting(config, PatchMatchConfig, name))
+    if has_network(name):
+        parts = network_parts(name)
+        check_device(device)
+        return parts.method(config=_fitting(config, parts.config, name), device=device)
     raise AssertionError(f"{name} stands in the table of methods but cannot be created")
 
 
@@ -59,6 +61,9 @@ def default_config(name: str) -> object:
         from gatefill.methods.patchmatch import PatchMatchConfig
 
         return PatchMatchConfig()
+    if has_network(name):
+        config: object = network_parts(name).config()
+        return config
     raise AssertionError(f"{name} stands in the table of methods but has no config")
 
 

@@ -1,0 +1,28 @@
+"""Reading and writing weights: the native format and everybody's.
+
+Nothing here imports torch, safetensors or TensorFlow before it is needed.
+"""
+
+from gatefill.checkpoints.convert import convert
+from gatefill.checkpoints.describe import Description, describe
+from gatefill.checkpoints.native import (
+    Provenance,
+    WeightsInfo,
+    load_weights,
+    read_header,
+    save_weights,
+)
+from gatefill.checkpoints.networks import load_method, load_network
+
+__all__ = [
+    "Description",
+    "Provenance",
+    "WeightsInfo",
+    "convert",
+    "describe",
+    "load_method",
+    "load_network",
+    "load_weights",
+    "read_header",
+    "save_weights",
+]

@@ -1,0 +1,59 @@
+"""Config dataclasses from the JSON of a weights file, checked field by field."""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+import typing
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+Config = TypeVar("Config")
+
+
+def config_from(kind: type[Config], fields: Mapping[str, Any]) -> Config:
+    """An instance of the config dataclass `kind` with the values of `fields`.
+
+    A field that the file lacks takes its default: files of older versions stay readable as long
+    as a new field's default is what was done before. Raises ValueError naming every field that
+    the dataclass does not know, that has no value, or whose value is of the wrong type.
+    """
+    hints = typing.get_type_hints(kind)
+    known = {item.name: item for item in dataclasses.fields(typing.cast(Any, kind))}
+    unknown = sorted(set(fields) - set(known))
+    if unknown:
+        raise ValueError(
+            f"{kind.__name__} has the fields {', '.join(known)}; "
+            f"the file also has {', '.join(repr(name)[:80] for name in unknown)}"
+        )
+    for name, item in known.items():
+        optional = (item.default, item.default_factory) != (dataclasses.MISSING,) * 2
+        if name not in fields and not optional:
+            raise ValueError(f"{kind.__name__} needs the field {name!r}, which the file lacks")
+    return kind(**{name: _value(name, hints[name], value) for name, value in fields.items()})
+
+
+def _value(name: str, hint: Any, value: Any) -> Any:
+    """`value` as the type `hint`; JSON's lists become tuples."""
+    origin, inner = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (typing.Union, types.UnionType):
+        for choice in inner:
+            try:
+                return _value(name, choice, value)
+            except ValueError:
+                continue
+    elif origin is typing.Literal:
+        if any(value == choice and type(value) is type(choice) for choice in inner):
+            return value
+    elif origin is tuple and isinstance(value, list):
+        items = (inner[0],) * len(value) if inner[1:] == (Ellipsis,) else inner
+        if len(items) == len(value):
+            return tuple(_value(name, part, each) for part, each in zip(items, value, strict=True))
+    elif (hint is type(None) and value is None) or (isinstance(hint, type) and type(value) is hint):
+        return value
+    elif hint is float and type(value) is int:
+        return float(value)
+    elif dataclasses.is_dataclass(hint) and isinstance(hint, type) and isinstance(value, dict):
+        return config_from(hint, value)
+    wanted = hint.__name__ if isinstance(hint, type) else str(hint).replace("typing.", "")
+    raise ValueError(f"expected the config's field {name!r} as {wanted}, got {value!r:.80}")

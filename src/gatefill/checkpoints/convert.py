@@ -1,0 +1,215 @@
+"""Everybody's DeepFill v2 weights, recognised by their keys and written in our format.
+
+Torch and TensorFlow are imported by the functions that need them, so that the command line and
+`gatefill.checkpoints` come up without them.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from gatefill.checkpoints import mmagic, pytorch_port, tensorflow
+from gatefill.checkpoints.extras import need
+from gatefill.checkpoints.fit import expect_shapes
+from gatefill.checkpoints.native import (
+    MAX_FILE_BYTES,
+    NOT_STATED,
+    Provenance,
+    WeightsInfo,
+    is_safetensors,
+    read_header,
+    save_weights,
+)
+from gatefill.checkpoints.networks import shapes_of
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from gatefill.methods.deepfill_v2 import DeepFillV2Config
+
+Kind = Literal["official", "ported", "retrained", "mmagic"]
+
+TITLES: dict[Kind, str] = {
+    "official": "official TensorFlow checkpoint",
+    "ported": "official weights as ported by deepfillv2-pytorch",
+    "retrained": "weights trained with deepfillv2-pytorch",
+    "mmagic": "mmagic DeepFill",
+}
+
+
+@dataclass(frozen=True)
+class Foreign:
+    """A DeepFill v2 of another program, in our names."""
+
+    kind: Kind
+    config: DeepFillV2Config
+    state: dict[str, Tensor]
+    step: int | None
+
+
+def kind_of(names: Iterable[str]) -> Kind | None:
+    """Whose weights have variables or keys of these names; None where it is nobody's we know."""
+    names = set(names)
+    if "inpaint_net/conv1/kernel" in names:
+        return "official"
+    if pytorch_port.is_ported(names):
+        return "ported"
+    if pytorch_port.is_retrained(names):
+        return "retrained"
+    return "mmagic" if mmagic.is_mmagic(names) else None
+
+
+def convert(
+    source: str | os.PathLike[str],
+    target: str | os.PathLike[str],
+    *,
+    data: str = NOT_STATED,
+    licence: str = NOT_STATED,
+) -> WeightsInfo:
+    """Write the generator of another program's DeepFill v2 as a gatefill weights file.
+
+    source: a TensorFlow checkpoint (folder, prefix or ``.index`` file) or a ``.pth`` file.
+    target: the file to write, ending in ``.safetensors``. data, licence: what the weights were
+    trained on and may be used for, to be kept in the file.
+    Raises ValueError where the source is none of these, does not fit or is damaged, OSError where
+    a file cannot be read or written, and MissingExtra where torch or TensorFlow is needed and not
+    installed.
+    """
+    if Path(target).suffix != ".safetensors":
+        raise ValueError(f"expected an output name ending in .safetensors, got {target}")
+    if not Path(target).parent.is_dir():
+        raise FileNotFoundError(f"no folder {Path(target).parent} to write into")
+    foreign = read_foreign(source)
+    provenance = Provenance(
+        source=f"converted from {Path(source).resolve().name}, {TITLES[foreign.kind]}",
+        step=foreign.step,
+        data=data,
+        licence=licence,
+    )
+    save_weights(target, "deepfill_v2", foreign.config, foreign.state, provenance)
+    return read_header(target)
+
+
+def read_foreign(path: str | os.PathLike[str]) -> Foreign:
+    """The generator in another program's file, as `convert` takes it; same errors."""
+    need("torch", "torch", "reading weights")
+    from gatefill.methods.deepfill_v2 import DeepFillV2Network
+
+    content = _read(path)
+    kind = kind_of(content.arrays)
+    name = Path(path).name
+    if kind is None:
+        some = ", ".join(list(content.arrays)[:3]) or "nothing"
+        raise ValueError(
+            f"expected weights of DeepFill v2 (official, deepfillv2-pytorch or mmagic), "
+            f"but {name} holds {some[:200]}"
+        )
+    if kind == "mmagic":
+        reasons = "; ".join(mmagic.differences(content.arrays))
+        raise ValueError(f"{name} is an {TITLES[kind]}, another network than ours: {reasons}")
+    try:
+        state = _our_state(kind, content.arrays)
+        config = _config(kind, state)
+        found = {name: tuple(value.shape) for name, value in state.items()}
+        expect_shapes(found, shapes_of(DeepFillV2Network, config))
+    except ValueError as problem:
+        raise ValueError(f"{name}, {TITLES[kind]}: {problem}") from None
+    return Foreign(kind, config, state, content.step)
+
+
+@dataclass(frozen=True)
+class _Found:
+    """Arrays of a file under the names they have there."""
+
+    arrays: dict[str, Any]  # numpy arrays or torch tensors
+    step: int | None
+
+
+def _read(path: str | os.PathLike[str]) -> _Found:
+    """Whatever arrays are at `path`."""
+    if tensorflow.is_checkpoint(path):
+        prefix = tensorflow.checkpoint_prefix(path)
+        return _Found(tensorflow.read_variables(path), tensorflow.checkpoint_step(prefix))
+    if Path(path).is_dir():
+        tensorflow.checkpoint_prefix(path)  # says what it looked for
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"no weights at {path}")
+    if is_safetensors(path):
+        read_header(path)
+        raise ValueError(f"{Path(path).name} is in gatefill's format already")
+    return _read_torch(Path(path))
+
+
+def _read_torch(path: Path) -> _Found:
+    """The tensors of a ``.pth`` file, read without running anything that may be in it."""
+    import torch
+
+    if path.stat().st_size > MAX_FILE_BYTES:
+        raise ValueError(f"{path.name} has more than the limit of {MAX_FILE_BYTES} bytes")
+    try:
+        with warnings.catch_warnings(action="ignore"):  # about pickles it then refuses
+            content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception:
+        # torch raises half a dozen types here, with advice to unpickle after all: never do.
+        raise ValueError(
+            f"expected a file of tensors written by torch.save, but {path.name} "
+            "is damaged or holds something else"
+        ) from None
+    step = content.get("n_iter") if isinstance(content, dict) else None
+    for key in ("G", "state_dict"):  # deepfillv2-pytorch's and mmagic's containers
+        if isinstance(content, dict) and isinstance(content.get(key), dict):
+            content = content[key]
+            break
+    if not isinstance(content, dict) or not all(
+        isinstance(name, str) and isinstance(value, torch.Tensor) for name, value in content.items()
+    ):
+        raise ValueError(f"expected a dict of tensors in {path.name}, got something else")
+    return _Found(dict(content), step if type(step) is int else None)
+
+
+def _our_state(kind: Kind, arrays: Mapping[str, Any]) -> dict[str, Tensor]:
+    """The generator's weights under our names."""
+    from gatefill.checkpoints.official_names import generator_from_official
+
+    if kind == "official":
+        return generator_from_official(dict(arrays))
+    state = dict(arrays)
+    fuse = state.pop(pytorch_port.FUSE_BUFFER, None)
+    if fuse is not None and fuse.flatten().tolist() != [1, 0, 0, 0, 1, 0, 0, 0, 1]:
+        raise ValueError(f"expected {pytorch_port.FUSE_BUFFER} to be the 3x3 identity")
+    ported = kind == "ported"
+    names = pytorch_port.ported_names() if ported else pytorch_port.retrained_names()
+    return pytorch_port.renamed(state, names)
+
+
+def _config(kind: Kind, state: Mapping[str, Tensor]) -> DeepFillV2Config:
+    """The network these weights belong to: sizes from the shapes, habits from the kind."""
+    from gatefill.methods.deepfill_v2 import DeepFillV2Config
+
+    first = state.get("conv1.weight")
+    if first is None or first.ndim != 4 or first.shape[1] not in (5, 6) or first.shape[0] % 2:
+        got = "none" if first is None else list(first.shape)
+        raise ValueError(f"expected conv1 to take 5 channels (guided: 6), got weights {got}")
+    width, guided = first.shape[0] // 2, first.shape[1] == 6
+    match kind:
+        case "ported":
+            # Fed RGB by its authors. Its attention reads the mask at 1/8 at once, without fuse.
+            return DeepFillV2Config(
+                width=width, guided=guided, fuse=False, mask_steps=1, channel_order="rgb"
+            )
+        case "retrained":
+            return DeepFillV2Config(
+                width=width,
+                guided=guided,
+                padding="symmetric",
+                resizing="floor",
+                mask_steps=1,
+                channel_order="rgb",
+            )
+        case _:
+            return DeepFillV2Config(width=width, guided=guided)

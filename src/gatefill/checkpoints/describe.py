@@ -1,0 +1,81 @@
+"""What a file of weights is, ours or another program's."""
+
+from __future__ import annotations
+
+import dataclasses
+import glob
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gatefill.checkpoints import tensorflow
+from gatefill.checkpoints.convert import TITLES, read_foreign
+from gatefill.checkpoints.native import Provenance, is_safetensors, read_header
+
+
+@dataclass(frozen=True)
+class Description:
+    """What `describe` finds out."""
+
+    format: str  # "gatefill weights", or whose weights they are
+    method: str
+    config: dict[str, Any]
+    parameters: int
+    file_bytes: int  # of all files of a checkpoint together
+    provenance: Provenance | None  # None in files of other programs, which keep none
+
+    def as_dict(self) -> dict[str, Any]:
+        """The same as plain values that JSON can hold."""
+        return dataclasses.asdict(self)
+
+    def rows(self) -> list[tuple[str, str]]:
+        """(what, value) in words, in the order in which one wants to know."""
+        facts = {} if self.provenance is None else dataclasses.asdict(self.provenance)
+        config = ", ".join(f"{name}={value}" for name, value in self.config.items())
+        return [
+            ("format", self.format),
+            ("method", self.method),
+            ("config", config),
+            ("numbers", f"{self.parameters:,} in {self.file_bytes:,} bytes"),
+            *((name, str(value)) for name, value in facts.items() if value is not None),
+        ]
+
+
+def describe(path: str | os.PathLike[str]) -> Description:
+    """What weights are at `path`: a gatefill file, or anything that `convert` takes.
+
+    Our own files need nothing but the core install. Raises ValueError where the file is neither
+    or is damaged, OSError where it cannot be read, and MissingExtra where torch or TensorFlow
+    is needed to look into another program's file.
+    """
+    path = Path(path)
+    if path.is_file() and is_safetensors(path):
+        info = read_header(path)
+        return Description(
+            "gatefill weights",
+            info.method,
+            info.config,
+            info.parameters,
+            info.file_bytes,
+            info.provenance,
+        )
+    foreign = read_foreign(path)
+    return Description(
+        TITLES[foreign.kind],
+        "deepfill_v2",
+        dataclasses.asdict(foreign.config),
+        sum(value.numel() for value in foreign.state.values()),
+        _file_bytes(path),
+        None,
+    )
+
+
+def _file_bytes(path: Path) -> int:
+    """Bytes of a file, or of the index and data files of a TensorFlow checkpoint."""
+    if not tensorflow.is_checkpoint(path):
+        return path.stat().st_size
+    prefix = tensorflow.checkpoint_prefix(path)
+    return sum(
+        each.stat().st_size for each in prefix.parent.glob(f"{glob.escape(prefix.name)}.[id]*")
+    )

@@ -1,0 +1,75 @@
+"""Networks out of weights files: the header picks the network, the tensors must fit it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gatefill.checkpoints.config import config_from
+from gatefill.checkpoints.fit import Shapes, expect_shapes
+from gatefill.checkpoints.native import WeightsInfo, load_weights
+from gatefill.methods.base import Method
+from gatefill.methods.networks import check_device, network_parts
+
+if TYPE_CHECKING:
+    from torch import nn
+
+MAX_SIZE = 4096  # of any whole number in a config; the widest published layer has 512 channels
+
+
+def load_method(path: str | os.PathLike[str], *, device: str = "cpu") -> Method:
+    """The method that a weights file is for, ready to fill.
+
+    device: where torch runs it, such as ``"cuda"``. Raises ValueError as `load_network` does, and
+    for a device that is not there; MissingExtra without torch.
+    """
+    info, network = load_network(path)
+    check_device(device)
+    return network_parts(info.method).method(network=network, device=device)
+
+
+def load_network(path: str | os.PathLike[str]) -> tuple[WeightsInfo, nn.Module]:
+    """The network of a weights file, on the CPU in float32, ready for inference.
+
+    Raises ValueError, in one line, where the file is damaged, or where its config or its tensors
+    do not fit the method it names; MissingExtra without torch.
+    """
+    info, state = load_weights(path)
+    try:
+        parts = network_parts(info.method)
+        config = config_from(parts.config, info.config)
+        _expect_sane(info.config)
+        expect_shapes(info.shapes, shapes_of(parts.network, config))
+    except ValueError as problem:
+        raise ValueError(f"{Path(path).name}: {problem}") from None
+    network: nn.Module = parts.network(config)
+    network.load_state_dict(state)
+    return info, network.eval().requires_grad_(False)
+
+
+def _expect_sane(fields: dict[str, Any]) -> None:
+    """Raise ValueError for a number of layers or channels that only a hostile file claims."""
+    for name, value in fields.items():
+        if isinstance(value, int) and value > MAX_SIZE:
+            raise ValueError(
+                f"expected the config's field {name!r} as at most {MAX_SIZE}, got {value}"
+            )
+
+
+def shapes_of(build: Callable[[Any], nn.Module], config: object) -> Shapes:
+    """The shapes of a network's weights, found without allocating any of them.
+
+    A file may claim any width: the sizes are compared before memory is taken. Raises ValueError
+    for a config of which no network can be built.
+    """
+    import torch
+
+    try:
+        with torch.device("meta"):
+            network = build(config)
+    except (ValueError, RuntimeError, TypeError, ZeroDivisionError, OverflowError) as problem:
+        reason = " ".join(str(problem).split())[:200]
+        raise ValueError(f"no network can be built of this config: {reason}") from None
+    return {name: tuple(value.shape) for name, value in network.state_dict().items()}

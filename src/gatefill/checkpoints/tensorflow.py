@@ -1,0 +1,113 @@
+"""The official release's checkpoints: ``snap-<step>.index`` and ``.data-00000-of-00001``.
+
+https://github.com/JiahuiYu/generative_inpainting, tag v2.0.0. Only the variables' arrays are
+read; no graph is built or run.
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gatefill.checkpoints.extras import need
+
+
+def checkpoint_prefix(path: str | os.PathLike[str]) -> Path:
+    """The common start of a checkpoint's files, such as ``folder/snap-0``.
+
+    path: the folder, the prefix itself, or one of the files ``.index``, ``.data-...``,
+    ``.meta``. Raises ValueError where no checkpoint is found there.
+    """
+    path = Path(path)
+    if path.is_dir():
+        prefix = _latest(path)
+    else:
+        prefix = path.with_name(re.sub(r"\.(index|meta|data-\d{5}-of-\d{5})$", "", path.name))
+    if not _index(prefix).is_file():
+        raise ValueError(f"expected a TensorFlow checkpoint, but there is no {_index(prefix)}")
+    if not list(prefix.parent.glob(f"{glob.escape(prefix.name)}.data-*")):
+        raise ValueError(
+            f"expected {prefix.name}.data-00000-of-00001 beside {_index(prefix).name}; "
+            "a TensorFlow checkpoint has both"
+        )
+    return prefix
+
+
+def is_checkpoint(path: str | os.PathLike[str]) -> bool:
+    """Whether `path` names a TensorFlow checkpoint in any way `checkpoint_prefix` takes."""
+    try:
+        checkpoint_prefix(path)
+    except ValueError:
+        return False
+    return True
+
+
+def read_variables(path: str | os.PathLike[str]) -> dict[str, NDArray[Any]]:
+    """The generator's and the discriminator's variables by official name, kernels ``HWIO``.
+
+    A training snapshot's Adam slots and counters are left out. Raises ValueError for damaged
+    files and MissingExtra without TensorFlow.
+    """
+    prefix = checkpoint_prefix(path)
+    with _quiet():
+        tensorflow = need("tensorflow", "tensorflow", "reading TensorFlow checkpoints")
+    try:
+        reader = tensorflow.train.load_checkpoint(os.fspath(prefix))
+        names = [
+            name
+            for name in reader.get_variable_to_shape_map()
+            if re.match(r"(inpaint_net|discriminator)/", name) and "/Adam" not in name
+        ]
+        return {name: np.asarray(reader.get_tensor(name)) for name in sorted(names)}
+    except (tensorflow.errors.OpError, ValueError, IndexError, RuntimeError) as problem:
+        # The reader turns damage into any of these.
+        reason = str(problem).partition("\n")[0]
+        raise ValueError(f"{prefix.name} is not a whole TensorFlow checkpoint: {reason}") from None
+
+
+def checkpoint_step(prefix: Path) -> int | None:
+    """The training step in a name like ``snap-1000``."""
+    match = re.search(r"-(\d+)$", prefix.name)
+    return int(match[1]) if match else None
+
+
+def _latest(folder: Path) -> Path:
+    """The prefix that the folder's ``checkpoint`` file names, or the only one there is."""
+    for name in ("checkpoint", "checkpoint.txt"):  # the release's download host adds .txt
+        note = folder / name
+        if note.is_file():
+            text = note.read_text(encoding="utf-8", errors="replace")[:10_000]
+            match = re.search(r'^model_checkpoint_path:\s*"(.+)"', text, re.MULTILINE)
+            # The name only: the folder may have been moved since the file was written.
+            if match and _index(folder / Path(match[1]).name).is_file():
+                return folder / Path(match[1]).name
+    found = sorted(folder.glob("*.index"))
+    if len(found) != 1:
+        names = ", ".join(each.name for each in found[:5]) or "none"
+        raise ValueError(f"expected one TensorFlow checkpoint in {folder}, found {names}")
+    return found[0].with_suffix("")
+
+
+def _index(prefix: Path) -> Path:
+    return prefix.with_name(f"{prefix.name}.index")
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """No start-up messages from TensorFlow, which reads these variables when it is imported."""
+    wanted = {"TF_CPP_MIN_LOG_LEVEL": "3", "TF_ENABLE_ONEDNN_OPTS": "0"}
+    added = {key: value for key, value in wanted.items() if key not in os.environ}
+    os.environ.update(added)
+    try:
+        yield
+    finally:
+        for key in added:
+            os.environ.pop(key, None)

@@ -1,0 +1,146 @@
+"""Partial convolution: inpainting for irregular holes (Liu et al., ECCV 2018, arXiv 1804.07723)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from gatefill.layers.gated import Activation, activate
+from gatefill.layers.padding import Padding, upsample_twice
+from gatefill.layers.partial import partial_convolution
+from gatefill.methods.infos import METHODS
+from gatefill.methods.network import Frames, NetworkMethod, untrained
+
+
+@dataclass(frozen=True)
+class PartialConvConfig:
+    """What a partial convolution U-Net is. The default is the published network."""
+
+    width: int = 64  # channels of the first layer; deeper ones have 2, 4 and 8 times
+    levels: int = 8  # halvings of the size; the paper's 8 lead from 512 to 2 pixels
+    padding: Padding = "symmetric"
+    channel_order: Literal["bgr", "rgb"] = "rgb"
+
+    @classmethod
+    def compact(cls) -> PartialConvConfig:
+        """Half the width, a quarter of the parameters."""
+        return cls(width=32)
+
+
+class PartialBlock(nn.Module):
+    """Partial convolution, batch normalisation if wanted, activation."""
+
+    def __init__(
+        self,
+        channels: int,
+        width: int,
+        kernel: int,
+        *,
+        stride: int = 1,
+        norm: bool = True,
+        activation: Activation = "relu",
+        padding: Padding = "symmetric",
+    ) -> None:
+        super().__init__()
+        self.stride = stride
+        self.activation: Activation = activation
+        self.padding: Padding = padding
+        self.weight = nn.Parameter(torch.empty(width, channels, kernel, kernel))
+        # A bias before a normalisation would have no effect.
+        self.bias = None if norm else nn.Parameter(torch.zeros(width))
+        self.norm = nn.BatchNorm2d(width) if norm else None
+        nn.init.kaiming_normal_(self.weight)
+
+    def forward(self, x: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
+        """``BCHW`` and its mask ``B1HW`` or ``BCHW`` -> features and mask ``B1hw``."""
+        x, known = partial_convolution(
+            x, known, self.weight, self.bias, stride=self.stride, padding=self.padding
+        )
+        if self.norm is not None:
+            x = self.norm(x)
+        return activate(x, self.activation), known
+
+
+class PartialConvNetwork(nn.Module):
+    """The U-Net of table 2: encoder ``enc1``..., decoder ``dec8``...``dec1``."""
+
+    multiple = 1  # takes any size: a doubled map is cut to its skip's size
+
+    def __init__(self, config: PartialConvConfig) -> None:
+        super().__init__()
+        self.config = config
+        widths = [3] + [config.width * min(2**level, 8) for level in range(config.levels)]
+        kernels = {1: 7, 2: 5, 3: 5}
+        for level in range(1, config.levels + 1):
+            encoder = PartialBlock(
+                widths[level - 1],
+                widths[level],
+                kernels.get(level, 3),
+                stride=2,
+                norm=level > 1,
+                padding=config.padding,
+            )
+            self.add_module(f"enc{level}", encoder)
+        for level in range(config.levels, 0, -1):
+            decoder = PartialBlock(
+                widths[level] + widths[level - 1],
+                widths[level - 1],
+                3,
+                norm=level > 1,
+                activation="leaky_relu" if level > 1 else "none",
+                padding=config.padding,
+            )
+            self.add_module(f"dec{level}", decoder)
+
+    def forward(self, image: Tensor, mask: Tensor) -> Tensor:
+        """Fill the holes.
+
+        image: ``B3HW`` in [-1, 1]; what stands in the hole is ignored. mask: ``B1HW``, 1 = hole,
+        one per sample. Returns ``B3HW``, the whole frame, not clipped.
+        """
+        # encoder
+        known = 1.0 - mask
+        skips = [(image * known, known)]
+        for level in range(1, self.config.levels + 1):
+            skips.append(self.get_submodule(f"enc{level}")(*skips[-1]))
+
+        # decoder: features and masks are doubled and joined with the encoder's
+        x, known = skips.pop()
+        for level in range(self.config.levels, 0, -1):
+            skip, skip_known = skips.pop()
+            height, width = skip.shape[-2:]
+            x = upsample_twice(x)[:, :, :height, :width]
+            known = upsample_twice(known)[:, :, :height, :width]
+            joined = torch.cat([known.expand_as(x), skip_known.expand_as(skip)], dim=1)
+            x, known = self.get_submodule(f"dec{level}")(torch.cat([x, skip], dim=1), joined)
+        return x
+
+    def encoder_norms(self) -> list[nn.BatchNorm2d]:
+        """The normalisations that fine-tuning holds still (section 3.3 of the paper)."""
+        encoders = [self.get_submodule(f"enc{i}") for i in range(1, self.config.levels + 1)]
+        return [m for e in encoders for m in e.modules() if isinstance(m, nn.BatchNorm2d)]
+
+
+class PartialConv(NetworkMethod):
+    """Partial convolution as a method. Without a network it has random weights and makes noise."""
+
+    def __init__(
+        self,
+        config: PartialConvConfig | None = None,
+        network: PartialConvNetwork | None = None,
+        device: str | torch.device = "cpu",
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        info = METHODS["partial_conv"]
+        if network is None:
+            start = config or PartialConvConfig()
+            network = untrained(lambda: PartialConvNetwork(start), info.title)
+        self.config = network.config
+        super().__init__(info, network, self.config.channel_order, device, dtype)
+
+    def _run(self, image: Tensor, mask: Tensor, sketch: Tensor | None) -> Frames:
+        assert sketch is None
+        return Frames(self.network(image, mask))

@@ -1,0 +1,58 @@
+"""Attention together with the photo it was paid to, so that it can be looked at."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gatefill.attention_view import Picture, flow_picture, lines_picture
+from gatefill.images import Photo
+from gatefill.methods.base import Attention, Mask
+
+
+@dataclass(frozen=True, eq=False)
+class PhotoAttention(Attention):
+    """For each hole position of a photo, the places where the method looked; see `Attention`.
+
+    Positions are pixels of the photo.
+    """
+
+    photo: Photo  # before it was filled
+    mask: Mask  # HW, True = hole
+
+    @property
+    def offsets(self) -> NDArray[np.int32]:
+        """``NK2`` (rows, columns): the way from each hole position to the places attended."""
+        return self.source - self.target[:, None]
+
+    def map(self, *, legend: bool = True) -> Picture:
+        """The paper's colour-wheel picture, ``HW3`` RGB uint8; see `flow_picture`."""
+        return flow_picture(self, self.photo.height, self.photo.width, legend)
+
+    def lines(self, *, spacing: int | None = None) -> Picture:
+        """Lines over the photo to the places attended, ``HW3`` RGB uint8; see `lines_picture`.
+
+        spacing: pixels between the points of the hole from which lines are drawn.
+        """
+        pixels = np.rint(self.photo.rgb() * 255).astype(np.uint8)
+        return lines_picture(pixels, self.mask, self, spacing)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the colour-wheel picture to a file whose format follows its name."""
+        Photo(self.map()).save(path)
+
+    def save_lines(self, path: str | os.PathLike[str], *, spacing: int | None = None) -> None:
+        """Write the picture with lines to a file whose format follows its name."""
+        Photo(self.lines(spacing=spacing)).save(path)
+
+
+def in_photo(attention: Attention | None, photo: Photo, mask: Mask) -> PhotoAttention | None:
+    """Attention with its photo; None stays None."""
+    if attention is None:
+        return None
+    return PhotoAttention(
+        attention.target, attention.source, attention.weight, attention.stride, photo, mask
+    )

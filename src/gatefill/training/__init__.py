@@ -1,0 +1,1 @@
+"""Training any of the methods on a folder of images."""

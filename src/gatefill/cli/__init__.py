@@ -1,0 +1,44 @@
+"""The command line: one function per verb, one file per group of verbs."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+
+from gatefill import terminal
+from gatefill.cli import fill, make_masks, weights  # each adds its verbs
+from gatefill.cli.app import app
+
+__all__ = ["app", "fill", "make_masks", "run", "weights"]
+
+
+def run(arguments: list[str]) -> int:
+    """Do what the arguments say and return the exit status; nothing is raised."""
+    debug = bool(os.environ.get("GATEFILL_DEBUG"))
+    if "--debug" in arguments:
+        debug = True
+        arguments = [argument for argument in arguments if argument != "--debug"]
+    try:
+        with terminal.log_shown():
+            status = app(
+                arguments,
+                console=terminal.out(),
+                error_console=terminal.err(),
+                exit_on_error=False,
+                print_error=False,
+                result_action="return_value",
+            )
+        sys.stdout.flush()
+        return status if isinstance(status, int) else terminal.OK
+    except KeyboardInterrupt:
+        terminal.fail("interrupted")
+        return terminal.INTERRUPTED
+    except BrokenPipeError:
+        # The reader went away, as `head` does. Python would complain once more at its own exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return terminal.OK
+    except Exception as error:
+        if debug:
+            traceback.print_exc()
+        return terminal.explain(error, debug=debug)

@@ -1,0 +1,29 @@
+"""The application that the verbs join, and the options they share."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from cyclopts import App, Group, Parameter
+
+from gatefill import __version__
+
+app = App(
+    name="gatefill",
+    version=__version__,
+    help="Fill any hole in any photo: remove people, wires, dust, scratches and watermarks.",
+    help_epilogue=(
+        "`gatefill VERB --help` explains one verb.\n\n"
+        "Exit status: 0 done, 2 wrong input, 1 a bug, which --debug (or GATEFILL_DEBUG=1) "
+        "shows in full."
+    ),
+    help_format="markdown",
+    version_flags=["--version", "-V"],
+    suppress_keyboard_interrupt=False,
+)
+app["--help"].group = app["--version"].group = Group("Options")
+
+Json = Annotated[
+    bool, Parameter(negative="", show_default=False, help="Print one JSON object, nothing else.")
+]
+Switch = Annotated[bool, Parameter(negative="", show_default=False)]

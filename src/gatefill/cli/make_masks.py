@@ -1,0 +1,97 @@
+"""The verb that makes masks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from gatefill import terminal
+from gatefill.cli.app import Json, Switch, app
+
+
+@app.command(
+    usage="Usage: gatefill masks OUT [OPTIONS]",
+    help_epilogue="Example: `gatefill masks my_masks --kind brush --size 512x680 --bin 10-20`",
+)
+def masks(
+    out: Path,
+    /,
+    *,
+    kind: Annotated[str, Parameter(alias="-k")] = "brush",
+    count: Annotated[int, Parameter(alias="-n")] = 16,
+    size: Annotated[str, Parameter(metavar="HxW")] = "256x256",
+    seed: int = 0,
+    bin: Annotated[str | None, Parameter(metavar="LOW-HIGH")] = None,
+    cutout: Annotated[tuple[Path, ...], Parameter(negative="", show_default=False)] = (),
+    overwrite: Switch = False,
+    json: Json = False,
+) -> int:
+    """Write a folder of masks and a contact sheet of them.
+
+    White = hole. The same seed gives the same masks on every machine.
+
+    Parameters
+    ----------
+    out
+        The folder to write into; it is made where there is none.
+    kind
+        brush (strokes), box, box_or_brush (both, as DeepFill v2 trains), lama_thin, lama_medium,
+        lama_thick (LaMa's evaluation), irregular (as for partial convolutions), center, or
+        object (the shape of --cutout).
+    count
+        How many.
+    size
+        Height x width in pixels.
+    seed
+        Another number, other masks.
+    bin
+        Only masks with a hole share in this range, in percent, such as 10-20.
+    cutout
+        An image with alpha whose shape object masks take; may be repeated.
+    overwrite
+        Write into a folder that holds something already.
+    """
+    from gatefill.mask_files import (
+        contact_sheet,
+        draw,
+        kind_named,
+        read_bin,
+        read_size,
+        save_mask,
+    )
+
+    height, width = read_size(size)
+    if count < 1:
+        raise ValueError(f"expected a count of 1 or more, got {count}")
+    generator = kind_named(kind, cutout)
+    share = None if bin is None else read_bin(bin)
+    if out.exists() and not out.is_dir():
+        raise ValueError(f"expected a folder to write into, got a file: {out}")
+    if not overwrite and out.is_dir() and any(out.iterdir()):
+        raise ValueError(f"{out} is not empty: choose another folder, or allow it with --overwrite")
+
+    made, shares = [], []
+    with terminal.progress_bar("drawing", quiet=json) as progress:
+        for number, mask in enumerate(draw(generator, height, width, seed, count, share)):
+            out.mkdir(parents=True, exist_ok=True)
+            made.append(save_mask(mask, out, number))
+            shares.append(float(mask.mean()))
+            if progress is not None:
+                progress((number + 1) / count)
+    sheet = contact_sheet(made, out)
+    mean = sum(shares) / count
+    if json:
+        terminal.show_json(
+            {
+                "folder": str(out),
+                "masks": [path.name for path in made],
+                "hole_shares": [round(value, 6) for value in shares],
+                "contact_sheet": str(sheet),
+            }
+        )
+    else:
+        terminal.say(f"{count} masks in {out}, mean hole share {mean:.1%}")
+        terminal.say(f"look at them: {sheet}")
+    return terminal.OK

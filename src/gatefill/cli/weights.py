@@ -1,0 +1,63 @@
+"""The verbs for files of weights: convert, info."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from gatefill import terminal
+from gatefill.cli.app import Json, app
+
+
+@app.command(help_epilogue="Example: `gatefill convert release_places2_256 -o w.safetensors`")
+def convert(
+    source: Path,
+    /,
+    *,
+    output: Annotated[Path, Parameter(alias="-o")],
+    data: str = "not stated",
+    licence: str = "not stated",
+    json: Json = False,
+) -> int:
+    """Make a gatefill weights file of another program's DeepFill v2.
+
+    Parameters
+    ----------
+    source
+        The official code's TensorFlow checkpoint (its folder), or a .pth of deepfillv2-pytorch.
+    output
+        The file to write, ending in .safetensors.
+    data
+        What the weights were trained on, to be kept in the file.
+    licence
+        What they may be used for, likewise.
+    """
+    from gatefill import checkpoints
+
+    found = checkpoints.convert(source, output, data=data, licence=licence)
+    if json:
+        terminal.show_json({"output": str(output), "method": found.method, "config": found.config})
+    else:
+        terminal.say(f"{output}  ({found.method}, {found.parameters:,} numbers)")
+    return terminal.OK
+
+
+@app.command
+def info(file: Path, /, *, json: Json = False) -> int:
+    """Say what a file of weights is: method, config, size, and where it comes from.
+
+    Parameters
+    ----------
+    file
+        A gatefill weights file, or anything that `gatefill convert` takes.
+    """
+    from gatefill.checkpoints import describe
+
+    found = describe(file)
+    if json:
+        terminal.show_json({"file": str(file), **found.as_dict()})
+    for name, value in [] if json else found.rows():
+        terminal.say(f"{name:<12}{value}")
+    return terminal.OK

@@ -134,3 +134,9 @@ def test_near_no_hole_at_all():
     with torch.inference_mode():
         stages = DeepFillV2Network(TINY)(image, mask * 0, near_hole=True)
     assert torch.equal(stages.refined[..., 8:, :], image[..., 8:, :])
+
+
+def test_sides_that_do_not_fit_are_refused():
+    image, mask = example(64, 44)
+    with pytest.raises(ValueError, match="multiples of 8, got 64 x 44"):
+        DeepFillV2Network(TINY)(image, mask)

@@ -10,11 +10,13 @@ MAKEFLAGS += --no-builtin-rules
 unexport PYTHONPATH PYTHONHOME
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test test-slow lint format bench constraints hooks clean
+.PHONY: help venv demo test test-slow lint format bench constraints hooks clean
 .DEFAULT_GOAL := help
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
+
+venv: .venv/.created ## make .venv, and install nothing yet
 
 demo: .venv/.installed ## set up, and fill the photo in examples/
 	@mkdir -p out/demo

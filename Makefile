@@ -21,7 +21,7 @@ venv: .venv/.created ## make .venv, and install nothing yet
 demo: .venv/.installed ## set up, and fill the photo in examples/
 	@mkdir -p out/demo
 	@echo
-	$(BIN)/gatefill inpaint examples/sea_stack.jpg examples/sea_stack_mask.png -o out/demo/sea_stack.jpg
+	$(BIN)/gatefill inpaint examples/marsh.jpg examples/marsh_mask.png -o out/demo/marsh.jpg
 	@$(BIN)/python scripts/demo_hints.py
 
 test: lint ## set up, check the code, and run the tests

@@ -17,9 +17,9 @@ LINES = {"edit": "edit PHOTO", "inpaint": "inpaint PHOTO MASK -o OUT", "masks": 
 
 def main() -> None:
     here = Path.cwd()
-    print("\nbefore:", here / "examples/sea_stack.jpg")
-    print("mask:  ", here / "examples/sea_stack_mask.png")
-    print("after: ", here / "out/demo/sea_stack.jpg")
+    print("\nbefore:", here / "examples/marsh.jpg")
+    print("mask:  ", here / "examples/marsh_mask.png")
+    print("after: ", here / "out/demo/marsh.jpg")
     print("\ntry next, after `. .venv/bin/activate`:")
     for verb, meaning in HINTS.items():
         if verb in app:

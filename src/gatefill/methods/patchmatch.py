@@ -83,16 +83,6 @@ class _Level:
     start: Image | None  # HW3, the initial guess if there is one
 
 
-@dataclass
-class _Field:
-    """For each target patch the centre of its match and the cost, all ``HW``."""
-
-    y: NDArray[np.int32]
-    x: NDArray[np.int32]
-    cost: NDArray[np.int32]
-    targets: Mask
-
-
 class PatchMatch:
     """The method behind the interface; holds its config only, so it can be shared by threads."""
 
@@ -152,7 +142,7 @@ class PatchMatch:
 def _tell_of_compiling() -> None:
     """Say once that the kernels are compiled now; later runs take them from numba's cache."""
     path = kernels.vote.stats.cache_path
-    if not kernels.vote.signatures and not any(Path(path).glob("patch_kernels.vote-*.nbi")):
+    if not kernels.vote.signatures and not any(Path(path or ".").glob("patch_kernels.vote-*.nbi")):
         log.info("compiling the PatchMatch kernels, once on this machine (about half a minute)")
 
 
@@ -211,7 +201,7 @@ def _optimise(
     work = [level.hole.sum() * count for level, count in zip(levels, rounds, strict=True)]
     total, done = max(float(sum(work)), 1.0), 0.0
     estimate: Image | None = None
-    field: _Field | None = None
+    field: kernels.Field | None = None
     for number in reversed(range(len(levels))):
         level = levels[number]
         solver = _Solver(config, level, number, estimate)
@@ -229,14 +219,13 @@ def _optimise(
 
 
 class _Solver:
-    """Search and vote at one level, on its own copy of the photo."""
+    """Search and vote at one level, on its own estimate of the photo."""
 
     def __init__(
         self, config: PatchMatchConfig, level: _Level, number: int, coarse: Image | None
     ) -> None:
         self.config, self.level, self.number = config, level, number
-        self.side = config.patch_size
-        height, width = level.hole.shape
+        shape = height, width = level.hole.shape
         if coarse is not None:
             begin = pyramid.enlarge(coarse, height, width)
         elif level.start is not None:
@@ -245,97 +234,96 @@ class _Solver:
             begin = pyramid.pull_push(level.image, level.usable)
         keep = ~level.hole if number == 0 else level.usable
         self.estimate = np.where(keep[..., None], level.image, begin).astype(np.float32)
-        self.active = bool(level.hole.any() and level.usable.any())
-        shape = level.hole.shape
         self.copied_y, self.copied_x = np.full(shape, -1, np.int32), np.full(shape, -1, np.int32)
+        self.active = bool(level.hole.any() and level.usable.any())
         if not self.active:
             return
+        side, radius = config.patch_size, config.patch_size // 2
         self.planes = level.features.copy()
         self.hole_y, self.hole_x = (axis.astype(np.int32) for axis in np.nonzero(level.hole))
-        self.smooth = pyramid.smoothed(level.image, level.usable)
-        square = np.ones((self.side, self.side), np.uint8)
+        smooth = pyramid.smoothed(level.image, level.usable)
+        self.material = kernels.Material(level.image, smooth, level.usable)
+        square = np.ones((side, side), np.uint8)
         self.targets = cv2.dilate(level.hole.view(np.uint8), square).view(np.bool_)
         self.ys, self.xs, self.block_start = _blocks(self.targets)
-        unusable = 1 - level.usable.astype(np.float32)
-        missing = cv2.boxFilter(
-            cv2.copyMakeBorder(unusable, *4 * [self.side // 2], cv2.BORDER_CONSTANT, value=1),
-            -1, (self.side, self.side), normalize=False,
-        )[self.side // 2 :, self.side // 2 :][:height, :width]  # fmt: skip
+        unusable = np.pad(~level.usable, radius, constant_values=True).astype(np.float32)
+        missing = cv2.boxFilter(unusable, -1, (side, side), normalize=False)
+        missing = missing[radius : radius + height, radius : radius + width]
         self.penalty = (np.round(missing) * UNKNOWN_COST).astype(np.int32)
-        self._refresh()
+        self.patches = self._patches()
 
-    def start(self, coarse: _Field | None) -> _Field:
+    def start(self, coarse: kernels.Field | None) -> kernels.Field:
         """A field of random matches or, better, of the coarser level's."""
         height, width = self.targets.shape
+        field = kernels.Field(*(np.zeros((height, width), np.int32) for _ in range(3)))
+        field.cost[:] = kernels.NEVER
         best = np.nonzero(self.penalty == self.penalty.min())
-        sources = [axis.astype(np.int32) for axis in best]
-        field = _Field(
-            np.zeros((height, width), np.int32),
-            np.zeros((height, width), np.int32),
-            np.full((height, width), 2**31 - 1, np.int32),
-            self.targets,
-        )
+        source_y, source_x = (axis.astype(np.int32) for axis in best)
         tries = 8 if coarse is None else 1
-        kernels.scatter(
-            *self._patches(), *sources, self.penalty, field.y, field.x, field.cost, tries,
-            self.config.seed * 64 + self.number,
-        )  # fmt: skip
+        seed = self.config.seed * 64 + self.number
+        kernels.scatter(self.patches, field, source_y, source_x, tries, seed)
         if coarse is None:
             return field
-        cy = np.minimum(self.ys // 2, coarse.targets.shape[0] - 1)
-        cx = np.minimum(self.xs // 2, coarse.targets.shape[1] - 1)
-        matched = coarse.targets[cy, cx]
+        cy = np.minimum(self.ys // 2, coarse.cost.shape[0] - 1)
+        cx = np.minimum(self.xs // 2, coarse.cost.shape[1] - 1)
+        matched = coarse.cost[cy, cx] < kernels.NEVER
         ys, xs, cy, cx = self.ys[matched], self.xs[matched], cy[matched], cx[matched]
         field.y[ys, xs] = np.minimum(2 * coarse.y[cy, cx] + ys % 2, height - 1)
         field.x[ys, xs] = np.minimum(2 * coarse.x[cy, cx] + xs % 2, width - 1)
-        self._measure(field)
+        kernels.measure(self.patches, field)
         self.vote(field)  # the coarser level's matches, seen at this resolution
         return field
 
-    def search(self, field: _Field, turn: int) -> None:
+    def search(self, field: kernels.Field, turn: int) -> None:
         """Improve the matches."""
         for number in range(self.config.passes):
             kernels.sweep(
-                *self._patches(), self.block_start, self.targets, self.penalty,
-                field.y, field.x, field.cost, field.y.copy(), field.x.copy(),
-                number % 2 == 0, max(self.targets.shape),
+                self.patches,
+                field,
+                field.y.copy(),
+                field.x.copy(),
+                self.targets,
+                self.block_start,
+                number % 2 == 0,
+                max(self.targets.shape),
                 ((self.config.seed * 64 + self.number) * 64 + turn) * 64 + number,
-            )  # fmt: skip
-        kernels.try_offsets(
-            *self._patches(), *self._shared_offsets(field), self.penalty,
-            field.y, field.x, field.cost,
-        )  # fmt: skip
+            )
+        kernels.try_offsets(self.patches, field, *self._shared_offsets(field))
 
-    def vote(self, field: _Field) -> None:
+    def vote(self, field: kernels.Field) -> None:
         """Let the matches say what the hole holds, and measure them against it."""
-        cost = np.where(self.targets, field.cost, np.int32(2**31 - 1))
-        least = cv2.erode(
-            cost.astype(np.float32), np.ones((self.side, self.side), np.uint8), borderValue=3e38
-        )
+        side = self.config.patch_size
+        least = cv2.erode(field.cost.astype(np.float32), np.ones((side, side), np.uint8))
         kernels.vote(
-            self.level.image, self.smooth, self.level.usable, self.side, self.hole_y, self.hole_x,
-            self.targets, field.y, field.x, field.cost, least,
-            np.float32(self.config.sharpness), np.float32(6.5 * self.side**2), True,
-            self.estimate, self.copied_y, self.copied_x,
-        )  # fmt: skip
-        self._refresh()
-        self._measure(field)
+            self.material,
+            field,
+            self.targets,
+            least,
+            self.hole_y,
+            self.hole_x,
+            side,
+            np.float32(self.config.sharpness),
+            np.float32(6.5 * side**2),
+            self.estimate,
+            self.copied_y,
+            self.copied_x,
+        )
+        self.patches = self._patches()
+        kernels.measure(self.patches, field)
 
-    def _refresh(self) -> None:
-        """Take the estimate over into the features."""
-        ys, xs = self.hole_y, self.hole_x
+    def _patches(self) -> kernels.Patches:
+        """The patches of the present estimate."""
+        ys, xs, side = self.hole_y, self.hole_x, self.config.patch_size
         self.planes[ys, xs, :3] = self.estimate[ys, xs] * 255 + 0.5
-        padded = cv2.copyMakeBorder(self.planes, *4 * [self.side // 2], cv2.BORDER_REFLECT_101)
-        self.stride = padded.shape[1] * self.planes.shape[2]
-        self.features = padded.reshape(-1)
+        around = (side // 2,) * 4
+        padded: Planes = np.asarray(
+            cv2.copyMakeBorder(self.planes, *around, cv2.BORDER_REFLECT_101), np.uint8
+        )
+        _, width, channels = padded.shape
+        shape = (width * channels, channels, side)
+        return kernels.Patches(padded.reshape(-1), shape, self.ys, self.xs, self.penalty)
 
-    def _patches(self) -> tuple[Planes, int, int, int, NDArray[np.int32], NDArray[np.int32]]:
-        return self.features, self.stride, self.planes.shape[2], self.side, self.ys, self.xs
-
-    def _measure(self, field: _Field) -> None:
-        kernels.measure(*self._patches(), self.penalty, field.y, field.x, field.cost)
-
-    def _shared_offsets(self, field: _Field) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    def _shared_offsets(self, field: kernels.Field) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
         """The 16 offsets that most of the better half of the matches have."""
         height, width = self.targets.shape
         cost = field.cost[self.ys, self.xs]
@@ -379,7 +367,5 @@ def _mean_around(image: Image, weight: NDArray[np.float32], side: int) -> Image:
     sums = cv2.boxFilter(
         image * weight[..., None], -1, (side, side), normalize=False, borderType=cv2.BORDER_CONSTANT
     )
-    share = cv2.boxFilter(
-        weight, -1, (side, side), normalize=False, borderType=cv2.BORDER_CONSTANT
-    )
+    share = cv2.boxFilter(weight, -1, (side, side), normalize=False, borderType=cv2.BORDER_CONSTANT)
     return np.asarray(sums / np.maximum(share, 1e-6)[..., None])

@@ -39,8 +39,7 @@ def _binomial_halves(planes: NDArray[np.float32]) -> NDArray[np.float32]:
     blurred = cv2.sepFilter2D(
         padded, -1, _BINOMIAL, _BINOMIAL, anchor=(0, 0), borderType=cv2.BORDER_CONSTANT
     )
-    halves: NDArray[np.float32] = blurred[: height + height % 2 : 2, : width + width % 2 : 2]
-    return halves
+    return np.asarray(blurred, np.float32)[: height + height % 2 : 2, : width + width % 2 : 2]
 
 
 def pull_push(image: Image, known: Mask) -> Image:

@@ -13,6 +13,7 @@ from gatefill.methods import pyramid
 from gatefill.methods.base import Image, Mask
 
 Planes = NDArray[np.uint8]
+DOUBT = 30.0  # of detail whose match differs in smooth colour: half of it counts at 0.18
 UNKNOWN_COST = 255 * 255  # what each unusable pixel of a source patch costs: a last resort
 FINE_RADIUS = 32  # of the random search at full resolution: the coarser levels have looked further
 
@@ -158,7 +159,7 @@ class Solver:
         least = cv2.erode(field.cost.astype(np.float32), np.ones((side, side), np.uint8))
         kernels.vote(
             self.material, field, self.targets, least, ys, xs, side,
-            np.float32(self.config.sharpness), np.float32(6.5 * side**2),
+            np.float32(self.config.sharpness), np.float32(6.5 * side**2), np.float32(DOUBT),
             out, self.copied_y, self.copied_x,
         )  # fmt: skip
 

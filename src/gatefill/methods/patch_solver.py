@@ -132,7 +132,8 @@ class Solver:
                 FINE_RADIUS if self.number == 0 else max(self.targets.shape),
                 ((self.config.seed * 64 + self.number) * 64 + turn) * 64 + number,
             )
-        kernels.try_offsets(self.patches, field, *self._shared_offsets(field))
+        if turn == 0:
+            kernels.try_offsets(self.patches, field, *self._shared_offsets(field))
 
     def vote(self, field: kernels.Field) -> None:
         """Let the matches say what the hole holds, and measure them against it."""

@@ -37,8 +37,8 @@ Case = tuple[str, Pixels, Pixels, NDArray[np.bool_]]  # kind, truth, photo, mask
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--photos", type=Path, default=Path("examples"))
-    parser.add_argument("--cutouts", type=Path, default=Path("examples/cutouts"))
+    parser.add_argument("--photos", type=Path, default=Path("examples/photos"))
+    parser.add_argument("--cutouts", type=Path, help="cut-outs with alpha; default: drawn shapes")
     parser.add_argument("--count", type=int, default=40, help="how many photos at most")
     parser.add_argument("--grid", type=Path, help="write a picture of some fills, side by side")
     options = parser.parse_args()
@@ -96,24 +96,33 @@ def cases(options: argparse.Namespace):  # type: ignore[no-untyped-def]
     sizes = {path: read_photo(path).size for path in paths}
     paths = [path for path in paths if min(sizes[path]) >= 340]
     paths = paths[:: max(len(paths) // options.count, 1)][: options.count]
-    cutouts = sorted(options.cutouts.glob("*.png"))
+    cutouts = sorted(options.cutouts.glob("*.png")) if options.cutouts else []
     for number, path in enumerate(paths):
         truth = to_shape(np.round(read_photo(path).rgb() * 255).astype(np.uint8))
         for kind in KINDS:
             chance = np.random.default_rng([number, KINDS.index(kind)])
             if kind == "object":
-                if not cutouts:
-                    continue
-                rgba = cv2.imread(str(cutouts[number % len(cutouts)]), cv2.IMREAD_UNCHANGED)
-                if rgba is None or rgba.ndim != 3 or rgba.shape[2] != 4:
-                    continue
-                rgba = np.asarray(rgba, np.uint8)[..., [2, 1, 0, 3]]
+                rgba = blob(chance)
+                if cutouts:
+                    read = cv2.imread(str(cutouts[number % len(cutouts)]), cv2.IMREAD_UNCHANGED)
+                    if read is None or read.ndim != 3 or read.shape[2] != 4:
+                        continue
+                    rgba = np.asarray(read, np.uint8)[..., [2, 1, 0, 3]]
                 placed = place_cutout(rgba, HEIGHT, WIDTH, chance)
                 mask = cv2.dilate(placed.mask.view(np.uint8), np.ones((5, 5))).view(np.bool_)
                 yield kind, truth, placed.onto(truth), mask
             else:
                 name = "lama_thick" if kind == "thick" else kind
                 yield kind, truth, truth, MASKS[name](HEIGHT, WIDTH, chance)
+
+
+def blob(chance: np.random.Generator) -> Pixels:
+    """A thing to be removed, of some ellipses: ``HW4``, of which only the shape matters."""
+    shape = np.zeros((200, 200), np.uint8)
+    for _ in range(5):
+        centre, axes = chance.integers(60, 140, 2).tolist(), chance.integers(20, 60, 2).tolist()
+        cv2.ellipse(shape, centre, axes, float(chance.uniform(0, 180)), 0, 360, 255, -1)
+    return np.dstack([np.full((200, 200, 3), 128, np.uint8), shape])
 
 
 def to_shape(photo: Pixels) -> Pixels:

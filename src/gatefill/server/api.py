@@ -19,6 +19,7 @@ from gatefill.server.openapi import (
     EXAMPLE_ADJUST,
     IMAGE_REPLY,
     INPAINT_BODY,
+    METRICS_REPLY,
     errors,
     json_body,
 )
@@ -147,7 +148,7 @@ def add_routes(router: APIRouter, service: Service) -> None:
         tags=["about"],
         summary="Counters for Prometheus",
         response_class=Response,
-        responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}} | COMMON,
+        responses=METRICS_REPLY | COMMON,
     )
     async def metrics() -> Response:
         return Response(service.metrics.page(), media_type="text/plain; version=0.0.4")

@@ -20,7 +20,14 @@ from fastapi.responses import Response, StreamingResponse
 from gatefill.server import work
 from gatefill.server.errors import Refused, described
 from gatefill.server.jobs import Job
-from gatefill.server.openapi import COMMON, IMAGE_REPLY, edit_body, errors
+from gatefill.server.openapi import (
+    COMMON,
+    EVENTS_REPLY,
+    IMAGE_REPLY,
+    OPENED_REPLIES,
+    edit_body,
+    errors,
+)
 from gatefill.server.reading import read_edit
 from gatefill.server.schema import OutputFormat
 from gatefill.server.service import Service
@@ -40,16 +47,7 @@ def add_routes(router: APIRouter, service: Service) -> None:
         tags=["editor"],
         summary="Fill a hole and follow the progress",
         response_class=StreamingResponse,
-        responses={
-            200: {
-                "content": {"application/x-ndjson": {"schema": {"type": "string"}}},
-                "description": "A line of JSON for each event: state is waiting, working (with "
-                "share), done (with patch, left, top, attention, warnings) or failed (with error "
-                "and detail).",
-            }
-        }
-        | COMMON
-        | errors(400, 404, 415, 422, 503),
+        responses={200: EVENTS_REPLY} | COMMON | errors(400, 404, 415, 422, 503),
         openapi_extra=edit_body(True, _MODEL),
     )
     async def fill(request: Request) -> StreamingResponse:
@@ -104,14 +102,7 @@ def add_routes(router: APIRouter, service: Service) -> None:
         tags=["editor"],
         summary="The photo that was named on the command line",
         response_class=Response,
-        responses={
-            200: {
-                "content": {"application/octet-stream": {"schema": {"type": "string"}}},
-                "description": "The file; X-Gatefill-Name is its name, percent-encoded.",
-            },
-            204: {"description": "None was named."},
-        }
-        | COMMON,
+        responses=OPENED_REPLIES | COMMON,
     )
     async def opened() -> Response:
         if service.opened is None:

@@ -94,7 +94,7 @@ def shelf(
     Raises ValueError for an unknown method, for one whose weights are missing, and for weights
     that are damaged.
     """
-    models = []
+    models: list[Model] = []
     for path in weights:
         inpainter = load(weights=path, device=device, large=large, max_pixels=max_pixels)
         name = f"{inpainter.method.info.name}:{path.stem}"

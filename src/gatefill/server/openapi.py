@@ -97,3 +97,20 @@ def edit_body(mask: bool, fields: dict[str, Any]) -> dict[str, Any]:
         "description": f"JSON, {list(Layout.model_fields)}: (left, top) of the mask and patches.",
     }
     return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": form}}}}
+
+
+METRICS_REPLY: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"text/plain": {"schema": {"type": "string"}}}, "description": "Counters."}
+}
+OPENED_REPLIES: dict[int | str, dict[str, Any]] = {
+    200: {
+        "content": {"application/octet-stream": {"schema": _FILE}},
+        "description": "The file; X-Gatefill-Name is its name, percent-encoded.",
+    },
+    204: {"description": "None was named."},
+}
+EVENTS_REPLY: dict[str, Any] = {
+    "content": {"application/x-ndjson": {"schema": {"type": "string"}}},
+    "description": "A line of JSON for each event: state is waiting, working (with share), done "
+    "(with patch, left, top, attention, warnings) or failed (with error and detail).",
+}

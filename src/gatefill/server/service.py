@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TypeVar
 
 from starlette.requests import Request
@@ -12,7 +13,7 @@ from starlette.requests import Request
 from gatefill.server.jobs import Jobs, Stopped, Ticket, answer
 from gatefill.server.limits import Limits
 from gatefill.server.metrics import Metrics
-from gatefill.server.models import Shelf
+from gatefill.server.models import Model, Shelf
 
 logger = logging.getLogger(__name__)
 
@@ -53,7 +54,11 @@ class Service:
         """Fill something with every model, in a worker; then the server is ready."""
         for model in self.shelf.all():
             try:
-                await self.jobs.submit(lambda _, model=model: model.warm_up()).result()
+                await self.jobs.submit(partial(_warm_up, model)).result()
             except Exception:
                 logger.exception("%s cannot fill and will fail when it is asked to", model.name)
         self.warm = True
+
+
+def _warm_up(model: Model, _: Ticket) -> None:
+    model.warm_up()

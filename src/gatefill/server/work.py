@@ -98,7 +98,8 @@ def rebuilt(asked: EditInput, max_pixels: int) -> Photo:
             raise ImageError("patch: expected the photo's own channels")
         if pixels is photo.pixels:
             pixels = pixels.copy()
-        pixels[box.slices] = composite(patch.pixels, pixels[box.slices], patch.alpha > 0)
+        filled: Any = patch.pixels
+        pixels[box.slices] = composite(filled, pixels[box.slices], patch.alpha > 0)
     return photo.replaced(pixels)
 
 

@@ -31,7 +31,8 @@ class InpaintOptions(BaseModel):
     invert_mask: bool = Field(False, description="Black marks the hole.")
     resize_mask: bool = Field(False, description="Stretch a mask of another size to the photo's.")
     format: OutputFormat = Field(
-        "same", description="Of the reply: the photo's own (PNG where it cannot be written), ..."
+        "same",
+        description="Of the reply: same is the photo's own, or PNG where that cannot be written.",
     )
     sd_seed: int = Field(42, description="Accepted for IOPaint's clients and echoed in X-Seed.")
 

@@ -9,8 +9,8 @@ import pytest
 
 pytest.importorskip("fastapi")
 
-from tests.browser import browser  # noqa: E402, F401
-from tests.server.serving import Server, serving  # noqa: E402
+from tests.browser import browser  # noqa: F401
+from tests.server.serving import Server, serving
 
 
 @pytest.fixture(scope="session")

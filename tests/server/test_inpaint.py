@@ -62,7 +62,7 @@ def test_alpha_is_reattached_and_may_be_the_mask(client: httpx.Client) -> None:
     assert (array_of(drawn.content)[..., 3] == image[..., 3]).all()
     own = upload(client, file_of(image), None)
     result = array_of(own.content)
-    assert result.shape == image.shape[:2] + (3,)  # nothing is transparent any more
+    assert result.shape == (*image.shape[:2], 3)  # nothing is transparent any more
     known = image[..., 3] == 255
     assert (result[known] == image[known][..., :3]).all()
 

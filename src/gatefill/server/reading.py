@@ -145,7 +145,10 @@ async def _file_or_none(form: FormData, name: str) -> bytes | None:
 async def _content(part: UploadFile | str, name: str) -> bytes:
     if isinstance(part, str):
         raise Refused(422, "wrong field", f"{name}: expected a file with a name, got a text field")
-    return await part.read()
+    data = await part.read()
+    if not data:
+        raise Refused(400, "unusable image", f"{name} is empty")
+    return data
 
 
 def decoded(text: str, name: str) -> bytes:

@@ -163,7 +163,7 @@ class State(BaseModel):
 class Layout(BaseModel):
     """Where parts lie in the photo: (left, top) in pixels."""
 
-    model_config = ConfigDict(strict=True)
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     mask: tuple[int, int] = (0, 0)
     patches: list[tuple[int, int]] = Field(default=[], max_length=500)

@@ -103,6 +103,7 @@ export class Layer {
         context.fillRect(0, 0, SIDE, SIDE);
         context.globalCompositeOperation = "destination-out";
         context.drawImage(tile, 0, 0);
+        context.globalCompositeOperation = "source-over"; // the tile may be drawn on again
         this.#set(key, inverse);
       }
     }

@@ -1,0 +1,78 @@
+"""What torchmetrics has: PSNR, SSIM, MS-SSIM and total variation."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gatefill.evaluation.metrics.base import Pair, Pixels
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+# What an identical picture counts as: without a bound one of them would make a mean infinite.
+BEST_PSNR = 100.0
+
+# The window of SSIM, and the smallest side on which its fifth halving still holds one.
+WINDOW = 11
+LEAST_SIDE_OF_MS_SSIM = (WINDOW - 1) * 16 + 1
+
+
+def psnr(pair: Pair) -> float:
+    """Peak signal-to-noise ratio of the whole photo in dB, at most 100."""
+    from torchmetrics.functional.image import peak_signal_noise_ratio
+
+    ratio = peak_signal_noise_ratio(tensor(pair.output), tensor(pair.truth), data_range=1.0)
+    return min(float(ratio), BEST_PSNR)
+
+
+def ssim(pair: Pair) -> float | None:
+    """Structural similarity of the whole photo; None where a side is below 11 pixels."""
+    from torchmetrics.functional.image import structural_similarity_index_measure
+
+    if min(pair.mask.shape) < WINDOW:
+        return None
+    value = structural_similarity_index_measure(
+        tensor(pair.output), tensor(pair.truth), data_range=1.0
+    )
+    return _number(value)
+
+
+def ms_ssim(pair: Pair) -> float | None:
+    """Multi-scale structural similarity; None where a side is below 161 pixels."""
+    from torchmetrics.functional.image import (
+        multiscale_structural_similarity_index_measure,
+    )
+
+    if min(pair.mask.shape) < LEAST_SIDE_OF_MS_SSIM:
+        return None
+    value = multiscale_structural_similarity_index_measure(
+        tensor(pair.output), tensor(pair.truth), data_range=1.0
+    )
+    return _number(value)
+
+
+def total_variation(pair: Pair) -> float:
+    """Total variation of the output per pixel and channel, in percent."""
+    return variation_of(pair.output)
+
+
+def variation_of(picture: Pixels) -> float:
+    """Sum of absolute differences of neighbours, over the number of values, in percent."""
+    from torchmetrics.functional.image import total_variation as summed
+
+    return 100 * float(summed(tensor(picture))) / picture.size
+
+
+def tensor(picture: Pixels) -> Tensor:
+    """``13HW`` in [0, 1]; float64, so that sums do not depend on their order in what is kept."""
+    import torch
+
+    planes = np.ascontiguousarray(picture.transpose(2, 0, 1)[None])
+    return torch.from_numpy(planes).double() / 255
+
+
+def _number(value: object) -> float:
+    """The one number; torchmetrics types some results as a tuple that is only there on request."""
+    return float(value)  # type: ignore[arg-type]

@@ -181,7 +181,7 @@ def _run(
         return terminal.OK
     _show(results)
     if results["problems"]:
-        terminal.say(f"{len(results['problems'])} files took no part, see the report's end")
+        terminal.say(f"files that took no part (see the report's end): {len(results['problems'])}")
     terminal.say(f"{len(results['cases'])} cases; open {page}")
     return terminal.OK
 

@@ -23,7 +23,7 @@ from gatefill.evaluation.cases import (
 from gatefill.evaluation.contestants import Contestant, contestants, file_sum
 from gatefill.evaluation.files import Folder
 from gatefill.evaluation.journal import Journal
-from gatefill.evaluation.metrics import METRICS, Metric, Pair, variation_of
+from gatefill.evaluation.metrics import METRICS, Metric, Pair, one_thread, variation_of
 from gatefill.evaluation.metrics.perceptual import InceptionFeatures, how_to_get, lpips_metric
 from gatefill.evaluation.photos import Entry, list_photos, read_truth
 from gatefill.evaluation.report import write_report
@@ -34,7 +34,7 @@ from gatefill.extras import require
 logger = logging.getLogger(__name__)
 
 Progress = Callable[[float], None]
-DIGITS = 7  # significant ones that are kept of a measured number
+DIGITS = 6  # significant ones that are kept of a measured number
 
 
 @dataclass(frozen=True)
@@ -148,6 +148,7 @@ class _Run:
         labels = [contestant.label for contestant in self.contestants]
         usable = [photo for photo in self.photos if not photo.problem and photo.sum not in broken]
         with ExitStack() as stack:
+            stack.enter_context(one_thread())
             workers: dict[str, Worker] = {}
             for number, photo in enumerate(usable):
                 open_cases = {

@@ -379,7 +379,5 @@ def _mean_around(image: Image, weight: NDArray[np.float32], side: int) -> Image:
     sums = cv2.boxFilter(
         image * weight[..., None], -1, (side, side), normalize=False, borderType=cv2.BORDER_CONSTANT
     )
-    share = cv2.boxFilter(
-        weight, -1, (side, side), normalize=False, borderType=cv2.BORDER_CONSTANT
-    )
+    share = cv2.boxFilter(weight, -1, (side, side), normalize=False, borderType=cv2.BORDER_CONSTANT)
     return np.asarray(sums / np.maximum(share, 1e-6)[..., None])

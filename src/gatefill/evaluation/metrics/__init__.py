@@ -7,6 +7,7 @@ from gatefill.evaluation.metrics.errors import hole_l1, hole_l2, l1, l2, rim, ri
 from gatefill.evaluation.metrics.patches import sliced_wasserstein
 from gatefill.evaluation.metrics.structure import (
     ms_ssim,
+    one_thread,
     psnr,
     ssim,
     total_variation,
@@ -61,4 +62,4 @@ _TABLE = [
 METRICS: dict[str, Metric] = {metric.name: metric for metric in _TABLE}
 """The metrics that need no weights, by name, in the order of the tables."""
 
-__all__ = ["METRICS", "Better", "Metric", "Pair", "rim", "variation_of"]
+__all__ = ["METRICS", "Better", "Metric", "Pair", "one_thread", "rim", "variation_of"]

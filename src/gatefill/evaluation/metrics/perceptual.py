@@ -67,9 +67,7 @@ def lpips_metric(weights: Path) -> Metric:
         if min(pair.mask.shape) < LEAST_SIDE_OF_LPIPS:
             return None
         with torch.inference_mode():
-            return float(
-                network(tensor(pair.output).float(), tensor(pair.truth).float(), normalize=True)
-            )
+            return float(network(tensor(pair.output), tensor(pair.truth), normalize=True))
 
     return Metric(
         name="lpips",

@@ -38,7 +38,8 @@ function shown(value, metric, signed = false) {
 
 function range(item, metric, signed = false) {
   if (item.low === null) return "one photo";
-  return `${shown(item.low, metric, signed)} to ${shown(item.high, metric, signed)}`;
+  const between = signed ? " to " : "–";
+  return shown(item.low, metric, signed) + between + shown(item.high, metric, signed);
 }
 
 function heading(metric) {
@@ -284,7 +285,7 @@ function card(item) {
   const buttons = sides.slice(2).concat("truth").map((side) => {
     const value = item.values[side];
     const button = element("button", { type: "button", title: name(side) },
-      element("img", { alt: name(side), src: item.pictures[side], loading: "lazy" }),
+      element("img", { alt: name(side), src: item.pictures[side] }),
       name(side), element("br"), value === undefined || value === null ? "" : `${value.toFixed(2)} %`);
     button.onclick = () => { state.right = side; draw(); };
     return [side, button];
@@ -377,7 +378,7 @@ function drawTexts() {
   }
   byId("warnings").replaceChildren(...notes);
   if (data.problems.length) {
-    byId("problems").replaceChildren(listed(`${data.problems.length} files took no part:`,
+    byId("problems").replaceChildren(listed(`Files that took no part: ${data.problems.length}`,
       data.problems.map((item) => `${item.photo}: ${item.reason}`)));
   }
 }

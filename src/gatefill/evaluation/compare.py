@@ -79,9 +79,9 @@ def compare(
     require("compare", "comparing methods")
     folder = Folder(Path(out))
     run = _Run(images, methods, folder, config)
+    folder.check_ours()
     if overwrite:
         folder.clear()
-    folder.check_ours()
     journal = Journal(folder.journal, run.header)
     run.measure(journal, progress)
     results = build_results(

@@ -13,6 +13,7 @@ from gatefill.methods import Fill, Method, MethodInfo
 from gatefill.methods.base import Image, Mask, Progress, check_frame
 
 RADIUS = 3  # pixels that Telea and Navier-Stokes look at around each pixel, as OpenCV's samples do
+BLANK = 127  # what stands in the hole meanwhile
 PATCH_RADIUS = 3  # PyPatchMatch's patch_size is a radius: patches of 7x7, as its examples have
 
 OUTSIDE: dict[str, MethodInfo] = {
@@ -75,7 +76,9 @@ class OpenCV:
         progress: Progress | None = None,  # noqa: ARG002 - it cannot tell
     ) -> Fill:
         check_frame(image, mask, sketch)
-        filled = cv2.inpaint(_bytes(image), mask.astype(np.uint8), RADIUS, self._flag)
+        # It takes some notice of what stands in the hole, which nobody may see.
+        blank = np.where(mask[..., None], np.uint8(BLANK), _bytes(image))
+        filled = cv2.inpaint(blank, mask.astype(np.uint8), RADIUS, self._flag)
         return Fill(_floats(filled))
 
 

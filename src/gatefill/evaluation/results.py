@@ -35,7 +35,7 @@ def build_results(
     folder: Folder,
 ) -> Results:
     """Everything but ``run`` is the same whenever the comparison is repeated."""
-    names = {photo.sum: photo.name for photo in photos}
+    names = {photo.sum: photo.name for photo in photos if not photo.problem}
     labels = [contestant.label for contestant in contestants]
     cases = _cases(rows, names)
     found = {row["photo"]: row["problem"] for row in rows if "problem" in row}

@@ -45,7 +45,7 @@ _TABLE = [
     ),
     Metric(
         "ms_ssim", "MS-SSIM", "", 0.0, 1.0, "higher",
-        "Multi-scale structural similarity of the whole photo; from 161 pixels a side.", ms_ssim,
+        "Multi-scale structural similarity of the whole photo; from 176 pixels a side.", ms_ssim,
     ),
     Metric(
         "tv", "Total variation", "%", 0.0, 200.0, "neither",

@@ -88,7 +88,7 @@ class InceptionFeatures:
         require("perceptual", "FID")
         from torchmetrics.image.fid import NoTrainInceptionV3
 
-        _tensors(weights)
+        _tensors(weights)  # torch-fidelity would run code that a file holds
         try:
             self._network: nn.Module = NoTrainInceptionV3(
                 "inception-v3-compat", [str(FEATURES)], feature_extractor_weights_path=str(weights)
@@ -110,12 +110,12 @@ class InceptionFeatures:
 class FrechetDistance:
     """FID of two sets, given picture by picture as features; memory does not grow with them."""
 
-    def __init__(self) -> None:
+    def __init__(self, features: int = FEATURES) -> None:
         from torch.nn import Identity
         from torchmetrics.image.fid import FrechetInceptionDistance
 
         ready = Identity()
-        ready.num_features = FEATURES  # type: ignore[assignment]
+        ready.num_features = features  # type: ignore[assignment]
         self._distance = FrechetInceptionDistance(feature=ready)
 
     def add(self, truth: NDArray[np.float32], output: NDArray[np.float32]) -> None:
@@ -128,7 +128,7 @@ class FrechetDistance:
         """None for fewer than two pictures."""
         if int(self._distance.real_features_num_samples) < 2:
             return None
-        return float(self._distance.compute())
+        return max(float(self._distance.compute()), 0.0)
 
 
 def _tensors(path: Path) -> dict[str, Any]:

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 # What an identical picture counts as: without a bound one of them would make a mean infinite.
 BEST_PSNR = 100.0
 
-# The window of SSIM, and the smallest side on which its fifth halving still holds one.
+# The window of SSIM, and the smallest side that still holds one after four halvings.
 WINDOW = 11
-LEAST_SIDE_OF_MS_SSIM = (WINDOW - 1) * 16 + 1
+LEAST_SIDE_OF_MS_SSIM = WINDOW * 16
 
 
 def psnr(pair: Pair) -> float:
@@ -42,7 +42,7 @@ def ssim(pair: Pair) -> float | None:
 
 
 def ms_ssim(pair: Pair) -> float | None:
-    """Multi-scale structural similarity; None where a side is below 161 pixels."""
+    """Multi-scale structural similarity; None where a side is below 176 pixels."""
     from torchmetrics.functional.image import (
         multiscale_structural_similarity_index_measure,
     )

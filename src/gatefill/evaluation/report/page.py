@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from gatefill.evaluation.files import Folder
+from gatefill.evaluation.metrics.perceptual import RELIABLE
 from gatefill.evaluation.report.pictures import pictured
 from gatefill.evaluation.results import ALL, Results
 from gatefill.masks import HOLE_BINS
@@ -85,6 +86,11 @@ def _short(results: Results) -> list[str]:
     if len(photos) < FEW_PHOTOS:
         lines.append(
             f"Only {len(photos)} photos: intervals from so few are too narrow, read them with care."
+        )
+    if results["sets"] and len(results["cases"]) < RELIABLE:
+        lines.append(
+            f"FID of fewer than {RELIABLE:,} pictures is too high by an unknown amount: compare it "
+            "within this page only."
         )
     return lines
 

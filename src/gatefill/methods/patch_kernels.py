@@ -11,15 +11,44 @@ another thread writes, and random numbers depend on position, seed and pass only
 
 from __future__ import annotations
 
+from typing import Any, NamedTuple
+
 import numpy as np
 from numba import njit, prange
+from numpy.typing import NDArray
 
 BLOCK = 32  # side of the blocks that are searched in parallel, pixels
-FORBIDDEN = np.int32(2**30)  # cost of a source that may not be used
+NEVER = np.int32(2**31 - 1)  # a cost above all others
 
 
-@njit(inline="always")
-def _mix(position, salt):  # type: ignore[no-untyped-def]
+class Patches(NamedTuple):
+    """The target patches and what they are compared by."""
+
+    features: NDArray[np.uint8]  # flat, of rows padded by the patch radius
+    shape: tuple[int, int, int]  # bytes from row to row of the features, channels, side of a patch
+    ys: NDArray[np.int32]  # centres of the targets, block by block
+    xs: NDArray[np.int32]
+    penalty: NDArray[np.int32]  # HW, what a source at this place costs beyond its distance
+
+
+class Field(NamedTuple):
+    """For each target the centre of its match and the cost; all ``HW``."""
+
+    y: NDArray[np.int32]
+    x: NDArray[np.int32]
+    cost: NDArray[np.int32]
+
+
+class Material(NamedTuple):
+    """Where votes take colour from."""
+
+    image: NDArray[np.float32]  # HW3
+    smooth: NDArray[np.float32]  # HW3, the image without its detail
+    usable: NDArray[np.bool_]  # HW
+
+
+@njit
+def _mix(position: Any, salt: Any) -> Any:
     """A 32-bit hash, never 0: where a random sequence starts."""
     h = np.uint32(position) * np.uint32(0x9E3779B1) ^ np.uint32(salt) * np.uint32(0x85EBCA77)
     h = np.uint32(h ^ (h >> np.uint32(16)))
@@ -28,23 +57,25 @@ def _mix(position, salt):  # type: ignore[no-untyped-def]
     return np.uint32(h | np.uint32(1))
 
 
-@njit(inline="always")
-def _next(state):  # type: ignore[no-untyped-def]
+@njit
+def _next(state: Any) -> Any:
     """The next state of a 32-bit xorshift generator (Marsaglia 2003)."""
     state = np.uint32(state ^ (state << np.uint32(13)))
     state = np.uint32(state ^ (state >> np.uint32(17)))
     return np.uint32(state ^ (state << np.uint32(5)))
 
 
-@njit(inline="always")
-def _distance(features, stride, a, b, rows, length, bound):  # type: ignore[no-untyped-def]
+@njit
+def _distance(
+    features: Any, stride: Any, a: Any, b: Any, side: Any, length: Any, bound: Any
+) -> Any:
     """Sum of squared differences of the patches at flat positions a and b, given up at `bound`.
 
     Unsigned flat indices: with signed ones numba tests for negative ones and LLVM cannot use
     vector instructions.
     """
     total = np.int32(0)
-    for _ in range(rows):
+    for _ in range(side):
         row = np.int32(0)
         for k in range(length):
             d = np.int32(
@@ -59,49 +90,79 @@ def _distance(features, stride, a, b, rows, length, bound):  # type: ignore[no-u
     return total
 
 
+@njit
+def _cost(
+    features: Any, penalty: Any, shape: Any, y: Any, x: Any, sy: Any, sx: Any, bound: Any
+) -> Any:
+    """What matching the target at (y, x) with the source at (sy, sx) costs; exact below `bound`.
+
+    `shape` is stride, channels and side of the patches.
+    """
+    extra = penalty[sy, sx]
+    if extra >= bound:
+        return bound
+    stride, channels, side = shape
+    a, b = y * stride + x * channels, sy * stride + sx * channels
+    distance = _distance(features, stride, a, b, side, side * channels, bound - extra)
+    return np.int32(distance + extra)
+
+
 @njit(parallel=True, cache=True)
-def measure(features, stride, channels, side, ys, xs, penalty, field_y, field_x, cost):  # type: ignore[no-untyped-def]
+def measure(patches: Patches, field: Field) -> None:
     """Measure the cost of every match of the field anew, after the features changed."""
-    length = side * channels
+    features, penalty, shape = patches.features, patches.penalty, patches.shape
+    ys, xs = patches.ys, patches.xs
+    field_y, field_x, field_cost = field  # numba loses what is written into a tuple in a prange
     for i in prange(ys.size):
         y, x = ys[i], xs[i]
-        sy, sx = field_y[y, x], field_x[y, x]
-        a = y * stride + x * channels
-        b = sy * stride + sx * channels
-        d = _distance(features, stride, a, b, side, length, FORBIDDEN)
-        cost[y, x] = d + penalty[sy, sx]
+        field_cost[y, x] = _cost(
+            features, penalty, shape, y, x, field_y[y, x], field_x[y, x], NEVER
+        )
 
 
 @njit(parallel=True, cache=True)
-def scatter(features, stride, channels, side, ys, xs, source_y, source_x, penalty, field_y, field_x, cost, tries, seed):  # type: ignore[no-untyped-def]  # fmt: skip
+def scatter(
+    patches: Patches, field: Field, source_y: Any, source_x: Any, tries: int, seed: int
+) -> None:
     """Give every target the best of some sources drawn at random from a list."""
-    length = side * channels
+    features, penalty, shape = patches.features, patches.penalty, patches.shape
+    ys, xs = patches.ys, patches.xs
+    field_y, field_x, field_cost = field
     for i in prange(ys.size):
         y, x = ys[i], xs[i]
-        a = y * stride + x * channels
         state = _mix(i, seed)
-        best = np.int32(2**31 - 1)
+        best = NEVER
         for _ in range(tries):
             state = _next(state)
             k = np.int64(state % np.uint32(source_y.size))
-            sy, sx = source_y[k], source_x[k]
-            b = sy * stride + sx * channels
-            d = _distance(features, stride, a, b, side, length, best) + penalty[sy, sx]
-            if d < best:
-                best = d
-                field_y[y, x], field_x[y, x] = sy, sx
-        cost[y, x] = best
+            cost = _cost(features, penalty, shape, y, x, source_y[k], source_x[k], best)
+            if cost < best:
+                best = cost
+                field_y[y, x], field_x[y, x] = source_y[k], source_x[k]
+        field_cost[y, x] = best
 
 
 @njit(parallel=True, cache=True)
-def sweep(features, stride, channels, side, ys, xs, block_start, targets, penalty, field_y, field_x, cost, old_y, old_x, forward, radius, seed):  # type: ignore[no-untyped-def]  # fmt: skip
+def sweep(
+    patches: Patches,
+    field: Field,
+    old_y: Any,
+    old_x: Any,
+    targets: Any,
+    block_start: Any,
+    forward: bool,
+    radius: int,
+    seed: int,
+) -> None:
     """One pass of propagation and random search (Barnes et al. 2009, section 3.2).
 
     Inside a block the pass is sequential, forward or backward, so that a good match runs through
-    the block at once; over a block's edge it reads the field as it was before the pass.
+    the block at once; over a block's edge it reads the field as it was before the pass (`old`).
     """
+    features, penalty, shape = patches.features, patches.penalty, patches.shape
+    ys, xs = patches.ys, patches.xs
+    field_y, field_x, field_cost = field
     height, width = targets.shape
-    length = side * channels
     step = -1 if forward else 1
     for block in prange(block_start.size - 1):
         first, last = block_start[block], block_start[block + 1]
@@ -109,8 +170,7 @@ def sweep(features, stride, channels, side, ys, xs, block_start, targets, penalt
         for j in range(last - first):
             i = first + j if forward else last - 1 - j
             y, x = ys[i], xs[i]
-            a = y * stride + x * channels
-            best, best_y, best_x = cost[y, x], field_y[y, x], field_x[y, x]
+            best, best_y, best_x = field_cost[y, x], field_y[y, x], field_x[y, x]
 
             # propagation from the two neighbours already visited
             for which in range(2):
@@ -119,20 +179,16 @@ def sweep(features, stride, channels, side, ys, xs, block_start, targets, penalt
                 if ny < 0 or nx < 0 or ny >= height or nx >= width or not targets[ny, nx]:
                     continue
                 if ny // BLOCK == block_y and nx // BLOCK == block_x:
-                    sy, sx = field_y[ny, nx], field_x[ny, nx]
+                    sy, sx = field_y[ny, nx] + y - ny, field_x[ny, nx] + x - nx
                 else:
-                    sy, sx = old_y[ny, nx], old_x[ny, nx]
-                sy += y - ny
-                sx += x - nx
+                    sy, sx = old_y[ny, nx] + y - ny, old_x[ny, nx] + x - nx
                 if sy < 0 or sx < 0 or sy >= height or sx >= width:
                     continue
-                extra = penalty[sy, sx]
-                if extra >= best or (sy == best_y and sx == best_x):
+                if sy == best_y and sx == best_x:
                     continue
-                b = sy * stride + sx * channels
-                d = _distance(features, stride, a, b, side, length, best - extra) + extra
-                if d < best:
-                    best, best_y, best_x = d, sy, sx
+                cost = _cost(features, penalty, shape, y, x, sy, sx, best)
+                if cost < best:
+                    best, best_y, best_x = cost, sy, sx
 
             # random search in windows of halving radius around the best match
             state = _mix(y * width + x, seed)
@@ -144,66 +200,78 @@ def sweep(features, stride, channels, side, ys, xs, block_start, targets, penalt
                 sy = top + np.int64(state % np.uint32(bottom - top + 1))
                 state = _next(state)
                 sx = left + np.int64(state % np.uint32(right - left + 1))
+                cost = _cost(features, penalty, shape, y, x, sy, sx, best)
+                if cost < best:
+                    best, best_y, best_x = cost, sy, sx
                 reach //= 2
-                extra = penalty[sy, sx]
-                if extra >= best:
-                    continue
-                b = sy * stride + sx * channels
-                d = _distance(features, stride, a, b, side, length, best - extra) + extra
-                if d < best:
-                    best, best_y, best_x = d, sy, sx
 
-            field_y[y, x], field_x[y, x], cost[y, x] = best_y, best_x, best
+            field_y[y, x], field_x[y, x], field_cost[y, x] = best_y, best_x, best
 
 
 @njit(parallel=True, cache=True)
-def try_offsets(features, stride, channels, side, ys, xs, offset_y, offset_x, penalty, field_y, field_x, cost):  # type: ignore[no-untyped-def]  # fmt: skip
+def try_offsets(patches: Patches, field: Field, offset_y: Any, offset_x: Any) -> None:
     """Offer each target the sources at some offsets, such as those that many others found."""
+    features, penalty, shape = patches.features, patches.penalty, patches.shape
+    ys, xs = patches.ys, patches.xs
+    field_y, field_x, field_cost = field
     height, width = penalty.shape
-    length = side * channels
     for i in prange(ys.size):
         y, x = ys[i], xs[i]
-        a = y * stride + x * channels
         for k in range(offset_y.size):
             sy, sx = y + offset_y[k], x + offset_x[k]
             if sy < 0 or sx < 0 or sy >= height or sx >= width:
                 continue
-            best = cost[y, x]
-            extra = penalty[sy, sx]
-            if extra >= best or (sy == field_y[y, x] and sx == field_x[y, x]):
+            if sy == field_y[y, x] and sx == field_x[y, x]:
                 continue
-            b = sy * stride + sx * channels
-            d = _distance(features, stride, a, b, side, length, best - extra) + extra
-            if d < best:
-                field_y[y, x], field_x[y, x], cost[y, x] = sy, sx, d
+            cost = _cost(features, penalty, shape, y, x, sy, sx, field_cost[y, x])
+            if cost < field_cost[y, x]:
+                field_y[y, x], field_x[y, x], field_cost[y, x] = sy, sx, cost
 
 
 @njit(parallel=True, cache=True, fastmath=True)
-def vote(image, smooth, usable, side, ys, xs, targets, field_y, field_x, cost, least, scale, floor, split, out, from_y, from_x):  # type: ignore[no-untyped-def]  # fmt: skip
+def vote(
+    material: Material,
+    field: Field,
+    targets: Any,
+    least: Any,
+    ys: Any,
+    xs: Any,
+    side: int,
+    sharpness: Any,
+    floor: Any,
+    out: Any,
+    from_y: Any,
+    from_x: Any,
+) -> None:
     """Each hole pixel becomes what the patches that cover it propose.
 
-    The weighted mean of all proposals lays out colour and structure but blurs; so with `split`
-    only the smooth part of the image is averaged and the detail, ``image - smooth``, comes from
-    the best match alone. `least` holds the least cost of the patches that cover each pixel:
-    weights fall with ``(cost - least) / (least + floor) * scale``.
+    The weighted mean of all proposals lays out colour and structure but blurs; so only the smooth
+    part of the material is averaged, and the detail, ``image - smooth``, comes from the best match
+    alone. `least` holds the least cost of the patches that cover each pixel: weights fall with
+    ``(cost - least) / (least + floor) * sharpness``.
     """
     height, width = targets.shape
     radius = side // 2
+    field_y, field_x, field_cost = field
+    image, smooth, usable = material
     for i in prange(ys.size):
         y, x = ys[i], xs[i]
-        slope = scale / (np.float32(least[y, x]) + floor)
-        best, best_y, best_x = np.int32(2**31 - 1), -1, -1
-        weights = red = green = blue = np.float32(0)
+        slope = sharpness / (np.float32(least[y, x]) + floor)
+        best, best_y, best_x = NEVER, -1, -1
+        weights = np.float32(0)
+        red, green, blue = np.float32(0), np.float32(0), np.float32(0)
         for cy in range(max(y - radius, 0), min(y + radius + 1, height)):
             for cx in range(max(x - radius, 0), min(x + radius + 1, width)):
                 if not targets[cy, cx]:
                     continue
                 sy, sx = field_y[cy, cx] + y - cy, field_x[cy, cx] + x - cx
-                if sy < 0 or sx < 0 or sy >= height or sx >= width or not usable[sy, sx]:
+                if sy < 0 or sx < 0 or sy >= height or sx >= width:
                     continue
-                if cost[cy, cx] < best:
-                    best, best_y, best_x = cost[cy, cx], sy, sx
-                u = np.float32(cost[cy, cx] - least[y, x]) * slope
+                if not usable[sy, sx]:
+                    continue
+                if field_cost[cy, cx] < best:
+                    best, best_y, best_x = field_cost[cy, cx], sy, sx
+                u = (np.float32(field_cost[cy, cx]) - np.float32(least[y, x])) * slope
                 weight = np.float32(1) / (np.float32(1) + u + u * u)
                 weights += weight
                 red += weight * smooth[sy, sx, 0]
@@ -211,11 +279,9 @@ def vote(image, smooth, usable, side, ys, xs, targets, field_y, field_x, cost, l
                 blue += weight * smooth[sy, sx, 2]
         if best_y < 0:
             continue
-        red, green, blue = red / weights, green / weights, blue / weights
-        if split:
-            red += image[best_y, best_x, 0] - smooth[best_y, best_x, 0]
-            green += image[best_y, best_x, 1] - smooth[best_y, best_x, 1]
-            blue += image[best_y, best_x, 2] - smooth[best_y, best_x, 2]
+        red = red / weights + image[best_y, best_x, 0] - smooth[best_y, best_x, 0]
+        green = green / weights + image[best_y, best_x, 1] - smooth[best_y, best_x, 1]
+        blue = blue / weights + image[best_y, best_x, 2] - smooth[best_y, best_x, 2]
         out[y, x, 0] = min(max(red, np.float32(0)), np.float32(1))
         out[y, x, 1] = min(max(green, np.float32(0)), np.float32(1))
         out[y, x, 2] = min(max(blue, np.float32(0)), np.float32(1))

@@ -17,18 +17,24 @@ _BINOMIAL = np.array([1, 5, 10, 10, 5, 1], np.float32) / 32
 def halve(image: Image, known: Mask) -> tuple[Image, Mask, NDArray[np.float32]]:
     """Half the size, rounded up: the known pixels under a 6x6 binomial kernel, averaged.
 
-    image: ``HW3``, known: ``HW``. Returns the image ``hw3``; which of its pixels have any known
-    pixel below them (so holes shrink from level to level, and a thin one soon is gone: its
-    surroundings fill it); and the known share of each pixel's kernel, in [0, 1].
+    image: ``HWC`` with at most 3 channels, known: ``HW``. Returns the image ``hwC``; which of its
+    pixels have any known pixel below them (so holes shrink from level to level, and a thin one
+    soon is gone: its surroundings fill it); and the known share of each pixel's kernel, in [0, 1].
     """
     height, width = known.shape
-    weight = known.astype(np.float32)
-    sums = _binomial_halves(np.dstack([image * weight[..., None], weight]))
-    whole = _binomial_halves(np.ones((height, width), np.float32))
-    share = sums[..., 3] / whole
+    weight = known.astype(np.float32)[..., None]
+    sums = _binomial_halves(np.concatenate([image * weight, weight], axis=2))
+    share = sums[..., -1] / np.outer(_kernel_inside(height), _kernel_inside(width))
     some = share > 0.01
-    coarse = np.where(some[..., None], sums[..., :3] / np.maximum(sums[..., 3:], 1e-6), 0)
+    coarse = np.where(some[..., None], sums[..., :-1] / np.maximum(sums[..., -1:], 1e-6), 0)
     return coarse.astype(np.float32), some, share
+
+
+def _kernel_inside(length: int) -> NDArray[np.float32]:
+    """How much of the kernel lies inside the image, for each coarse pixel along one side."""
+    padded = np.zeros(length + 5 + length % 2, np.float32)
+    padded[2 : 2 + length] = 1
+    return np.convolve(padded, _BINOMIAL, "valid")[::2].astype(np.float32)
 
 
 def _binomial_halves(planes: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -39,8 +45,8 @@ def _binomial_halves(planes: NDArray[np.float32]) -> NDArray[np.float32]:
     blurred = cv2.sepFilter2D(
         padded, -1, _BINOMIAL, _BINOMIAL, anchor=(0, 0), borderType=cv2.BORDER_CONSTANT
     )
-    halves: NDArray[np.float32] = blurred[: height + height % 2 : 2, : width + width % 2 : 2]
-    return halves
+    halves = np.asarray(blurred, np.float32)[: height + height % 2 : 2, : width + width % 2 : 2]
+    return halves.reshape(*halves.shape[:2], -1)  # OpenCV drops a single channel
 
 
 def pull_push(image: Image, known: Mask) -> Image:
@@ -52,7 +58,7 @@ def pull_push(image: Image, known: Mask) -> Image:
     coarse, some, _ = halve(image, known)
     if coarse.shape == image.shape:  # a single unknown pixel
         return np.full_like(image, 0.5)
-    smooth = enlarge(pull_push(coarse, some), *known.shape)
+    smooth = enlarge(pull_push(coarse, some), *known.shape).reshape(image.shape)
     return np.where(known[..., None], image, smooth)
 
 
@@ -80,7 +86,7 @@ def texture_energy(image: Image, known: Mask) -> NDArray[np.float32]:
     At coarse levels colour alone cannot tell sharp from blurred material (Newson et al., IPOL
     2017, section 2.2). Unknown places get the energy of their surroundings.
     """
-    grey = image.mean(axis=2)
+    grey = image @ np.full(3, 1 / 3, np.float32)
     energy = np.abs(np.diff(grey, axis=0, append=grey[-1:]))
     energy += np.abs(np.diff(grey, axis=1, append=grey[:, -1:]))
     inside = cv2.erode(known.astype(np.float32), np.ones((3, 3)))
@@ -88,4 +94,4 @@ def texture_energy(image: Image, known: Mask) -> NDArray[np.float32]:
     share = cv2.boxFilter(inside, -1, (5, 5))
     measured = (share > 1e-3) & known
     energy = np.where(measured, sums / np.maximum(share, 1e-3), 0).astype(np.float32)
-    return pull_push(np.repeat(energy[..., None], 3, axis=2), measured)[..., 0]
+    return pull_push(energy[..., None], measured)[..., 0]

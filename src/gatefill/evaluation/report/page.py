@@ -28,6 +28,7 @@ def page(results: Results, folder: Folder) -> bytes:
     html = here.joinpath("page.html").read_text("utf-8")
     for mark, text in (
         ("/*STYLE*/", here.joinpath("page.css").read_text("utf-8")),
+        ("/*CARDS*/", here.joinpath("cards.js").read_text("utf-8")),
         ("/*SCRIPT*/", here.joinpath("page.js").read_text("utf-8")),
         ("/*DATA*/", data),
     ):

@@ -59,8 +59,8 @@ class Odd:
         self,
         image: Image,
         mask: Mask,
-        sketch: Mask | None = None,
-        progress: Progress | None = None,
+        sketch: Mask | None = None,  # noqa: ARG002 - the interface's
+        progress: Progress | None = None,  # noqa: ARG002
     ) -> Fill:
         if self.kind == "raises":
             raise RuntimeError("no idea\nwhat to do")

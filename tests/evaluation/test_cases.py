@@ -62,9 +62,9 @@ def test_a_limit_chooses_by_content_and_seed(tmp_path: Path) -> None:
 
 
 def test_what_is_not_there_is_said(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="expected photos in .*, found none"):
+    with pytest.raises(ValueError, match=r"expected photos in .*, found none"):
         list_photos([tmp_path])
-    with pytest.raises(FileNotFoundError, match="no such file or folder: .*gone"):
+    with pytest.raises(FileNotFoundError, match=r"no such file or folder: .*gone"):
         list_photos([tmp_path / "gone"])
     with pytest.raises(ValueError, match="limit of 1 or more, got 0"):
         list_photos([write_photos(tmp_path)], limit=0)
@@ -151,7 +151,7 @@ def test_cutouts_must_have_alpha(tmp_path: Path) -> None:
         list_cutouts(tmp_path)
     with pytest.raises(FileNotFoundError, match="no such folder"):
         list_cutouts(tmp_path / "gone")
-    with pytest.raises(ValueError, match="with alpha, got one without: .*photo0"):
+    with pytest.raises(ValueError, match=r"with alpha, got one without: .*photo0"):
         check_cutouts(list_cutouts(write_photos(tmp_path, 1)))
 
 

@@ -202,7 +202,7 @@ def test_other_settings_are_refused_or_start_anew(photos: Path, tmp_path: Path) 
     config = CompareConfig(masks=("center",), size=48, limit=1)
     compare([photos / "photo0.png"], ["telea"], tmp_path, config)
     other = CompareConfig(masks=("center",), size=32, limit=1)
-    with pytest.raises(ValueError, match="size: 48, now 32.*--overwrite"):
+    with pytest.raises(ValueError, match=r"size: 48, now 32.*--overwrite"):
         compare([photos / "photo0.png"], ["telea"], tmp_path, other)
     (tmp_path / "mine.txt").write_text("keep")
     again = evaluate([photos / "photo0.png"], "telea", tmp_path, other, overwrite=True)

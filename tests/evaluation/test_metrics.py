@@ -14,7 +14,6 @@ from skimage.metrics import structural_similarity
 
 from gatefill.evaluation import METRICS, Pair
 from gatefill.evaluation.metrics import patches, rim, variation_of
-from gatefill.evaluation.metrics.perceptual import FrechetDistance, how_to_get
 from gatefill.masks import MASKS, hole_share
 from tests.evaluation.helpers import texture
 
@@ -198,25 +197,6 @@ def test_pairs_refuse_what_does_not_fit() -> None:
         Pair(picture, picture / 255, mask)
     with pytest.raises(ValueError, match="with a hole"):
         Pair(picture, picture, ~mask)
-
-
-def test_frechet_distance_of_two_clouds() -> None:
-    """Normal clouds whose covariances are alike differ by the square of their shift."""
-    rng = np.random.default_rng(0)
-    distance, shift = FrechetDistance(features=4), np.float32([3, 0, 0, 0])
-    assert distance.result() is None
-    for _ in range(4000):
-        distance.add(*(rng.normal(0, 1, 4).astype(np.float32) + s for s in (0 * shift, shift)))
-    assert distance.result() == pytest.approx(9, abs=0.4)
-
-
-def test_what_is_missing_is_told_with_the_way_to_get_it() -> None:
-    lines = how_to_get(lpips=False, fid=False)
-    assert len(lines) == 2
-    for line in lines:
-        assert 'pip install "gatefill[perceptual]"' in line
-        assert "https://" in line
-    assert how_to_get(lpips=True, fid=True) == []
 
 
 def test_every_metric_is_defined_in_the_documents() -> None:

@@ -51,7 +51,7 @@ def test_a_fill_comes_back_with_its_time() -> None:
 def test_an_error_is_one_line_and_the_process_goes_on() -> None:
     with working("raises") as worker:
         for _ in range(2):
-            with pytest.raises(FillFailed, match="^RuntimeError: no idea what to do$"):
+            with pytest.raises(FillFailed, match=r"^RuntimeError: no idea what to do$"):
                 worker.fill(PHOTO, HOLE)
 
 

@@ -46,10 +46,10 @@ def lpips_metric(weights: Path) -> Metric:
 
     Raises ValueError where the file is not that, MissingExtra where packages are missing.
     """
+    stored = _tensors(weights)
     require("perceptual", "LPIPS")
     from torchmetrics.functional.image.lpips import _NoTrainLpips
 
-    stored = _tensors(weights)
     # Only the private class can be had without a download of the backbone; its linear layers,
     # which are what makes LPIPS, come with torchmetrics.
     network = _NoTrainLpips(net="alex", pnet_rand=True)
@@ -85,10 +85,10 @@ class InceptionFeatures:
     """The 2048 numbers per picture on which FID rests."""
 
     def __init__(self, weights: Path) -> None:
+        _tensors(weights)  # torch-fidelity would run code that a file holds
         require("perceptual", "FID")
         from torchmetrics.image.fid import NoTrainInceptionV3
 
-        _tensors(weights)  # torch-fidelity would run code that a file holds
         try:
             self._network: nn.Module = NoTrainInceptionV3(
                 "inception-v3-compat", [str(FEATURES)], feature_extractor_weights_path=str(weights)

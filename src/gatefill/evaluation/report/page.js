@@ -88,6 +88,7 @@ function fillTable(id, head, rows, foot = []) {
   const cells = head.map((content, column) => {
     const button = element("button", { type: "button" }, ...[content].flat().slice(0, 1));
     const cell = element("th", { scope: "col" }, button, ...[content].flat().slice(1));
+    if (rows[0]?.children[column].classList.contains("text")) cell.className = "text";
     button.onclick = () => sortBy(column, cell.getAttribute("aria-sort") === "ascending");
     return cell;
   });

@@ -38,9 +38,9 @@ def shared() -> Path:
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A working folder with photo.png, 48x64 in stripes, and mask.png with a small hole."""
-    photo = np.zeros((48, 64, 3), np.uint8)
-    photo[:, ::2] = (200, 120, 40)
+    """A working folder with photo.png, 48x64 of coarse noise, and mask.png with a small hole."""
+    grains = np.random.default_rng(0).integers(60, 200, (12, 16, 3), dtype=np.uint8)
+    photo = grains.repeat(4, axis=0).repeat(4, axis=1)
     mask = np.zeros((48, 64), np.uint8)
     mask[20:28, 30:40] = 255
     PIL.Image.fromarray(photo).save(tmp_path / "photo.png")

@@ -239,6 +239,7 @@ def vote(
     side: int,
     sharpness: Any,
     floor: Any,
+    doubt: Any,
     out: Any,
     from_y: Any,
     from_x: Any,
@@ -247,7 +248,8 @@ def vote(
 
     The weighted mean of all proposals lays out colour and structure but blurs; so only the smooth
     part of the material is averaged, and the detail, ``image - smooth``, comes from the best match
-    alone. `least` holds the least cost of the patches that cover each pixel: weights fall with
+    alone, the less the more its colour differs from the mean (`doubt`). `least` holds the least
+    cost of the patches that cover each pixel: weights fall with
     ``(cost - least) / (least + floor) * sharpness``.
     """
     height, width = targets.shape
@@ -279,9 +281,16 @@ def vote(
                 blue += weight * smooth[sy, sx, 2]
         if best_y < 0:
             continue
-        red = red / weights + image[best_y, best_x, 0] - smooth[best_y, best_x, 0]
-        green = green / weights + image[best_y, best_x, 1] - smooth[best_y, best_x, 1]
-        blue = blue / weights + image[best_y, best_x, 2] - smooth[best_y, best_x, 2]
+        red, green, blue = red / weights, green / weights, blue / weights
+        # detail of a match that the others contradict would be a speckle
+        apart = (smooth[best_y, best_x, 0] - red) ** 2
+        apart += (smooth[best_y, best_x, 1] - green) ** 2
+        apart += (smooth[best_y, best_x, 2] - blue) ** 2
+        apart *= doubt
+        trust = np.float32(1) / (np.float32(1) + apart * apart)
+        red += trust * (image[best_y, best_x, 0] - smooth[best_y, best_x, 0])
+        green += trust * (image[best_y, best_x, 1] - smooth[best_y, best_x, 1])
+        blue += trust * (image[best_y, best_x, 2] - smooth[best_y, best_x, 2])
         out[y, x, 0] = min(max(red, np.float32(0)), np.float32(1))
         out[y, x, 1] = min(max(green, np.float32(0)), np.float32(1))
         out[y, x, 2] = min(max(blue, np.float32(0)), np.float32(1))

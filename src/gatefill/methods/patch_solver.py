@@ -13,6 +13,7 @@ from gatefill.methods import pyramid
 from gatefill.methods.base import Image, Mask
 
 Planes = NDArray[np.uint8]
+DOUBT = 30.0  # of detail whose match differs in smooth colour: half of it counts at 0.18
 UNKNOWN_COST = 255 * 255  # what each unusable pixel of a source patch costs: a last resort
 FINE_RADIUS = 32  # of the random search at full resolution: the coarser levels have looked further
 
@@ -131,7 +132,8 @@ class Solver:
                 FINE_RADIUS if self.number == 0 else max(self.targets.shape),
                 ((self.config.seed * 64 + self.number) * 64 + turn) * 64 + number,
             )
-        kernels.try_offsets(self.patches, field, *self._shared_offsets(field))
+        if turn == 0:
+            kernels.try_offsets(self.patches, field, *self._shared_offsets(field))
 
     def vote(self, field: kernels.Field) -> None:
         """Let the matches say what the hole holds, and measure them against it."""
@@ -158,7 +160,7 @@ class Solver:
         least = cv2.erode(field.cost.astype(np.float32), np.ones((side, side), np.uint8))
         kernels.vote(
             self.material, field, self.targets, least, ys, xs, side,
-            np.float32(self.config.sharpness), np.float32(6.5 * side**2),
+            np.float32(self.config.sharpness), np.float32(6.5 * side**2), np.float32(DOUBT),
             out, self.copied_y, self.copied_x,
         )  # fmt: skip
 

@@ -41,6 +41,7 @@ log = logging.getLogger(__name__)
 # numba's plainest threading layer must not be entered by two threads at once; nothing is lost by
 # waiting, as each fill uses all cores.
 _lock = threading.Lock()
+LARGEST_STEP = 0.06  # of colour at the rim; what is more is another material, not another light
 
 
 class PatchMatch:
@@ -206,6 +207,7 @@ def _even_rim(filled: Image, step: Image, rim: Mask, mask: Mask) -> Image:
     if box is None or not rim.any():
         return filled
     near = box.slices
+    step = np.clip(step, -LARGEST_STEP, LARGEST_STEP)
     shift = pyramid.pull_push(step[near], rim[near])
     evened = filled.copy()
     evened[near] = np.where(

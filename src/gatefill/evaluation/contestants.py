@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import gatefill
@@ -58,8 +58,7 @@ def _contestant(spec: str, device: str) -> Contestant:
             raise ValueError(
                 f"expected weights for {name}, as {name}:FILE: without any it is noise"
             )
-        own = f"gatefill {gatefill.__version__}"
-        return Contestant(name, info, own, partial(gatefill.load, name))
+        return Contestant(name, info, _own_version(), partial(gatefill.load, name))
     if not info.takes_weights:
         raise ValueError(f"expected no weights for {name}, which needs none, got {weights}")
     path = Path(weights)
@@ -68,13 +67,24 @@ def _contestant(spec: str, device: str) -> Contestant:
     return Contestant(
         label=f"{name}:{path.stem}",
         info=info,
-        version=f"gatefill {gatefill.__version__}, weights {file_sum(path)[:12]}",
+        version=f"{_own_version()}, weights {file_sum(path)[:12]}",
         open=partial(gatefill.load, name, weights=path, device=device),
     )
 
 
 def _outside(name: str) -> Inpainter:
     return gatefill.load(create_outside(name))
+
+
+@cache
+def _own_version() -> str:
+    """Our version with a checksum of the code that fills, which differs between two releases."""
+    package = Path(gatefill.__file__).parent
+    files = [package / "inpainter.py", package / "regions.py", package / "geometry.py"]
+    for folder in ("methods", "layers"):
+        files += sorted((package / folder).rglob("*.py"))
+    total = hashlib.sha256(b"".join(path.read_bytes() for path in files))
+    return f"gatefill {gatefill.__version__}, code {total.hexdigest()[:8]}"
 
 
 def file_sum(path: Path) -> str:

@@ -25,6 +25,7 @@ from gatefill.evaluation.files import slug
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 COLUMNS = ("hole_l1", "hole_l2", "rim_l1", "psnr", "ssim", "swd")
 TILE, GAP, HEAD = 224, 6, 26
+HOLE = "hole"
 
 
 def main() -> None:
@@ -170,7 +171,7 @@ def _picture(
     results: dict[str, Any], chosen: list[dict[str, Any]], report: Path
 ) -> PIL.Image.Image:
     """Rows of cases; columns: with the hole, each method, the truth."""
-    sides = {"with the hole": "given"}
+    sides = {"with the hole": HOLE}
     sides |= {label: slug(label) for label in results["config"]["methods"]}
     sides |= {"truth": "truth"}
     step = TILE + GAP
@@ -182,10 +183,20 @@ def _picture(
         left = GAP + column * step
         draw.text((left + TILE // 2, HEAD // 2), name, "black", font, "mm")
         for row, case in enumerate(chosen):
-            picture = PIL.Image.open(report / "pictures" / case["key"] / f"{file}.webp")
-            picture.thumbnail((TILE, TILE), PIL.Image.Resampling.LANCZOS)
+            picture = _tile(report, case["key"], file)
             sheet.paste(picture, (left, HEAD + row * step))
     return sheet
+
+
+def _tile(report: Path, key: str, file: str) -> PIL.Image.Image:
+    """A small picture. The hole is drawn anew: objects that stood in it have other licences."""
+    name = "truth" if file == HOLE else file
+    picture = PIL.Image.open(report / "pictures" / key / f"{name}.webp").convert("RGB")
+    if file == HOLE:
+        mask = PIL.Image.open(report / "masks" / f"{key}.png").resize(picture.size)
+        picture.paste((127, 127, 127), mask=mask)
+    picture.thumbnail((TILE, TILE), PIL.Image.Resampling.LANCZOS)
+    return picture
 
 
 if __name__ == "__main__":

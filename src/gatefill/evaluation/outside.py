@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from importlib.metadata import version
 from typing import Any
 
@@ -120,8 +121,8 @@ class PyPatchMatch:
         sketch: Mask | None = None,
         progress: Progress | None = None,  # noqa: ARG002 - it cannot tell
     ) -> Fill:
-        import patchmatch
-
+        # By name, since mypy would take a script in benchmarks/ for it.
+        patchmatch = import_module("patchmatch")
         check_frame(image, mask, sketch)
         patchmatch.set_random_seed(self._seed)
         return Fill(_floats(patchmatch.inpaint(_bytes(image), mask, patch_size=PATCH_RADIUS)))

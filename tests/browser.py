@@ -1,15 +1,20 @@
-"""A real browser for tests: the system's Chromium, driven by Playwright."""
+"""A real headless browser for tests of pages: the system's Chromium, driven by Playwright."""
 
 from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from typing import Any
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import pytest
 
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
 INSTALL = "scripts/install_chromium.sh"
-# Nothing in the background: a test's network traffic is the page's.
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+# Everything a browser would fetch on its own is off; no sandbox, since tests may run as root.
 ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -23,20 +28,26 @@ ARGUMENTS = [
 
 def find_chromium() -> str | None:
     """The path of a Chromium or Chrome of this system, or None."""
-    for name in ("chromium", "chromium-browser", "google-chrome"):
-        if found := shutil.which(name):
-            return found
-    return None
+    return next(filter(None, map(shutil.which, NAMES)), None)
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """A running browser; skips the test, saying how to get one, where there is none."""
+    sync_api = pytest.importorskip("playwright.sync_api")
+    program = find_chromium()
+    if program is None:
+        pytest.skip(f"needs Chromium: {INSTALL} (apt-get install chromium fonts-noto-cjk)")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
+        try:
+            yield browser
+        finally:
+            browser.close()
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Any]:
-    """A running browser; the test is skipped, visibly, where there is none."""
-    playwright = pytest.importorskip("playwright.sync_api")
-    path = find_chromium()
-    if path is None:
-        pytest.skip(f"needs Chromium: {INSTALL} (apt-get install chromium fonts-noto-cjk)")
-    with playwright.sync_playwright() as running:
-        started = running.chromium.launch(executable_path=path, args=ARGUMENTS)
-        yield started
-        started.close()
+def browser() -> Iterator[Browser]:
+    """One browser for a session's tests."""
+    with chromium() as running:
+        yield running

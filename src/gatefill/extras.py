@@ -13,6 +13,9 @@ class MissingExtra(ImportError):  # noqa: N818 - says what is wrong, as a name
 MODULES = {
     "torch": "torch",
     "train": "lightning_fabric",
+    "compare": "torchmetrics",
+    "outside": "patchmatch",
+    "perceptual": "torch_fidelity",
     "serve": "fastapi",
     "scale": "ray",
     "export": "onnx",
@@ -25,10 +28,14 @@ def installed(extra: str) -> bool:
     return find_spec(MODULES[extra]) is not None
 
 
-def require(extra: str, what: str) -> None:
-    """Raise MissingExtra unless the packages of `extra`, which `what` needs, are installed."""
-    if not installed(extra):
-        module = MODULES[extra]
+def require(extra: str, what: str, *, module: str | None = None) -> None:
+    """Raise MissingExtra unless the packages of `extra`, which `what` needs, are installed.
+
+    module: the one of the extra's packages that is needed, where it has several that do not need
+        each other.
+    """
+    module = module or MODULES[extra]
+    if find_spec(module) is None:
         raise MissingExtra(
             f'{what} needs {module}, which is not installed: pip install "gatefill[{extra}]"',
             name=module,

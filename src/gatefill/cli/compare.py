@@ -1,0 +1,224 @@
+"""The verbs that measure methods: compare, evaluate."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
+
+from gatefill import terminal
+from gatefill.cli.app import Json, Switch, app
+
+if TYPE_CHECKING:
+    from gatefill.evaluation import CompareConfig
+
+Several = Parameter(negative="", consume_multiple=True)
+IN_TERMINAL = ("hole_l1", "rim_l1", "psnr", "ssim", "swd")
+
+
+@app.command(
+    usage="Usage: gatefill compare IMAGES... --methods NAME... -o REPORT [OPTIONS]",
+    help_epilogue=(
+        "Example: `gatefill compare photos --methods patchmatch telea deepfill_v2:W.safetensors "
+        "--masks brush box thick -o report`"
+    ),
+)
+def compare(
+    *images: Path,
+    methods: Annotated[tuple[str, ...], Several],
+    output: Annotated[Path, Parameter(alias="-o")],
+    masks: Annotated[tuple[str, ...], Several] = ("brush", "box", "thick", "center"),
+    size: str = "256",
+    seed: int = 0,
+    limit: int | None = None,
+    cutouts: Path | None = None,
+    lpips_weights: Path | None = None,
+    fid_weights: Path | None = None,
+    device: str = "cpu",
+    overwrite: Switch = False,
+    json: Json = False,
+) -> int:
+    """Compare methods on photos: fill the same holes with each, measure, write a report.
+
+    A stopped comparison goes on where it was when the same command is run again.
+
+    Parameters
+    ----------
+    images
+        Folders of photos, or single ones. What cannot be read is listed in the report.
+    methods
+        Ours (see `gatefill methods`), networks with their weights as NAME:FILE, and as references
+        telea, navier_stokes (OpenCV), biharmonic (scikit-image), pypatchmatch.
+    output
+        The folder of the report: index.html, results.json, results.csv, masks.
+    masks
+        brush, box, box_or_brush, thin, medium, thick (LaMa's), irregular, center, or object:
+        a cut-out is pasted and removed again.
+    size
+        Photos' middle squares are scaled to so many pixels; with native, photos stay as they are.
+    seed
+        Another number, other masks.
+    limit
+        Take at most so many photos, chosen by seed.
+    cutouts
+        A folder of images with alpha, for masks of kind object.
+    lpips_weights
+        A file of AlexNet weights; with it, LPIPS is measured.
+    fid_weights
+        A file of Inception weights; with it, FID is measured.
+    device
+        Where networks run, such as cuda.
+    overwrite
+        Throw away an earlier comparison in OUTPUT.
+    """
+    from gatefill.evaluation import CompareConfig
+
+    config = CompareConfig(
+        masks=masks,
+        size=_size(size),
+        seed=seed,
+        limit=limit,
+        cutouts=cutouts,
+        lpips_weights=lpips_weights,
+        fid_weights=fid_weights,
+        device=device,
+    )
+    return _run(images, methods, output, config, overwrite=overwrite, json=json)
+
+
+@app.command(
+    usage="Usage: gatefill evaluate METHOD IMAGES... -o REPORT [OPTIONS]",
+    help_epilogue="Example: `gatefill evaluate deepfill_v2:W.safetensors photos -o report`",
+)
+def evaluate(
+    method: str,
+    /,
+    *images: Path,
+    output: Annotated[Path, Parameter(alias="-o")],
+    masks: Annotated[tuple[str, ...], Several] = ("brush", "box", "thick", "center"),
+    size: str = "256",
+    seed: int = 0,
+    limit: int | None = None,
+    cutouts: Path | None = None,
+    lpips_weights: Path | None = None,
+    fid_weights: Path | None = None,
+    device: str = "cpu",
+    overwrite: Switch = False,
+    json: Json = False,
+) -> int:
+    """Measure one method on photos; `gatefill compare` with a single method.
+
+    Parameters
+    ----------
+    method
+        As for `gatefill compare`, such as patchmatch or deepfill_v2:W.safetensors.
+    images
+        Folders of photos, or single ones.
+    output
+        The folder of the report.
+    masks
+        As for `gatefill compare`.
+    size
+        Photos' middle squares are scaled to so many pixels; with native, photos stay as they are.
+    seed
+        Another number, other masks.
+    limit
+        Take at most so many photos, chosen by seed.
+    cutouts
+        A folder of images with alpha, for masks of kind object.
+    lpips_weights
+        A file of AlexNet weights; with it, LPIPS is measured.
+    fid_weights
+        A file of Inception weights; with it, FID is measured.
+    device
+        Where networks run, such as cuda.
+    overwrite
+        Throw away an earlier comparison in OUTPUT.
+    """
+    from gatefill.evaluation import CompareConfig
+
+    config = CompareConfig(
+        masks=masks,
+        size=_size(size),
+        seed=seed,
+        limit=limit,
+        cutouts=cutouts,
+        lpips_weights=lpips_weights,
+        fid_weights=fid_weights,
+        device=device,
+    )
+    return _run(images, (method,), output, config, overwrite=overwrite, json=json)
+
+
+def _run(
+    images: tuple[Path, ...],
+    methods: tuple[str, ...],
+    output: Path,
+    config: CompareConfig,
+    *,
+    overwrite: bool,
+    json: bool,
+) -> int:
+    from gatefill.evaluation import compare as measure
+
+    if not images:
+        raise ValueError("expected photos or folders of photos, got none")
+    with terminal.progress_bar("comparing", quiet=json) as progress:
+        results = measure(images, methods, output, config, overwrite=overwrite, progress=progress)
+    page = output / "index.html"
+    if json:
+        terminal.show_json(
+            {
+                "report": str(page),
+                "cases": len(results["cases"]),
+                "problems": results["problems"],
+                "summary": [
+                    item for item in results["summary"] if item["mask"] == item["bin"] == "all"
+                ],
+            }
+        )
+        return terminal.OK
+    _show(results)
+    if results["problems"]:
+        terminal.say(f"files that took no part (see the report's end): {len(results['problems'])}")
+    terminal.say(f"{len(results['cases'])} cases; open {page}")
+    return terminal.OK
+
+
+def _show(results: dict[str, Any]) -> None:
+    """The means over all cases of the main metrics, as a table."""
+    from rich.table import Table
+
+    metrics = [metric for metric in results["metrics"] if metric["name"] in IN_TERMINAL]
+    means = {
+        (item["method"], item["metric"]): item["mean"]
+        for item in results["summary"]
+        if item["mask"] == item["bin"] == "all"
+    }
+    seconds = {item["method"]: item["median_seconds"] for item in results["run"]["timing"]}
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("method", no_wrap=True)
+    for metric in metrics:
+        unit = f", {metric['unit']}" if metric["unit"] else ""
+        table.add_column(metric["title"] + unit, justify="right")
+    table.add_column("seconds", justify="right")
+    for method in results["methods"]:
+        label = method["label"]
+        cells = []
+        for metric in metrics:
+            value = means.get((label, metric["name"]))
+            digits = 2 if metric["unit"] else 4
+            cells.append("-" if value is None else f"{value:.{digits}f}")
+        time = f"{seconds[label]:.2f}" if label in seconds else "-"
+        table.add_row(label, *cells, time)
+    terminal.out().print(table)
+
+
+def _size(text: str) -> int | None:
+    """Pixels, or None for photos as they are."""
+    if text == "native":
+        return None
+    if not text.isdecimal():
+        raise ValueError(f"expected a size in pixels or 'native', got {text!r}")
+    return int(text)

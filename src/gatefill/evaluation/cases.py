@@ -1,0 +1,134 @@
+"""A case: one photo with one hole. It follows from the seed and the photo's content alone."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+
+import numpy as np
+
+from gatefill.evaluation.metrics.base import Mask, Pixels
+from gatefill.evaluation.photos import SUFFIXES, Entry
+from gatefill.images import read_photo
+from gatefill.masks import HOLE_BINS, MASKS, generator, hole_share, place_cutout
+
+OBJECT = "object"
+SHORT = {"thin": "lama_thin", "medium": "lama_medium", "thick": "lama_thick"}
+GREY = 127  # stands in holes, so that no method can see what it has to find
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """A photo with a hole, and what was there."""
+
+    entry: Entry
+    kind: str
+    truth: Pixels  # HW3
+    given: Pixels  # HW3: what methods get; equal to the truth outside the mask
+    mask: Mask  # HW, True = hole
+
+    @property
+    def key(self) -> str:
+        return case_key(self.entry.sum, self.kind)
+
+    @property
+    def share(self) -> float:
+        """The hole's share of the photo, in [0, 1]."""
+        return hole_share(self.mask)
+
+
+def case_key(sum: str, kind: str) -> str:
+    """What files of a case are called."""
+    return f"{sum[:16]}-{kind}"
+
+
+def read_kinds(names: Sequence[str], cutouts: Sequence[Path]) -> list[str]:
+    """Mask kinds by their full names; ``thin``, ``medium`` and ``thick`` are LaMa's.
+
+    Raises ValueError for unknown ones, ones that come twice, and ``object`` without cut-outs.
+    """
+    kinds = [SHORT.get(name, name) for name in names]
+    known = [*MASKS, OBJECT]
+    for name, kind in zip(names, kinds, strict=True):
+        if kind not in known:
+            near = get_close_matches(kind.lower().replace("-", "_"), [*known, *SHORT], n=3)
+            hint = f"; did you mean {' or '.join(near)}?" if near else ""
+            raise ValueError(
+                f"expected a kind of mask, one of {', '.join(known)}, got {name!r}{hint}"
+            )
+        if kinds.count(kind) > 1:
+            raise ValueError(
+                f"expected each kind of mask once, got {kind} {kinds.count(kind)} times"
+            )
+    if not kinds:
+        raise ValueError("expected at least one kind of mask, got none")
+    if OBJECT in kinds and not cutouts:
+        raise ValueError(
+            "expected a folder of cut-outs (images with alpha) for object masks "
+            "(--cutouts FOLDER), got none"
+        )
+    if cutouts and OBJECT not in kinds:
+        raise ValueError("expected cut-outs with masks of kind 'object' only")
+    return kinds
+
+
+def list_cutouts(folder: Path) -> list[Path]:
+    """The images in a folder, sorted by name. Raises ValueError where there is none."""
+    if not folder.is_dir():
+        raise FileNotFoundError(f"no such folder: {folder}")
+    found = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
+    if not found:
+        raise ValueError(f"expected cut-outs, images with alpha, in {folder}, found none")
+    return found
+
+
+def case_seed(seed: int, kind: str, sum: str) -> int:
+    """The seed of a case: another for each photo and kind, and the same wherever the photo lies."""
+    digest = hashlib.sha256(f"{seed}/{kind}/{sum}".encode()).digest()
+    return int.from_bytes(digest[:8], "big")
+
+
+def make_case(
+    entry: Entry, truth: Pixels, kind: str, seed: int, cutouts: Sequence[Path] = ()
+) -> Case:
+    """Lay a hole of that kind into the photo.
+
+    What stands in the hole is grey. For ``object`` one of the cut-outs stands there, as the thing
+    to be removed. Raises ImageError or ValueError for a cut-out that cannot be used.
+    """
+    rng = generator(case_seed(seed, kind, entry.sum))
+    height, width = truth.shape[:2]
+    if kind == OBJECT:
+        rgba = _read_cutout(cutouts[int(rng.integers(len(cutouts)))])
+        placement = place_cutout(rgba, height, width, rng)
+        return Case(entry, kind, truth, placement.onto(truth), placement.mask)
+    mask = MASKS[kind](height, width, rng)
+    given = np.where(mask[..., None], np.uint8(GREY), truth)
+    return Case(entry, kind, truth, given, mask)
+
+
+def _read_cutout(path: Path) -> Pixels:
+    photo = read_photo(path)
+    if photo.alpha is None:
+        raise ValueError(f"expected a cut-out with alpha, got one without: {path}")
+    colour = np.rint(photo.rgb() * 255).astype(np.uint8)
+    alpha = np.rint(photo.alpha / photo.top * 255).astype(np.uint8)
+    rgba: Pixels = np.dstack([colour, alpha])
+    return rgba
+
+
+def check_cutouts(paths: Iterable[Path]) -> None:
+    """Raise for a cut-out that cannot be used, before the work begins."""
+    for path in paths:
+        place_cutout(_read_cutout(path), 16, 16, 0)
+
+
+def bin_of(share: float) -> str:
+    """The bin of a hole share; "0-10" for more than none and up to 10 %, ``"60-100"`` above all."""
+    for name, (low, high) in HOLE_BINS.items():
+        if low < share <= high:
+            return name
+    return "60-100"

@@ -1,0 +1,264 @@
+"""Methods against each other on the same photos and holes, measured in one run."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import gatefill
+from gatefill.evaluation.cases import (
+    Case,
+    case_key,
+    check_cutouts,
+    list_cutouts,
+    make_case,
+    read_kinds,
+)
+from gatefill.evaluation.contestants import Contestant, contestants, file_sum
+from gatefill.evaluation.files import Folder
+from gatefill.evaluation.journal import Journal
+from gatefill.evaluation.metrics import METRICS, Metric, Pair, one_thread, variation_of
+from gatefill.evaluation.metrics.perceptual import InceptionFeatures, how_to_get, lpips_metric
+from gatefill.evaluation.photos import Entry, list_photos, read_truth
+from gatefill.evaluation.report import write_report
+from gatefill.evaluation.results import Results, build_results
+from gatefill.evaluation.worker import FillFailed, Worker
+from gatefill.extras import require
+
+logger = logging.getLogger(__name__)
+
+Progress = Callable[[float], None]
+DIGITS = 6  # significant ones that are kept of a measured number
+
+
+@dataclass(frozen=True)
+class CompareConfig:
+    """What is compared on."""
+
+    masks: tuple[str, ...] = ("brush", "box", "lama_thick", "center")
+    size: int | None = 256  # photos' middle squares at this size; None takes them as they are
+    seed: int = 0
+    limit: int | None = None  # at most so many photos
+    cutouts: Path | None = None  # a folder of images with alpha, for masks of kind "object"
+    lpips_weights: Path | None = None
+    fid_weights: Path | None = None
+    device: str = "cpu"
+
+    def __post_init__(self) -> None:
+        if self.size is not None and self.size < 16:
+            raise ValueError(f"expected a size of 16 pixels or more, got {self.size}")
+        if self.seed < 0:
+            raise ValueError(f"expected a seed of 0 or more, got {self.seed}")
+
+
+def compare(
+    images: Sequence[Path | str],
+    methods: Sequence[str],
+    out: Path | str,
+    config: CompareConfig = CompareConfig(),
+    *,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> Results:
+    """Fill the same holes with each method, measure, and write a report into the folder `out`.
+
+    images: folders and files. methods: such as ``"patchmatch"``, ``"telea"`` or
+    ``"deepfill_v2:weights.safetensors"``. overwrite: throw away what `out` holds of an earlier
+    comparison; without it, one with the same settings is taken up where it stopped.
+    Each method runs in a process of its own, so scripts need ``if __name__ == "__main__":``.
+    Photos that cannot be read and holes that a method cannot fill are listed, not raised. Raises
+    ValueError or FileNotFoundError for settings that cannot be used, MissingExtra where packages
+    are missing.
+    """
+    require("compare", "comparing methods")
+    folder = Folder(Path(out))
+    run = _Run(images, methods, folder, config)
+    folder.check_ours()
+    if overwrite:
+        folder.clear()
+    journal = Journal(folder.journal, run.header)
+    run.measure(journal, progress)
+    results = build_results(
+        run.header, journal.rows, run.metrics, run.contestants, run.photos, run.missing, folder
+    )
+    write_report(results, folder)
+    return results
+
+
+class _Run:
+    """Everything that was asked for, checked before the work begins."""
+
+    def __init__(
+        self,
+        images: Sequence[Path | str],
+        methods: Sequence[str],
+        folder: Folder,
+        config: CompareConfig,
+    ) -> None:
+        self.config = config
+        self.folder = folder
+        self.contestants = contestants(methods, config.device)
+        self.cutouts = [] if config.cutouts is None else list_cutouts(config.cutouts)
+        self.kinds = read_kinds(config.masks, self.cutouts)
+        check_cutouts(self.cutouts)
+        self.photos = list_photos(
+            [Path(path) for path in images],
+            leave_out=folder.root,
+            limit=config.limit,
+            seed=config.seed,
+        )
+        self.metrics: list[Metric] = list(METRICS.values())
+        if config.lpips_weights is not None:
+            self.metrics.append(lpips_metric(config.lpips_weights))
+        self.features = (
+            None if config.fid_weights is None else InceptionFeatures(config.fid_weights)
+        )
+        self.missing = how_to_get(config.lpips_weights is not None, self.features is not None)
+        self.header = self._header()
+
+    def _header(self) -> dict[str, Any]:
+        """All that the numbers depend on; a comparison goes on only where all of it is the same."""
+        config = self.config
+        weights = {"lpips": config.lpips_weights, "fid": config.fid_weights}
+        return {
+            "gatefill": gatefill.__version__,
+            "methods": [contestant.label for contestant in self.contestants],
+            "versions": [contestant.version for contestant in self.contestants],
+            "masks": self.kinds,
+            "size": config.size or "native",
+            "seed": config.seed,
+            "limit": config.limit,
+            "device": config.device,
+            "photos": [[photo.name, photo.sum] for photo in self.photos],
+            "cutouts": [[path.name, file_sum(path)] for path in self.cutouts],
+            "weights": {name: file_sum(path) for name, path in weights.items() if path},
+        }
+
+    def measure(self, journal: Journal, progress: Progress | None) -> None:
+        """Do what the journal does not hold yet."""
+        done = {(row["case"], row["method"]) for row in journal.rows if "method" in row}
+        begun = {row["case"] for row in journal.rows if "share" in row}
+        broken = {row["photo"] for row in journal.rows if "problem" in row}
+        labels = [contestant.label for contestant in self.contestants]
+        usable = [photo for photo in self.photos if not photo.problem and photo.sum not in broken]
+        with ExitStack() as stack:
+            stack.enter_context(one_thread())
+            workers: dict[str, Worker] = {}
+            for number, photo in enumerate(usable):
+                open_cases = {
+                    kind: [
+                        label for label in labels if (case_key(photo.sum, kind), label) not in done
+                    ]
+                    for kind in self.kinds
+                }
+                if any(open_cases.values()):
+                    if not workers:
+                        workers = self._workers(stack)
+                    self._measure_photo(photo, open_cases, workers, begun, journal)
+                if progress is not None:
+                    progress((number + 1) / len(usable))
+
+    def _workers(self, stack: ExitStack) -> dict[str, Worker]:
+        """The processes of all methods, with the methods loaded: what cannot be is known now."""
+        workers = {}
+        for contestant in self.contestants:
+            worker = Worker(contestant)
+            stack.callback(worker.close)
+            worker.open()
+            workers[contestant.label] = worker
+        return workers
+
+    def _measure_photo(
+        self,
+        photo: Entry,
+        open_cases: dict[str, list[str]],
+        workers: dict[str, Worker],
+        begun: set[str],
+        journal: Journal,
+    ) -> None:
+        try:
+            truth = read_truth(photo.path, self.config.size)
+            if file_sum(photo.path) != photo.sum:
+                raise ValueError("changed while the comparison ran")
+        except (ValueError, OSError) as error:
+            reason = " ".join(str(error).split()).removeprefix(f"{photo.path}: ")
+            journal.append({"photo": photo.sum, "problem": reason})
+            return
+        for kind, labels in open_cases.items():
+            if not labels:
+                continue
+            case = make_case(photo, truth, kind, self.config.seed, self.cutouts)
+            if case.key not in begun:
+                self._begin(case, journal)
+            for label in labels:
+                journal.append(self._measure_case(case, workers[label]))
+
+    def _begin(self, case: Case, journal: Journal) -> None:
+        self.folder.save_case(case)
+        if self.features is not None:
+            self.folder.save_features(case.key, None, self.features(case.truth))
+        journal.append(
+            {
+                "case": case.key,
+                "photo": case.entry.sum,
+                "kind": case.kind,
+                "share": _rounded(case.share),
+                "height": case.mask.shape[0],
+                "width": case.mask.shape[1],
+                "truth_tv": _rounded(variation_of(case.truth)),
+            }
+        )
+
+    def _measure_case(self, case: Case, worker: Worker) -> dict[str, Any]:
+        """One method on one case, as a row of the journal."""
+        label = worker.contestant.label
+        row: dict[str, Any] = {"case": case.key, "method": label}
+        try:
+            filled = worker.fill(case.given, case.mask)
+            if filled.output.shape != case.truth.shape:
+                raise FillFailed(f"gave a picture of shape {filled.output.shape}")
+        except FillFailed as error:
+            logger.warning("%s failed on %s, %s: %s", label, case.entry.name, case.kind, error)
+            return row | {"failed": str(error)}
+        # The inpainter keeps known pixels; with an object in the hole, so does the truth.
+        output = np.where(case.mask[..., None], filled.output, case.truth)
+        pair = Pair(case.truth, output, case.mask)
+        values = {metric.name: metric.measure(pair) for metric in self.metrics}
+        self.folder.save_fill(case.key, label, output)
+        if self.features is not None:
+            self.folder.save_features(case.key, label, self.features(output))
+        return row | {
+            "values": {name: _rounded(value) for name, value in values.items()},
+            "seconds": round(filled.seconds, 5),
+            "peak_bytes": filled.peak_bytes,
+            "idle_bytes": worker.idle_bytes,
+        }
+
+
+def _rounded(value: float | None) -> float | None:
+    """As the journal keeps it; what is no number, such as the SSIM of nothing, becomes None."""
+    if value is None or not np.isfinite(value):
+        return None
+    return float(f"{value:.{DIGITS}g}")
+
+
+def evaluate(
+    images: Sequence[Path | str],
+    method: str,
+    out: Path | str,
+    config: CompareConfig = CompareConfig(),
+    *,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> Results:
+    """`compare` with one method."""
+    return compare(images, [method], out, config, overwrite=overwrite, progress=progress)
+
+
+__all__ = ["CompareConfig", "Contestant", "compare", "evaluate"]

@@ -1,0 +1,93 @@
+"""From a text such as ``deepfill_v2:W.safetensors`` to something that fills photos."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import cache, partial
+from pathlib import Path
+
+import gatefill
+from gatefill.evaluation.outside import OUTSIDE, create_outside, package_version
+from gatefill.inpainter import Inpainter
+from gatefill.methods import METHODS, MethodInfo
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """One method under comparison. It is opened in a process of its own, so it must pickle."""
+
+    label: str  # how tables call it; no two share one
+    info: MethodInfo
+    version: str  # whatever changes its results: a package's version, the weights' checksum
+    open: Callable[[], Inpainter]
+
+
+def contestants(specs: Sequence[str], device: str = "cpu") -> list[Contestant]:
+    """The methods behind the texts: ``NAME`` or, for networks, ``NAME:WEIGHTS``.
+
+    Raises ValueError for unknown names, networks without weights and labels that come twice,
+    FileNotFoundError for weights that are not there. Nothing is loaded yet.
+    """
+    found = [_contestant(spec, device) for spec in specs]
+    if not found:
+        raise ValueError("expected at least one method, got none")
+    labels = [contestant.label for contestant in found]
+    for label in labels:
+        if labels.count(label) > 1:
+            raise ValueError(f"expected each method once, got {label} {labels.count(label)} times")
+    return found
+
+
+def _contestant(spec: str, device: str) -> Contestant:
+    name, _, weights = spec.partition(":")
+    if name in OUTSIDE:
+        if weights:
+            raise ValueError(f"expected no weights for {name}, which needs none, got {weights}")
+        return Contestant(name, OUTSIDE[name], package_version(name), partial(_outside, name))
+    if name not in METHODS:
+        known = [*METHODS, *OUTSIDE]
+        near = get_close_matches(name.lower().replace("-", "_"), known, n=3)
+        hint = f"; did you mean {' or '.join(near)}?" if near else ""
+        raise ValueError(f"expected a method, one of {', '.join(known)}, got {name!r}{hint}")
+    info = METHODS[name]
+    if not weights:
+        if info.takes_weights:
+            raise ValueError(
+                f"expected weights for {name}, as {name}:FILE: without any it is noise"
+            )
+        return Contestant(name, info, _own_version(), partial(gatefill.load, name))
+    if not info.takes_weights:
+        raise ValueError(f"expected no weights for {name}, which needs none, got {weights}")
+    path = Path(weights)
+    if not path.is_file():
+        raise FileNotFoundError(f"no such file: {path}")
+    return Contestant(
+        label=f"{name}:{path.stem}",
+        info=info,
+        version=f"{_own_version()}, weights {file_sum(path)[:12]}",
+        open=partial(gatefill.load, name, weights=path, device=device),
+    )
+
+
+def _outside(name: str) -> Inpainter:
+    return gatefill.load(create_outside(name))
+
+
+@cache
+def _own_version() -> str:
+    """Our version with a checksum of the code that fills, which differs between two releases."""
+    package = Path(gatefill.__file__).parent
+    files = [package / "inpainter.py", package / "regions.py", package / "geometry.py"]
+    for folder in ("methods", "layers"):
+        files += sorted((package / folder).rglob("*.py"))
+    total = hashlib.sha256(b"".join(path.read_bytes() for path in files))
+    return f"gatefill {gatefill.__version__}, code {total.hexdigest()[:8]}"
+
+
+def file_sum(path: Path) -> str:
+    """The SHA-256 of a file, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

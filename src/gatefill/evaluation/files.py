@@ -1,0 +1,101 @@
+"""The folder of a comparison: what lies where, and how it is written."""
+
+from __future__ import annotations
+
+import io
+import re
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gatefill.evaluation.metrics.base import Pixels
+from gatefill.images import Photo, write_atomically
+
+if TYPE_CHECKING:
+    from gatefill.evaluation.cases import Case
+
+THUMBNAIL = 320  # the longer side of pictures in the report
+QUALITY = 85  # of their WebP
+_FILES = ("journal.jsonl", "results.json", "results.csv", "photos.csv", "index.html")
+_FOLDERS = ("masks", "pictures", "features")
+
+
+class Folder:
+    """The paths of a comparison below one folder."""
+
+    def __init__(self, root: Path) -> None:
+        if root.exists() and not root.is_dir():
+            raise ValueError(f"expected a folder to write into, got a file: {root}")
+        self.root = root
+        self.journal, self.json, self.csv, self.photos, self.page = (root / name for name in _FILES)
+        self.masks, self.pictures, self.features = (root / name for name in _FOLDERS)
+
+    def check_ours(self) -> None:
+        """Raise ValueError where the folder holds something else than a comparison."""
+        if self.root.is_dir() and any(self.root.iterdir()) and not self.journal.exists():
+            raise ValueError(
+                f"{self.root} is not empty and holds no comparison: choose another folder"
+            )
+
+    def clear(self) -> None:
+        """Remove what a comparison has written, and nothing else."""
+        if not self.journal.exists():
+            return
+        for folder in (self.masks, self.pictures, self.features):
+            shutil.rmtree(folder, ignore_errors=True)
+        for name in _FILES:
+            (self.root / name).unlink(missing_ok=True)
+
+    def save_case(self, case: Case) -> None:
+        """The mask as PNG (white = hole), and small pictures of truth and input."""
+        _write(self.masks / f"{case.key}.png", Photo(_plane(case.mask)).to_bytes("png"))
+        _write(self.picture(case.key, "truth"), thumbnail(case.truth))
+        _write(self.picture(case.key, "given"), thumbnail(case.given))
+
+    def save_fill(self, key: str, label: str, output: Pixels) -> None:
+        _write(self.picture(key, slug(label)), thumbnail(output))
+
+    def picture(self, key: str, name: str) -> Path:
+        """A small picture of a case: ``truth``, ``given`` or a method's `slug`."""
+        return self.pictures / key / f"{name}.webp"
+
+    def save_features(self, key: str, label: str | None, values: NDArray[np.float32]) -> None:
+        """Features of an output, or of the truth where `label` is None."""
+        file = io.BytesIO()
+        np.save(file, values, allow_pickle=False)
+        _write(self._features(key, label), file.getvalue())
+
+    def load_features(self, key: str, label: str | None) -> NDArray[np.float32] | None:
+        path = self._features(key, label)
+        return np.load(path, allow_pickle=False) if path.exists() else None
+
+    def _features(self, key: str, label: str | None) -> Path:
+        return self.features / f"{key}-{'truth' if label is None else slug(label)}.npy"
+
+
+def slug(label: str) -> str:
+    """A method's label as a file's name."""
+    return "of-" + re.sub(r"[^A-Za-z0-9._-]", "-", label)
+
+
+def thumbnail(picture: Pixels) -> bytes:
+    """A WebP of at most 320 pixels a side."""
+    import PIL.Image
+
+    image = PIL.Image.fromarray(picture)
+    image.thumbnail((THUMBNAIL, THUMBNAIL), PIL.Image.Resampling.LANCZOS)
+    file = io.BytesIO()
+    image.save(file, "WEBP", quality=QUALITY, method=4)
+    return file.getvalue()
+
+
+def _plane(mask: NDArray[np.bool_]) -> Pixels:
+    return mask.astype(np.uint8)[..., None] * np.uint8(255)
+
+
+def _write(path: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, data)

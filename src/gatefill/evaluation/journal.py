@@ -1,0 +1,101 @@
+"""What a comparison has measured so far, line by line on disk: a stopped one goes on from there."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+logger = logging.getLogger(__name__)
+
+Row = dict[str, Any]
+
+
+class Journal:
+    """A file of lines ``{"sum": ..., "row": {...}}``; the first row is the config.
+
+    A line is written at once and whole; one that was cut off, or whose checksum does not fit, is
+    as if it had never been written.
+    """
+
+    def __init__(self, path: Path, config: Row) -> None:
+        """Open or begin it. Raises ValueError where it was begun with another config."""
+        self._path = path
+        self.rows: list[Row] = []
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self.append({"config": config}, keep=False)
+            return
+        rows = _read(path)
+        if not rows or "config" not in rows[0]:
+            raise ValueError(f"{path} is damaged: start anew with --overwrite")
+        if changes := _changes(rows[0]["config"], config):
+            raise ValueError(
+                f"{path.parent} holds a comparison with other settings ({'; '.join(changes)}): "
+                "repeat it with the same ones, choose another folder, or start anew with "
+                "--overwrite"
+            )
+        self.rows = rows[1:]
+
+    def append(self, row: Row, *, keep: bool = True) -> None:
+        """Write a row; it is on disk when this returns."""
+        text = _canonical(row)
+        line = json.dumps({"sum": _sum(text), "row": row}, ensure_ascii=True)
+        with self._path.open("a+b") as file:
+            # After a line that was cut off, a new one begins.
+            if file.tell():
+                file.seek(-1, 2)
+                if file.read(1) != b"\n":
+                    file.write(b"\n")
+            file.write(line.encode() + b"\n")
+        if keep:
+            self.rows.append(row)
+
+
+def _read(path: Path) -> list[Row]:
+    rows, damaged = [], 0
+    with path.open("rb") as file:
+        for line in file:
+            try:
+                entry = json.loads(line)
+                good = entry["sum"] == _sum(_canonical(entry["row"]))
+            except (ValueError, KeyError, TypeError):
+                good = False
+            if good:
+                rows.append(entry["row"])
+            else:
+                damaged += 1
+    if damaged:
+        logger.warning("%s: %d damaged lines are measured again", path, damaged)
+    return rows
+
+
+def _changes(old: Row, new: Row) -> list[str]:
+    """What differs, in a few words each."""
+    changes = []
+    for key in sorted(old.keys() | new.keys()):
+        before, now = old.get(key), new.get(key)
+        if before == now:
+            continue
+        said = [_short(value) for value in (before, now)]
+        plain = all(said) and said[0] != said[1]
+        changes.append(f"{key}: {said[0]}, now {said[1]}" if plain else f"other {key}")
+    return changes
+
+
+def _short(value: Any) -> str:
+    """A value for a message; empty where it is too long for one."""
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        value = " ".join(value)
+    text = str(value)
+    return text if len(text) <= 60 else ""
+
+
+def _canonical(row: Row) -> str:
+    return json.dumps(row, sort_keys=True, ensure_ascii=True)
+
+
+def _sum(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

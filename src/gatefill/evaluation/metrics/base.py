@@ -1,0 +1,55 @@
+"""What a metric is: a number for one filled photo, with its unit, range and direction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Pixels = NDArray[np.uint8]
+Mask = NDArray[np.bool_]
+Better = Literal["lower", "higher", "neither"]
+
+
+@dataclass(frozen=True, eq=False)
+class Pair:
+    """A filled photo beside the truth; known pixels are the same in both."""
+
+    truth: Pixels  # HW3
+    output: Pixels  # HW3
+    mask: Mask  # HW, True = hole, at least one
+
+    def __post_init__(self) -> None:
+        for name, picture in (("truth", self.truth), ("output", self.output)):
+            if picture.ndim != 3 or picture.shape[2] != 3 or picture.dtype != np.uint8:
+                raise ValueError(
+                    f"expected a uint8 {name} HW3, got {picture.dtype} {picture.shape}"
+                )
+        if not self.truth.shape == self.output.shape == (*self.mask.shape, 3):
+            raise ValueError(
+                "expected truth, output and mask of one size, "
+                f"got {self.truth.shape}, {self.output.shape} and {self.mask.shape}"
+            )
+        if self.mask.dtype != np.bool_ or not self.mask.any():
+            raise ValueError("expected a bool mask with a hole")
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One column of the tables. The exact definitions stand in docs/metrics.md."""
+
+    name: str
+    title: str
+    unit: str  # "%", "dB" or "" for a plain number
+    low: float  # the range; `high` is None where there is no bound
+    high: float | None
+    better: Better
+    definition: str  # one sentence
+    measure: Callable[[Pair], float | None]  # None: not defined for a photo this small
+
+    def shown(self, value: float) -> str:
+        """The number as tables show it."""
+        return f"{value:.{2 if self.unit else 4}f}"

@@ -1,0 +1,161 @@
+"""A method in a process of its own, so that its time and memory are its own."""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import signal
+import sys
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gatefill.evaluation.contestants import Contestant
+from gatefill.evaluation.metrics.base import Mask, Pixels
+
+_STATUS = Path("/proc/self/status")
+
+
+@dataclass(frozen=True)
+class Filled:
+    """What came back for one case."""
+
+    output: Pixels
+    seconds: float  # of the call, warm
+    peak_bytes: int | None  # the process's highest memory so far
+
+
+class FillFailed(Exception):  # noqa: N818 - says what happened, as a name
+    """A method could not fill a case; the comparison goes on without it."""
+
+
+class Worker:
+    """The process of one method. It is started with the first case, and again after a crash."""
+
+    def __init__(self, contestant: Contestant) -> None:
+        self.contestant = contestant
+        self.idle_bytes: int | None = None  # memory of the process before the method was loaded
+        self._process: Any = None
+        self._pipe: Connection | None = None
+        self._warm = False
+
+    def open(self) -> None:
+        """Start the process and load the method.
+
+        Raises what loading it raises: ValueError, FileNotFoundError, MissingExtra and the like.
+        """
+        # A new interpreter, not a fork: a fork would begin with this process's memory.
+        context = multiprocessing.get_context("spawn")
+        self._pipe, far = context.Pipe()
+        self._process = context.Process(target=_serve, args=(self.contestant, far), daemon=True)
+        self._process.start()
+        far.close()
+        try:
+            self.idle_bytes = self._answer()
+        except FillFailed as error:
+            raise ValueError(f"{self.contestant.label} cannot be loaded: {error}") from error
+        self._warm = False
+
+    def fill(self, given: Pixels, mask: Mask) -> Filled:
+        """Fill one case. The first call of a process is done once more, and only then timed.
+
+        Raises FillFailed where the method raises or its process ends.
+        """
+        if self._pipe is None:
+            self.open()
+        if not self._warm:
+            self._ask(given, mask)
+            self._warm = True
+        output, seconds, peak = self._ask(given, mask)
+        return Filled(output, seconds, peak)
+
+    def _ask(self, given: Pixels, mask: Mask) -> Any:
+        assert self._pipe is not None
+        with suppress(OSError):  # it ended since; the answer says how
+            self._pipe.send((given, mask))
+        return self._answer()
+
+    def _answer(self) -> Any:
+        assert self._pipe is not None
+        try:
+            good, answer = self._pipe.recv()
+        except (EOFError, OSError):
+            self._process.join(10)
+            status = self._process.exitcode
+            self.close()
+            hint = ", out of memory perhaps" if status == -signal.SIGKILL else ""
+            raise FillFailed(f"its process ended with status {status}{hint}") from None
+        if good:
+            return answer
+        if isinstance(answer, str):
+            raise FillFailed(answer)
+        self.close()
+        raise answer
+
+    def close(self) -> None:
+        """End the process."""
+        if self._pipe is not None:
+            self._pipe.close()
+            self._pipe = None
+        if self._process is not None:
+            self._process.join(1)
+            if self._process.is_alive():
+                self._process.kill()
+                self._process.join()
+            self._process = None
+
+
+def _serve(contestant: Contestant, pipe: Connection) -> None:
+    """The process: load the method, then answer until the other end is closed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's; it closes the pipe
+    # Warnings about masks would come once for each of thousands of cases.
+    logging.getLogger("gatefill").setLevel(logging.ERROR)
+    idle = peak_memory()
+    try:
+        inpaint = contestant.open()
+    except (ValueError, OSError, ImportError) as error:
+        pipe.send((False, error))
+        return
+    except Exception as error:
+        pipe.send((False, _one_line(error)))
+        return
+    pipe.send((True, idle))
+    while True:
+        try:
+            given, mask = pipe.recv()
+        except EOFError:
+            return
+        try:
+            started = time.perf_counter()
+            result = inpaint(given, mask)
+            seconds = time.perf_counter() - started
+            output = np.asarray(result.photo.pixels, np.uint8)
+            pipe.send((True, (output, seconds, peak_memory())))
+        except Exception as error:  # whatever a method raises is noted, and the run goes on
+            pipe.send((False, _one_line(error)))
+
+
+def _one_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"[:500]
+
+
+def peak_memory() -> int | None:
+    """The highest resident memory of this process in bytes; None where the system cannot tell.
+
+    On Linux it is VmHWM, not getrusage's ru_maxrss: that one is handed down from the parent.
+    """
+    if _STATUS.exists():
+        for line in _STATUS.read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    if sys.platform == "win32":
+        return None
+    import resource
+
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most if sys.platform == "darwin" else most * 1024

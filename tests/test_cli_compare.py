@@ -1,0 +1,84 @@
+"""The verbs compare and evaluate."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from gatefill.cli import run
+from tests.evaluation.helpers import write_photos
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    write_photos(tmp_path / "photos", 2)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_compare_writes_a_report(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["compare", "photos", "--methods", "telea", "patchmatch", "--masks", "brush", "box"]
+    arguments += ["--size", "48", "--seed", "3", "-o", "report"]
+    assert run(arguments) == 0
+    said = capsys.readouterr().out
+    assert "telea" in said
+    assert "patchmatch" in said
+    assert "4 cases; open report/index.html" in said
+    assert {path.name for path in (folder / "report").iterdir()} == {
+        "index.html",
+        "results.json",
+        "results.csv",
+        "photos.csv",
+        "journal.jsonl",
+        "masks",
+        "pictures",
+    }
+    assert run([*arguments, "--json"]) == 0, "a second run goes on from the first"
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["cases"] == 4
+    assert answer["problems"] == []
+    assert {item["method"] for item in answer["summary"]} == {"telea", "patchmatch"}
+
+
+@pytest.mark.usefixtures("folder")
+def test_evaluate_measures_one_method(capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["evaluate", "telea", "photos/photo0.png", "photos", "--masks", "center"]
+    assert run([*arguments, "--size", "native", "-o", "report", "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["cases"] == 2
+    assert [item["reason"][:16] for item in answer["problems"]] == ["the same file as"]
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["photos", "--methods", "teela"], "got 'teela'; did you mean telea"),
+        (["photos", "--methods", "deepfill_v2"], "expected weights for deepfill_v2"),
+        (["photos", "--methods", "telea", "--masks", "object"], "--cutouts FOLDER"),
+        (["photos", "--methods", "telea", "--size", "big"], "in pixels or 'native', got 'big'"),
+        (["gone", "--methods", "telea"], "no such file or folder: gone"),
+        (["--methods", "telea"], "expected photos or folders of photos"),
+    ],
+)
+def test_what_cannot_be_is_one_line(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["compare", *arguments, "-o", "report"]) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert message in said.err
+    assert said.err.count("\n") == 1
+    assert not Path("report").exists()
+
+
+@pytest.mark.usefixtures("folder")
+def test_missing_packages_give_the_pip_line(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "torchmetrics", None)
+    assert run(["compare", "photos", "--methods", "telea", "-o", "report"]) == 2
+    assert 'pip install "gatefill[compare]"' in capsys.readouterr().err

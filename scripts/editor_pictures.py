@@ -113,7 +113,9 @@ def tour(browser: Any, url: str) -> None:
     for number, panel in enumerate(panels):
         column, row = number % 2, number // 2
         sheet.paste(panel, (gap + column * (width + gap), gap + row * (height + gap)))
-    sheet = sheet.resize((1600, round(1600 * sheet.height / sheet.width)), PIL.Image.LANCZOS)
+    sheet = sheet.resize(
+        (1600, round(1600 * sheet.height / sheet.width)), PIL.Image.Resampling.LANCZOS
+    )
     save(sheet, "editor.jpg")
 
 
@@ -139,7 +141,10 @@ def others(browser: Any, url: str) -> None:
     pair = PIL.Image.new("RGB", (720 * 2 + 36, 1360), (200, 198, 192))
     for number, picture in enumerate(pictures):
         pair.paste(picture, (number * (720 + 36), 0))
-    save(pair.resize((pair.width // 2, pair.height // 2), PIL.Image.LANCZOS), "editor-phone.jpg")
+    save(
+        pair.resize((pair.width // 2, pair.height // 2), PIL.Image.Resampling.LANCZOS),
+        "editor-phone.jpg",
+    )
 
 
 def main() -> None:

@@ -4,11 +4,10 @@
 
 Runs a server as a process of its own, and in turns: the bare method on arrays in memory, in this
 process; then 1, 4 and 16 clients that upload a JPEG photo with a PNG mask and take the filled
-JPEG back. The turns are short and repeated, so that other work on the machine falls on both sides
-alike. Overhead is the time per photo that the service adds to the bare method's. One client sees
-all of it; with several, reading and writing images overlap with filling. The last column is free of
-other work: the share of the requests' time that was not spent in the call that fills (with one
-client; with several it is mostly waiting for one's turn).
+JPEG back. Each turn of clients has a turn of the bare method right before it, and overhead is the
+median over the turns of the time per photo that the service adds: other work on the machine falls
+on both sides alike. With one client, turns are single photos. One client sees all of the overhead;
+with several, reading and writing images overlap with filling.
 """
 
 from __future__ import annotations
@@ -16,7 +15,6 @@ from __future__ import annotations
 import argparse
 import io
 import json
-import os
 import re
 import subprocess
 import sys
@@ -32,9 +30,9 @@ import PIL.Image
 
 import gatefill
 from gatefill.images import read_photo
+from gatefill.methods import Method
 
 CLIENTS = (1, 4, 16)
-TURNS = 8
 SAMPLE = Path(gatefill.__file__).parent / "server" / "web" / "samples" / "rocks.jpg"
 
 
@@ -71,22 +69,24 @@ class Served:
         self.url = found[0]
         while httpx.get(self.url + "readyz").status_code != 200:
             time.sleep(0.2)
+        # Made once: a client takes as long to make as a small photo to fill.
+        self.clients = [httpx.Client(base_url=self.url, timeout=600) for _ in range(max(CLIENTS))]
 
-    def measure(self, clients: int, seconds: float) -> tuple[list[tuple[float, float]], float]:
-        """Seconds of each request, and of its fill alone; and seconds of all together."""
-        times: list[tuple[float, float]] = []
+    def measure(self, clients: int, seconds: float) -> tuple[list[float], float]:
+        """Seconds of each request, at least one of each client, and of all together."""
+        times: list[float] = []
+
+        def work(client: httpx.Client) -> None:
+            while True:
+                before = time.perf_counter()
+                reply = client.post("/api/v1/inpaint", files=self.files)
+                assert reply.status_code == 200, reply.text
+                times.append(time.perf_counter() - before)
+                if time.perf_counter() - started >= seconds:
+                    return
+
+        threads = [threading.Thread(target=work, args=(each,)) for each in self.clients[:clients]]
         started = time.perf_counter()
-
-        def work() -> None:
-            with httpx.Client(base_url=self.url, timeout=600) as client:
-                while time.perf_counter() - started < seconds:
-                    before = time.perf_counter()
-                    reply = client.post("/api/v1/inpaint", files=self.files)
-                    assert reply.status_code == 200, reply.text
-                    inside = float(reply.headers["X-Gatefill-Seconds"])
-                    times.append((time.perf_counter() - before, inside))
-
-        threads = [threading.Thread(target=work) for _ in range(clients)]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -98,68 +98,66 @@ class Served:
         self.process.wait(20)
 
 
-def bare(image: Any, mask: Any, seconds: float) -> list[float]:
-    """Seconds of each call of the method on arrays in memory."""
-    method = gatefill.load().method
-    times: list[float] = []
+def bare(method: Method, image: Any, mask: Any, calls: int) -> float:
+    """Seconds of a call of the method on arrays in memory, the mean of some."""
     started = time.perf_counter()
-    while time.perf_counter() - started < seconds or len(times) < 2:
-        before = time.perf_counter()
+    for _ in range(calls):
         method.fill(image, mask)
-        times.append(time.perf_counter() - before)
-    return times
+    return (time.perf_counter() - started) / calls
 
 
 def main() -> None:
     """Measure and print a table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--seconds", type=float, default=15.0, help="per number of clients")
+    parser.add_argument("--seconds", type=float, default=20.0, help="per number of clients")
     parser.add_argument("--side", type=int, default=512)
     parser.add_argument("--output", type=Path, help="also write the numbers as JSON")
     given = parser.parse_args()
-    # As `gatefill serve` sets it for itself; read when numba starts its threads.
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     photo, mask_file, mask = inputs(given.side)
     image = read_photo(photo).rgb()
+    method = gatefill.load().method
+    bare(method, image, mask, 1)  # compiles
     served = Served(photo, mask_file)
-    alone: list[float] = []
-    times: dict[int, list[tuple[float, float]]] = {clients: [] for clients in CLIENTS}
-    spans: dict[int, float] = dict.fromkeys(CLIENTS, 0.0)
+    rows: dict[str, dict[str, float]] = {}
+    print(f"{given.side} x {given.side}, hole {mask.mean():.0%}, {method.info.name}")
     try:
-        bare(image, mask, 0)
         served.measure(1, 0.1)
-        part = given.seconds / TURNS
-        for _ in range(TURNS):
-            alone += bare(image, mask, part)
-            for clients in CLIENTS:
-                found, span = served.measure(clients, part)
-                times[clients] += found
-                spans[clients] += span
+        for clients in CLIENTS:
+            row = rows[str(clients)] = compared(served, clients, given.seconds, method, image, mask)
+            print(
+                f"{clients:>3} clients: {row['per_second']:.2f} photos/s, p50 {row['p50']:.3f} s, "
+                f"p95 {row['p95']:.3f} s; bare {1 / row['bare']:.2f} photos/s; "
+                f"overhead {row['overhead']:+.1%}"
+            )
     finally:
         served.stop()
-
-    base = sum(alone) / len(alone)
-    print(f"{given.side} x {given.side}, hole {mask.mean():.0%}, patchmatch")
-    print(f"bare method: {1 / base:.2f} photos/s, p50 {median(alone):.3f} s")
-    rows: dict[str, Any] = {"bare": {"per_second": 1 / base, "p50": median(alone)}}
-    for clients in CLIENTS:
-        rate = len(times[clients]) / spans[clients]
-        p50, p95 = np.percentile([whole for whole, _ in times[clients]], (50, 95))
-        overhead = 1 / rate / base - 1
-        outside = median(1 - inside / whole for whole, inside in times[clients])
-        rows[str(clients)] = {
-            "per_second": rate,
-            "p50": p50,
-            "p95": p95,
-            "overhead": overhead,
-            "outside_fill": outside,
-        }
-        print(
-            f"{clients:>3} clients: {rate:.2f} photos/s, p50 {p50:.3f} s, p95 {p95:.3f} s, "
-            f"overhead {overhead:+.1%}" + (f", outside the fill {outside:.1%}" * (clients == 1))
-        )
     if given.output is not None:
         given.output.write_text(json.dumps(rows, indent=2) + "\n")
+
+
+def compared(
+    served: Served, clients: int, seconds: float, method: Method, image: Any, mask: Any
+) -> dict[str, float]:
+    """What so many clients see beside the bare method, in turns for so many seconds."""
+    overheads: list[float] = []
+    alone: list[float] = []
+    times: list[float] = []
+    together, photos = 0.0, 0
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end or len(overheads) < 3:
+        alone.append(bare(method, image, mask, clients))
+        found, span = served.measure(clients, 0.0 if clients == 1 else seconds / 10)
+        overheads.append(span / len(found) / alone[-1] - 1)
+        times += found
+        together, photos = together + span, photos + len(found)
+    p50, p95 = np.percentile(times, (50, 95))
+    return {
+        "per_second": photos / together,
+        "p50": float(p50),
+        "p95": float(p95),
+        "bare": median(alone),
+        "overhead": median(overheads),
+    }
 
 
 if __name__ == "__main__":

@@ -178,10 +178,6 @@ def _serve(
     from gatefill.server.models import shelf
     from gatefill.server.run import address_of, listen, run
 
-    # OpenMP's threads wait by spinning otherwise: a server has work in several threads and shares
-    # its machine with others, and fills then take several times as long. Read when numba or torch
-    # starts its threads.
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     offered = shelf(method, weights, device=device, large=large, max_pixels=limits.max_pixels)
     listening = listen(access.host, port, search=ports)
     address = address_of(listening, access.host)

@@ -7,10 +7,10 @@ import sys
 import traceback
 
 from gatefill import terminal
-from gatefill.cli import compare, fill, make_masks, weights  # each adds its verbs
+from gatefill.cli import compare, fill, make_masks, serve, weights  # each adds its verbs
 from gatefill.cli.app import app
 
-__all__ = ["app", "compare", "fill", "make_masks", "run", "weights"]
+__all__ = ["app", "compare", "fill", "make_masks", "run", "serve", "weights"]
 
 
 def run(arguments: list[str]) -> int:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 BLOCK = 32  # side of the blocks that are searched in parallel, pixels
 NEVER = np.int32(2**31 - 1)  # a cost above all others
+NOWHERE = -(2**24)  # a row that no patch reaches
 
 
 class Patches(NamedTuple):
@@ -34,7 +35,7 @@ class Patches(NamedTuple):
 class Field(NamedTuple):
     """For each target the centre of its match and the cost; all ``HW``."""
 
-    y: NDArray[np.int32]
+    y: NDArray[np.int32]  # far above the image where there is no target
     x: NDArray[np.int32]
     cost: NDArray[np.int32]
 
@@ -232,7 +233,6 @@ def try_offsets(patches: Patches, field: Field, offset_y: Any, offset_x: Any) ->
 def vote(
     material: Material,
     field: Field,
-    targets: Any,
     least: Any,
     ys: Any,
     xs: Any,
@@ -252,10 +252,10 @@ def vote(
     cost of the patches that cover each pixel: weights fall with
     ``(cost - least) / (least + floor) * sharpness``.
     """
-    height, width = targets.shape
-    radius = side // 2
     field_y, field_x, field_cost = field
     image, smooth, usable = material
+    height, width = usable.shape
+    radius = side // 2
     for i in prange(ys.size):
         y, x = ys[i], xs[i]
         slope = sharpness / (np.float32(least[y, x]) + floor)
@@ -264,8 +264,6 @@ def vote(
         red, green, blue = np.float32(0), np.float32(0), np.float32(0)
         for cy in range(max(y - radius, 0), min(y + radius + 1, height)):
             for cx in range(max(x - radius, 0), min(x + radius + 1, width)):
-                if not targets[cy, cx]:
-                    continue
                 sy, sx = field_y[cy, cx] + y - cy, field_x[cy, cx] + x - cx
                 if sy < 0 or sx < 0 or sy >= height or sx >= width:
                     continue

@@ -100,7 +100,7 @@ class Solver:
         """A field of random matches or, better, of the coarser level's."""
         height, width = self.targets.shape
         field = kernels.Field(*(np.zeros((height, width), np.int32) for _ in range(3)))
-        field.cost[:] = kernels.NEVER
+        field.y[:], field.cost[:] = kernels.NOWHERE, kernels.NEVER
         best = np.nonzero(self.penalty == self.penalty.min())
         source_y, source_x = (axis.astype(np.int32) for axis in best)
         tries = 8 if coarse is None else 1
@@ -159,7 +159,7 @@ class Solver:
         side = self.config.patch_size
         least = cv2.erode(field.cost.astype(np.float32), np.ones((side, side), np.uint8))
         kernels.vote(
-            self.material, field, self.targets, least, ys, xs, side,
+            self.material, field, least, ys, xs, side,
             np.float32(self.config.sharpness), np.float32(6.5 * side**2), np.float32(DOUBT),
             out, self.copied_y, self.copied_x,
         )  # fmt: skip

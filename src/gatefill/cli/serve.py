@@ -1,0 +1,229 @@
+"""The verbs that open a server: edit, serve."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import webbrowser
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+from urllib.parse import quote
+
+from cyclopts import Parameter
+
+from gatefill import terminal
+from gatefill.cli.app import Switch, app
+
+if TYPE_CHECKING:
+    from gatefill.server.limits import Limits
+    from gatefill.server.security import Access
+    from gatefill.server.service import Opened
+
+EDIT_PORT, SERVE_PORT = 8730, 8731
+_PORTS_TRIED = 20
+
+Weights = Annotated[
+    tuple[Path, ...],
+    Parameter(
+        alias="-w",
+        negative="",
+        show_default=False,
+        help="A weights file to offer; may be repeated.",
+    ),
+]
+
+
+@app.command(help_epilogue="Example: `gatefill edit photo.jpg`")
+def edit(
+    photo: Path | None = None,
+    /,
+    *,
+    method: Annotated[str | None, Parameter(alias="-m")] = None,
+    weights: Weights = (),
+    device: str = "cpu",
+    large: Literal["crop", "whole"] = "crop",
+    port: int = EDIT_PORT,
+    browser: bool = True,
+) -> int:
+    """Open the editor in the browser: paint over what should go and see it gone.
+
+    It is reached from this machine only, and nothing leaves it. Ctrl+C ends it.
+
+    Parameters
+    ----------
+    photo
+        The photo to open first.
+    method
+        How to fill at first, see `gatefill methods`; the page has a chooser.
+    device
+        Where networks run, such as cuda.
+    large
+        With crop, only the surroundings of each hole are looked at; with whole, the whole photo.
+    port
+        Where to listen; the next free port is taken where this one is in use.
+    browser
+        Open the page in the browser.
+    """
+    from gatefill.extras import require
+
+    require("serve", "gatefill edit")
+    from gatefill.server.limits import Limits
+    from gatefill.server.security import Access
+
+    return _serve(
+        Access(),
+        Limits(),
+        port,
+        method,
+        weights,
+        device,
+        large,
+        opened=None if photo is None else _opened(photo),
+        ports=_PORTS_TRIED,
+        browser=browser,
+    )
+
+
+@app.command(help_epilogue="Example: `gatefill serve --host 0.0.0.0 --token-file token.txt`")
+def serve(
+    *,
+    host: str = "127.0.0.1",
+    port: int = SERVE_PORT,
+    token: str | None = None,
+    token_file: Path | None = None,
+    no_auth: Switch = False,
+    allow_host: Annotated[tuple[str, ...], Parameter(negative="", show_default=False)] = (),
+    method: Annotated[str | None, Parameter(alias="-m")] = None,
+    weights: Weights = (),
+    device: str = "cpu",
+    large: Literal["crop", "whole"] = "crop",
+    workers: int | None = None,
+    waiting: int | None = None,
+    seconds: float | None = None,
+    max_pixels: int | None = None,
+    max_megabytes: int | None = None,
+) -> int:
+    """Serve the editor and the HTTP service; docs/api.md and the page /docs tell how to use it.
+
+    Parameters
+    ----------
+    host
+        The address to listen on. Any but this machine's own needs a token, or --no-auth.
+    port
+        Where to listen; 0 takes any free port.
+    token
+        What clients have to bring, 8 characters or more. Others on this machine can see it in the
+        list of processes: prefer --token-file, or the variable GATEFILL_TOKEN.
+    token_file
+        A file whose first line is the token.
+    no_auth
+        Let everybody in who can reach the address.
+    allow_host
+        A name under which the server is reached, such as photos.example.org; may be repeated.
+    method
+        How to fill where a request does not say, see `gatefill methods`.
+    device
+        Where networks run, such as cuda.
+    large
+        With crop, only the surroundings of each hole are looked at; with whole, the whole photo.
+    workers
+        Jobs at a time.
+    waiting
+        Jobs that may wait; further ones are told to come again later.
+    seconds
+        The most that a job may take, waiting included.
+    max_pixels
+        Refuse photos with more pixels than this.
+    max_megabytes
+        Refuse requests larger than this.
+    """
+    from gatefill.extras import require
+
+    require("serve", "gatefill serve")
+    from gatefill.server.security import Access, is_loopback
+
+    token = _token(token, token_file)
+    if not is_loopback(host) and token is None and not no_auth:
+        raise ValueError(
+            f"expected a token (--token-file, --token or GATEFILL_TOKEN) to listen on {host}, "
+            "where others can reach it; --no-auth lets everybody in"
+        )
+    if token is not None and no_auth:
+        raise ValueError("expected a token or --no-auth, got both")
+    limits = _limits(
+        workers=workers,
+        waiting=waiting,
+        seconds=seconds,
+        max_pixels=max_pixels,
+        max_bytes=None if max_megabytes is None else max_megabytes << 20,
+    )
+    access = Access(host, token, allow_host)
+    return _serve(access, limits, port, method, weights, device, large)
+
+
+def _serve(
+    access: Access,
+    limits: Limits,
+    port: int,
+    method: str | None,
+    weights: tuple[Path, ...],
+    device: str,
+    large: Literal["crop", "whole"],
+    *,
+    opened: Opened | None = None,
+    ports: int = 1,
+    browser: bool = False,
+) -> int:
+    from gatefill.server.app import create_app
+    from gatefill.server.models import shelf
+    from gatefill.server.run import address_of, listen, run
+
+    offered = shelf(method, weights, device=device, large=large, max_pixels=limits.max_pixels)
+    listening = listen(access.host, port, search=ports)
+    address = address_of(listening, access.host)
+    app = create_app(offered, limits=limits, access=access, opened=opened)
+
+    def started() -> None:
+        terminal.say(f"gatefill is at {address}  (Ctrl+C ends it)")
+        if browser:
+            with contextlib.suppress(webbrowser.Error):
+                webbrowser.open(address)
+
+    run(app, listening, limits=limits, started=started)
+    return terminal.OK
+
+
+def _opened(photo: Path) -> Opened:
+    """The photo for the page; read, so that what is wrong with it is said here."""
+    from gatefill.images import read_photo
+    from gatefill.server.service import Opened
+
+    read_photo(photo)
+    return Opened(quote(photo.name), photo.read_bytes())
+
+
+def _token(token: str | None, file: Path | None) -> str | None:
+    """The token from where it was given; the command line first."""
+    if token is not None and file is not None:
+        raise ValueError("expected --token or --token-file, got both")
+    if file is not None:
+        lines = file.read_text(encoding="utf-8").splitlines()
+        if not lines or not lines[0].strip():
+            raise ValueError(f"expected a token in the first line of {file}, got none")
+        return lines[0].strip()
+    return token if token is not None else os.environ.get("GATEFILL_TOKEN") or None
+
+
+def _limits(**given: float | None) -> Limits:
+    """Limits with what was given."""
+    from dataclasses import replace
+
+    from gatefill.server.limits import Limits
+
+    limits = Limits()
+    changes = {name: value for name, value in given.items() if value is not None}
+    most = changes.get("max_pixels", limits.max_pixels)
+    changes["max_pixels_in_flight"] = max(limits.max_pixels_in_flight, most)
+    size = changes.get("max_bytes", limits.max_bytes)
+    changes["max_bytes_in_flight"] = max(limits.max_bytes_in_flight, size)
+    return replace(limits, **changes)  # type: ignore[arg-type]

@@ -1,0 +1,172 @@
+"""The service's routes for programs; those that IOPaint has too take and give the same."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse, Response
+
+import gatefill
+from gatefill.methods import METHODS, MethodInfo
+from gatefill.result import Result
+from gatefill.server import work
+from gatefill.server.models import Model
+from gatefill.server.openapi import (
+    COMMON,
+    EXAMPLE_ADJUST,
+    IMAGE_REPLY,
+    INPAINT_BODY,
+    METRICS_REPLY,
+    errors,
+    json_body,
+)
+from gatefill.server.reading import decoded, read_inpaint, read_json
+from gatefill.server.schema import (
+    AdjustMaskRequest,
+    MethodRow,
+    Methods,
+    ModelInfo,
+    ModelRow,
+    ServerConfig,
+    State,
+    SwitchModelRequest,
+)
+from gatefill.server.service import Service
+
+
+def add_routes(router: APIRouter, service: Service) -> None:
+    """Add the routes that answer from `service`."""
+
+    @router.post(
+        "/api/v1/inpaint",
+        tags=["fill"],
+        summary="Fill the hole of a photo",
+        response_class=Response,
+        responses={200: IMAGE_REPLY} | COMMON | errors(400, 404, 415, 422, 503, 504),
+        openapi_extra=INPAINT_BODY,
+    )
+    async def inpaint(request: Request) -> Response:
+        """The photo comes back in its own format, upright, every known pixel as it was.
+
+        Send JSON with base64 as IOPaint's clients do, or multipart with files. JPEG, PNG, WebP,
+        TIFF, BMP, GIF and PNM are read. A client that closes the connection cancels the fill.
+        """
+        asked = await read_inpaint(request)
+        model, limits = service.shelf.get(asked.options.model), service.limits
+        file, result = await service.run(
+            request, lambda ticket: work.inpaint(asked, model, limits.max_pixels, ticket)
+        )
+        service.metrics.filled(model.name, result.mask.size, result.seconds)
+        return Response(
+            file.data,
+            media_type=file.media_type,
+            headers=_about(result, model) | {"X-Seed": str(asked.options.sd_seed)},
+        )
+
+    @router.get("/api/v1/methods", tags=["about"], summary="Methods, and the models on offer")
+    async def methods() -> Methods:
+        return Methods(
+            methods=[MethodRow(**_row(info)) for info in METHODS.values()],
+            models=[
+                ModelRow(
+                    model=model.name,
+                    weights=model.weights,
+                    chosen=model is service.shelf.chosen,
+                    **_row(model.info),
+                )
+                for model in service.shelf.all()
+            ],
+        )
+
+    @router.get("/api/v1/server-config", tags=["about"], summary="Models and limits")
+    async def server_config() -> ServerConfig:
+        """As IOPaint answers; what gatefill has not is off."""
+        limits = service.limits
+        return ServerConfig(
+            version=gatefill.__version__,
+            max_bytes=limits.max_bytes,
+            max_pixels=limits.max_pixels,
+            seconds=limits.seconds,
+            modelInfos=[_iopaint(model) for model in service.shelf.all()],
+        )
+
+    @router.get("/api/v1/model", tags=["about"], summary="The model taken by default")
+    async def model() -> ModelInfo:
+        return _iopaint(service.shelf.chosen)
+
+    @router.post(
+        "/api/v1/model",
+        tags=["about"],
+        summary="Choose the model taken by default",
+        responses=COMMON | errors(400, 404, 415, 422),
+        openapi_extra=json_body(SwitchModelRequest, {"name": "patchmatch"}),
+    )
+    async def switch_model(request: Request) -> ModelInfo:
+        """It holds for all clients; `model` in a request holds for that request."""
+        asked = await read_json(request, SwitchModelRequest)
+        return _iopaint(service.shelf.choose(asked.name))
+
+    @router.post(
+        "/api/v1/adjust_mask",
+        tags=["fill"],
+        summary="Make a mask wider, narrower or the opposite",
+        response_class=Response,
+        responses={200: IMAGE_REPLY} | COMMON | errors(400, 415, 422, 503, 504),
+        openapi_extra=json_body(AdjustMaskRequest, EXAMPLE_ADJUST),
+    )
+    async def adjust_mask(request: Request) -> Response:
+        """PNG: white where the hole is, transparent elsewhere."""
+        asked = await read_json(request, AdjustMaskRequest)
+        data = decoded(asked.mask, "mask")
+        file = await service.run(
+            request,
+            lambda ticket: work.adjusted(
+                data, asked.operate, asked.kernel_size, service.limits.max_pixels, ticket
+            ),
+        )
+        return Response(file.data, media_type=file.media_type)
+
+    @router.get("/healthz", tags=["about"], summary="Whether the server lives")
+    async def healthz() -> State:
+        return State(status="ok")
+
+    @router.get(
+        "/readyz",
+        tags=["about"],
+        summary="Whether the models are warm",
+        responses={503: {"model": State, "description": "Not yet."}},
+    )
+    async def readyz() -> Response:
+        status, text = (200, "ok") if service.warm else (503, "starting")
+        return JSONResponse({"status": text}, status)
+
+    @router.get(
+        "/metrics",
+        tags=["about"],
+        summary="Counters for Prometheus",
+        response_class=Response,
+        responses=METRICS_REPLY | COMMON,
+    )
+    async def metrics() -> Response:
+        return Response(service.metrics.page(), media_type="text/plain; version=0.0.4")
+
+
+def _row(info: MethodInfo) -> dict[str, Any]:
+    known = MethodRow.model_fields
+    return {name: value for name, value in dataclasses.asdict(info).items() if name in known}
+
+
+def _iopaint(model: Model) -> ModelInfo:
+    return ModelInfo(name=model.name, path=model.name)
+
+
+def _about(result: Result, model: Model) -> dict[str, str]:
+    """How a fill came about, as headers in ASCII."""
+    return {
+        "X-Gatefill-Model": model.name.encode("ascii", "backslashreplace").decode(),
+        "X-Gatefill-Seconds": f"{result.seconds:.3f}",
+        "X-Gatefill-Warnings": json.dumps(result.warnings),
+    }

@@ -1,0 +1,99 @@
+"""The server as an ASGI application."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import APIRouter, FastAPI, Request
+from fastapi.responses import Response
+
+import gatefill
+from gatefill.server import api, editor
+from gatefill.server.errors import add_handlers
+from gatefill.server.limits import Limits
+from gatefill.server.login import log_in
+from gatefill.server.metrics import Counted
+from gatefill.server.middleware import BodyLimit, Deadlines, Errors, SafeHeaders
+from gatefill.server.models import Shelf
+from gatefill.server.security import LOGIN, Access, Guard
+from gatefill.server.service import Opened, Service
+from gatefill.server.static import web_reply
+
+_DESCRIPTION = "Fills any hole in any photo. Known pixels come back bit-identical."
+
+
+def create_app(
+    shelf: Shelf,
+    *,
+    limits: Limits | None = None,
+    access: Access | None = None,
+    opened: Opened | None = None,
+) -> FastAPI:
+    """The editor and the service over the models of `shelf`.
+
+    limits: see `Limits`. access: who is let in; default: whoever is on this machine.
+    opened: a photo for the page to open.
+    `run` serves it with deadlines for slow connections too, which uvicorn alone has not.
+    """
+    limits = limits or Limits()
+    access = access or Access()
+    service = Service(shelf, limits, opened)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        warming = asyncio.create_task(service.warm_up())
+        try:
+            yield
+        finally:
+            warming.cancel()
+            service.jobs.close()
+
+    app = FastAPI(
+        title="gatefill",
+        version=gatefill.__version__,
+        description=_DESCRIPTION,
+        lifespan=lifespan,
+        docs_url=None,  # FastAPI's pages load scripts from another host
+        redoc_url=None,
+        openapi_url="/openapi.json",
+    )
+    add_handlers(app)
+    router = APIRouter()
+    api.add_routes(router, service)
+    editor.add_routes(router, service)
+    _add_pages(router, access)
+    app.include_router(router)
+    # The last one stands outermost.
+    app.add_middleware(Deadlines, limits=limits)
+    app.add_middleware(BodyLimit, limits=limits)
+    app.add_middleware(Guard, access=access)
+    app.add_middleware(Errors)
+    app.add_middleware(Counted, metrics=service.metrics)
+    app.add_middleware(SafeHeaders)
+    return app
+
+
+def _add_pages(router: APIRouter, access: Access) -> None:
+    """The editor's page, the documents and the files that both are made of."""
+
+    @router.get("/", include_in_schema=False)
+    async def page(request: Request) -> Response:
+        return web_reply(request, "index.html")
+
+    @router.get("/docs", include_in_schema=False)
+    async def docs(request: Request) -> Response:
+        return web_reply(request, "docs.html")
+
+    @router.get("/favicon.ico", include_in_schema=False)
+    async def icon(request: Request) -> Response:
+        return web_reply(request, "icon.svg")
+
+    @router.get("/web/{name:path}", include_in_schema=False)
+    async def file(request: Request, name: str) -> Response:
+        return web_reply(request, name)
+
+    @router.post(LOGIN, include_in_schema=False)
+    async def login(request: Request) -> Response:
+        return await log_in(request, access)

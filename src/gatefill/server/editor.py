@@ -1,0 +1,150 @@
+"""The routes that the editor's page uses.
+
+The server keeps nothing between requests. The page holds the opened file and a patch for every
+fill (the hole's new pixels, PNG with alpha, as the server sent them) and sends all of them each
+time. So the photo's pixels never pass through a browser's canvas, which would change them, and a
+server that was started anew goes on where the old one ended.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator
+from typing import Any, get_args
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response, StreamingResponse
+
+from gatefill.server import work
+from gatefill.server.errors import Refused, described
+from gatefill.server.jobs import Job
+from gatefill.server.openapi import (
+    COMMON,
+    EVENTS_REPLY,
+    IMAGE_REPLY,
+    OPENED_REPLIES,
+    edit_body,
+    errors,
+)
+from gatefill.server.reading import read_edit
+from gatefill.server.schema import OutputFormat
+from gatefill.server.service import Service
+
+_TICK = 0.1  # seconds between reports of progress
+_Event = dict[str, Any]
+_MODEL = {"model": {"type": "string", "description": "Default: the server's choice."}}
+_FORMAT = {"format": {"type": "string", "enum": list(get_args(OutputFormat)), "default": "same"}}
+
+
+def add_routes(router: APIRouter, service: Service) -> None:
+    """Add the routes that answer from `service`."""
+    pixels = service.limits.max_pixels
+
+    @router.post(
+        "/api/v1/editor/fill",
+        tags=["editor"],
+        summary="Fill a hole and follow the progress",
+        response_class=StreamingResponse,
+        responses={200: EVENTS_REPLY} | COMMON | errors(400, 404, 415, 422, 503),
+        openapi_extra=edit_body(True, _MODEL),
+    )
+    async def fill(request: Request) -> StreamingResponse:
+        asked = await read_edit(request, needs_mask=True)
+        model = service.shelf.get(asked.fields.get("model"))
+        events: asyncio.Queue[_Event] = asyncio.Queue()
+        loop = asyncio.get_running_loop()
+        told = 0.0
+
+        def report(share: float) -> None:
+            nonlocal told
+            if time.monotonic() - told >= _TICK:
+                told = time.monotonic()
+                event = {"state": "working", "share": round(share, 3)}
+                loop.call_soon_threadsafe(events.put_nowait, event)
+
+        job = service.jobs.submit(lambda ticket: work.fill_in(asked, model, pixels, ticket), report)
+        return StreamingResponse(_lines(job, events, service), media_type="application/x-ndjson")
+
+    @router.post(
+        "/api/v1/editor/compose",
+        tags=["editor"],
+        summary="The edited photo as a file to keep",
+        response_class=Response,
+        responses={200: IMAGE_REPLY} | COMMON | errors(400, 415, 422, 503, 504),
+        openapi_extra=edit_body(False, _FORMAT),
+    )
+    async def compose(request: Request) -> Response:
+        """In the opened file's own format, with its EXIF data and colour profile, or in another."""
+        asked = await read_edit(request)
+        format = asked.fields.get("format", "same")
+        if format not in get_args(OutputFormat):
+            raise Refused(422, "wrong field", f"format: expected one of {get_args(OutputFormat)}")
+        return _sent(
+            await service.run(request, lambda ticket: work.composed(asked, format, pixels, ticket))
+        )
+
+    @router.post(
+        "/api/v1/editor/preview",
+        tags=["editor"],
+        summary="A photo that browsers cannot show, as PNG",
+        response_class=Response,
+        responses={200: IMAGE_REPLY} | COMMON | errors(400, 415, 422, 503, 504),
+        openapi_extra=edit_body(False, {}),
+    )
+    async def preview(request: Request) -> Response:
+        asked = await read_edit(request)
+        return _sent(await service.run(request, lambda ticket: work.preview(asked, pixels, ticket)))
+
+    @router.get(
+        "/api/v1/editor/opened",
+        tags=["editor"],
+        summary="The photo that was named on the command line",
+        response_class=Response,
+        responses=OPENED_REPLIES | COMMON,
+    )
+    async def opened() -> Response:
+        if service.opened is None:
+            return Response(status_code=204)
+        return Response(
+            service.opened.data,
+            media_type="application/octet-stream",
+            headers={"X-Gatefill-Name": service.opened.name},
+        )
+
+
+async def _lines(
+    job: Job[dict[str, Any]], events: asyncio.Queue[_Event], service: Service
+) -> AsyncIterator[bytes]:
+    """The job's events, one line each; whoever stops reading them cancels the job."""
+    result = asyncio.create_task(job.result())
+    try:
+        yield _line({"state": "waiting"})
+        while not result.done():
+            event = asyncio.create_task(events.get())
+            await asyncio.wait({result, event}, return_when=asyncio.FIRST_COMPLETED)
+            if event.done():
+                yield _line(event.result())
+            else:
+                event.cancel()
+        try:
+            done = result.result()
+        except Exception as error:
+            status, name, detail = described(error)
+            yield _line({"state": "failed", "status": status, "error": name, "detail": detail})
+        else:
+            service.metrics.filled(done["model"], done.pop("pixels"), done["seconds"])
+            yield _line({"state": "done"} | done)
+    finally:
+        result.cancel()
+        job.cancel()
+
+
+def _line(event: _Event) -> bytes:
+    return json.dumps(event, separators=(",", ":")).encode() + b"\n"
+
+
+def _sent(file: work.File) -> Response:
+    headers = {"X-Gatefill-Suffix": file.suffix}
+    return Response(file.data, media_type=file.media_type, headers=headers)

@@ -1,0 +1,113 @@
+"""Errors as replies: a status, a short name and a sentence, and nothing of the inside."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, Response
+
+from gatefill.images import ImageError
+from gatefill.server.jobs import Busy, Stopped, TimeUp
+from gatefill.server.models import UnknownModel
+
+logger = logging.getLogger(__name__)
+
+
+class Refused(Exception):  # noqa: N818 - says what happened, as a name
+    """A request that is not served, with the status and the words of its reply."""
+
+    def __init__(self, status: int, error: str, detail: str) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.error = error
+
+
+_NAMES = {
+    400: "bad request",
+    401: "token needed",
+    403: "forbidden",
+    404: "not found",
+    405: "method not allowed",
+    413: "too large",
+    415: "unsupported media type",
+    422: "wrong field",
+}
+
+
+def described(error: BaseException) -> tuple[int, str, str]:
+    """Status, short name and sentence for whatever was raised."""
+    if isinstance(error, Refused):
+        return error.status, error.error, str(error)
+    if isinstance(error, Busy):
+        return 503, "busy", str(error)
+    if isinstance(error, TimeUp):
+        return 504, "time limit", str(error)
+    if isinstance(error, Stopped):
+        return 503, "stopping", "the server is stopping: try again later"
+    if isinstance(error, UnknownModel):
+        return 404, "unknown model", str(error)
+    if isinstance(error, (ValidationError, RequestValidationError)):
+        return 422, "wrong field", _fields(error)
+    if isinstance(error, ImageError):
+        return 400, "unusable image", str(error)
+    if isinstance(error, ValueError):
+        return 400, "unusable request", str(error)
+    if isinstance(error, HTTPException):
+        name = _NAMES.get(error.status_code, "error")
+        return error.status_code, name, str(error.detail)
+    if isinstance(error, MemoryError):
+        return 503, "out of memory", "there is not enough memory for this photo now"
+    # The log has the traceback under a number that the client can name.
+    number = secrets.token_hex(4)
+    logger.error("error %s", number, exc_info=error)
+    return (
+        500,
+        "internal error",
+        f"something went wrong here; the server's log tells more: {number}",
+    )
+
+
+def _fields(error: ValidationError | RequestValidationError) -> str:
+    """Which fields were wrong and how, without what was sent."""
+    parts = []
+    for each in error.errors()[:5]:
+        where = ".".join(str(name) for name in each["loc"] if name != "body")
+        parts.append(f"{where}: {each['msg']}" if where else str(each["msg"]))
+    return "; ".join(parts)
+
+
+def reply(error: BaseException) -> JSONResponse:
+    """The reply to a request that failed."""
+    status, name, detail = described(error)
+    headers = {}
+    if status == 503:
+        headers["Retry-After"] = str(getattr(error, "retry_after", 1))
+    if status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    if isinstance(error, HTTPException) and error.headers:
+        headers.update(error.headers)
+    return JSONResponse({"error": name, "detail": detail}, status, headers)
+
+
+def add_handlers(app: FastAPI) -> None:
+    """Answer everything that routes raise with `reply`."""
+
+    def handler() -> Callable[[Request, Exception], Awaitable[Response]]:
+        async def handle(_: Request, error: Exception) -> Response:
+            return reply(error)
+
+        return handle
+
+    kinds: list[Any] = [
+        *(Refused, Busy, TimeUp, Stopped, ValueError, MemoryError),
+        *(HTTPException, RequestValidationError, Exception),
+    ]
+    for kind in kinds:
+        app.add_exception_handler(kind, handler())

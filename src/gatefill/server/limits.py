@@ -1,0 +1,34 @@
+"""How much of what a server takes before it says no."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+
+@dataclass(frozen=True)
+class Limits:
+    """All limits of a server; each is at least 1 and can be set on the command line or in code."""
+
+    max_bytes: int = 128 << 20  # of one request
+    max_bytes_in_flight: int = 512 << 20  # of all requests that are being read or worked on
+    max_pixels: int = 50_000_000  # of one photo
+    max_pixels_in_flight: int = 100_000_000  # of all photos that are being filled
+    workers: int = 2  # jobs at a time: one reads or writes images while another one fills
+    waiting: int = 32  # jobs that may wait for a worker
+    seconds: float = 300.0  # for one job, waiting included
+    upload_seconds: float = 60.0  # for a request's body to arrive
+    header_seconds: float = 15.0  # for a request's head to arrive
+    send_seconds: float = 60.0  # for a client to take the next part of a reply
+    connections: int = 256
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            least = 0 if field.name == "waiting" else 0.01 if "seconds" in field.name else 1
+            if not value >= least:
+                raise ValueError(f"expected {field.name} of {least} or more, got {value}")
+        if self.max_pixels_in_flight < self.max_pixels:
+            raise ValueError(
+                f"expected max_pixels_in_flight of max_pixels ({self.max_pixels}) or more, "
+                f"got {self.max_pixels_in_flight}"
+            )

@@ -1,0 +1,44 @@
+"""From a token, typed or in the page's address, to the cookie that the page shows from then on."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from gatefill.server.static import web_files
+
+if TYPE_CHECKING:
+    from gatefill.server.security import Access
+
+COOKIE = "gatefill"
+_WRONG_TOKEN_SECONDS = 0.5
+_MAX_TOKEN = 4096
+
+
+def login_page(access: Access, token: str) -> Response:
+    """The page that asks for the token; with the right one, the way to the editor."""
+    if access.is_token(token):
+        return _let_in(access)
+    page = web_files()["login.html"]
+    return Response(page.data, 401, {"WWW-Authenticate": "Bearer"}, media_type=page.media_type)
+
+
+async def log_in(request: Request, access: Access) -> Response:
+    """Answer the form of the login page."""
+    if access.token is None:
+        return RedirectResponse("/", 303)
+    async with request.form(max_files=0, max_fields=4, max_part_size=_MAX_TOKEN) as form:
+        token = form.get("token", "")
+    if isinstance(token, str) and access.is_token(token.strip()):
+        return _let_in(access)
+    await asyncio.sleep(_WRONG_TOKEN_SECONDS)
+    return login_page(access, "")
+
+
+def _let_in(access: Access) -> Response:
+    response = RedirectResponse("/", 303)
+    response.set_cookie(COOKIE, access.cookie, httponly=True, samesite="strict", path="/")
+    return response

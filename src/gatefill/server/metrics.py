@@ -1,0 +1,83 @@
+"""What a server counts, for Prometheus."""
+
+from __future__ import annotations
+
+import time
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from gatefill.server.jobs import Jobs
+
+_SECONDS = (0.005, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0)
+
+
+class Metrics:
+    """The counters of one server, in a registry of their own."""
+
+    def __init__(self, jobs: Jobs) -> None:
+        registry = self.registry = CollectorRegistry()
+        self.requests = Counter(
+            "gatefill_requests", "Requests answered", ["route", "status"], registry=registry
+        )
+        self.seconds = Histogram(
+            "gatefill_request_seconds",
+            "Seconds from a request's first byte to its reply's last",
+            ["route"],
+            registry=registry,
+            buckets=_SECONDS,
+        )
+        self.fill_seconds = Histogram(
+            "gatefill_fill_seconds",
+            "Seconds in which photos were filled",
+            ["model"],
+            registry=registry,
+            buckets=_SECONDS,
+        )
+        self.pixels = Counter(
+            "gatefill_pixels", "Pixels of the photos filled", ["model"], registry=registry
+        )
+        for name, text, count in (
+            ("gatefill_queue_length", "Jobs that wait", lambda: jobs.waiting),
+            ("gatefill_jobs_running", "Jobs that run", lambda: jobs.running),
+            ("gatefill_pixels_in_flight", "Pixels being filled", lambda: jobs.budget.in_flight),
+        ):
+            Gauge(name, text, registry=registry).set_function(count)
+
+    def filled(self, model: str, pixels: int, seconds: float) -> None:
+        """Count a photo that was filled."""
+        self.pixels.labels(model).inc(pixels)
+        self.fill_seconds.labels(model).observe(seconds)
+
+    def page(self) -> bytes:
+        """All of them in Prometheus' text format."""
+        return generate_latest(self.registry)
+
+
+class Counted:
+    """ASGI middleware that counts requests by route, status and time."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self.app = app
+        self.metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        started, status = time.perf_counter(), 0
+
+        async def noting(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self.app(scope, receive, noting)
+        finally:
+            # Names of routes, not paths: a stranger cannot make up new ones.
+            route = getattr(scope.get("route"), "path", "other")
+            # 499, as nginx has it: the client left before the reply.
+            self.metrics.requests.labels(route, str(status or 499)).inc()
+            self.metrics.seconds.labels(route).observe(time.perf_counter() - started)

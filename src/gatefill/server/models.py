@@ -1,0 +1,117 @@
+"""The inpainters a server offers, loaded once and kept warm."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from gatefill.extras import installed
+from gatefill.inpainter import DEFAULT_METHOD, Inpainter, load
+from gatefill.methods import METHODS, MethodInfo
+
+
+class UnknownModel(ValueError):  # noqa: N818 - says what is wrong, as a name
+    """A name under which no model is offered."""
+
+
+@dataclass(eq=False)
+class Model:
+    """One inpainter under a name that clients choose it by."""
+
+    name: str  # the method's name, with ":" and the weights' file name where it has some
+    inpainter: Inpainter
+    weights: str | None = None  # what to call its weights
+    _turn: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def info(self) -> MethodInfo:
+        return self.inpainter.method.info
+
+    @contextmanager
+    def turn(self) -> Iterator[Inpainter]:
+        """The inpainter, for one photo at a time: methods use all cores by themselves."""
+        with self._turn:
+            yield self.inpainter
+
+    def warm_up(self) -> None:
+        """Fill something small, so that the first client waits for no compiler."""
+        rng = np.random.default_rng(0)
+        photo = rng.integers(0, 256, (64, 64, 3), dtype=np.uint8)
+        mask = np.zeros((64, 64), np.bool_)
+        mask[24:40, 24:40] = True
+        with self.turn() as inpaint:
+            inpaint(photo, mask)
+
+
+class Shelf:
+    """The models on offer; one of them is taken where a client names none."""
+
+    def __init__(self, models: Sequence[Model], chosen: str | None = None) -> None:
+        if not models:
+            raise ValueError("expected at least one model to offer, got none")
+        self._models = {model.name: model for model in models}
+        self._chosen = self.get(chosen or models[0].name)
+
+    @property
+    def chosen(self) -> Model:
+        return self._chosen
+
+    def choose(self, name: str) -> Model:
+        """Make a model the one that is taken where a client names none."""
+        self._chosen = self.get(name)
+        return self._chosen
+
+    def get(self, name: str | None) -> Model:
+        """The model of that name, or the chosen one. Raises UnknownModel."""
+        if name is None:
+            return self._chosen
+        if name not in self._models:
+            offered = ", ".join(self._models)
+            raise UnknownModel(f"expected a model, one of {offered}, got {name[:80]!r}")
+        return self._models[name]
+
+    def all(self) -> list[Model]:
+        return list(self._models.values())
+
+
+def shelf(
+    method: str | None = None,
+    weights: Sequence[Path] = (),
+    *,
+    device: str = "cpu",
+    large: Literal["crop", "whole"] = "crop",
+    max_pixels: int,
+) -> Shelf:
+    """All that can fill here: the methods that need no weights, and the given weights.
+
+    method: the one to be chosen at first. Default: that of the first weights, else gatefill's.
+    Raises ValueError for an unknown method, for one whose weights are missing, and for weights
+    that are damaged.
+    """
+    models: list[Model] = []
+    for path in weights:
+        inpainter = load(weights=path, device=device, large=large, max_pixels=max_pixels)
+        name = f"{inpainter.method.info.name}:{path.stem}"
+        if any(name == model.name for model in models):
+            raise ValueError(f"expected weights files of different names, got {path.name} twice")
+        models.append(Model(name, inpainter, path.stem))
+    models += [
+        Model(info.name, load(info.name, large=large, max_pixels=max_pixels))
+        for info in METHODS.values()
+        if not info.takes_weights and all(map(installed, info.needs))
+    ]
+    if method is None:
+        first = models[0].name if weights else DEFAULT_METHOD
+        return Shelf(models, first)
+    if method not in METHODS:
+        raise ValueError(f"expected a method, one of {', '.join(METHODS)}, got {method!r}")
+    for model in models:
+        if model.info.name == method:
+            return Shelf(models, model.name)
+    raise ValueError(f"{method} needs weights: give a file of them with --weights")

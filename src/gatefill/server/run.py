@@ -1,0 +1,90 @@
+"""Serving an application on an address."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import socket
+import threading
+from collections.abc import Callable
+
+import uvicorn
+from fastapi import FastAPI
+
+from gatefill.server.connection import patient_protocol
+from gatefill.server.limits import Limits
+
+logger = logging.getLogger(__name__)
+
+
+def listen(host: str, port: int, *, search: int = 1) -> socket.socket:
+    """A socket that listens on `host` at `port`, or at one of the `search - 1` after it.
+
+    port: 0 takes any that is free. Raises ValueError where none can be had.
+    """
+    try:
+        family = socket.getaddrinfo(host, port or None, type=socket.SOCK_STREAM)[0][0]
+    except OSError as error:
+        raise ValueError(f"expected an address of this machine, got {host!r}") from error
+    problem: OSError | None = None
+    for each in range(port, port + (search if port else 1)):
+        found = socket.socket(family, socket.SOCK_STREAM)
+        # So that a server started anew gets its port back at once.
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            found.bind((host, each))
+            found.listen(2048)
+            return found
+        except (OSError, OverflowError) as error:
+            found.close()
+            problem = error if isinstance(error, OSError) else OSError(str(error))
+    assert problem is not None
+    reason = problem.strerror or str(problem)
+    raise ValueError(f"cannot listen on {host} port {port}: {reason.lower()}")
+
+
+def address_of(listening: socket.socket, host: str) -> str:
+    """The address to open in a browser on this machine."""
+    port = listening.getsockname()[1]
+    name = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
+    return f"http://{name}:{port}/"
+
+
+def run(
+    app: FastAPI,
+    listening: socket.socket,
+    *,
+    limits: Limits | None = None,
+    started: Callable[[], None] | None = None,
+) -> None:
+    """Serve until the process is asked to stop (SIGINT or SIGTERM).
+
+    started: called once requests are answered.
+    """
+    limits = limits or Limits()
+    config = uvicorn.Config(
+        app,
+        http=patient_protocol(limits.header_seconds),
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        limit_concurrency=limits.connections,
+        timeout_keep_alive=min(5, max(1, int(limits.header_seconds))),
+        timeout_graceful_shutdown=5,
+    )
+    server = uvicorn.Server(config)
+    if started is not None:
+        threading.Thread(target=_when_started, args=(server, started), daemon=True).start()
+    with contextlib.closing(listening):
+        server.run(sockets=[listening])
+
+
+def _when_started(server: uvicorn.Server, started: Callable[[], None]) -> None:
+    while not server.started:
+        if server.should_exit:
+            return
+        threading.Event().wait(0.05)
+    started()

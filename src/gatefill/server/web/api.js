@@ -1,0 +1,138 @@
+/** Talking to the server: fills with progress, files, and errors with words for people. */
+
+/** @typedef {import("./types.js").Attention} Attention */
+/** @typedef {import("./types.js").Patch} Patch */
+
+export class ServerError extends Error {
+  /** @param {string} kind The short name that the server gives, or "offline". */
+  constructor(kind, detail, status = 0, retryAfter = 0) {
+    super(detail);
+    this.kind = kind;
+    this.status = status;
+    this.retryAfter = retryAfter;
+  }
+}
+
+async function ask(path, options) {
+  let reply;
+  try {
+    reply = await fetch(path, options);
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new ServerError("offline", "");
+  }
+  if (reply.ok) return reply;
+  const { error = "error", detail = reply.statusText } = await reply.json().catch(() => ({}));
+  throw new ServerError(error, detail, reply.status, Number(reply.headers.get("Retry-After")));
+}
+
+/** @returns {Promise<{models: import("./types.js").Model[], methods: object[]}>} */
+export async function methods() {
+  return (await ask("/api/v1/methods")).json();
+}
+
+/** @returns {Promise<{max_bytes: number, max_pixels: number, version: string}>} */
+export async function config() {
+  return (await ask("/api/v1/server-config")).json();
+}
+
+/** @returns {Promise<File|null>} The photo named on the command line. */
+export async function openedFile() {
+  const reply = await ask("/api/v1/editor/opened");
+  if (reply.status === 204) return null;
+  const name = decodeURIComponent(reply.headers.get("X-Gatefill-Name") ?? "photo");
+  return new File([await reply.blob()], name);
+}
+
+/** The form that holds the state of a photo. */
+function form(photo, patches, more, places = {}) {
+  const data = new FormData();
+  data.append("photo", photo, "photo");
+  for (const patch of patches) data.append("patch", patch.file, "patch.png");
+  const layout = { ...places, patches: patches.map((patch) => [patch.left, patch.top]) };
+  data.append("layout", JSON.stringify(layout));
+  for (const [name, value] of Object.entries(more)) {
+    if (value instanceof Blob) data.append(name, value, `${name}.png`);
+    else if (value != null) data.append(name, value);
+  }
+  return data;
+}
+
+/** @returns {Promise<Blob>} PNG of a photo that the browser cannot decode. */
+export async function preview(photo) {
+  const reply = await ask("/api/v1/editor/preview", { method: "POST", body: form(photo, [], {}) });
+  return reply.blob();
+}
+
+/** @returns {Promise<{blob: Blob, suffix: string}>} The edited photo as a file. */
+export async function compose(photo, patches, format) {
+  const body = form(photo, patches, { format });
+  const reply = await ask("/api/v1/editor/compose", { method: "POST", body });
+  return { blob: await reply.blob(), suffix: reply.headers.get("X-Gatefill-Suffix") ?? ".png" };
+}
+
+/**
+ * Fill a hole.
+ * @param {{photo: Blob, patches: Patch[], mask: Blob, sketch: Blob|null, left: number, top: number,
+ *   model: string}} request mask and sketch cover the same box, at left, top.
+ * @param {(event: {state: string, share?: number}) => void} progress
+ * @param {AbortSignal} signal Aborting it cancels the fill.
+ */
+export async function fill(request, progress, signal) {
+  const { photo, patches, mask, sketch, model, left, top } = request;
+  const body = form(photo, patches, { mask, sketch, model }, { mask: [left, top] });
+  const reply = await ask("/api/v1/editor/fill", { method: "POST", body, signal });
+  for await (const event of lines(reply.body)) {
+    if (event.state === "failed") throw new ServerError(event.error, event.detail, event.status);
+    if (event.state === "done") return done(event);
+    progress(event);
+  }
+  throw new ServerError("offline", "");
+}
+
+function done(event) {
+  return {
+    patch: {
+      file: new Blob([bytes(event.patch)], { type: "image/png" }),
+      left: event.left,
+      top: event.top,
+    },
+    attention: event.attention && attention(event.attention),
+    warnings: event.warnings,
+    seconds: event.seconds,
+    model: event.model,
+  };
+}
+
+/** @returns {Attention} */
+function attention(told) {
+  return {
+    spacing: told.spacing,
+    places: told.places,
+    target: new Int32Array(bytes(told.target).buffer),
+    source: new Int32Array(bytes(told.source).buffer),
+    weight: new Float32Array(bytes(told.weight).buffer),
+  };
+}
+
+function bytes(base64) {
+  return Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
+}
+
+/** The lines of JSON in a stream, one after the other. */
+async function* lines(stream) {
+  const reader = stream.pipeThrough(new TextDecoderStream()).getReader();
+  let rest = "";
+  try {
+    for (;;) {
+      const { value, done: ended } = await reader.read();
+      if (ended) return;
+      const parts = (rest + value).split("\n");
+      rest = parts.pop();
+      for (const part of parts) yield JSON.parse(part);
+    }
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new ServerError("offline", "");
+  }
+}

@@ -1,0 +1,61 @@
+/** The page's words in the reader's language. */
+
+import en from "./texts/en.js";
+import ko from "./texts/ko.js";
+
+const LANGUAGES = { en, ko };
+const KEPT = "gatefill-language";
+
+let language = "en";
+
+/** The text of a name, with {words} put in. */
+export function text(name, words = {}) {
+  const found = LANGUAGES[language][name] ?? en[name] ?? name;
+  return found.replace(/\{(\w+)\}/g, (_, word) => words[word] ?? "");
+}
+
+/** Take the language that was chosen before, else the browser's. */
+export function startLanguage() {
+  const wanted = recall(KEPT) ?? navigator.language.slice(0, 2);
+  setLanguage(wanted in LANGUAGES ? wanted : "en");
+}
+
+export function otherLanguage() {
+  setLanguage(language === "en" ? "ko" : "en");
+  keep(KEPT, language);
+}
+
+/**
+ * Put the words into the page: `data-text` names an element's text, `data-label` what it is called
+ * (its tooltip as well, with the key from `data-key`).
+ */
+function setLanguage(name) {
+  language = name;
+  document.documentElement.lang = name;
+  document.title = text("title");
+  for (const element of document.querySelectorAll("[data-text]")) {
+    element.textContent = text(element.dataset.text);
+  }
+  for (const element of document.querySelectorAll("[data-label]")) {
+    const label = text(element.dataset.label), { key } = element.dataset;
+    element.setAttribute("aria-label", label);
+    if (element.matches("button, a, label")) element.title = key ? `${label} (${key})` : label;
+  }
+}
+
+/** Read or keep a choice in the browser, where it allows that. */
+export function recall(name) {
+  try {
+    return localStorage.getItem(name);
+  } catch {
+    return null;
+  }
+}
+
+export function keep(name, value) {
+  try {
+    localStorage.setItem(name, value);
+  } catch {
+    // Private windows may refuse; the choice then lasts as long as the page.
+  }
+}

@@ -1,0 +1,178 @@
+/** What the pointer does: each tool is told where it goes down, moves and comes up. */
+
+import { grown } from "./layer.js";
+import { clamp } from "./picture.js";
+
+/** @typedef {import("./editor.js").Editor} Editor */
+/** @typedef {import("./types.js").Point} Point */
+
+export const SMALLEST_BRUSH = 1, LARGEST_BRUSH = 600;
+const SKETCH_SHARE = 0.12; // the pencil's width beside the brush's
+
+/** Names of all tools, in the order of the palette, with their keys. */
+export const TOOLS = {
+  brush: "b", eraser: "e", box: "r", lasso: "l", sketch: "s", look: "w", hand: "h",
+};
+
+export class Tools {
+  /** @param {Editor} editor */
+  constructor(editor) {
+    this.editor = editor;
+    this.name = "brush";
+    this.size = 40; // the brush's width in pixels of the photo
+    this.last = null; // where the open stroke is
+    this.outline = []; // of the open box or lasso
+    this.erasing = false;
+    this.onchange = () => {};
+  }
+
+  choose(name) {
+    this.cancel();
+    this.name = name;
+    this.onchange();
+  }
+
+  resize(size) {
+    this.size = clamp(Math.round(size), SMALLEST_BRUSH, LARGEST_BRUSH);
+    this.onchange();
+  }
+
+  /** Larger or smaller by a step that follows the size. */
+  step(direction) {
+    this.resize(this.size + direction * Math.max(1, Math.round(this.size * 0.15)));
+  }
+
+  /** The width of what is drawn now, or null for tools without. */
+  get width() {
+    if (this.name === "sketch") return Math.max(1, Math.round(this.size * SKETCH_SHARE));
+    return this.name === "brush" || this.name === "eraser" ? this.size : null;
+  }
+
+  get draws() {
+    return this.name !== "look" && this.name !== "hand";
+  }
+
+  /** The layers that the tool draws on. */
+  get #layers() {
+    const { mask, sketch } = this.editor;
+    if (this.name === "sketch") return [sketch];
+    return this.name === "eraser" ? [mask, sketch] : [mask];
+  }
+
+  /** @param {Point} at in the photo @param {boolean} erases With Alt, tools take away. */
+  down(at, erases) {
+    if (this.editor.busy) return;
+    this.erasing = erases || this.name === "eraser";
+    this.last = at;
+    this.outline = [at];
+    if (this.width === null) return;
+    for (const layer of this.#layers) layer.begin();
+    this.#stroke(at, at);
+  }
+
+  /** @param {Point} at */
+  move(at) {
+    if (!this.last) return;
+    if (this.width !== null) this.#stroke(this.last, at);
+    else this.outline.push(at);
+    this.last = at;
+  }
+
+  up() {
+    if (!this.last) return;
+    const { last, outline } = this;
+    this.last = null;
+    this.outline = [];
+    if (this.width !== null) this.#commit();
+    else if (this.name === "box") this.#fillPath(corners(outline[0], last));
+    else if (this.name === "lasso" && outline.length > 2) this.#fillPath(outline);
+  }
+
+  /** Give up what is being drawn. */
+  cancel() {
+    if (!this.last) return;
+    this.last = null;
+    this.outline = [];
+    if (this.width === null) return;
+    for (const layer of this.#layers) {
+      const change = layer.commit();
+      if (change) layer.restore(change.before);
+    }
+    this.editor.touched();
+  }
+
+  /** The outline of the open box or lasso, as points of a closed path. */
+  get path() {
+    if (!this.last || this.width !== null) return [];
+    return this.name === "box" ? corners(this.outline[0], this.last) : this.outline;
+  }
+
+  #commit() {
+    this.editor.commit(...this.#layers);
+    this.editor.touched();
+  }
+
+  #stroke(from, to) {
+    const width = this.width;
+    const box = around([from, to], width / 2 + 2, this.editor.mask);
+    for (const layer of this.#layers) {
+      layer.draw(
+        box,
+        (context) => {
+          this.#ink(context, layer);
+          context.lineWidth = width;
+          context.lineCap = "round";
+          context.beginPath();
+          context.moveTo(from.x, from.y);
+          // A line of no length is not drawn everywhere; a dot is.
+          context.lineTo(to.x + (from.x === to.x && from.y === to.y ? 0.01 : 0), to.y);
+          context.stroke();
+        },
+        this.erasing,
+      );
+    }
+    this.editor.touched();
+  }
+
+  #fillPath(points) {
+    const { editor } = this;
+    editor.edit(editor.mask, () => {
+      editor.mask.draw(
+        around(points, 2, editor.mask),
+        (context) => {
+          this.#ink(context, editor.mask);
+          context.beginPath();
+          for (const point of points) context.lineTo(point.x, point.y);
+          context.closePath();
+          context.fill();
+        },
+        this.erasing,
+      );
+    });
+    editor.touched();
+  }
+
+  #ink(context, layer) {
+    context.strokeStyle = context.fillStyle = layer.colour;
+    context.globalCompositeOperation = this.erasing ? "destination-out" : "source-over";
+  }
+}
+
+/** The corners of a box between two points, on whole pixels. */
+function corners(from, to) {
+  const left = Math.floor(Math.min(from.x, to.x)), right = Math.ceil(Math.max(from.x, to.x));
+  const top = Math.floor(Math.min(from.y, to.y)), bottom = Math.ceil(Math.max(from.y, to.y));
+  return [
+    { x: left, y: top }, { x: right, y: top }, { x: right, y: bottom }, { x: left, y: bottom },
+  ];
+}
+
+/** The box around points, with a margin, inside a layer. */
+function around(points, margin, layer) {
+  const left = Math.min(...points.map((point) => point.x));
+  const top = Math.min(...points.map((point) => point.y));
+  const right = Math.max(...points.map((point) => point.x));
+  const bottom = Math.max(...points.map((point) => point.y));
+  const box = { left, top, width: right - left, height: bottom - top };
+  return grown(box, margin, layer.width, layer.height);
+}

@@ -1,0 +1,218 @@
+"""What the workers do: bytes in, bytes out, nothing kept in between."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from gatefill.geometry import Box, bounding_box
+from gatefill.images import OUTPUT_SUFFIXES, ImageError, Meta, Photo, read_mask, read_photo
+from gatefill.methods import Attention, composite
+from gatefill.result import Result
+from gatefill.server.jobs import Ticket
+from gatefill.server.models import Model
+from gatefill.server.reading import EditInput, InpaintInput
+
+MEDIA_TYPES = {
+    "PNG": "image/png",
+    "JPEG": "image/jpeg",
+    "WEBP": "image/webp",
+    "TIFF": "image/tiff",
+    "BMP": "image/bmp",
+}
+_MAX_PLACES = 6000  # hole positions whose attention is told
+_MAX_SOURCES = 8  # places attended, per position
+
+
+@dataclass(frozen=True)
+class File:
+    """The bytes of an image file, its media type and its suffix."""
+
+    data: bytes
+    media_type: str
+    suffix: str
+
+
+def inpaint(asked: InpaintInput, model: Model, max_pixels: int, ticket: Ticket) -> tuple[File, Any]:
+    """The filled photo in the format asked for, and the result it came from."""
+    photo = read_photo(asked.image, max_pixels=max_pixels)
+    with ticket.pixels(photo.height * photo.width):
+        with model.turn() as fill:
+            ticket.check()
+            result = fill(
+                photo,
+                asked.mask,
+                sketch=asked.sketch,
+                search=asked.search,
+                invert_mask=asked.options.invert_mask,
+                grow=asked.options.grow,
+                resize_mask=asked.options.resize_mask,
+                progress=ticket.progress,
+            )
+        return encoded(result.photo, asked.options.format), result
+
+
+def fill_in(asked: EditInput, model: Model, max_pixels: int, ticket: Ticket) -> dict[str, Any]:
+    """What the editor shows after a fill: the hole's new pixels, and where the method looked."""
+    photo = rebuilt(asked, max_pixels)
+    assert asked.mask is not None
+    mask = placed(asked.mask, asked.layout.mask, photo, "mask", max_pixels)
+    box = bounding_box(mask)
+    if box is None:
+        raise ImageError("the mask is empty: paint over what should go")
+    if mask.all():
+        raise ImageError("the mask covers the whole photo: nothing known is left to fill from")
+    sketch = None
+    if asked.sketch is not None and model.info.takes_sketch:
+        sketch = placed(asked.sketch, asked.layout.mask, photo, "sketch", max_pixels)
+    with ticket.pixels(photo.height * photo.width), model.turn() as fill:
+        ticket.check()
+        result = fill(photo, mask, sketch=sketch, progress=ticket.progress)
+    return {
+        "model": model.name,
+        "pixels": mask.size,
+        "seconds": round(result.seconds, 3),
+        "warnings": result.warnings,
+        "left": box.left,
+        "top": box.top,
+        "patch": base64.b64encode(_patch(result, box)).decode(),
+        "attention": None if result.attention is None else told(result.attention),
+    }
+
+
+def rebuilt(asked: EditInput, max_pixels: int) -> Photo:
+    """The opened photo with everything that was filled in since, bit for bit."""
+    photo = read_photo(asked.photo, max_pixels=max_pixels)
+    pixels: Any = photo.pixels
+    for data, (left, top) in zip(asked.patches, asked.layout.patches, strict=True):
+        patch = read_photo(data, max_pixels=max_pixels)
+        box = _box_of(patch, left, top, photo, "patch")
+        if patch.alpha is None or patch.pixels.dtype != pixels.dtype:
+            raise ImageError(f"patch: expected {pixels.dtype} pixels with alpha, as it was sent")
+        if patch.pixels.shape[2] != pixels.shape[2]:
+            raise ImageError("patch: expected the photo's own channels")
+        if pixels is photo.pixels:
+            pixels = pixels.copy()
+        filled: Any = patch.pixels
+        pixels[box.slices] = composite(filled, pixels[box.slices], patch.alpha > 0)
+    return photo.replaced(pixels)
+
+
+def placed(
+    data: bytes, corner: tuple[int, int], photo: Photo, name: str, max_pixels: int
+) -> NDArray[np.bool_]:
+    """A part of a mask as a mask ``HW`` of the whole photo; what is drawn opaque and bright."""
+    part = read_photo(data, max_pixels=max_pixels)
+    box = _box_of(part, *corner, photo, name)
+    middle = part.top // 2
+    drawn = part.pixels.max(axis=2) > middle
+    if part.alpha is not None:
+        drawn &= part.alpha > middle
+    frame = np.zeros(photo.size, np.bool_)
+    frame[box.slices] = drawn
+    return frame
+
+
+def _box_of(part: Photo, left: int, top: int, photo: Photo, name: str) -> Box:
+    box = Box(top, left, top + part.height, left + part.width)
+    if left < 0 or top < 0 or box.bottom > photo.height or box.right > photo.width:
+        raise ImageError(
+            f"{name}: expected a part of the photo of {photo.width} x {photo.height}, got "
+            f"{part.width} x {part.height} at ({left}, {top})"
+        )
+    return box
+
+
+def _patch(result: Result, box: Box) -> bytes:
+    """The hole's box as PNG in the photo's depth; transparent outside the hole."""
+    photo, hole = result.photo, result.mask[box.slices]
+    # Nothing but the hole travels, and black packs better.
+    pixels: Any = np.where(hole[..., None], photo.pixels[box.slices], 0).astype(photo.pixels.dtype)
+    alpha: Any = np.where(hole, photo.top, 0).astype(photo.pixels.dtype)
+    return Photo(pixels, alpha, Meta(name="patch", icc=photo.meta.icc)).to_bytes("png")
+
+
+def told(attention: Attention) -> dict[str, Any]:
+    """Attention as the page reads it: little-endian arrays in base64, thinned where it is dense."""
+    target, stride = attention.target, attention.stride
+    step = max(1, int(np.ceil(np.sqrt(len(target) / _MAX_PLACES))))
+    kept = (target // stride % step == 0).all(axis=1)
+    if not kept.any():
+        kept = np.arange(len(target)) % (step * step) == 0
+    source, weight = attention.source[kept], attention.weight[kept]
+    return {
+        "stride": stride,
+        "spacing": stride * step,
+        "places": min(source.shape[1], _MAX_SOURCES),
+        "target": _base64(target[kept].astype("<i4")),
+        "source": _base64(source[:, :_MAX_SOURCES].astype("<i4")),
+        "weight": _base64(weight[:, :_MAX_SOURCES].astype("<f4")),
+    }
+
+
+def _base64(array: NDArray[Any]) -> str:
+    return base64.b64encode(np.ascontiguousarray(array).tobytes()).decode()
+
+
+def composed(asked: EditInput, format: str, max_pixels: int, ticket: Ticket) -> File:
+    """The edited photo as a file to keep: everything but the fills as in the opened one."""
+    photo = rebuilt(asked, max_pixels)
+    with ticket.pixels(photo.height * photo.width):
+        return encoded(photo, format)
+
+
+def preview(asked: EditInput, max_pixels: int, ticket: Ticket) -> File:
+    """A photo that browsers cannot show, as PNG."""
+    photo = read_photo(asked.photo, max_pixels=max_pixels)
+    with ticket.pixels(photo.height * photo.width):
+        return encoded(photo, "png")
+
+
+def adjusted(data: bytes, operate: str, size: int, max_pixels: int, ticket: Ticket) -> File:
+    """A mask made wider or narrower by `size` pixels on all sides, or the opposite.
+
+    White where the hole is and transparent elsewhere, so that it serves as a mask and as a layer.
+    """
+    drawn = read_photo(data, max_pixels=max_pixels)
+    with ticket.pixels(drawn.height * drawn.width):
+        hole = _hole_of(data, drawn, max_pixels)
+        if operate == "reverse":
+            hole = ~hole
+        elif size:
+            wider = operate == "expand"
+            away = (hole if not wider else ~hole).astype(np.uint8)
+            if away.all():
+                distance = np.full(away.shape, np.inf)
+            else:
+                distance = cv2.distanceTransform(away, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+            hole = distance <= size if wider else distance > size
+        white: Any = np.where(hole, 255, 0).astype(np.uint8)
+        layer = Photo(white[..., None], white, Meta(name="mask"))
+        return encoded(layer, "png")
+
+
+def _hole_of(data: bytes, drawn: Photo, max_pixels: int) -> NDArray[np.bool_]:
+    try:
+        return read_mask(data, drawn, max_pixels=max_pixels)
+    except ImageError:
+        # A mask that covers everything cannot fill a photo, but it can be turned round.
+        if (drawn.pixels > drawn.top // 2).any(axis=2).all():
+            return np.ones(drawn.size, np.bool_)
+        raise
+
+
+def encoded(photo: Photo, format: str) -> File:
+    """A file of a format such as "png"; "same" is the photo's own where it can be written."""
+    if format == "same":
+        kind = {"MPO": "JPEG"}.get(photo.meta.format or "", photo.meta.format)
+        kind = kind if kind in MEDIA_TYPES else "PNG"
+    else:
+        kind = OUTPUT_SUFFIXES["." + format]
+    assert kind is not None
+    suffix = {"JPEG": ".jpg", "TIFF": ".tif"}.get(kind, "." + kind.lower())
+    return File(photo.to_bytes(suffix), MEDIA_TYPES[kind], suffix)

@@ -1,0 +1,229 @@
+"""What the editor's page asks of the server, which keeps nothing in between."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+from typing import Any
+
+import httpx
+import numpy as np
+import PIL.Image
+import PIL.ImageCms
+import pytest
+import tifffile
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.server.serving import Server, array_of, file_of, photo
+
+Place = tuple[int, int]
+
+
+def painted(height: int, width: int) -> bytes:
+    """A part of a mask as the page sends it: opaque white."""
+    return file_of(np.full((height, width, 4), 255, np.uint8))
+
+
+def events(
+    client: httpx.Client,
+    data: bytes,
+    mask: bytes,
+    at: Place,
+    patches: list[dict[str, Any]] | None = None,
+    **more: Any,
+) -> list[dict[str, Any]]:
+    """The lines that a fill answers with."""
+    files: list[Any] = [("photo", ("photo", data)), ("mask", ("mask.png", mask))]
+    places = []
+    for patch in patches or []:
+        files.append(("patch", ("patch.png", base64.b64decode(patch["patch"]))))
+        places.append([patch["left"], patch["top"]])
+    if "sketch" in more:
+        files.append(("sketch", ("sketch.png", more.pop("sketch"))))
+    layout = json.dumps({"mask": list(at), "patches": places})
+    reply = client.post("/api/v1/editor/fill", files=files, data={"layout": layout} | more)
+    assert reply.status_code == 200, reply.text
+    assert reply.headers["content-type"].startswith("application/x-ndjson")
+    return [json.loads(line) for line in reply.text.splitlines()]
+
+
+def composed(
+    client: httpx.Client, data: bytes, patches: list[dict[str, Any]], format: str = "same"
+) -> httpx.Response:
+    files: list[Any] = [("photo", ("photo", data))]
+    files += [("patch", ("p.png", base64.b64decode(each["patch"]))) for each in patches]
+    layout = json.dumps({"patches": [[each["left"], each["top"]] for each in patches]})
+    fields = {"layout": layout, "format": format}
+    return client.post("/api/v1/editor/compose", files=files, data=fields)
+
+
+def test_a_fill_tells_its_progress_and_ends_with_a_patch(client: httpx.Client) -> None:
+    image = photo(60, 80)
+    told = events(client, file_of(image), painted(10, 12), (20, 15), model="slow")
+    assert told[0] == {"state": "waiting"}
+    shares = [each["share"] for each in told if each["state"] == "working"]
+    assert len(shares) > 3
+    assert shares == sorted(shares)
+    done = told[-1]
+    assert done["state"] == "done"
+    assert (done["left"], done["top"]) == (20, 15)
+    patch = array_of(base64.b64decode(done["patch"]))
+    assert patch.shape == (10, 12, 4)
+    assert (patch[..., 3] == 255).all()
+
+
+def test_attention_comes_as_arrays(client: httpx.Client) -> None:
+    done = events(client, file_of(photo(60, 80)), painted(10, 12), (20, 15))[-1]
+    told = done["attention"]
+    target = np.frombuffer(base64.b64decode(told["target"]), "<i4").reshape(-1, 2)
+    source = np.frombuffer(base64.b64decode(told["source"]), "<i4").reshape(-1, told["places"], 2)
+    weight = np.frombuffer(base64.b64decode(told["weight"]), "<f4").reshape(-1, told["places"])
+    assert len(target) == len(source) == len(weight) == 120
+    assert ((target >= (15, 20)) & (target < (25, 32))).all()
+    inside = (source >= (15, 20)).all(axis=2) & (source < (25, 32)).all(axis=2)
+    assert not inside[:, 0].any()
+    assert np.allclose(weight, (0.75, 0.25))
+
+
+def test_attention_of_large_holes_is_thinned(client: httpx.Client) -> None:
+    done = events(client, file_of(photo(400, 400)), painted(300, 300), (20, 15))[-1]
+    told = done["attention"]
+    count = len(base64.b64decode(told["target"])) // 8
+    assert 3000 < count <= 6500
+    assert told["spacing"] == 4
+
+
+@given(
+    height=st.integers(2, 40),
+    width=st.integers(2, 40),
+    bits=st.sampled_from([8, 16]),
+    channels=st.sampled_from([1, 3]),
+    draw=st.data(),
+)
+@settings(max_examples=25)
+def test_several_fills_in_a_row_leave_known_pixels_alone(
+    server: Server, height: int, width: int, bits: int, channels: int, draw: st.DataObject
+) -> None:
+    rng = np.random.default_rng(height * 41 + width)
+    shape = (height, width) if channels == 1 else (height, width, 3)
+    dtype = np.uint8 if bits == 8 else np.uint16
+    image = rng.integers(0, 2**bits, shape, dtype=dtype)
+    out = io.BytesIO()
+    tifffile.imwrite(out, image, photometric="minisblack" if channels == 1 else "rgb")
+    data, patches, touched = out.getvalue(), [], np.zeros((height, width), bool)
+    with server.client() as client:
+        for _ in range(2):
+            tall = draw.draw(st.integers(1, height - 1))
+            wide = draw.draw(st.integers(1, width))
+            top = draw.draw(st.integers(0, height - tall))
+            left = draw.draw(st.integers(0, width - wide))
+            done = events(client, data, painted(tall, wide), (left, top), patches)[-1]
+            assert done["state"] == "done", done
+            patches.append(done)
+            touched[top : top + tall, left : left + wide] = True
+        reply = composed(client, data, patches)
+    result = tifffile.imread(io.BytesIO(reply.content))
+    assert result.dtype == image.dtype
+    assert (result.reshape(shape)[~touched] == image[~touched]).all()
+    # The second fill saw the first one's pixels, and the file holds what was shown last.
+    last = patches[-1]
+    shown = tifffile.imread(io.BytesIO(reply.content)).reshape(shape)
+    part = shown[last["top"] :, last["left"] :]
+    if bits == 8 and channels == 3:
+        patch = array_of(base64.b64decode(last["patch"]))
+        assert (part[: patch.shape[0], : patch.shape[1]] == patch[..., :3]).all()
+
+
+def test_the_file_to_keep_has_the_opened_ones_data(client: httpx.Client) -> None:
+    exif = PIL.Image.Exif()
+    exif[0x010E] = "a description"
+    profile = PIL.ImageCms.ImageCmsProfile(PIL.ImageCms.createProfile("sRGB")).tobytes()
+    data = file_of(photo(60, 80), "JPEG", exif=exif.tobytes(), icc_profile=profile)
+    done = events(client, data, painted(9, 9), (5, 5))[-1]
+    assert PIL.Image.open(io.BytesIO(base64.b64decode(done["patch"]))).info["icc_profile"]
+    same = composed(client, data, [done])
+    assert same.headers["x-gatefill-suffix"] == ".jpg"
+    kept = PIL.Image.open(io.BytesIO(same.content))
+    assert kept.format == "JPEG"
+    assert kept.getexif()[0x010E] == "a description"
+    assert kept.info["icc_profile"] == profile
+    lossless = composed(client, data, [done], "png")
+    assert lossless.headers["x-gatefill-suffix"] == ".png"
+    decoded, result = array_of(data), array_of(lossless.content)
+    known = np.ones((60, 80), bool)
+    known[5:14, 5:14] = False
+    assert (result[known] == decoded[known]).all()
+
+
+def test_only_what_is_painted_opaque_is_filled(client: httpx.Client) -> None:
+    image, mask = photo(30, 30), np.zeros((10, 10, 4), np.uint8)
+    mask[2:5, 3:7] = 255
+    mask[6, :] = (255, 255, 255, 100)  # a soft edge
+    done = events(client, file_of(image), file_of(mask), (10, 10))[-1]
+    assert (done["left"], done["top"]) == (13, 12)
+    assert array_of(base64.b64decode(done["patch"])).shape == (3, 4, 4)
+
+
+def test_sketches_reach_guided_models_and_are_left_out_for_others(client: httpx.Client) -> None:
+    image, mask = file_of(photo(30, 30)), painted(6, 6)
+    drawn = events(client, image, mask, (4, 4), sketch=mask, model="guided")[-1]
+    assert (array_of(base64.b64decode(drawn["patch"])) == (0, 0, 255, 255)).all()
+    assert events(client, image, mask, (4, 4), sketch=mask, model="telea")[-1]["state"] == "done"
+
+
+def test_what_cannot_be_filled_is_said_in_the_last_line(client: httpx.Client) -> None:
+    image = file_of(photo(30, 30))
+    cases = [
+        (image, file_of(np.zeros((4, 4, 4), np.uint8)), (0, 0), "the mask is empty"),
+        (image, painted(30, 30), (0, 0), "covers the whole photo"),
+        (image, painted(10, 10), (25, 0), "expected a part of the photo"),
+        (image, painted(10, 10), (-1, 0), "expected a part of the photo"),
+        (b"no image", painted(10, 10), (0, 0), "no image of a known kind"),
+        (image[:200], painted(10, 10), (0, 0), "truncated or corrupt"),
+    ]
+    for data, mask, at, words in cases:
+        last = events(client, data, mask, at)[-1]
+        assert last["state"] == "failed"
+        assert last["status"] == 400
+        assert words in last["detail"]
+
+
+def test_patches_that_do_not_fit_are_refused(client: httpx.Client) -> None:
+    data = file_of(photo(30, 30))
+    done = events(client, data, painted(6, 6), (4, 4))[-1]
+    assert composed(client, data, [done | {"left": 28}]).status_code == 400
+    grey = base64.b64encode(file_of(photo(6, 6, channels=1))).decode()
+    assert composed(client, data, [done | {"patch": grey}]).status_code == 400
+    files = [("photo", ("photo", data)), ("patch", ("p", base64.b64decode(done["patch"])))]
+    without_place = client.post("/api/v1/editor/compose", files=files)
+    assert without_place.status_code == 422
+    assert composed(client, data, [done], "exe").status_code == 422
+
+
+def test_unknown_models_are_refused(client: httpx.Client) -> None:
+    files = {"photo": file_of(photo()), "mask": painted(6, 6)}
+    reply = client.post("/api/v1/editor/fill", files=files, data={"model": "lama"})
+    assert reply.status_code == 404
+
+
+def test_photos_that_browsers_cannot_show_are_shown_as_png(client: httpx.Client) -> None:
+    image = photo(20, 30)
+    out = io.BytesIO()
+    tifffile.imwrite(out, image, photometric="rgb")
+    reply = client.post("/api/v1/editor/preview", files={"photo": ("a.tif", out.getvalue())})
+    assert reply.headers["content-type"] == "image/png"
+    assert (array_of(reply.content) == image).all()
+
+
+def test_nothing_was_named_on_the_command_line(client: httpx.Client) -> None:
+    assert client.get("/api/v1/editor/opened").status_code == 204
+
+
+@pytest.mark.parametrize("layout", ["[", '{"mask": "x"}', '{"patches": 3}', '{"mask": [1, 2, 3]}'])
+def test_layouts_that_are_none_are_refused(client: httpx.Client, layout: str) -> None:
+    files = {"photo": file_of(photo()), "mask": painted(6, 6)}
+    reply = client.post("/api/v1/editor/fill", files=files, data={"layout": layout})
+    assert reply.status_code == 422
+    assert "layout" in reply.json()["detail"]

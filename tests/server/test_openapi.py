@@ -1,0 +1,71 @@
+"""The service does what its OpenAPI says, for whatever schemathesis makes up."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from tests.server.serving import Server
+
+schemathesis = pytest.importorskip("schemathesis")
+
+
+@pytest.mark.parametrize("mode", ["positive", "negative"])
+def test_replies_are_those_described(server: Server, mode: str) -> None:
+    described = schemathesis.openapi.from_url(server.url + "openapi.json")
+    # Letters in base64 that are an image cannot be made up: being accepted is tested elsewhere.
+    left_out = [schemathesis.checks.CHECKS.get_one("positive_data_acceptance")]
+    # A form knows no types: a list of one text is sent like the text itself.
+    of_forms = [*left_out, schemathesis.checks.CHECKS.get_one("negative_data_rejection")]
+    tried = 0
+    for found in described.get_all_operations():
+        operation = found.ok()
+        if mode == "negative" and not operation.body:
+            continue  # nothing could be wrong
+
+        @given(case=operation.as_strategy(generation_mode=schemathesis.GenerationMode(mode)))
+        @settings(max_examples=20, suppress_health_check=list(HealthCheck))
+        def check(case: Any) -> None:
+            is_form = case.media_type == "multipart/form-data"
+            case.call_and_validate(excluded_checks=of_forms if is_form else left_out)
+
+        check()
+        tried += 1
+    assert tried >= 6
+
+
+def test_every_example_works(client: httpx.Client) -> None:
+    described = client.get("/openapi.json").json()
+    tried = 0
+    for path, methods in described["paths"].items():
+        for method, operation in methods.items():
+            bodies = operation.get("requestBody", {}).get("content", {})
+            if "example" not in bodies.get("application/json", {}):
+                continue
+            example = bodies["application/json"]["example"]
+            reply = client.request(method, path, json=example)
+            assert reply.status_code == (404 if path == "/api/v1/model" else 200), path
+            tried += 1
+    assert tried == 3
+
+
+def test_every_route_of_programs_is_described(client: httpx.Client) -> None:
+    described = client.get("/openapi.json").json()
+    paths = set(described["paths"])
+    assert paths >= {
+        "/api/v1/inpaint",
+        "/api/v1/methods",
+        "/api/v1/server-config",
+        "/api/v1/model",
+        "/api/v1/adjust_mask",
+        "/healthz",
+        "/readyz",
+        "/metrics",
+    }
+    for path, methods in described["paths"].items():
+        for operation in methods.values():
+            assert operation["summary"], path
+            assert operation["tags"], path

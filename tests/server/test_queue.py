@@ -1,0 +1,238 @@
+"""Many clients, slow clients, clients that leave, and servers that are stopped."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+
+from tests.server.serving import Server, array_of, file_of, hole, limits, photo, serving, upload
+
+
+@pytest.fixture(scope="module")
+def tight() -> Iterator[Server]:
+    """Two workers, two places to wait, and little patience."""
+    quick = limits(
+        workers=2, waiting=2, seconds=4, upload_seconds=1.5, header_seconds=1.5, send_seconds=1.5
+    )
+    with serving(*quick, "--seconds", "2") as found:
+        yield found
+
+
+def metric(client: httpx.Client, name: str) -> float:
+    for line in client.get("/metrics").text.splitlines():
+        if line.startswith(name + " "):
+            return float(line.split()[-1])
+    raise AssertionError(f"no {name}")
+
+
+def until(what: Callable[[], bool], seconds: float = 8.0) -> bool:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if what():
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def slowly(server: Server, seconds: float = 30.0) -> httpx.Response:
+    with httpx.Client(base_url=server.url, timeout=seconds, trust_env=False) as client:
+        return upload(client, file_of(photo()), file_of(hole()), model="slow")
+
+
+def test_a_full_queue_says_when_to_come_again(tight: Server) -> None:
+    with ThreadPoolExecutor(8) as pool, tight.client() as client:
+        replies = [pool.submit(slowly, tight) for _ in range(8)]
+        assert until(lambda: metric(client, "gatefill_queue_length") >= 1)
+        codes = sorted(each.result().status_code for each in replies)
+        refused = [each.result() for each in replies if each.result().status_code == 503]
+    # A model fills one photo at a time, two seconds each; those behind run into the limit.
+    assert codes[0] == 200
+    assert set(codes) <= {200, 503, 504}
+    assert len(refused) == 4
+    for reply in refused:
+        assert 1 <= int(reply.headers["retry-after"]) <= 60
+        assert reply.json()["error"] == "busy"
+
+
+def test_a_job_that_takes_too_long_is_ended(tight: Server) -> None:
+    with ThreadPoolExecutor(3) as pool:
+        codes = [each.status_code for each in pool.map(slowly, [tight] * 3)]
+    assert 504 in codes
+    with tight.client() as client:
+        assert until(lambda: metric(client, "gatefill_jobs_running") == 0)
+
+
+def test_a_client_that_leaves_cancels_its_job(server: Server) -> None:
+    with server.client() as client:
+        assert until(lambda: metric(client, "gatefill_jobs_running") == 0)
+        with pytest.raises(httpx.ReadTimeout):
+            slowly(server, seconds=0.5)
+        # The fill would have gone on for two and a half seconds more.
+        assert until(lambda: metric(client, "gatefill_jobs_running") == 0, 1.0)
+
+
+def test_leaving_in_the_middle_of_progress_cancels_a_fill(server: Server) -> None:
+    mask = file_of(np.full((5, 5, 4), 255, np.uint8))
+    files = {"photo": file_of(photo()), "mask": mask}
+    with server.client() as client:
+        form = {"layout": json.dumps({"mask": [3, 3]}), "model": "slow"}
+        with client.stream("POST", "/api/v1/editor/fill", files=files, data=form) as reply:
+            lines = reply.iter_lines()
+            assert json.loads(next(lines))["state"] == "waiting"
+            assert json.loads(next(lines))["state"] == "working"
+            assert metric(client, "gatefill_jobs_running") == 1
+        assert until(lambda: metric(client, "gatefill_jobs_running") == 0, 1.0)
+
+
+def test_fifty_clients_at_once_get_their_own_photos(server: Server) -> None:
+    mask = hole(40, 40)
+
+    def one(seed: int) -> bool:
+        image = photo(40, 40, seed)
+        with server.client() as client:
+            for _ in range(100):
+                reply = upload(client, file_of(image), file_of(mask))
+                if reply.status_code != 503:
+                    break
+                time.sleep(min(int(reply.headers["retry-after"]), 1) * 0.3)
+        assert reply.status_code == 200, reply.text
+        result = array_of(reply.content)
+        return bool((result[mask == 0] == image[mask == 0]).all())
+
+    with ThreadPoolExecutor(50) as pool:
+        assert all(pool.map(one, range(50)))
+
+
+def test_health_is_told_while_all_workers_are_busy(tight: Server) -> None:
+    with ThreadPoolExecutor(2) as pool, tight.client() as client:
+        jobs = [pool.submit(slowly, tight) for _ in range(2)]
+        assert until(lambda: metric(client, "gatefill_jobs_running") > 0)
+        started = time.perf_counter()
+        for _ in range(20):
+            assert client.get("/healthz").status_code == 200
+        assert (time.perf_counter() - started) / 20 < 0.2
+        for job in jobs:
+            job.result()
+
+
+HEAD = "POST /api/v1/inpaint HTTP/1.1\r\nHost: localhost\r\n"
+
+
+def dropped_after(server: Server, sent: bytes, drip: bytes = b"") -> tuple[float, bytes]:
+    """Seconds until the server ends a connection that sends `drip` ever again, and its reply."""
+    started, reply = time.monotonic(), b""
+    with socket.create_connection(("127.0.0.1", server.port)) as link:
+        link.settimeout(0.3)
+        link.sendall(sent)
+        while time.monotonic() - started < 15:
+            try:
+                if drip:
+                    link.sendall(drip)
+                part = link.recv(65536)
+                if not part:
+                    break
+                reply += part
+            except TimeoutError:
+                continue
+            except OSError:
+                break
+    return time.monotonic() - started, reply
+
+
+def test_slow_clients_are_dropped_and_others_served(tight: Server) -> None:
+    body_head = HEAD + "Content-Type: application/json\r\nContent-Length: 1000\r\n\r\n"
+    slow = {
+        "nothing at all": (b"", b""),
+        "a head that never ends": (HEAD.encode(), b"X-A: b\r\n"),
+        "a body that never ends": (body_head.encode(), b" "),
+        "a body that never starts": (body_head.encode(), b""),
+    }
+    with ThreadPoolExecutor(len(slow)) as pool, tight.client() as client:
+        waiting = {name: pool.submit(dropped_after, tight, *args) for name, args in slow.items()}
+        while not all(each.done() for each in waiting.values()):
+            started = time.perf_counter()
+            assert client.get("/healthz").status_code == 200
+            assert time.perf_counter() - started < 0.5
+            time.sleep(0.05)
+    for name, each in waiting.items():
+        seconds, reply = each.result()
+        assert 1 < seconds < 6, name
+        if "body" in name:
+            assert b" 408 " in reply, name
+
+
+def test_a_connection_without_use_is_closed(tight: Server) -> None:
+    request = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    seconds, reply = dropped_after(tight, request)
+    assert b" 200 " in reply
+    assert seconds < 4
+
+
+def test_a_client_that_reads_nothing_is_dropped(tight: Server) -> None:
+    body = file_of(photo(1200, 1200))  # noise: it stays large
+    mask = file_of(hole(1200, 1200))
+    boundary = b"xxx"
+    parts = b"".join(
+        b"--xxx\r\nContent-Disposition: form-data; name=%s; filename=f\r\n\r\n%s\r\n" % part
+        for part in ((b"image", body), (b"mask", mask))
+    )
+    data = parts + b"--xxx--\r\n"
+    head = HEAD + (
+        f"Content-Type: multipart/form-data; boundary={boundary.decode()}\r\n"
+        f"Content-Length: {len(data)}\r\n\r\n"
+    )
+    with socket.socket() as link, tight.client() as client:
+        link.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        link.connect(("127.0.0.1", tight.port))
+        link.sendall(head.encode() + data)
+        before = len(_connections(tight))
+        assert until(lambda: len(_connections(tight)) < before, 12)
+        assert client.get("/healthz").status_code == 200
+
+
+def _connections(server: Server) -> list[str]:
+    """Established connections of the server, as the kernel lists them."""
+    port = f":{server.port:04X}"
+    lines = Path("/proc/net/tcp").read_text().splitlines()[1:]
+    return [line for line in lines if line.split()[1].endswith(port) and line.split()[3] == "01"]
+
+
+def test_a_server_that_is_killed_can_be_started_again() -> None:
+    with serving() as first:
+        port = first.port
+        thread = threading.Thread(target=_ignoring_errors, args=(first,))
+        thread.start()
+        time.sleep(0.3)
+        first.process.send_signal(signal.SIGKILL)
+        first.process.wait(10)
+        thread.join(10)
+        with serving("--port", str(port)) as second, second.client() as client:
+            assert second.port == port
+            assert upload(client, file_of(photo()), file_of(hole())).status_code == 200
+
+
+def _ignoring_errors(server: Server) -> None:
+    with contextlib.suppress(httpx.TransportError):
+        slowly(server)
+
+
+def test_a_server_that_is_asked_to_stop_stops_soon() -> None:
+    with serving("--seconds", "60") as found:
+        thread = threading.Thread(target=_ignoring_errors, args=(found,))
+        thread.start()
+        time.sleep(0.5)
+        found.process.terminate()
+        assert found.process.wait(15) in (0, -signal.SIGTERM)
+        thread.join(10)
+        assert not thread.is_alive()

@@ -118,6 +118,8 @@ def test_our_files_are_described_without_torch(tmp_path: Path) -> None:
     assert found.method == "deepfill_v2"
     assert found.config == dataclasses.asdict(SMALL)
     assert found.provenance == SOURCE
+    assert found.step == SOURCE.step
+    assert [name for name, _ in found.rows()].count("step") == (SOURCE.step is not None)
     assert found.file_bytes == path.stat().st_size
     program = (
         "import sys; from gatefill.checkpoints import describe; "

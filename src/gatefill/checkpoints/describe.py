@@ -23,6 +23,7 @@ class Description:
     config: dict[str, Any]
     parameters: int
     file_bytes: int  # of all files of a checkpoint together
+    step: int | None  # of training, where the file tells
     provenance: Provenance | None  # None in files of other programs, which keep none
 
     def as_dict(self) -> dict[str, Any]:
@@ -38,7 +39,12 @@ class Description:
             ("method", self.method),
             ("config", config),
             ("numbers", f"{self.parameters:,} in {self.file_bytes:,} bytes"),
-            *((name, str(value)) for name, value in facts.items() if value is not None),
+            *([] if self.step is None else [("step", str(self.step))]),
+            *(
+                (name, str(value))
+                for name, value in facts.items()
+                if value is not None and name != "step"
+            ),
         ]
 
 
@@ -58,6 +64,7 @@ def describe(path: str | os.PathLike[str]) -> Description:
             info.config,
             info.parameters,
             info.file_bytes,
+            info.provenance.step,
             info.provenance,
         )
     foreign = read_foreign(path)
@@ -67,6 +74,7 @@ def describe(path: str | os.PathLike[str]) -> Description:
         dataclasses.asdict(foreign.config),
         sum(value.numel() for value in foreign.state.values()),
         _file_bytes(path),
+        foreign.step,
         None,
     )
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json.decoder
 import sys
 import tomllib
 from pathlib import Path
 
 import pytest
 
-from gatefill.extras import MODULES, MissingExtra, installed, require
+from gatefill.extras import MODULES, MissingExtra, installed, need, require
 
 
 def test_a_missing_extra_gives_the_exact_pip_line(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -25,6 +26,20 @@ def test_a_missing_extra_gives_the_exact_pip_line(monkeypatch: pytest.MonkeyPatc
 def test_an_installed_extra_is_let_through(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(MODULES, "torch", "numpy")
     require("torch", "deepfill_v2")
+
+
+def test_an_imported_module_is_the_module() -> None:
+    assert need("json.decoder", "torch", "reading") is json.decoder
+
+
+def test_the_package_that_is_missing_is_named() -> None:
+    with pytest.raises(MissingExtra) as caught:
+        need("no_such_package.part", "torch", "loading weights")
+    assert caught.value.name == "no_such_package"
+    assert str(caught.value) == (
+        "loading weights needs no_such_package, which is not installed: "
+        'pip install "gatefill[torch]"'
+    )
 
 
 def test_every_extra_of_the_package_is_known() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 from importlib.util import find_spec
+from typing import Any
 
 
 class MissingExtra(ImportError):  # noqa: N818 - says what is wrong, as a name
@@ -36,7 +38,23 @@ def require(extra: str, what: str, *, module: str | None = None) -> None:
     """
     module = module or MODULES[extra]
     if find_spec(module) is None:
-        raise MissingExtra(
-            f'{what} needs {module}, which is not installed: pip install "gatefill[{extra}]"',
-            name=module,
-        )
+        raise _missing(module, extra, what)
+
+
+def need(module: str, extra: str, what: str) -> Any:
+    """Import `module` of `extra`, which `what` needs, or raise MissingExtra.
+
+    The message names the package that is missing: who has torch from elsewhere may still lack
+    safetensors.
+    """
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as problem:
+        raise _missing(problem.name, extra, what) from problem
+
+
+def _missing(package: str | None, extra: str, what: str) -> MissingExtra:
+    return MissingExtra(
+        f'{what} needs {package}, which is not installed: pip install "gatefill[{extra}]"',
+        name=package,
+    )

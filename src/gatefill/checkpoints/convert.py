@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from gatefill.checkpoints import mmagic, pytorch_port, tensorflow
-from gatefill.checkpoints.extras import need
 from gatefill.checkpoints.fit import expect_shapes
 from gatefill.checkpoints.native import (
     MAX_FILE_BYTES,
@@ -26,6 +25,7 @@ from gatefill.checkpoints.native import (
     save_weights,
 )
 from gatefill.checkpoints.networks import shapes_of
+from gatefill.extras import need
 
 if TYPE_CHECKING:
     from torch import Tensor

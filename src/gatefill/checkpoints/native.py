@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gatefill import __version__
-from gatefill.checkpoints.extras import need
+from gatefill.extras import need
 
 if TYPE_CHECKING:
     import torch

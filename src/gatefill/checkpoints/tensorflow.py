@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gatefill.checkpoints.extras import need
+from gatefill.extras import need
 
 
 def checkpoint_prefix(path: str | os.PathLike[str]) -> Path:

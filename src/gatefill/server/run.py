@@ -28,7 +28,8 @@ def listen(host: str, port: int, *, search: int = 1) -> socket.socket:
         raise ValueError(f"expected an address of this machine, got {host!r}") from error
     problem: OSError | None = None
     for each in range(port, port + (search if port else 1)):
-        found = socket.socket(family, socket.SOCK_STREAM)
+        # The protocol is named, as asyncio sends at once (TCP_NODELAY) only where it is known.
+        found = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         # So that a server started anew gets its port back at once.
         found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

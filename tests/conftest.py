@@ -10,6 +10,9 @@ import PIL.Image
 import pytest
 from hypothesis import HealthCheck, settings
 
+# Here, so that there is one: Playwright cannot run twice in a process.
+from tests.browser import browser  # noqa: F401
+
 # The same examples on every run, so that a failure is the change's and not the dice's.
 settings.register_profile(
     "repeatable",

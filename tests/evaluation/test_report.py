@@ -13,7 +13,6 @@ import pytest
 
 from gatefill.evaluation import CompareConfig, compare
 from gatefill.evaluation.report.page import command
-from tests.browser import chromium
 from tests.evaluation.helpers import texture
 
 if TYPE_CHECKING:
@@ -36,14 +35,11 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, An
     return out / "report", compare([folder], METHODS, out / "report", config)
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as found:
-        yield found
-
-
 @pytest.fixture
-def page(browser: Browser, report: tuple[Path, dict[str, Any]]) -> Iterator[Page]:
+def page(
+    browser: Browser,
+    report: tuple[Path, dict[str, Any]],
+) -> Iterator[Page]:
     """The page, opened; anything it complains about or fetches fails the test."""
     context = browser.new_context(viewport={"width": 1280, "height": 900})
     tab = context.new_page()

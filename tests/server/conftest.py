@@ -12,7 +12,6 @@ import pytest
 
 pytest.importorskip("fastapi")
 
-from tests.browser import browser  # noqa: F401
 from tests.server.pages import HEIGHT, WIDTH, Page, page_of
 from tests.server.serving import Server, file_of, photo, serving
 
@@ -30,7 +29,7 @@ def client(server: Server) -> Iterator[httpx.Client]:
 
 
 @pytest.fixture
-def page(browser: Any, server: Server) -> Iterator[Page]:  # noqa: F811
+def page(browser: Any, server: Server) -> Iterator[Page]:
     """The editor before a photo is open."""
     with page_of(browser, server) as found:
         yield found.visit()

@@ -108,7 +108,7 @@ def _cost(
     return np.int32(distance + extra)
 
 
-@njit(parallel=True, cache=True)
+@njit(parallel=True, nogil=True, cache=True)
 def measure(patches: Patches, field: Field) -> None:
     """Measure the cost of every match of the field anew, after the features changed."""
     features, penalty, shape = patches.features, patches.penalty, patches.shape
@@ -121,7 +121,7 @@ def measure(patches: Patches, field: Field) -> None:
         )
 
 
-@njit(parallel=True, cache=True)
+@njit(parallel=True, nogil=True, cache=True)
 def scatter(
     patches: Patches, field: Field, source_y: Any, source_x: Any, tries: int, seed: int
 ) -> None:
@@ -143,7 +143,7 @@ def scatter(
         field_cost[y, x] = best
 
 
-@njit(parallel=True, cache=True)
+@njit(parallel=True, nogil=True, cache=True)
 def sweep(
     patches: Patches,
     field: Field,
@@ -209,7 +209,7 @@ def sweep(
             field_y[y, x], field_x[y, x], field_cost[y, x] = best_y, best_x, best
 
 
-@njit(parallel=True, cache=True)
+@njit(parallel=True, nogil=True, cache=True)
 def try_offsets(patches: Patches, field: Field, offset_y: Any, offset_x: Any) -> None:
     """Offer each target the sources at some offsets, such as those that many others found."""
     features, penalty, shape = patches.features, patches.penalty, patches.shape
@@ -229,7 +229,7 @@ def try_offsets(patches: Patches, field: Field, offset_y: Any, offset_x: Any) ->
                 field_y[y, x], field_x[y, x], field_cost[y, x] = sy, sx, cost
 
 
-@njit(parallel=True, cache=True, fastmath=True)
+@njit(parallel=True, nogil=True, cache=True, fastmath=True)
 def vote(
     material: Material,
     field: Field,

@@ -24,7 +24,7 @@ class PatchMatchConfig:
 
     patch_size: side of the compared patches, odd pixels; larger ones keep larger structures.
     levels: how many times the photo is halved at most. rounds: searches and votes at full
-    resolution; each coarser level does two more. passes: search passes a round.
+    resolution; each coarser level does two more. passes: search passes a round at those levels.
     texture: weight of texture against colour. guide: weight of a guide image or sketch.
     sharpness: how much more the better matches count in a vote. finish: even out the colour step
     that is left at the hole's rim. seed: another number, another fill.
@@ -101,26 +101,28 @@ class Solver:
         height, width = self.targets.shape
         field = kernels.Field(*(np.zeros((height, width), np.int32) for _ in range(3)))
         field.y[:], field.cost[:] = kernels.NOWHERE, kernels.NEVER
+        matched = np.zeros(self.ys.shape, bool)
+        if coarse is not None:
+            cy = np.minimum(self.ys // 2, coarse.cost.shape[0] - 1)
+            cx = np.minimum(self.xs // 2, coarse.cost.shape[1] - 1)
+            matched = coarse.cost[cy, cx] < kernels.NEVER
+            ys, xs, cy, cx = self.ys[matched], self.xs[matched], cy[matched], cx[matched]
+            field.y[ys, xs] = np.minimum(2 * coarse.y[cy, cx] + ys % 2, height - 1)
+            field.x[ys, xs] = np.minimum(2 * coarse.x[cy, cx] + xs % 2, width - 1)
         best = np.nonzero(self.penalty == self.penalty.min())
         source_y, source_x = (axis.astype(np.int32) for axis in best)
-        tries = 8 if coarse is None else 1
-        seed = self.config.seed * 64 + self.number
-        kernels.scatter(self.patches, field, source_y, source_x, tries, seed)
+        alone = self.patches._replace(ys=self.ys[~matched], xs=self.xs[~matched])
+        kernels.scatter(alone, field, source_y, source_x, 8, self.config.seed * 64 + self.number)
         if coarse is None:
             return field
-        cy = np.minimum(self.ys // 2, coarse.cost.shape[0] - 1)
-        cx = np.minimum(self.xs // 2, coarse.cost.shape[1] - 1)
-        matched = coarse.cost[cy, cx] < kernels.NEVER
-        ys, xs, cy, cx = self.ys[matched], self.xs[matched], cy[matched], cx[matched]
-        field.y[ys, xs] = np.minimum(2 * coarse.y[cy, cx] + ys % 2, height - 1)
-        field.x[ys, xs] = np.minimum(2 * coarse.x[cy, cx] + xs % 2, width - 1)
         kernels.measure(self.patches, field)
         self.vote(field)  # the coarser level's matches, seen at this resolution
         return field
 
     def search(self, field: kernels.Field, turn: int) -> None:
         """Improve the matches."""
-        for number in range(self.config.passes):
+        # at full resolution the first pass finds what there is to be found
+        for number in range(self.config.passes if self.number else 1):
             kernels.sweep(
                 self.patches,
                 field,
@@ -135,11 +137,12 @@ class Solver:
         if turn == 0:
             kernels.try_offsets(self.patches, field, *self._shared_offsets(field))
 
-    def vote(self, field: kernels.Field) -> None:
-        """Let the matches say what the hole holds, and measure them against it."""
+    def vote(self, field: kernels.Field, *, last: bool = False) -> None:
+        """Let the matches say what the hole holds and, but for the last time, measure them anew."""
         self._vote(field, self.hole_y, self.hole_x, self.estimate)
-        self.patches = self._patches()
-        kernels.measure(self.patches, field)
+        if not last:
+            self.patches = self._patches()
+            kernels.measure(self.patches, field)
 
     def rim_step(self, field: kernels.Field) -> tuple[Image, Mask]:
         """What the matches propose for the known pixels around the hole differs by how much?

@@ -188,7 +188,7 @@ def _optimise(
             field = solver.start(field)
             for turn in range(rounds[number]):
                 solver.search(field, turn)
-                solver.vote(field)
+                solver.vote(field, last=turn + 1 == rounds[number])
                 done += work[number] / rounds[number]
                 if progress is not None:
                     progress(min(done / total, 1.0))

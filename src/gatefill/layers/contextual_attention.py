@@ -15,6 +15,7 @@ are worked off in blocks, so memory grows with h w and not with its square.
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -23,7 +24,7 @@ from torch.nn import functional
 
 from gatefill.layers.padding import Resizing, resize_nearest
 
-_BLOCK = 2**24  # pairs that a block may hold: 64 MB of float32, of which a few live at a time
+_BLOCK = 2**25  # pairs that a block may hold: 128 MB of float32, of which a few live at a time
 
 
 Window = tuple[slice, slice]
@@ -77,8 +78,7 @@ def contextual_attention(
 
     lines, columns = window or (slice(0, pairs.h), slice(0, pairs.w))
     # Blocks save memory only where nothing is kept for a gradient.
-    tracked = torch.is_grad_enabled() and (foreground.requires_grad or background.requires_grad)
-    rows = pairs.h if tracked else max(1, _BLOCK // (batch * pairs.w * pairs.n))
+    rows = pairs.h if pairs.tracked else max(1, _BLOCK // (batch * pairs.w * pairs.n))
     features, blocks = [], []
     for start in range(lines.start, lines.stop, rows):
         stop = min(start + rows, lines.stop)
@@ -131,13 +131,16 @@ class _Pairs:
             touched = functional.max_pool2d(hole.float(), 3, 1, 1)
             self.valid = (touched == 0).float().view(self.batch, 1, self.n)
         self.sharpness = self.valid * softmax_scale
+        self.tracked = torch.is_grad_enabled() and (
+            foreground.requires_grad or background.requires_grad
+        )
+        self._buffers: dict[str, Tensor] = {}
 
     def weights(self, start: int, stop: int) -> Tensor:
         """Attention of the foreground rows start..stop-1, ``B`` rows*w ``N``."""
         scores = self._fused(start, stop) if self.fuse else self._scores(start, stop)
         weights = torch.softmax(scores.mul_(self.sharpness), dim=-1)
-        # The softmax needs its own result for the gradient.
-        return weights * self.valid if weights.requires_grad else weights.mul_(self.valid)
+        return weights * self.valid if self.tracked else weights.mul_(self.valid)
 
     def paste(self, weights: Tensor, first: int, lines: slice, columns: slice) -> Tensor:
         """Features ``BC`` 2*rows 2*columns of a window, from weights that begin at row `first`."""
@@ -147,9 +150,10 @@ class _Pairs:
         out = weights.new_empty(self.batch, self.channels, rows, 2, width, 2)
         for y, down in ((0, -1), (1, 1)):
             # A cell's upper pixels are also covered by the patch above, its lower ones by the next.
-            tall = _add_diagonal(mine.clone(), lines.start, grid, first, down, 1, 3)
+            tall = self._copy("first", mine)
+            _add_diagonal(tall, lines.start, grid, first, down, 1, 3)
             for x, right in ((0, -1), (1, 1)):
-                both = tall[:, :, columns].clone()
+                both = self._copy("second", tall[:, :, columns])
                 _add_diagonal(both, columns.start, tall, 0, right, 2, 4)
                 product = self.pixels[y][x] @ both.view(self.batch, -1, self.n).transpose(1, 2)
                 out[:, :, :, y, :, x] = product.view(self.batch, self.channels, rows, width)
@@ -170,19 +174,34 @@ class _Pairs:
         """``B`` rows*w ``N`` seen as foreground row, column, background row, column."""
         return matrix.view(self.batch, -1, self.w, self.h, self.w)
 
+    def _buffer(self, name: str, shape: tuple[int, ...]) -> Tensor:
+        """Memory that later blocks use again: taking it fresh costs more than the sums do."""
+        size = math.prod(shape)
+        buffer = self._buffers.get(name)
+        if buffer is None or buffer.numel() < size:
+            buffer = self._buffers[name] = self.valid.new_empty(size)
+        return buffer[:size].view(shape)
+
+    def _copy(self, name: str, part: Tensor) -> Tensor:
+        """A copy to add to, in the named buffer unless a gradient needs it for itself."""
+        return part.clone() if self.tracked else self._buffer(name, part.shape).copy_(part)
+
     def _scores(self, start: int, stop: int) -> Tensor:
         """Correlation of 3x3 patches, the background's divided by their norms."""
         first, last = max(start - 1, 0), min(stop + 1, self.h)
         pixels = self.foreground[:, :, first * self.w : last * self.w].transpose(1, 2)
-        products = self._grid(pixels @ self.background)
+        shape = (self.batch, (last - first) * self.w, self.n)
+        out = None if self.tracked else self._buffer("first", shape)
+        products = self._grid(torch.matmul(pixels, self.background, out=out))
 
-        wide = products.clone()
+        wide = self._copy("second", products)
         for step in (-1, 1):
             _add_diagonal(wide, 0, products, 0, step, 2, 4)
-        patches = wide[:, start - first : stop - first].clone()
+        patches = self._copy("first", wide[:, start - first : stop - first])
         for step in (-1, 1):
             _add_diagonal(patches, start, wide, first, step, 1, 3)
-        return patches.view(self.batch, -1, self.n) * self.per_norm
+        scores = patches.view(self.batch, -1, self.n)
+        return scores * self.per_norm if self.tracked else scores.mul_(self.per_norm)
 
     def _fused_along_rows(self, start: int, stop: int) -> Tensor:
         """Add the scores of the left and right neighbours, in reading order.
@@ -191,7 +210,7 @@ class _Pairs:
         """
         first, last = max(start - 1, 0), min(stop + 1, self.h)
         scores = self._scores(first, last)
-        fused = scores[:, (start - first) * self.w : (stop - first) * self.w].clone()
+        fused = self._copy("second", scores[:, (start - first) * self.w : (stop - first) * self.w])
         for step in (-1, 1):
             _add_diagonal(fused, start * self.w, scores, first * self.w, step, 1, 2)
         return fused
@@ -199,40 +218,33 @@ class _Pairs:
     def _fused(self, start: int, stop: int) -> Tensor:
         """The same again for the neighbours above and below, columns read one after the other."""
         first, last = max(start - 1, 0), min(stop + 1, self.h)
+        # Above a column's first cell stands the last of the column before, and vice versa.
+        edges = [(-1, 0, self.h - 1), (1, self.h - 1, 0)]
+        far = {
+            opposite: self._grid(self._fused_along_rows(opposite, opposite + 1)).clone()
+            for _, edge, opposite in edges
+            if start <= edge < stop and not first <= opposite < last
+        }
         once = self._grid(self._fused_along_rows(first, last))
-        twice = once[:, start - first : stop - first].clone()
-        for step in (-1, 1):
-            self._add_below(twice, start, stop, once, first, step)
-            # Above a column's first cell stands the last of the column before, and vice versa.
-            edge, opposite = (0, self.h - 1) if step < 0 else (self.h - 1, 0)
+        twice = self._copy("first", once[:, start - first : stop - first])
+        for step, edge, opposite in edges:
+            low, high = max(start, first - step), min(stop, last - step)
+            if low < high:
+                self._add_below(
+                    twice[:, low - start : high - start],
+                    once[:, low + step - first : high + step - first],
+                    step,
+                )
             if start <= edge < stop:
-                if first <= opposite < last:
-                    row = once[:, opposite - first : opposite - first + 1]
-                else:
-                    row = self._grid(self._fused_along_rows(opposite, opposite + 1))
+                row = far.get(opposite)
+                row = once[:, opposite - first : opposite - first + 1] if row is None else row
+                here, there = _overlap(self.w, step)
                 target = twice[:, edge - start : edge - start + 1]
-                left, right = _overlap(self.w, step)
-                self._add_below(target[:, :, left], 0, 1, row[:, :, right], 0, step, same_row=True)
+                self._add_below(target[:, :, here], row[:, :, there], step)
         return twice.view(self.batch, -1, self.n)
 
-    def _add_below(
-        self,
-        target: Tensor,
-        start: int,
-        stop: int,
-        source: Tensor,
-        first: int,
-        step: int,
-        same_row: bool = False,
-    ) -> None:
-        """Add in place the scores one background row further, and of foreground rows alike."""
-        if not same_row:
-            low = max(start, first - step)
-            high = min(stop, first + source.shape[1] - step)
-            if low >= high:
-                return
-            target = target[:, low - start : high - start]
-            source = source[:, low + step - first : high + step - first]
+    def _add_below(self, target: Tensor, source: Tensor, step: int) -> None:
+        """Add in place the scores of the background `step` places down its columns."""
         here, there = _overlap(self.h, step)
         target[:, :, :, here] += source[:, :, :, there]
         edge, opposite = (0, self.h - 1) if step < 0 else (self.h - 1, 0)
@@ -247,20 +259,20 @@ def _overlap(size: int, step: int) -> tuple[slice, slice]:
 
 def _add_diagonal(
     target: Tensor, start: int, source: Tensor, first: int, step: int, f: int, b: int
-) -> Tensor:
+) -> None:
     """``target[f, b] += source[f + step, b + step]`` in place, where both places exist.
 
     f, b: the dimensions. Along f the arrays hold the places from `start` and from `first` on.
     """
     low = max(start, first - step)
     high = min(start + target.shape[f], first + source.shape[f] - step)
-    if high > low:
-        here, there = _overlap(target.shape[b], step)
-        count = here.stop - here.start
-        target.narrow(f, low - start, high - low).narrow(b, here.start, count).add_(
-            source.narrow(f, low + step - first, high - low).narrow(b, there.start, count)
-        )
-    return target
+    if low >= high:
+        return
+    here, there = _overlap(target.shape[b], step)
+    count = here.stop - here.start
+    target.narrow(f, low - start, high - low).narrow(b, here.start, count).add_(
+        source.narrow(f, low + step - first, high - low).narrow(b, there.start, count)
+    )
 
 
 def _offsets(best: Tensor, top: int, left: int, width: int) -> Tensor:

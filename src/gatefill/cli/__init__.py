@@ -7,10 +7,10 @@ import sys
 import traceback
 
 from gatefill import terminal
-from gatefill.cli import fill, make_masks, train, weights  # each adds its verbs
+from gatefill.cli import data, fill, make_masks, train, weights  # each adds its verbs
 from gatefill.cli.app import app
 
-__all__ = ["app", "fill", "make_masks", "run", "train", "weights"]
+__all__ = ["app", "data", "fill", "make_masks", "run", "train", "weights"]
 
 
 def run(arguments: list[str]) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any, Literal
 
 import torch
@@ -31,6 +32,7 @@ def make_fabric(config: TrainConfig, devices: str, strategy: str, nodes: int) ->
     torchrun and SLURM the processes are there already; else Fabric starts them.
     Raises ValueError for devices that are not there.
     """
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # what it uses is in run.json
     kind, _, count = devices.partition(":")
     if kind.isdigit():
         kind, count = "auto", kind

@@ -24,7 +24,7 @@ from gatefill.training.objectives import make_objective
 from gatefill.training.pictures import sheet
 from gatefill.training.signals import StopSignals
 from gatefill.training.state import Checkpoints, State
-from gatefill.training.step import Stepper
+from gatefill.training.step import Stepper, to_layout
 from gatefill.training.validation import Measures, Validation
 
 log = logging.getLogger(__name__)
@@ -58,6 +58,7 @@ class Outcome:
     skipped: int
     broken: int
     seconds: float  # over all sessions
+    leads: bool  # this process speaks for all
 
 
 def train(
@@ -123,10 +124,7 @@ class _Run:
         batch = config.per_process(fabric.world_size)
         torch.manual_seed(config.seed)
         objective = make_objective(config)
-        if config.channels_last:
-            for network in (objective.generator, objective.critic):
-                if network is not None:
-                    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        to_layout(objective, config)
         objective.generator.to(fabric.device)
         self.state = State(config, objective)
 
@@ -135,8 +133,11 @@ class _Run:
         fabric.barrier()
         saved = self.checkpoints.load_last()
         if saved is not None:
-            self.state.load(saved)
-            log.info("going on after %d images", self.state.progress.images)
+            changed = self.state.load(saved)
+            if self.leads:
+                log.info("going on after %d images", self.state.progress.images)
+            if changed and self.leads:
+                log.info("settings changed since the last session: %s", ", ".join(changed))
         progress = self.state.progress
         progress.sessions += 1
         self.stepper = Stepper(fabric, config, self.state)
@@ -199,6 +200,7 @@ class _Run:
             skipped=progress.skipped,
             broken=len(progress.broken),
             seconds=progress.seconds,
+            leads=self.leads,
         )
 
     def _batches(self) -> Iterator[Batch]:

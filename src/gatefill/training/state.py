@@ -80,9 +80,12 @@ class State:
             "random": torch.get_rng_state(),
         }
 
-    def load(self, saved: dict[str, Any]) -> None:
-        """Become what was saved. Raises ValueError where it is a run of another network."""
-        self._expect_same_network(json.loads(saved["config"]))
+    def load(self, saved: dict[str, Any]) -> list[str]:
+        """Become what was saved; the names of settings that are others now.
+
+        Raises ValueError where it is a run of another network.
+        """
+        changed = self._changed(json.loads(saved["config"]))
         self.objective.generator.load_state_dict(saved["generator"])
         self.generator_optimizer.load_state_dict(saved["generator_optimizer"])
         if self.objective.critic is not None:
@@ -95,8 +98,9 @@ class State:
             self.ema.steps = saved["ema_steps"]
         self.progress = Progress(**json.loads(saved["progress"]))
         torch.set_rng_state(saved["random"])
+        return changed
 
-    def _expect_same_network(self, before: dict[str, Any]) -> None:
+    def _changed(self, before: dict[str, Any]) -> list[str]:
         now = json.loads(json.dumps(self.config.as_dict(), default=str))
         for key in ("method", "network"):
             if before[key] != now[key]:
@@ -104,9 +108,7 @@ class State:
                     f"the folder holds a run with {key} {before[key]}, this one has {now[key]}: "
                     "choose another --output"
                 )
-        changed = [key for key in now if before.get(key) != now[key]]
-        if changed:
-            log.info("settings changed since the last session: %s", ", ".join(changed))
+        return [key for key in now if before.get(key) != now[key]]
 
 
 class Checkpoints:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from gatefill.training.config import TrainConfig
 from gatefill.training.data.batch import Batch
-from gatefill.training.objectives import Filled, Losses
+from gatefill.training.objectives import Filled, Losses, Objective
 from gatefill.training.optimizers import TensorFlowAdam, rate_factor, set_rate
 from gatefill.training.state import State
 
@@ -173,6 +173,14 @@ class Stepper:
         count = self.fabric.all_reduce(fine.float(), reduce_op="sum")
         assert isinstance(count, Tensor)
         return count == self.fabric.world_size
+
+
+def to_layout(objective: Objective, config: TrainConfig) -> None:
+    """Lay the weights of both networks out as the config wants them."""
+    layout = torch.channels_last if config.channels_last else torch.contiguous_format
+    for network in (objective.generator, objective.critic):
+        if network is not None:
+            network.to(memory_format=layout)  # type: ignore[call-overload]
 
 
 def _detached(filled: Filled) -> Filled:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gatefill.methods.networks import network_parts
 from gatefill.training.config import TrainConfig
 from gatefill.training.objectives.base import Filled, Judge, Losses, Objective, Turn
 from gatefill.training.objectives.deepfill_v1 import DeepFillV1Loss, DeepFillV1Objective
@@ -41,5 +42,11 @@ def make_objective(config: TrainConfig) -> Objective:
         raise ValueError(
             f"expected a method that can be trained, one of {', '.join(OBJECTIVES)}, "
             f"got {config.method!r}"
+        )
+    wanted = network_parts(config.method).config
+    if not isinstance(config.network, wanted):
+        raise ValueError(
+            f"expected a {wanted.__name__} as network of {config.method}, "
+            f"got {type(config.network).__name__}"
         )
     return OBJECTIVES[config.method](config)

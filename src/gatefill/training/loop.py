@@ -115,7 +115,6 @@ class _Run:
         self.checkpoints = Checkpoints(folder / "checkpoints", config.keep)
         self.journal: Journal | None = None
         self.loader: Loader | None = None
-        self.sums: dict[str, float] = {}
         self.since = _Since()
 
     def start(self, extractor: SketchExtractor, validation: DataSource) -> None:
@@ -251,7 +250,7 @@ class _Run:
         since = self.since
         since.add(terms, self.config.batch_size, seconds)
         due = self._due(self.config.log_every, before)
-        values = since.means() if due else None
+        values = since.means(self.fabric) if due else None
         if due and self.journal is not None:
             assert values is not None
             values["skipped"] = float(self.state.progress.skipped)
@@ -323,7 +322,7 @@ class _Since:
     """Sums since the last line of the log."""
 
     def __init__(self) -> None:
-        self.sums: dict[str, torch.Tensor] = {}
+        self.sums: dict[str, float] = {}
         self.counts: dict[str, int] = {}
         self.images = 0
         self.seconds = 0.0
@@ -331,14 +330,20 @@ class _Since:
 
     def add(self, terms: dict[str, torch.Tensor], images: int, seconds: float) -> None:
         for name, value in terms.items():
-            if torch.isfinite(value):
-                self.sums[name] = self.sums.get(name, torch.zeros_like(value)) + value
-                self.counts[name] = self.counts.get(name, 0) + 1
+            # A step with NaN is counted elsewhere and would hide the others.
+            finite = bool(torch.isfinite(value))
+            self.sums[name] = self.sums.get(name, 0.0) + (float(value) if finite else 0.0)
+            self.counts[name] = self.counts.get(name, 0) + finite
         self.images += images
         self.seconds += seconds
 
-    def means(self) -> dict[str, float]:
-        values = {name: float(total) / self.counts[name] for name, total in self.sums.items()}
+    def means(self, fabric: Fabric) -> dict[str, float]:
+        """Means over the steps, and over all processes."""
+        values = {name: total / max(self.counts[name], 1) for name, total in self.sums.items()}
+        if fabric.world_size > 1 and values:
+            mean = fabric.all_reduce(torch.tensor(list(values.values()), device=fabric.device))
+            assert isinstance(mean, torch.Tensor)
+            values = dict(zip(values, mean.tolist(), strict=True))
         values["images_per_second"] = self.images / max(self.seconds, 1e-9)
         values["waiting_for_data"] = self.waited / max(self.seconds, 1e-9)  # share of the time
         return values

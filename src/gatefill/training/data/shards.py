@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import tarfile
 from collections.abc import Iterator, Sequence
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import fsspec
@@ -95,15 +94,17 @@ class ShardSamples(IterableDataset[Sample]):
         while True:
             order = np.random.Generator(np.random.PCG64([self.seed, 3, epoch]))
             shards = [self.shards[i] for i in order.permutation(len(self.shards))]
-            found = False
-            # With fewer shards than readers, all read all shards and take turns in them.
-            for shard in shards[reader::readers] if by_shard else shards:
-                for number, raw in enumerate(raw_samples(shard)):
-                    if by_shard or number % readers == reader:
-                        found = True
-                        yield raw
-            if not found:
-                raise ValueError(f"expected images in {shards[0]} and its like, found none")
+            mine = shards[reader::readers] if by_shard else shards
+            number = -1
+            for number, raw in enumerate(raw for shard in mine for raw in raw_samples(shard)):
+                # With fewer shards than readers, all read all shards and take turns in them.
+                if by_shard or number % readers == reader:
+                    yield raw
+            if number < (0 if by_shard else reader):
+                raise ValueError(
+                    f"expected images for each of {readers} readers in {len(shards)} shards such "
+                    f"as {shards[0]}, found {number + 1}"
+                )
             epoch += 1
 
 
@@ -112,8 +113,8 @@ def raw_samples(shard: str) -> Iterator[Raw]:
     from webdataset.tariterators import group_by_keys, tar_file_iterator
 
     try:
-        with fsspec.open(shard, "rb") as file, tarfile.open(fileobj=file, mode="r|*") as tar:
-            entries = (_renamed(entry) for entry in tar_file_iterator(tar))
+        with fsspec.open(shard, "rb") as file:
+            entries = (_renamed(entry, shard) for entry in tar_file_iterator(file))
             for group in group_by_keys(entries):
                 image = next((k for k in group if f".{k}" in SUFFIXES), None)
                 if image is None:
@@ -148,10 +149,9 @@ def fixed_samples(
     return found
 
 
-def _renamed(entry: dict[str, Any]) -> dict[str, Any]:
+def _renamed(entry: dict[str, Any], shard: str) -> dict[str, Any]:
     """``a_edge.png`` as ``a.edge.png``, so that it belongs to ``a.jpg``."""
     name = str(entry["fname"])
     if name.endswith(EDGE):
-        stem = PurePosixPath(name.removesuffix(EDGE))
-        return entry | {"fname": f"{stem}.edge.png"}
-    return entry
+        name = f"{name.removesuffix(EDGE)}.edge.png"
+    return entry | {"fname": name, "__url__": shard}

@@ -17,6 +17,7 @@ from gatefill.training.data.batch import Pixels
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".ppm", ".pgm"}
 EDGE = "_edge.png"  # NAME_edge.png beside NAME.jpg: the official convention for sketches
 MAX_PIXELS = 100_000_000
+MAX_TRANSPARENT = 0.01  # share of pixels; what alpha hides is often garbage
 
 
 @dataclass(frozen=True)
@@ -108,6 +109,8 @@ def decode_image(source: Path | bytes) -> Pixels:
     """An upright image as ``HW3`` RGB uint8. Raises ValueError or OSError for a broken one."""
     photo = read_photo(source, max_pixels=MAX_PIXELS)
     pixels = photo.pixels
+    if photo.alpha is not None and (photo.alpha < photo.top).mean() > MAX_TRANSPARENT:
+        raise ValueError("has transparent parts: what stands there is no photo")
     if pixels.dtype == np.uint16:
         pixels = (pixels >> 8).astype(np.uint8)
     return np.repeat(pixels, 3, axis=2) if pixels.shape[2] == 1 else np.asarray(pixels, np.uint8)

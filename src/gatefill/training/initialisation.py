@@ -40,30 +40,28 @@ def _keep_variance(layer: Convolution) -> None:
             layer.weight.normal_(0.0, OUTPUT_GAIN / math.sqrt(inputs))
             return
         gated = layer.kind in ("gated", "single_gate")
-        gain = 1.0 / math.sqrt(mean_square(layer.activation, gated))
-        layer.weight[: layer.width].normal_(0.0, gain / math.sqrt(inputs))
+        deviation = gain(layer.activation, gated) / math.sqrt(inputs)
+        layer.weight[: layer.width].normal_(0.0, deviation)
         if gated:
             layer.weight[layer.width :].normal_(0.0, 1.0 / math.sqrt(inputs))
             layer.bias[layer.width :] = GATE_BIAS
 
 
-def mean_square(activation: Activation, gated: bool) -> float:
-    """Mean square of what a layer returns, per square of a normal feature's deviation.
+def gain(activation: Activation, gated: bool) -> float:
+    """The deviation of features at which a layer's results have the mean square 1.
 
-    The gain makes the features' deviation about 1.7, so the activations are taken there. Inputs
-    have the mean square 1; a gate is the sigmoid of a normal number of mean `GATE_BIAS`.
+    Inputs have the mean square 1; a gate is the sigmoid of a normal number of mean `GATE_BIAS`.
     """
     # Gauss-Hermite quadrature: the mean over a normal number.
     points, weights = np.polynomial.hermite_e.hermegauss(61)
     weights = weights / weights.sum()
     gate = 1.0 / (1.0 + np.exp(-(points + GATE_BIAS))) if gated else np.ones_like(points)
     passed = float(weights @ gate**2)
-    gain = 1.0
-    for _ in range(30):  # the gain that is looked for stands inside the activation
-        gain = 1.0 / math.sqrt(
-            float(weights @ _activated(gain * points, activation) ** 2) / gain**2 * passed
-        )
-    return 1.0 / gain**2
+    deviation = 1.0
+    for _ in range(50):  # a fixed point, since ELU's mean square does not grow with the square
+        found = float(weights @ _activated(deviation * points, activation) ** 2)
+        deviation /= math.sqrt(passed * found)
+    return deviation
 
 
 def _activated(x: np.ndarray, activation: Activation) -> np.ndarray:

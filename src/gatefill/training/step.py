@@ -46,6 +46,7 @@ class Stepper:
         self._set_rates(turn.rate)
         terms: dict[str, Tensor] = {}
         skipped = 0
+        buffers = _buffers(objective.generator, objective.critic)
 
         # critic
         together = self.config.accumulate == 1 and turn.critic == 1 and turn.generator
@@ -66,6 +67,10 @@ class Stepper:
             if not parts or objective.separate_batches:
                 parts = self._take(batches)
             skipped += self._generator_update(parts, filled, terms)
+        if skipped:
+            # A forward with NaN in it may have spoilt running means.
+            for buffer, before in buffers:
+                buffer.copy_(before)
         return Outcome(terms, skipped)
 
     def _take(self, batches: Iterator[Batch]) -> list[Batch]:
@@ -79,7 +84,6 @@ class Stepper:
         critic, optimizer = self.objective.critic, self.state.critic_optimizer
         assert critic is not None
         assert optimizer is not None
-        kept = _buffers(critic)
         for number, batch in enumerate(parts):
             if filled is None:
                 with torch.no_grad():
@@ -90,14 +94,12 @@ class Stepper:
             (losses.total / len(parts)).backward()  # type: ignore[no-untyped-call]
             _add(terms, losses, len(parts))
         self._average_gradients(critic)
-        done = self._apply(critic, optimizer, "critic", losses.total, terms)
-        return 0 if done else _restore(critic, kept)
+        return int(not self._apply(critic, optimizer, "critic", losses.total, terms))
 
     def _generator_update(
         self, parts: list[Batch], filled: list[Filled], terms: dict[str, Tensor]
     ) -> int:
         objective, images = self.objective, self.state.progress.images
-        kept = _buffers(objective.generator)
         if objective.critic is not None:
             objective.critic.requires_grad_(False)
         for number, batch in enumerate(parts):
@@ -116,7 +118,7 @@ class Stepper:
         )
         if done and self.state.ema is not None:
             self.state.ema.update(objective.generator)
-        return 0 if done else _restore(objective.generator, kept)
+        return int(not done)
 
     def _apply(
         self,
@@ -193,12 +195,11 @@ def _add(terms: dict[str, Tensor], losses: Losses, parts: int) -> None:
         terms[name] = terms.get(name, torch.zeros_like(value)) + value.detach() / parts
 
 
-def _buffers(network: nn.Module) -> list[Tensor]:
-    return [buffer.clone() for buffer in network.buffers()]
-
-
-def _restore(network: nn.Module, kept: list[Tensor]) -> int:
-    """Take back what a forward with NaN may have put into running means; 1, for one skip."""
-    for buffer, before in zip(network.buffers(), kept, strict=True):
-        buffer.copy_(before)
-    return 1
+def _buffers(*networks: nn.Module | None) -> list[tuple[Tensor, Tensor]]:
+    """Each buffer of some networks and what it holds now."""
+    return [
+        (buffer, buffer.clone())
+        for network in networks
+        if network is not None
+        for buffer in network.buffers()
+    ]

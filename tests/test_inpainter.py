@@ -267,8 +267,16 @@ def test_what_a_method_does_not_take_is_refused() -> None:
 
 def test_sizes_of_sketch_and_search_are_checked_by_name() -> None:
     photo, mask = photo_and_mask()
-    with pytest.raises(ValueError, match=r"search region: .*20 x 15"):
+    with pytest.raises(ValueError, match=r"the search region is 20 x 15"):
         Inpainter(Nearest())(photo, mask, search=mask[::2, ::2])
+
+
+def test_a_search_region_may_be_everything() -> None:
+    photo, mask = photo_and_mask()
+    everywhere = Inpainter(Nearest())(photo, mask, search=np.ones_like(mask))
+    np.testing.assert_array_equal(
+        np.asarray(everywhere), np.asarray(Inpainter(Nearest())(photo, mask))
+    )
 
 
 def test_wrong_settings_are_refused() -> None:

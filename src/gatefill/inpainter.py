@@ -16,12 +16,12 @@ from gatefill.checkpoints import load_method
 from gatefill.geometry import Box
 from gatefill.images import (
     DEFAULT_MAX_PIXELS,
-    ImageError,
     Photo,
     Source,
     mask_warnings,
     read_mask,
     read_photo,
+    read_plane,
 )
 from gatefill.methods import create, info_of
 from gatefill.methods.base import Attention, Fill, Image, Mask, Method, Progress, composite
@@ -154,17 +154,16 @@ class Inpainter:
         )
         planes = []
         for name, given in (("sketch", sketch), ("search region", search)):
-            planes.append(None if given is None else self._plane(given, photo, name, resize_mask))
+            plane = None
+            if given is not None:
+                plane = read_plane(
+                    given, photo, name, resize=resize_mask, max_pixels=self.max_pixels
+                )
+            planes.append(plane)
         work = _Work(photo, hole, *planes)
         if work.search is not None and not (work.search & ~hole).any():
             raise ValueError("expected some of the search region outside the hole, got none")
         return work, mask_warnings(photo, hole)
-
-    def _plane(self, source: Source, photo: Photo, name: str, resize: bool) -> Mask:
-        try:
-            return read_mask(source, photo, resize=resize, max_pixels=self.max_pixels)
-        except ImageError as error:
-            raise ImageError(f"{name}: {error}") from error
 
     def _boxes(self, work: _Work) -> list[Box]:
         if not work.mask.any():

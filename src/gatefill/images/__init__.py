@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gatefill.images.mask import read_mask
+from gatefill.images.mask import read_mask, read_plane
 from gatefill.images.mask_check import mask_warnings
 from gatefill.images.meta import Meta
 from gatefill.images.photo import Photo
@@ -21,5 +21,6 @@ __all__ = [
     "mask_warnings",
     "read_mask",
     "read_photo",
+    "read_plane",
     "write_atomically",
 ]

@@ -40,16 +40,11 @@ def read_mask(
     """
     if grow < 0:
         raise ImageError(f"expected to grow the mask by 0 pixels or more, got {grow}")
-    if source is None:
-        hole = _from_own_alpha(photo)
-    else:
-        label = label_of(source, "mask")
-        (colour, alpha), meta = read_planes(source, label, max_pixels)
-        hole = _drawn(colour, alpha, lossy=meta.format in _LOSSY, label=label)
+    hole = _from_own_alpha(photo) if source is None else _read(source, "mask", max_pixels)
     if invert:
         hole = ~hole
     if hole.shape != photo.size:
-        hole = _resized(hole, photo, resize)
+        hole = _resized(hole, photo, resize, "mask")
     if grow and hole.any():
         hole = _grown(hole, grow)
     if hole.all():
@@ -58,6 +53,29 @@ def read_mask(
             + ("" if invert or grow else " (--invert-mask if black marks the hole)")
         )
     return hole
+
+
+def read_plane(
+    source: Source,
+    photo: Photo,
+    name: str,
+    *,
+    resize: bool = False,
+    max_pixels: int = DEFAULT_MAX_PIXELS,
+) -> NDArray[np.bool_]:
+    """What is white in a drawing of the photo's size, such as a sketch, as bool ``HW``.
+
+    name: what messages call it. It is read like a mask, but may cover everything.
+    Raises as `read_mask` does.
+    """
+    drawn = _read(source, name, max_pixels)
+    return drawn if drawn.shape == photo.size else _resized(drawn, photo, resize, name)
+
+
+def _read(source: Source, name: str, max_pixels: int) -> NDArray[np.bool_]:
+    label = label_of(source, name)
+    (colour, alpha), meta = read_planes(source, label, max_pixels)
+    return _drawn(colour, alpha, lossy=meta.format in _LOSSY, label=label)
 
 
 def _from_own_alpha(photo: Photo) -> NDArray[np.bool_]:
@@ -121,11 +139,11 @@ def _top(plane: NDArray[Any]) -> int:
     return 255 if plane.max() <= 255 else 65535
 
 
-def _resized(hole: NDArray[np.bool_], photo: Photo, allowed: bool) -> NDArray[np.bool_]:
+def _resized(hole: NDArray[np.bool_], photo: Photo, allowed: bool, name: str) -> NDArray[np.bool_]:
     if not allowed:
         raise ImageError(
-            f"the mask is {hole.shape[1]} x {hole.shape[0]} and the photo "
-            f"{photo.width} x {photo.height}: make them the same size, or stretch the mask "
+            f"the {name} is {hole.shape[1]} x {hole.shape[0]} and the photo "
+            f"{photo.width} x {photo.height}: make them the same size, or stretch the {name} "
             "with --resize-mask (resize_mask=True)"
         )
     # Each pixel takes the mask's pixel under its own centre.

@@ -32,14 +32,14 @@ def partial_convolution(
         raise ValueError(f"expected a mask of 1 or {channels} channels, got {known.shape[1]}")
     with torch.no_grad():
         # One plane of counts stands for all output channels; a B1HW mask counts C times.
-        ones = weight.new_ones(1, known.shape[1], kernel, kernel)
+        # At least float32: half precision cannot count to the hundreds.
+        exact = torch.promote_types(weight.dtype, torch.float32)
+        ones = known.new_ones(1, known.shape[1], kernel, kernel, dtype=exact)
         zeros: Padding = "symmetric" if padding == "reflect" else padding
-        count = convolve(
-            known.to(weight.dtype), ones, stride=stride, dilation=dilation, padding=zeros
-        )
+        count = convolve(known.to(exact), ones, stride=stride, dilation=dilation, padding=zeros)
         seen = (count > 0).to(weight.dtype)
         window = kernel * kernel * known.shape[1]
-        scale = window / count.clamp_min(1.0) * seen
+        scale = (window / count.clamp_min(1.0)).to(weight.dtype) * seen
     x = convolve(x * known, weight, stride=stride, dilation=dilation, padding=padding)
     features = x * scale
     if bias is not None:

@@ -7,13 +7,13 @@ from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from gatefill.layers.contextual_attention import Attended, ContextualAttention
 from gatefill.layers.gated import Activation, ConvKind, Convolution
 from gatefill.layers.padding import Padding, Resizing, resize_nearest
 from gatefill.methods.infos import METHODS
 from gatefill.methods.network import TOP, Frames, NetworkMethod, untrained
+from gatefill.methods.window import Window, around, everywhere
 
 
 @dataclass(frozen=True)
@@ -133,12 +133,16 @@ class DeepFillV2Network(nn.Module):
         near_hole: compute only what the holes' pixels depend on. They come out the same; far from
         the holes, the frames show the image and attention is 0.
         """
+        height, width = image.shape[-2:]
+        if height % self.multiple or width % self.multiple:
+            raise ValueError(f"expected sides that are multiples of 8, got {height} x {width}")
+
         # inputs
         ones = torch.ones_like(mask)
         masked = image * (1.0 - mask)
         carries_mask = self.config.kind == "partial"
         drawing = [self._drawing(sketch, mask)] if self.config.guided else []
-        window = _around(mask) if near_hole else _everywhere(mask)
+        window = around(mask) if near_hole else everywhere(mask)
 
         # coarse network
         x = torch.cat([masked, *drawing, ones, mask], dim=1)
@@ -182,7 +186,7 @@ class DeepFillV2Network(nn.Module):
             channels = width
 
     def _run(
-        self, rows: list[LayerRow], x: Tensor, known: Tensor | None, window: _Window | None = None
+        self, rows: list[LayerRow], x: Tensor, known: Tensor | None, window: Window | None = None
     ) -> tuple[Tensor, Tensor | None]:
         """The layers of a branch one after the other, on a window of quarter-size maps if given.
 
@@ -209,63 +213,6 @@ class DeepFillV2Network(nn.Module):
             # As the original: two steps keep other pixels than one.
             mask = resize_nearest(mask, height // 4, width // 4, self.config.resizing)
         return resize_nearest(mask, height // 8, width // 8, self.config.resizing)
-
-
-@dataclass(frozen=True)
-class _Window:
-    """A box of the frame, in cells of 8x8 pixels."""
-
-    top: int
-    bottom: int
-    left: int
-    right: int
-
-    def slices(self, pixels: int) -> tuple[slice, slice]:
-        """Rows and columns on a map whose places are `pixels` pixels wide."""
-        scale = 8 // pixels
-        return (
-            slice(scale * self.top, scale * self.bottom),
-            slice(scale * self.left, scale * self.right),
-        )
-
-    def cut(self, x: Tensor, pixels: int) -> Tensor:
-        """The window's part of a map."""
-        rows, columns = self.slices(pixels)
-        return x[:, :, rows, columns]
-
-    def paste(self, part: Tensor, frame: Tensor) -> Tensor:
-        """`part` in the window, `frame` around it."""
-        if part.shape == frame.shape:
-            return part
-        frame = frame.clone()
-        rows, columns = self.slices(1)
-        frame[:, :, rows, columns] = part
-        return frame
-
-
-def _everywhere(mask: Tensor) -> _Window:
-    return _Window(0, mask.shape[-2] // 8, 0, mask.shape[-1] // 8)
-
-
-def _around(mask: Tensor) -> _Window:
-    """The cells around all holes of a batch on which the holes' pixels depend after attention.
-
-    From a pixel back, the decoder's seven layers and the two before them reach 3 pixels, 2 at half
-    size and 4 at a quarter, which is 24 pixels or 3 cells; the cut's own border spoils no more
-    than that.
-    """
-    reach = 4
-    height, width = mask.shape[-2] // 8, mask.shape[-1] // 8
-    cells = functional.max_pool2d(mask, 8).amax(dim=(0, 1)) > 0
-    rows, columns = (cells.any(dim=side).nonzero() for side in (1, 0))
-    if not len(rows):
-        return _Window(0, min(1, height), 0, min(1, width))
-    return _Window(
-        max(int(rows[0]) - reach, 0),
-        min(int(rows[-1]) + 1 + reach, height),
-        max(int(columns[0]) - reach, 0),
-        min(int(columns[-1]) + 1 + reach, width),
-    )
 
 
 class DeepFillV2(NetworkMethod):

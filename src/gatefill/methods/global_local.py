@@ -135,16 +135,20 @@ def finish(filled: Image, image: Image, mask: Mask) -> Image:
     radius 1) fills the hole from the photo, then Poisson blending lays the gradients of `filled`
     over it. Both come from OpenCV and work on 8 bits. Returns the whole frame in [0, 1].
     """
-    # A rim of known pixels, since blending shifts a hole that touches the frame's border.
+    # Blending shifts a hole that touches the frame's border, so a rim is added around the frame.
     rim = 2
-    hole = np.pad(mask, rim).astype(np.uint8) * 255
     photo, patch = (
         np.pad(_bytes(frame), ((rim, rim), (rim, rim), (0, 0)), mode="edge")
         for frame in (image, filled)
     )
-    result = cv2.inpaint(photo, hole, 1, cv2.INPAINT_TELEA)
+    # Beside a hole the rim is as unknown as the hole; fast marching continues into it.
+    unknown = np.pad(mask, rim, mode="edge").astype(np.uint8) * 255
+    # At the frame's edge it reads pixels that it should not, so the hole shows the fill.
+    result = np.where(unknown[..., None] > 0, patch, photo)
+    result = cv2.inpaint(result, unknown, 1, cv2.INPAINT_TELEA)
 
     # The blend starts one pixel inside the hole, and fails on holes that have no such pixel.
+    hole = np.pad(mask, rim).astype(np.uint8) * 255
     if cv2.erode(hole, np.ones((3, 3), np.uint8)).any():
         left, top, width, height = cv2.boundingRect(hole)
         centre = (left + width // 2, top + height // 2)

@@ -1,0 +1,184 @@
+"""PatchMatch beside PyPatchMatch 2.2.0 and OpenCV's Telea: speed, memory and error, in one run.
+
+    python benchmarks/patchmatch.py [--photos DIR] [--cutouts DIR] [--count N] [--grid FILE]
+
+Every photo is brought to 680x512 (cut to shape, then resized) and gets four holes: brush strokes,
+a box, thick strokes, and an object that is pasted, masked and removed again, where the original
+photo is the truth. All three fill the same holes in turn. Ratios of seconds are taken case by
+case, so that a change of the machine's speed does not count.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from skimage.metrics import structural_similarity
+
+import gatefill
+from gatefill.images import read_photo
+from gatefill.masks import MASKS, place_cutout
+
+HEIGHT, WIDTH = 512, 680
+KINDS = ("brush", "box", "thick", "object")
+Pixels = NDArray[np.uint8]
+Case = tuple[str, Pixels, Pixels, NDArray[np.bool_]]  # kind, truth, photo, mask
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--photos", type=Path, default=Path("examples/photos"))
+    parser.add_argument("--cutouts", type=Path, help="cut-outs with alpha; default: drawn shapes")
+    parser.add_argument("--count", type=int, default=40, help="how many photos at most")
+    parser.add_argument("--grid", type=Path, help="write a picture of some fills, side by side")
+    options = parser.parse_args()
+
+    # PyPatchMatch's module has this script's name, and the script's folder comes first
+    sys.path = [
+        path for path in sys.path if Path(path).resolve() != Path(__file__).resolve().parent
+    ]
+    patch_match = importlib.import_module("patchmatch.patch_match")
+
+    inpaint = gatefill.load("patchmatch")
+    fillers: dict[str, Callable[[Pixels, NDArray[np.bool_]], Pixels]] = {
+        "gatefill": lambda photo, mask: np.asarray(inpaint(photo, mask)),
+        "PyPatchMatch": lambda photo, mask: patch_match.inpaint(
+            photo, mask.astype(np.uint8), patch_size=3
+        ),
+        "Telea": lambda photo, mask: np.asarray(
+            cv2.inpaint(photo, mask.astype(np.uint8), 3, cv2.INPAINT_TELEA), np.uint8
+        ),
+    }
+    rows: dict[tuple[str, str], list[list[float]]] = {}
+    shown: list[Pixels] = []
+    for number, (kind, truth, photo, mask) in enumerate(cases(options)):
+        blank = np.where(mask[..., None], np.uint8(0), photo)
+        if number == 0:
+            fillers["gatefill"](blank, mask)  # compiles its kernels, once on a machine
+        fills = []
+        for name, fill in fillers.items():
+            started = time.perf_counter()
+            filled = np.where(mask[..., None], fill(blank, mask), photo)
+            seconds = time.perf_counter() - started
+            rows.setdefault((kind, name), []).append([seconds, *errors(truth, filled, mask)])
+            fills.append(filled)
+        if number % 17 == 0:  # a rule, so that nobody chooses
+            marked = np.where(mask[..., None], np.uint8(255), photo)
+            shown.append(np.hstack([marked, *fills[:2], truth]))
+        print(f"\r{number + 1} fills", end="", file=sys.stderr, flush=True)
+    print(file=sys.stderr)
+    if not rows:
+        sys.exit(f"expected photos in {options.photos}, got none that can be used")
+    table(rows)
+    large()
+    if options.grid is not None:
+        sheet = np.vstack(shown[:10])
+        small = cv2.resize(sheet, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+        cv2.imwrite(
+            str(options.grid),
+            np.asarray(small)[..., ::-1],
+        )
+
+
+def cases(options: argparse.Namespace):  # type: ignore[no-untyped-def]
+    """Yield the cases photo by photo; the masks depend on the photo's place in the list only."""
+    paths = sorted(path for path in options.photos.glob("*.jpg") if "filled" not in path.name)
+    sizes = {path: read_photo(path).size for path in paths}
+    paths = [path for path in paths if min(sizes[path]) >= 340]
+    paths = paths[:: max(len(paths) // options.count, 1)][: options.count]
+    cutouts = sorted(options.cutouts.glob("*.png")) if options.cutouts else []
+    for number, path in enumerate(paths):
+        truth = to_shape(np.round(read_photo(path).rgb() * 255).astype(np.uint8))
+        for kind in KINDS:
+            chance = np.random.default_rng([number, KINDS.index(kind)])
+            if kind == "object":
+                rgba = blob(chance)
+                if cutouts:
+                    read = cv2.imread(str(cutouts[number % len(cutouts)]), cv2.IMREAD_UNCHANGED)
+                    if read is None or read.ndim != 3 or read.shape[2] != 4:
+                        continue
+                    rgba = np.asarray(read, np.uint8)[..., [2, 1, 0, 3]]
+                placed = place_cutout(rgba, HEIGHT, WIDTH, chance)
+                mask = cv2.dilate(placed.mask.view(np.uint8), np.ones((5, 5))).view(np.bool_)
+                yield kind, truth, placed.onto(truth), mask
+            else:
+                name = "lama_thick" if kind == "thick" else kind
+                yield kind, truth, truth, MASKS[name](HEIGHT, WIDTH, chance)
+
+
+def blob(chance: np.random.Generator) -> Pixels:
+    """A thing to be removed, of some ellipses: ``HW4``, of which only the shape matters."""
+    shape = np.zeros((200, 200), np.uint8)
+    for _ in range(5):
+        centre, axes = chance.integers(60, 140, 2).tolist(), chance.integers(20, 60, 2).tolist()
+        cv2.ellipse(shape, centre, axes, float(chance.uniform(0, 180)), 0, 360, 255, -1)
+    return np.dstack([np.full((200, 200, 3), 128, np.uint8), shape])
+
+
+def to_shape(photo: Pixels) -> Pixels:
+    """The middle of the photo in the shape of the frame, resized to it."""
+    height, width = photo.shape[:2]
+    scale = min(height / HEIGHT, width / WIDTH)
+    rows, columns = int(HEIGHT * scale), int(WIDTH * scale)
+    top, left = (height - rows) // 2, (width - columns) // 2
+    part = photo[top : top + rows, left : left + columns]
+    return np.asarray(cv2.resize(part, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def errors(truth: Pixels, filled: Pixels, mask: NDArray[np.bool_]) -> tuple[float, float, float]:
+    """Mean absolute error in the hole in percent, PSNR in dB and SSIM of the whole frame."""
+    apart = truth.astype(np.float64) - filled
+    psnr = 10 * np.log10(255**2 / max(float((apart**2).mean()), 1e-4))
+    similar = float(structural_similarity(truth, filled, channel_axis=2))  # type: ignore[no-untyped-call]
+    return float(np.abs(apart[mask]).mean() / 2.55), psnr, similar
+
+
+def table(rows: dict[tuple[str, str], list[list[float]]]) -> None:
+    """Print the means, and the medians of the seconds."""
+    print("| hole | method | hole L1 % | PSNR dB | SSIM | seconds, median | times PyPatchMatch |")
+    print("|---|---|---|---|---|---|---|")
+    ratios = []
+    for (kind, name), values in rows.items():
+        measured = np.array(values)
+        seconds = measured[:, 0]
+        ratio = np.array(rows[kind, "PyPatchMatch"])[:, 0] / seconds
+        if name == "gatefill":
+            ratios += ratio.tolist()
+        _, l1, psnr, ssim = measured.mean(axis=0)
+        print(
+            f"| {kind} | {name} | {l1:.2f} | {psnr:.2f} | {ssim:.4f} "
+            f"| {np.median(seconds):.3f} | {np.median(ratio):.1f} |"
+        )
+    print(f"\nfaster than PyPatchMatch by (median of {len(ratios)} cases): {np.median(ratios):.1f}")
+
+
+def large() -> None:
+    """A 12-megapixel photo with a 400x400 hole, in a process of its own."""
+    photo = np.asarray(cv2.imread("examples/marsh.jpg"), np.uint8)
+    whole = np.tile(np.hstack([photo, photo[:, ::-1]]), (9, 3, 1))[:3000, :4000]
+    mask = np.zeros(whole.shape[:2], np.uint8)
+    mask[1300:1700, 1800:2200] = 255
+    with tempfile.TemporaryDirectory() as folder:
+        files = [str(Path(folder) / name) for name in ("photo.jpg", "mask.png", "out.jpg")]
+        cv2.imwrite(files[0], whole)
+        cv2.imwrite(files[1], mask)
+        started = time.perf_counter()
+        command = [sys.executable, "-m", "gatefill", "inpaint", *files[:2], "-o", files[2]]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        seconds = time.perf_counter() - started
+    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1e6
+    print(f"12 megapixels, 400x400 hole, whole command: {seconds:.1f} s, {peak:.2f} GB")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,200 @@
+"""Search and vote at one level of PatchMatch's pyramid: what patchmatch.py runs coarse to fine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from gatefill.methods import patch_kernels as kernels
+from gatefill.methods import pyramid
+from gatefill.methods.base import Image, Mask
+
+Planes = NDArray[np.uint8]
+DOUBT = 30.0  # of detail whose match differs in smooth colour: half of it counts at 0.18
+UNKNOWN_COST = 255 * 255  # what each unusable pixel of a source patch costs: a last resort
+FINE_RADIUS = 32  # of the random search at full resolution: the coarser levels have looked further
+
+
+@dataclass(frozen=True)
+class PatchMatchConfig:
+    """How PatchMatch fills.
+
+    patch_size: side of the compared patches, odd pixels; larger ones keep larger structures.
+    levels: how many times the photo is halved at most. rounds: searches and votes at full
+    resolution; each coarser level does two more. passes: search passes a round.
+    texture: weight of texture against colour. guide: weight of a guide image or sketch.
+    sharpness: how much more the better matches count in a vote. finish: even out the colour step
+    that is left at the hole's rim. seed: another number, another fill.
+    """
+
+    patch_size: int = 9
+    levels: int = 8
+    rounds: int = 1
+    passes: int = 2
+    texture: float = 1.0
+    guide: float = 1.0
+    sharpness: float = 1.0
+    finish: bool = True
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.patch_size % 2 == 0 or not 3 <= self.patch_size <= 31:
+            raise ValueError(f"expected patch_size to be odd and in 3..31, got {self.patch_size}")
+        for name, least in (("levels", 0), ("rounds", 1), ("passes", 1), ("seed", 0)):
+            if getattr(self, name) < least:
+                raise ValueError(f"expected {name} >= {least}, got {getattr(self, name)}")
+        for name in ("texture", "guide", "sharpness"):
+            if not 0 <= getattr(self, name) <= 100:
+                raise ValueError(f"expected {name} in 0..100, got {getattr(self, name)}")
+
+
+@dataclass(frozen=True)
+class Level:
+    """The photo at one resolution."""
+
+    image: Image  # HW3, 0 where not usable
+    usable: Mask  # material may be taken from here
+    hole: Mask  # to be voted for
+    features: Planes  # HWC: colour (of known pixels), texture, guide
+    start: Image | None  # HW3, the initial guess if there is one
+
+
+class Solver:
+    """Search and vote at one level, on its own estimate of the photo."""
+
+    def __init__(
+        self, config: PatchMatchConfig, level: Level, number: int, coarse: Image | None
+    ) -> None:
+        self.config, self.level, self.number = config, level, number
+        shape = height, width = level.hole.shape
+        if coarse is not None:
+            begin = pyramid.enlarge(coarse, height, width)
+        elif level.start is not None:
+            begin = level.start
+        else:
+            begin = pyramid.pull_push(level.image, level.usable)
+        keep = ~level.hole if number == 0 else level.usable
+        self.estimate = np.where(keep[..., None], level.image, begin).astype(np.float32)
+        self.copied_y, self.copied_x = np.full(shape, -1, np.int32), np.full(shape, -1, np.int32)
+        self.active = bool(level.hole.any() and level.usable.any())
+        if not self.active:
+            return
+        side, radius = config.patch_size, config.patch_size // 2
+        self.planes = level.features.copy()
+        self.hole_y, self.hole_x = (axis.astype(np.int32) for axis in np.nonzero(level.hole))
+        smooth = pyramid.smoothed(level.image, level.usable)
+        self.material = kernels.Material(level.image, smooth, level.usable)
+        square = np.ones((side, side), np.uint8)
+        self.targets = cv2.dilate(level.hole.view(np.uint8), square).view(np.bool_)
+        self.ys, self.xs, self.block_start = _blocks(self.targets)
+        unusable = np.pad(~level.usable, radius, constant_values=True).astype(np.float32)
+        missing = cv2.boxFilter(unusable, -1, (side, side), normalize=False)
+        missing = missing[radius : radius + height, radius : radius + width]
+        self.penalty = (np.round(missing) * UNKNOWN_COST).astype(np.int32)
+        self.patches = self._patches()
+
+    def start(self, coarse: kernels.Field | None) -> kernels.Field:
+        """A field of random matches or, better, of the coarser level's."""
+        height, width = self.targets.shape
+        field = kernels.Field(*(np.zeros((height, width), np.int32) for _ in range(3)))
+        field.cost[:] = kernels.NEVER
+        best = np.nonzero(self.penalty == self.penalty.min())
+        source_y, source_x = (axis.astype(np.int32) for axis in best)
+        tries = 8 if coarse is None else 1
+        seed = self.config.seed * 64 + self.number
+        kernels.scatter(self.patches, field, source_y, source_x, tries, seed)
+        if coarse is None:
+            return field
+        cy = np.minimum(self.ys // 2, coarse.cost.shape[0] - 1)
+        cx = np.minimum(self.xs // 2, coarse.cost.shape[1] - 1)
+        matched = coarse.cost[cy, cx] < kernels.NEVER
+        ys, xs, cy, cx = self.ys[matched], self.xs[matched], cy[matched], cx[matched]
+        field.y[ys, xs] = np.minimum(2 * coarse.y[cy, cx] + ys % 2, height - 1)
+        field.x[ys, xs] = np.minimum(2 * coarse.x[cy, cx] + xs % 2, width - 1)
+        kernels.measure(self.patches, field)
+        self.vote(field)  # the coarser level's matches, seen at this resolution
+        return field
+
+    def search(self, field: kernels.Field, turn: int) -> None:
+        """Improve the matches."""
+        for number in range(self.config.passes):
+            kernels.sweep(
+                self.patches,
+                field,
+                field.y.copy(),
+                field.x.copy(),
+                self.targets,
+                self.block_start,
+                number % 2 == 0,
+                FINE_RADIUS if self.number == 0 else max(self.targets.shape),
+                ((self.config.seed * 64 + self.number) * 64 + turn) * 64 + number,
+            )
+        if turn == 0:
+            kernels.try_offsets(self.patches, field, *self._shared_offsets(field))
+
+    def vote(self, field: kernels.Field) -> None:
+        """Let the matches say what the hole holds, and measure them against it."""
+        self._vote(field, self.hole_y, self.hole_x, self.estimate)
+        self.patches = self._patches()
+        kernels.measure(self.patches, field)
+
+    def rim_step(self, field: kernels.Field) -> tuple[Image, Mask]:
+        """What the matches propose for the known pixels around the hole differs by how much?
+
+        Returns ``HW3`` known minus proposed colour, and where it was measured.
+        """
+        hole = self.level.hole
+        rim = cv2.dilate(hole.view(np.uint8), np.ones((5, 5), np.uint8)).view(np.bool_) & ~hole
+        ys, xs = (axis.astype(np.int32) for axis in np.nonzero(rim))
+        proposed = self.level.image.copy()
+        self._vote(field, ys, xs, proposed)
+        return self.level.image - proposed, rim
+
+    def _vote(
+        self, field: kernels.Field, ys: NDArray[np.int32], xs: NDArray[np.int32], out: Image
+    ) -> None:
+        side = self.config.patch_size
+        least = cv2.erode(field.cost.astype(np.float32), np.ones((side, side), np.uint8))
+        kernels.vote(
+            self.material, field, self.targets, least, ys, xs, side,
+            np.float32(self.config.sharpness), np.float32(6.5 * side**2), np.float32(DOUBT),
+            out, self.copied_y, self.copied_x,
+        )  # fmt: skip
+
+    def _patches(self) -> kernels.Patches:
+        """The patches of the present estimate."""
+        ys, xs, side = self.hole_y, self.hole_x, self.config.patch_size
+        self.planes[ys, xs, :3] = self.estimate[ys, xs] * 255 + 0.5
+        around = (side // 2,) * 4
+        padded: Planes = np.asarray(
+            cv2.copyMakeBorder(self.planes, *around, cv2.BORDER_REFLECT_101), np.uint8
+        )
+        _, width, channels = padded.shape
+        shape = (width * channels, channels, side)
+        return kernels.Patches(padded.reshape(-1), shape, self.ys, self.xs, self.penalty)
+
+    def _shared_offsets(self, field: kernels.Field) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """The 16 offsets that most of the better half of the matches have."""
+        height, width = self.targets.shape
+        cost = field.cost[self.ys, self.xs]
+        good = cost <= np.median(cost)
+        ys, xs = self.ys[good], self.xs[good]
+        code = (field.y[ys, xs] - ys + height).astype(np.int64) * (2 * width + 1)
+        code += field.x[ys, xs] - xs + width
+        offsets, count = np.unique(code, return_counts=True)
+        offsets = offsets[np.argsort(-count, kind="stable")[:16]]
+        down, right = np.divmod(offsets, 2 * width + 1)
+        return (down - height).astype(np.int32), (right - width).astype(np.int32)
+
+
+def _blocks(targets: Mask) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int64]]:
+    """The targets block by block, in scan order inside each, and where each block starts."""
+    ys, xs = np.nonzero(targets)
+    block = ys // kernels.BLOCK * (targets.shape[1] // kernels.BLOCK + 1) + xs // kernels.BLOCK
+    order = np.argsort(block, kind="stable")
+    block = block[order]
+    starts = np.flatnonzero(np.r_[True, block[1:] != block[:-1], True])
+    return ys[order].astype(np.int32), xs[order].astype(np.int32), starts

@@ -1,0 +1,216 @@
+"""PatchMatch: fills a hole with patches of the same photo; needs no weights.
+
+Multi-scale patch optimisation (Wexler et al., PAMI 2007) with the randomised search of Barnes et
+al. (SIGGRAPH 2009) and the texture features of Newson et al. (IPOL 2017). At every level of a
+pyramid two steps alternate: find for each patch that touches the hole its most similar patch of
+known pixels; let the matches vote for the hole's pixels. Only patches that touch the hole are
+matched, so the cost follows the hole.
+
+What differs from the papers, and why (measured, see docs/patchmatch.md):
+- Holes shrink from level to level, since a coarse pixel is known as soon as one pixel below it is.
+  A thin hole is gone at the coarser levels: its surroundings give colour and structure.
+- Coarse pixels that mix known and unknown are voted anew together with the hole.
+- Votes average smooth parts only; detail comes from the single best match.
+- Offsets that many matches share are offered to all: repeated structure is found everywhere.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from gatefill.geometry import bounding_box
+from gatefill.methods import patch_kernels as kernels
+from gatefill.methods import pyramid
+from gatefill.methods.base import Attention, Fill, Image, Mask, MethodInfo, Progress, check_frame
+from gatefill.methods.infos import METHODS
+from gatefill.methods.patch_solver import Level, PatchMatchConfig, Planes, Solver
+
+__all__ = ["PatchMatch", "PatchMatchConfig"]
+
+log = logging.getLogger(__name__)
+
+# numba's plainest threading layer must not be entered by two threads at once; nothing is lost by
+# waiting, as each fill uses all cores.
+_lock = threading.Lock()
+LARGEST_STEP = 0.06  # of colour at the rim; what is more is another material, not another light
+
+
+class PatchMatch:
+    """The method behind the interface; holds its config only, so it can be shared by threads."""
+
+    def __init__(self, config: PatchMatchConfig | None = None) -> None:
+        self.config = PatchMatchConfig() if config is None else config
+
+    @property
+    def info(self) -> MethodInfo:
+        return METHODS["patchmatch"]
+
+    def fill(
+        self,
+        image: Image,
+        mask: Mask,
+        sketch: Mask | None = None,
+        progress: Progress | None = None,
+        *,
+        search: Mask | None = None,
+        guess: Image | None = None,
+        guide: Image | None = None,
+    ) -> Fill:
+        """Fill the hole; see `Method.fill` for image, mask, sketch, progress.
+
+        search: ``HW`` bool, True = material may be taken from here (default: everywhere known).
+        guess: ``HW3`` in [0, 1], what the hole may look like: where the optimisation starts.
+        guide: ``HWC`` float32 in [0, 1], further channels that matching patches should agree in,
+        given inside and outside the hole. The attention says for each hole pixel which pixel it
+        took its detail from. Raises ValueError where sizes differ or `search` leaves nothing.
+        """
+        check_frame(image, mask, sketch)
+        for name, plane in (("search", search), ("guess", guess), ("guide", guide)):
+            if plane is not None and plane.shape[:2] != mask.shape:
+                raise ValueError(f"expected a {name} of size {mask.shape}, got {plane.shape[:2]}")
+        region = np.ones_like(mask) if search is None else search
+        if not (region & ~mask).any():
+            raise ValueError("expected a search region with known pixels, got none")
+        guides = [] if guide is None else [guide]
+        if sketch is not None:
+            guides.append(_edge_guide(image, mask, sketch))
+        with _lock, _patient_threads():
+            _tell_of_compiling()
+            levels = _build_levels(self.config, image, mask, region, guess, guides)
+            filled, rim, copied_y, copied_x = _optimise(self.config, levels, progress)
+        if self.config.finish:
+            filled = _even_rim(filled, *rim, mask)
+        ys, xs = np.nonzero(mask & (copied_y >= 0))
+        source = np.stack([copied_y[ys, xs], copied_x[ys, xs]], axis=1)[:, None]
+        attention = Attention(
+            target=np.stack([ys, xs], axis=1).astype(np.int32),
+            source=source.astype(np.int32),
+            weight=np.ones((ys.size, 1), np.float32),
+            stride=1,
+        )
+        return Fill(image=filled, attention=attention)
+
+
+@contextmanager
+def _patient_threads() -> Iterator[None]:
+    """Let GNU OpenMP's threads sleep while they wait, unless the user says otherwise.
+
+    They spin by default, which makes a fill several times slower when other programs are busy. The
+    library reads the variable once, when numba starts its threads; torch has a copy of its own.
+    """
+    name = "OMP_WAIT_POLICY"
+    if kernels.vote.signatures or name in os.environ:  # started already, or the user's choice
+        yield
+        return
+    os.environ[name] = "PASSIVE"
+    try:
+        yield
+    finally:
+        os.environ.pop(name, None)
+
+
+def _tell_of_compiling() -> None:
+    """Say once that the kernels are compiled now; later runs take them from numba's cache."""
+    path = kernels.vote.stats.cache_path
+    if not kernels.vote.signatures and not any(Path(path or ".").glob("patch_kernels.vote-*.nbi")):
+        log.info("compiling the PatchMatch kernels, once on this machine (about half a minute)")
+
+
+def _edge_guide(image: Image, mask: Mask, sketch: Mask) -> Image:
+    """``HW1``: the photo's own edges outside the hole, the sketch's inside, blurred a little."""
+    grey = (pyramid.pull_push(image, ~mask).mean(axis=2) * 255).astype(np.uint8)
+    edges = np.where(mask, sketch, cv2.Canny(grey, 60, 150) > 0).astype(np.float32)
+    blurred = cv2.GaussianBlur(edges, (0, 0), 1.5)
+    return np.asarray(np.minimum(blurred * 3, 1))[..., None]
+
+
+def _build_levels(
+    config: PatchMatchConfig,
+    image: Image,
+    mask: Mask,
+    region: Mask,
+    guess: Image | None,
+    guides: list[Image],
+) -> list[Level]:
+    """The pyramid, finest first, halved until the hole has shrunk to nothing."""
+    known, share = ~mask, (~mask).astype(np.float32)
+    texture = pyramid.texture_energy(image, known) if config.texture else None
+    guide = np.concatenate(guides, axis=2).astype(np.float32) if guides else None
+    image = np.where(known[..., None], image, np.float32(0))
+    levels: list[Level] = []
+    while True:
+        height, width = known.shape
+        planes = [image]
+        if texture is not None:
+            texture = pyramid.shrink(texture, height, width) if levels else texture
+            planes.append(config.texture * texture[..., None])
+        if guide is not None:
+            guide = pyramid.shrink(guide, height, width).reshape(height, width, -1)
+            planes.append(config.guide**0.5 * guide)
+        if guess is not None and levels:
+            guess = pyramid.shrink(guess, height, width)
+        # mixed pixels are voted for like the hole, but may serve as material
+        hole = mask if not levels else share < 0.95
+        levels.append(Level(image, region & known, hole, _to_bytes(planes), guess))
+        if known.all() or min(height, width) < 48 or len(levels) > config.levels:
+            return levels
+        image, known, share = pyramid.halve(image, known)
+        region = pyramid.shrink(region.astype(np.float32), *known.shape) > 0.25
+
+
+def _to_bytes(planes: list[Image]) -> Planes:
+    stack = np.concatenate(planes, axis=2)
+    return np.ascontiguousarray(np.clip(stack * 255 + 0.5, 0, 255).astype(np.uint8))
+
+
+def _optimise(
+    config: PatchMatchConfig, levels: list[Level], progress: Progress | None
+) -> tuple[Image, tuple[Image, Mask], NDArray[np.int32], NDArray[np.int32]]:
+    """Coarse to fine; see `Solver` for what is returned of the finest level."""
+    rounds = [config.rounds + 2 * number for number in range(len(levels))]
+    work = [level.hole.sum() * count for level, count in zip(levels, rounds, strict=True)]
+    total, done = max(float(sum(work)), 1.0), 0.0
+    estimate: Image | None = None
+    field: kernels.Field | None = None
+    for number in reversed(range(len(levels))):
+        level = levels[number]
+        solver = Solver(config, level, number, estimate)
+        if solver.active:
+            field = solver.start(field)
+            for turn in range(rounds[number]):
+                solver.search(field, turn)
+                solver.vote(field)
+                done += work[number] / rounds[number]
+                if progress is not None:
+                    progress(min(done / total, 1.0))
+        estimate = solver.estimate
+    assert field is not None
+    return solver.estimate, solver.rim_step(field), solver.copied_y, solver.copied_x
+
+
+def _even_rim(filled: Image, step: Image, rim: Mask, mask: Mask) -> Image:
+    """Shift the hole's colours by the step that is left at its rim.
+
+    step: ``HW3``, measured where `rim` is, spread smoothly over the hole: a membrane, as in
+    gradient-domain blending (Perez et al., SIGGRAPH 2003), but free of the rim's own texture.
+    """
+    box = bounding_box(rim | mask)
+    if box is None or not rim.any():
+        return filled
+    near = box.slices
+    step = np.clip(step, -LARGEST_STEP, LARGEST_STEP)
+    shift = pyramid.pull_push(step[near], rim[near])
+    evened = filled.copy()
+    evened[near] = np.where(
+        mask[near][..., None], np.clip(filled[near] + shift, 0, 1), filled[near]
+    )
+    return evened

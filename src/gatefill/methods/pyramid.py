@@ -1,0 +1,97 @@
+"""Images with holes at several resolutions: halving, smooth filling, texture.
+
+All functions leave what stands in the hole out of their averages.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from gatefill.methods.base import Image, Mask
+
+_BINOMIAL = np.array([1, 5, 10, 10, 5, 1], np.float32) / 32
+
+
+def halve(image: Image, known: Mask) -> tuple[Image, Mask, NDArray[np.float32]]:
+    """Half the size, rounded up: the known pixels under a 6x6 binomial kernel, averaged.
+
+    image: ``HWC`` with at most 3 channels, known: ``HW``. Returns the image ``hwC``; which of its
+    pixels have any known pixel below them (so holes shrink from level to level, and a thin one
+    soon is gone: its surroundings fill it); and the known share of each pixel's kernel, in [0, 1].
+    """
+    height, width = known.shape
+    weight = known.astype(np.float32)[..., None]
+    sums = _binomial_halves(np.concatenate([image * weight, weight], axis=2))
+    share = sums[..., -1] / np.outer(_kernel_inside(height), _kernel_inside(width))
+    some = share > 0.01
+    coarse = np.where(some[..., None], sums[..., :-1] / np.maximum(sums[..., -1:], 1e-6), 0)
+    return coarse.astype(np.float32), some, share
+
+
+def _kernel_inside(length: int) -> NDArray[np.float32]:
+    """How much of the kernel lies inside the image, for each coarse pixel along one side."""
+    padded = np.zeros(length + 5 + length % 2, np.float32)
+    padded[2 : 2 + length] = 1
+    return np.convolve(padded, _BINOMIAL, "valid")[::2].astype(np.float32)
+
+
+def _binomial_halves(planes: NDArray[np.float32]) -> NDArray[np.float32]:
+    height, width = planes.shape[:2]
+    padded = cv2.copyMakeBorder(
+        planes, 2, 3 + height % 2, 2, 3 + width % 2, cv2.BORDER_CONSTANT, value=(0, 0, 0, 0)
+    )
+    blurred = cv2.sepFilter2D(
+        padded, -1, _BINOMIAL, _BINOMIAL, anchor=(0, 0), borderType=cv2.BORDER_CONSTANT
+    )
+    halves = np.asarray(blurred, np.float32)[: height + height % 2 : 2, : width + width % 2 : 2]
+    return halves.reshape(*halves.shape[:2], -1)  # OpenCV drops a single channel
+
+
+def pull_push(image: Image, known: Mask) -> Image:
+    """`image` with its unknown pixels filled smoothly from a pyramid of the known ones."""
+    if known.all():
+        return image
+    if not known.any():
+        return np.full_like(image, 0.5)
+    coarse, some, _ = halve(image, known)
+    if coarse.shape == image.shape:  # a single unknown pixel
+        return np.full_like(image, 0.5)
+    smooth = enlarge(pull_push(coarse, some), *known.shape).reshape(image.shape)
+    return np.where(known[..., None], image, smooth)
+
+
+def enlarge(image: Image, height: int, width: int) -> Image:
+    """`image` ``hwC`` at another size, bilinear."""
+    return np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR))
+
+
+def shrink(plane: NDArray[np.float32], height: int, width: int) -> NDArray[np.float32]:
+    """`plane` at a smaller size, by area."""
+    return np.asarray(cv2.resize(plane, (width, height), interpolation=cv2.INTER_AREA))
+
+
+def smoothed(image: Image, known: Mask) -> Image:
+    """The mean of the known pixels in each pixel's 3x3 neighbourhood, ``HW3``."""
+    weight = known.astype(np.float32)
+    sums = cv2.boxFilter(image * weight[..., None], -1, (3, 3), borderType=cv2.BORDER_REFLECT)
+    share = cv2.boxFilter(weight, -1, (3, 3), borderType=cv2.BORDER_REFLECT)
+    return np.asarray(sums / np.maximum(share, 1e-6)[..., None])
+
+
+def texture_energy(image: Image, known: Mask) -> NDArray[np.float32]:
+    """How textured each place is: the mean absolute gradient of the grey image around it, ``HW``.
+
+    At coarse levels colour alone cannot tell sharp from blurred material (Newson et al., IPOL
+    2017, section 2.2). Unknown places get the energy of their surroundings.
+    """
+    grey = image @ np.full(3, 1 / 3, np.float32)
+    energy = np.abs(np.diff(grey, axis=0, append=grey[-1:]))
+    energy += np.abs(np.diff(grey, axis=1, append=grey[:, -1:]))
+    inside = cv2.erode(known.astype(np.float32), np.ones((3, 3)))
+    sums = cv2.boxFilter(energy * inside, -1, (5, 5))
+    share = cv2.boxFilter(inside, -1, (5, 5))
+    measured = (share > 1e-3) & known
+    energy = np.where(measured, sums / np.maximum(share, 1e-3), 0).astype(np.float32)
+    return pull_push(energy[..., None], measured)[..., 0]

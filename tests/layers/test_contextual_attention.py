@@ -1,0 +1,155 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gatefill.layers import contextual_attention as module
+from gatefill.layers.contextual_attention import ContextualAttention, contextual_attention
+from gatefill.layers.padding import resize_nearest
+from tests.layers.literal_attention import literal_attention
+from tests.official import arrays, nchw, nhwc
+
+CASES = ["ca_32_fneb", "ca_24x40_batch2", "ca_nomask", "ca_allmasked", "ca_zero_patches"]
+
+
+def random_pair(height, width, batch=1, channels=3, seed=0, dtype=torch.float32):
+    dice = torch.Generator().manual_seed(seed)
+    shape = (batch, channels, 2 * height, 2 * width)
+    f, b = (torch.randn(shape, generator=dice, dtype=dtype) for _ in range(2))
+    hole = (torch.rand(batch, 1, height, width, generator=dice) < 0.08).to(dtype)
+    return f, b, hole
+
+
+@pytest.mark.parametrize("fuse", [True, False])
+@pytest.mark.parametrize("case", CASES)
+def test_it_equals_the_original(case, fuse):
+    run = arrays(case)
+    suffix = "fuse" if fuse else "nofuse"
+    f, b = nchw(run["f"]), nchw(run["b"])
+    h, w = f.shape[2] // 2, f.shape[3] // 2
+    hole = None
+    if "mask" in run:
+        hole = resize_nearest(nchw(run["mask"]), h, w).expand(len(f), -1, -1, -1)
+    found = contextual_attention(f, b, hole, fuse=fuse, top=3)
+    torch.testing.assert_close(found.features, nchw(run[f"y_{suffix}"]), atol=2e-6, rtol=0)
+    assert (nhwc(found.offsets) == run[f"offset_{suffix}"]).all()
+    if case != "ca_allmasked":  # its softmax was written down before the invalid ones were cut
+        wanted = nchw(run[f"softmax_{suffix}"]).topk(3, dim=1).values
+        torch.testing.assert_close(found.weights, wanted, atol=5e-6, rtol=0)
+
+
+@given(st.integers(1, 7), st.integers(1, 7), st.booleans(), st.integers(0, 2**16))
+def test_it_equals_a_literal_transcription_at_any_size(height, width, fuse, seed):
+    f, b, hole = random_pair(height, width, seed=seed)
+    wanted, weights = literal_attention(f, b, hole, fuse)
+    found = contextual_attention(f, b, hole, fuse=fuse, top=2)
+    torch.testing.assert_close(found.features, wanted, atol=2e-5, rtol=1e-4)
+    strongest = weights.topk(min(2, weights.shape[1]), dim=1).values
+    got = found.weights[0].flatten(1).T
+    torch.testing.assert_close(got, strongest, atol=2e-5, rtol=1e-4)
+
+
+def test_gradients_equal_those_of_the_literal_transcription():
+    f, b, hole = random_pair(5, 4, dtype=torch.float64)
+    f, b = (0.3 * x.float() for x in (f, b))
+    pull = torch.randn(f.shape, generator=torch.Generator().manual_seed(5))
+    results = []
+    for attend in (
+        lambda x, y: literal_attention(x, y, hole.float())[0],
+        lambda x, y: contextual_attention(x, y, hole.float()).features,
+    ):
+        leaves = [x.clone().requires_grad_() for x in (f, b)]
+        results.append(torch.autograd.grad((attend(*leaves) * pull).sum(), leaves))
+    for wanted, got in zip(*results, strict=True):
+        torch.testing.assert_close(got, wanted, atol=2e-5, rtol=1e-4)
+
+
+def test_each_sample_of_a_batch_has_its_own_mask():
+    f, b, hole = random_pair(6, 5, batch=2, seed=3)
+    hole[0], hole[1] = 0, 0
+    hole[0, :, :3], hole[1, :, :, 3:] = 1, 1
+    both = contextual_attention(f, b, hole, top=2)
+    for i in (0, 1):
+        one = contextual_attention(f[i : i + 1], b[i : i + 1], hole[i : i + 1], top=2)
+        torch.testing.assert_close(both.features[i : i + 1], one.features, atol=1e-6, rtol=1e-5)
+        assert torch.equal(both.offsets[i : i + 1], one.offsets)
+        assert torch.equal(both.sources[i : i + 1], one.sources)
+    # The second sample may look where the first has its hole, and does.
+    assert (both.sources[1][both.weights[1] > 0] < 15).any()
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3, 7])
+@pytest.mark.parametrize("fuse", [True, False])
+def test_the_size_of_a_block_changes_nothing(monkeypatch, rows, fuse):
+    f, b, hole = random_pair(7, 4, batch=2, seed=1)
+    whole = contextual_attention(f, b, hole, fuse=fuse, top=3)
+    monkeypatch.setattr(module, "_BLOCK", rows * 2 * 4 * 28)
+    blocks = contextual_attention(f, b, hole, fuse=fuse, top=3)
+    for wanted, got in zip(whole, blocks, strict=True):
+        torch.testing.assert_close(got, wanted, atol=1e-6, rtol=1e-5)
+
+
+@given(st.data())
+def test_a_window_gives_the_same_inside_and_zeros_outside(data):
+    top, bottom = sorted(
+        data.draw(st.lists(st.integers(0, 6), min_size=2, max_size=2, unique=True))
+    )
+    left, right = sorted(
+        data.draw(st.lists(st.integers(0, 5), min_size=2, max_size=2, unique=True))
+    )
+    f, b, hole = random_pair(6, 5)
+    whole = contextual_attention(f, b, hole, top=2)
+    window = contextual_attention(
+        f, b, hole, top=2, window=(slice(top, bottom), slice(left, right))
+    )
+    for wanted, got, scale in zip(whole, window, (2, 1, 1, 1), strict=True):
+        inside = torch.zeros(wanted.shape[-2:], dtype=torch.bool)
+        inside[scale * top : scale * bottom, scale * left : scale * right] = True
+        torch.testing.assert_close(got[..., inside], wanted[..., inside], atol=1e-6, rtol=1e-5)
+        assert not got[..., ~inside].any()
+
+
+def test_no_weight_falls_on_patches_that_touch_the_hole():
+    _, b, hole = random_pair(8, 8)
+    hole.zero_()
+    hole[..., 3:5, 3:5] = 1
+    found = contextual_attention(torch.zeros_like(b), b, hole, top=64)
+    rows, columns = found.sources // 8, found.sources % 8
+    touching = (rows >= 2) & (rows <= 5) & (columns >= 2) & (columns <= 5)
+    assert found.weights[touching].max() == 0
+    # They do count in the sum: of 64 equal scores, 48 are left.
+    torch.testing.assert_close(found.weights.sum(dim=1), torch.full((1, 8, 8), 48 / 64))
+
+
+def test_half_precision_comes_back_in_half_precision():
+    f, b, hole = random_pair(6, 6)
+    found = contextual_attention(f.bfloat16(), b.bfloat16(), hole.bfloat16())
+    wanted = contextual_attention(f.bfloat16().float(), b.bfloat16().float(), hole)
+    assert found.features.dtype == torch.bfloat16
+    assert torch.equal(found.features, wanted.features.bfloat16())
+
+
+def test_the_module_attends_to_itself():
+    f, _, hole = random_pair(4, 6)
+    found = ContextualAttention(fuse=False)(f, hole)
+    wanted = contextual_attention(f, f, hole, fuse=False)
+    assert torch.equal(found.features, wanted.features)
+    assert found.sources is None
+
+
+@pytest.mark.parametrize(
+    ("f", "b", "hole"),
+    [
+        ((1, 2, 5, 4), (1, 2, 5, 4), None),
+        ((1, 2, 4, 4), (1, 2, 4, 6), None),
+        ((2, 2, 4, 4), (2, 2, 4, 4), (1, 1, 2, 2)),
+        ((1, 2, 4, 4), (1, 2, 4, 4), (1, 1, 4, 4)),
+    ],
+)
+def test_misfitting_sizes_are_refused(f, b, hole):
+    with pytest.raises(ValueError, match="expected"):
+        contextual_attention(
+            torch.ones(f), torch.ones(b), None if hole is None else torch.ones(hole)
+        )

@@ -1,0 +1,227 @@
+"""PatchMatch continues what surrounds a hole, the same way every time."""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gatefill.methods import composite
+from gatefill.methods.base import Image, Mask
+from gatefill.methods.patchmatch import PatchMatch, PatchMatchConfig
+
+
+def stripes(height: int = 64, width: int = 64) -> Image:
+    """Vertical stripes, 4 of 8 pixels bright."""
+    row = np.where(np.arange(width) % 8 < 4, 0.8, 0.1).astype(np.float32)
+    return np.broadcast_to(row[None, :, None], (height, width, 3)).copy()
+
+
+def tiles(height: int, width: int, side: int = 16, seed: int = 0) -> Image:
+    """A random tile, repeated."""
+    tile = np.random.default_rng(seed).random((side, side, 3), dtype=np.float32)
+    return np.tile(tile, (height // side + 1, width // side + 1, 1))[:height, :width].copy()
+
+
+def hole(height: int, width: int, top: int, left: int, bottom: int, right: int) -> Mask:
+    mask = np.zeros((height, width), bool)
+    mask[top:bottom, left:right] = True
+    return mask
+
+
+def spoiled(image: Image, mask: Mask, value: float = 0.5) -> Image:
+    """The image with something in the hole that must not matter."""
+    return np.where(mask[..., None], np.float32(value), image)
+
+
+def error(image: Image, mask: Mask, **options: float) -> float:
+    method = PatchMatch(PatchMatchConfig(**options))  # type: ignore[arg-type]
+    return float(np.abs(method.fill(spoiled(image, mask), mask).image - image)[mask].mean())
+
+
+@pytest.mark.parametrize(
+    "mask",
+    [
+        hole(64, 64, 20, 20, 40, 44),
+        hole(64, 64, 0, 0, 20, 20),  # in the corner
+        hole(64, 64, 28, 0, 36, 64),  # from border to border
+        hole(64, 64, 5, 5, 15, 20) | hole(64, 64, 40, 30, 60, 45),  # two holes
+    ],
+)
+def test_stripes_go_on(mask: Mask) -> None:
+    assert error(stripes(), mask) < 0.02
+
+
+def test_a_repeated_tile_is_found_again() -> None:
+    mask = hole(96, 112, 30, 40, 62, 76)
+    assert error(tiles(96, 112), mask) < 0.01
+
+
+def test_a_hole_larger_than_what_is_left() -> None:
+    mask = ~hole(64, 64, 0, 0, 64, 24)
+    filled = PatchMatch().fill(spoiled(stripes(), mask), mask).image
+    assert np.abs(filled - stripes())[mask].mean() < 0.2, "material is there for most of it"
+
+
+def test_what_stands_in_the_hole_does_not_matter() -> None:
+    image, mask = tiles(48, 48), hole(48, 48, 12, 12, 30, 34)
+    first = PatchMatch().fill(spoiled(image, mask, 0.0), mask).image
+    second = PatchMatch().fill(spoiled(image, mask, 1.0), mask).image
+    np.testing.assert_array_equal(first, second)
+
+
+def test_the_same_for_any_number_of_threads() -> None:
+    image, mask = tiles(160, 130, 33), hole(160, 130, 30, 20, 120, 100)
+    before = numba.get_num_threads()
+    fills = []
+    try:
+        for threads in sorted({1, numba.config.NUMBA_NUM_THREADS}):
+            numba.set_num_threads(threads)
+            fills += [PatchMatch().fill(image, mask).image for _ in range(2)]
+    finally:
+        numba.set_num_threads(before)
+    for other in fills[1:]:
+        np.testing.assert_array_equal(fills[0], other)
+
+
+def test_another_seed_gives_another_fill() -> None:
+    image = np.random.default_rng(0).random((60, 60, 3), dtype=np.float32)
+    mask = hole(60, 60, 20, 20, 40, 40)
+    fills = [PatchMatch(PatchMatchConfig(seed=seed)).fill(image, mask).image for seed in (1, 1, 2)]
+    np.testing.assert_array_equal(fills[0], fills[1])
+    assert (fills[0] != fills[2]).any()
+
+
+@given(st.data())
+def test_any_size_and_any_mask(data: st.DataObject) -> None:
+    height, width = data.draw(st.integers(1, 24)), data.draw(st.integers(1, 24))
+    chance = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1)))
+    image = chance.random((height, width, 3), dtype=np.float32)
+    mask = chance.random((height, width)) < data.draw(st.floats(0, 1))
+    if mask.all() or not mask.any():
+        if height * width == 1:
+            return
+        mask.flat[0] = not mask.flat[0]
+    fill = PatchMatch(PatchMatchConfig(patch_size=data.draw(st.sampled_from([3, 7, 9])))).fill(
+        image, mask
+    )
+    assert fill.image.dtype == np.float32
+    assert fill.image.shape == image.shape
+    assert np.isfinite(fill.image).all()
+    assert fill.image.min() >= 0
+    assert fill.image.max() <= 1
+    whole = composite(fill.image, image, mask)
+    np.testing.assert_array_equal(whole[~mask], image[~mask])
+    assert fill.attention is not None
+    assert mask[tuple(fill.attention.target.T)].all()
+    assert not mask[tuple(fill.attention.source[:, 0].T)].any()
+
+
+def test_search_says_where_material_may_come_from() -> None:
+    image = np.random.default_rng(0).random((64, 96, 3), dtype=np.float32) * 0.2
+    image[:, 48:] += 0.7  # dark on the left, bright on the right
+    mask = hole(64, 96, 20, 10, 44, 34)
+    search = hole(64, 96, 0, 56, 64, 96)
+    config = PatchMatchConfig(finish=False)
+    fill = PatchMatch(config).fill(image, mask, search=search)
+    assert fill.attention is not None
+    assert search[tuple(fill.attention.source[:, 0].T)].all()
+    assert len(fill.attention.target) == mask.sum()
+    assert fill.image[mask].mean() > 0.6, "it holds the bright material"
+    assert PatchMatch(config).fill(image, mask).image[mask].mean() < 0.2
+
+
+def test_attention_tells_the_copied_pixels() -> None:
+    image, mask = tiles(64, 64), hole(64, 64, 24, 24, 40, 40)
+    attention = PatchMatch().fill(spoiled(image, mask), mask).attention
+    assert attention is not None
+    apart = attention.source[:, 0] - attention.target
+    assert (apart % 16 == 0).all(axis=1).mean() > 0.95, "copied a whole number of tiles away"
+
+
+def test_a_sketch_moves_the_edge() -> None:
+    """Dark above, bright below; the sketch bends the border inside the hole."""
+    chance = np.random.default_rng(0)
+    image = chance.random((96, 96, 3), dtype=np.float32) * 0.1
+    steps = np.clip((np.arange(96) - 30) // 3 * 3, 0, 36) + 24  # the border falls to the right
+    below = np.arange(96)[:, None] > steps[None]
+    image[below] += 0.7
+    mask = hole(96, 96, 14, 34, 76, 66)
+    rows, columns = np.indices((96, 96))
+    sketch = (rows == 26) & (columns < 60) | (columns == 60) & (rows > 26) & (rows < 60)
+    plain = PatchMatch().fill(image, mask).image
+    guided = PatchMatch(PatchMatchConfig(guide=4)).fill(image, mask, sketch).image
+    assert np.abs(plain - guided)[mask].mean() > 0.02
+    wanted = mask & (rows > 30) & (columns < 55)
+    assert guided[wanted].mean() > plain[wanted].mean()
+
+
+def test_a_guide_chooses_the_material() -> None:
+    chance = np.random.default_rng(0)
+    image = chance.random((64, 96, 3), dtype=np.float32) * 0.3
+    image[:, :48] += 0.6
+    mask = hole(64, 96, 20, 36, 44, 60)
+    for bright in (True, False):
+        guide = np.zeros((64, 96, 1), np.float32)
+        guide[:, :48] = 1
+        guide[mask] = float(bright)
+        filled = PatchMatch(PatchMatchConfig(guide=10, finish=False)).fill(image, mask, guide=guide)
+        assert (filled.image[22:42, 38:58].mean() > 0.5) == bright
+
+
+def test_a_guess_is_where_it_starts() -> None:
+    image = np.random.default_rng(3).random((64, 64, 3), dtype=np.float32)
+    mask = hole(64, 64, 16, 16, 48, 48)
+    guess = image.copy()
+    plain = PatchMatch().fill(image, mask).image
+    started = PatchMatch().fill(image, mask, guess=np.roll(guess, 20, axis=1)).image
+    assert (plain != started).any()
+
+
+def test_progress_rises_to_one_and_can_stop_the_work() -> None:
+    image, mask = tiles(64, 64), hole(64, 64, 20, 20, 40, 40)
+    shares: list[float] = []
+    PatchMatch().fill(image, mask, progress=shares.append)
+    assert shares == sorted(shares)
+    assert shares[-1] == pytest.approx(1)
+
+    class StopError(Exception):
+        pass
+
+    def stop(_: float) -> None:
+        raise StopError
+
+    with pytest.raises(StopError):
+        PatchMatch().fill(image, mask, progress=stop)
+    assert np.isfinite(PatchMatch().fill(image, mask).image).all(), "and it works again"
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"patch_size": 4}, "expected patch_size to be odd and in 3..31, got 4"),
+        ({"patch_size": 33}, "got 33"),
+        ({"rounds": 0}, "expected rounds >= 1, got 0"),
+        ({"seed": -1}, "expected seed >= 0, got -1"),
+        ({"guide": -1.0}, "expected guide in 0..100"),
+    ],
+)
+def test_wrong_options_are_named(options: dict[str, int], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        PatchMatchConfig(**options)
+
+
+def test_wrong_arrays_are_named() -> None:
+    image, mask = stripes(), hole(64, 64, 8, 8, 16, 16)
+    with pytest.raises(ValueError, match="expected a mask with a hole, got an empty one"):
+        PatchMatch().fill(image, np.zeros_like(mask))
+    with pytest.raises(ValueError, match="covers the whole image"):
+        PatchMatch().fill(image, np.ones_like(mask))
+    with pytest.raises(ValueError, match=r"expected a search of size \(64, 64\), got \(8, 8\)"):
+        PatchMatch().fill(image, mask, search=np.ones((8, 8), bool))
+    with pytest.raises(ValueError, match="expected a search region with known pixels, got none"):
+        PatchMatch().fill(image, mask, search=mask)
+    with pytest.raises(ValueError, match="expected a float32 image HW3"):
+        PatchMatch().fill(image[..., 0], mask)

@@ -1,0 +1,182 @@
+"""What is shipped, and the habits that hold for every file of the repository."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+
+import gatefill
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "src" / "gatefill"
+MOST_LINES = 400
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+
+
+@pytest.fixture(scope="module")
+def tracked() -> list[Path]:
+    """The files under version control, as far as they are there."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    if listed.returncode != 0:
+        pytest.skip("needs a git repository")
+    paths = [ROOT / name for name in listed.stdout.split("\0") if name]
+    return [path for path in paths if path.is_file()]
+
+
+def _text(path: Path) -> str:
+    """The file's text; nothing for binary files."""
+    data = path.read_bytes()
+    return "" if b"\0" in data else data.decode("utf-8")
+
+
+def test_a_wheel_holds_all_of_the_package(tmp_path: Path) -> None:
+    pytest.importorskip("hatchling")
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation"),
+            *("--quiet", "--wheel-dir", str(tmp_path), str(ROOT)),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    (wheel,) = tmp_path.glob("gatefill-*.whl")
+    held = set(zipfile.ZipFile(wheel).namelist())
+    wanted = {
+        path.relative_to(PACKAGE.parent).as_posix()
+        for path in PACKAGE.rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    assert "gatefill/py.typed" in wanted
+    assert wanted <= held
+    about = f"gatefill-{gatefill.__version__}.dist-info"
+    assert f"{about}/licenses/LICENSE" in held
+    extra = {name for name in held - wanted if not name.startswith(about)}
+    assert not extra, "nothing else may be shipped"
+
+
+def test_the_version_stands_the_same_everywhere() -> None:
+    assert PROJECT["project"]["version"] == gatefill.__version__
+    citation = (ROOT / "CITATION.cff").read_text("utf-8")
+    assert f"\nversion: {gatefill.__version__}\n" in citation
+
+
+def test_no_file_names_a_place_on_somebodys_machine(tracked: list[Path]) -> None:
+    # `/home/you` and the like are nobody's.
+    place = re.compile(
+        r"(?<![\w.~/-])/(?:(?:work|root)|(?:home|Users)/(?!(?:x|you|me)/)\w+)/[\w./-]+"
+    )
+    found = [
+        f"{path.relative_to(ROOT)}: {match.group()}"
+        for path in tracked
+        for match in place.finditer(_text(path))
+    ]
+    assert not found
+
+
+def test_no_file_of_code_is_too_long(tracked: list[Path]) -> None:
+    long = {
+        str(path.relative_to(ROOT)): lines
+        for path in tracked
+        if path.suffix in {".py", ".js", ".css", ".sh"}
+        and (lines := len(path.read_text("utf-8").splitlines())) > MOST_LINES
+    }
+    assert not long, f"at most {MOST_LINES} lines"
+
+
+def test_every_requirement_has_a_tested_version() -> None:
+    pinned = {
+        _normal(line.partition("==")[0])
+        for line in (ROOT / "constraints.txt").read_text("utf-8").splitlines()
+    }
+    wanted_lines = [*PROJECT["project"]["dependencies"], *_of_extra("all")]
+    wanted_lines += [line for group in PROJECT["dependency-groups"].values() for line in group]
+    wanted = set()
+    for line in wanted_lines:
+        if "platform_machine !=" not in line:  # another machine than the tests'
+            name = re.match(r"[\w.-]+", line)
+            assert name is not None
+            wanted.add(_normal(name.group()))
+    assert wanted <= pinned
+
+
+def _of_extra(name: str) -> list[str]:
+    """The requirements of an extra, with those of the extras it names."""
+    lines = []
+    for line in PROJECT["project"]["optional-dependencies"][name]:
+        if nested := re.fullmatch(r"gatefill\[(.+)\]", line):
+            for each in nested.group(1).split(","):
+                lines += _of_extra(each.strip())
+        else:
+            lines.append(line)
+    return lines
+
+
+def _normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def test_the_document_of_the_house_shows_every_part_of_it() -> None:
+    shown = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+    parts = {
+        path.stem
+        for path in PACKAGE.iterdir()
+        if (path.suffix == ".py" or (path / "__init__.py").is_file()) and path.stem != "__init__"
+    }
+    assert not {part for part in parts if f"`{part}`" not in shown}
+
+
+def test_the_floors_of_the_document_are_those_that_are_checked() -> None:
+    shown = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+    rows = re.findall(r"^\| \d+ \| (.+) \|$", shown, re.MULTILINE)
+    drawn = [set(re.findall(r"`(\w+)`", row)) for row in rows]
+    (floors,) = (
+        contract["layers"]
+        for contract in PROJECT["tool"]["importlinter"]["contracts"]
+        if contract["name"] == "floors"
+    )
+    # Names in parentheses are kept for parts that may not be there yet.
+    checked = [
+        {
+            name.strip(" ()")
+            for name in floor.split("|")
+            if "(" not in name
+            or (PACKAGE / name.strip(" ()")).is_dir()
+            or (PACKAGE / f"{name.strip(' ()')}.py").is_file()
+        }
+        for floor in floors
+    ]
+    assert drawn == checked
+
+
+def test_both_readmes_have_the_same_parts() -> None:
+    english, korean = ((ROOT / name).read_text("utf-8") for name in ("README.md", "README.ko.md"))
+    for kind, pattern in (
+        ("headings", r"^#+ "),
+        ("rows of tables", r"^\|"),
+        ("pictures", r"!\["),
+        ("blocks of code", r"^```"),
+    ):
+        counts = [len(re.findall(pattern, text, re.MULTILINE)) for text in (english, korean)]
+        assert counts[0] == counts[1], kind
+
+
+def test_links_of_the_documents_lead_somewhere(tracked: list[Path]) -> None:
+    broken = []
+    for path in tracked:
+        if path.suffix != ".md":
+            continue
+        for target in re.findall(r"\]\(([^)\s]+)\)", _text(path)):
+            name = target.partition("#")[0]
+            if name and "://" not in target and not (path.parent / name).exists():
+                broken.append(f"{path.relative_to(ROOT)}: {target}")
+    assert not broken

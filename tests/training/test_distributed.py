@@ -42,6 +42,12 @@ def finish(photos: Path, folder: Path, *options: str, launcher: tuple[str, ...] 
     return out
 
 
+def go_back_to_the_first_checkpoint(folder: Path) -> None:
+    """As if the run had been killed after it."""
+    for path in sorted((folder / "checkpoints").glob("*.pt"))[1:]:
+        path.unlink()
+
+
 def compare(one: Path, two: Path) -> None:
     first, second = load_file(one / "last.safetensors"), load_file(two / "last.safetensors")
     for key, value in first.items():
@@ -63,12 +69,29 @@ def test_two_processes_equal_one_with_the_doubled_batch(
     compare(alone, tmp_path)
 
 
+def test_a_sharded_run_gives_the_same_and_goes_on_unsharded(
+    photos: Path, alone: Path, tmp_path: Path
+) -> None:
+    finish(photos, tmp_path, "--devices=cpu:2", "--strategy=fsdp")
+    compare(alone, tmp_path)
+    go_back_to_the_first_checkpoint(tmp_path)
+    finish(photos, tmp_path, "--devices=cpu")
+    compare(alone, tmp_path)
+
+
+@pytest.mark.slow
+def test_an_unsharded_run_goes_on_sharded(photos: Path, alone: Path, tmp_path: Path) -> None:
+    finish(photos, tmp_path, "--devices=cpu")
+    go_back_to_the_first_checkpoint(tmp_path)
+    finish(photos, tmp_path, "--devices=cpu:2", "--strategy=fsdp")
+    compare(alone, tmp_path)
+
+
 def test_torchrun_starts_them_and_a_run_goes_on_with_another_number(
     photos: Path, alone: Path, tmp_path: Path
 ) -> None:
     finish(photos, tmp_path, "--devices=cpu:2", launcher=("--standalone", "--nproc-per-node=2"))
     assert json.loads((tmp_path / "run.json").read_text())["processes"] == 2
-    for path in sorted((tmp_path / "checkpoints").glob("*.pt"))[1:]:
-        path.unlink()  # as if it had been killed after the first
+    go_back_to_the_first_checkpoint(tmp_path)
     finish(photos, tmp_path, "--devices=cpu")
     compare(alone, tmp_path)

@@ -129,7 +129,8 @@ class ContextualAttention(nn.Module):
         if torch.is_autocast_enabled(features.device.type):
             # Autocast would take the scores' products in half precision.
             with torch.autocast(features.device.type, enabled=False):
-                return self(features, hole, top, window)
+                attended: Attended = self(features, hole, top, window)
+                return attended
         return contextual_attention(
             features,
             features,

@@ -48,7 +48,8 @@ def make_fabric(config: TrainConfig, devices: str, strategy: str, nodes: int) ->
     fabric = Fabric(
         accelerator=accelerator,
         devices=number,
-        strategy=strategy,
+        # Sharding is done by the loop itself; what it needs of Fabric is what DDP has.
+        strategy="ddp" if strategy == "fsdp" else strategy,
         num_nodes=nodes,
         precision=pick_precision(config.precision, accelerator),
     )

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from lightning_fabric import Fabric
+from torch import nn
 
 from gatefill.checkpoints import Provenance, save_weights
 from gatefill.training.config import TrainConfig
@@ -87,7 +88,7 @@ def train(
     fabric = make_fabric(config, devices, strategy, nodes)
     if validation is None:
         data, validation = data.split(config.data.holdout, config.seed)
-    run = _Run(fabric, config, data, folder, provenance or {}, watch)
+    run = _Run(fabric, config, data, folder, provenance or {}, watch, strategy == "fsdp")
     run.start(extractor, validation)
     try:
         with StopSignals() as stop:
@@ -108,9 +109,10 @@ class _Run:
         folder: Path,
         provenance: dict[str, str],
         watch: Callable[[Status], None] | None,
+        sharded: bool,
     ) -> None:
         self.fabric, self.config, self.data, self.folder = fabric, config, data, folder
-        self.provenance, self.watch = provenance, watch
+        self.provenance, self.watch, self.sharded = provenance, watch, sharded
         self.leads = fabric.is_global_zero
         self.checkpoints = Checkpoints(folder / "checkpoints", config.keep)
         self.journal: Journal | None = None
@@ -125,7 +127,7 @@ class _Run:
         objective = make_objective(config)
         to_layout(objective, config)
         objective.generator.to(fabric.device)
-        self.state = State(config, objective)
+        self.state = State(config, objective, fabric if self.sharded else None)
 
         if self.leads:
             self.checkpoints.prepare()
@@ -138,6 +140,7 @@ class _Run:
             if changed and self.leads:
                 log.info("settings changed since the last session: %s", ", ".join(changed))
         progress = self.state.progress
+        self.saved_step = progress.step if saved is not None else None
         progress.sessions += 1
         self.stepper = Stepper(fabric, config, self.state)
 
@@ -176,9 +179,9 @@ class _Run:
 
             if self._due(config.validate_every, before):
                 self._validate()
-            if self._due(config.checkpoint_every, before):
+            if self._due(config.checkpoint_every, before) and self.saved_step != progress.step:
                 self._save()
-        if self.checkpoints.steps()[-1:] != [progress.step]:
+        if self.saved_step != progress.step:
             self._save()
 
     def close(self) -> None:
@@ -265,9 +268,9 @@ class _Run:
 
     def _validate(self) -> None:
         """Measure and draw examples; export the weights where they are the best so far."""
+        progress, objective = self.state.progress, self.state.objective
+        network = self.state.best_generator()
         if self.leads and self.journal is not None and self.validation.count:
-            progress, objective = self.state.progress, self.state.objective
-            network = self.state.best_generator
             found = self.validation.measure(objective, network)
             self.journal.write(progress.images, "validation", dict(found.__dict__))
             log.info(
@@ -283,28 +286,33 @@ class _Run:
             if found.better_than(progress.best, self.config.best_by):
                 progress.best = getattr(found, self.config.best_by)
                 progress.best_step = progress.step
-                self._export("best.safetensors", found)
-                self.checkpoints.save(self.state)
-        self.fabric.barrier()
+                self._export("best.safetensors", network, found)
+        progress.best, progress.best_step = self.fabric.broadcast(
+            (progress.best, progress.best_step)
+        )
+        if progress.best_step == progress.step:
+            self._save()
 
     def _save(self) -> None:
         """Write a checkpoint, the newest weights and ``run.json``."""
+        state, network = self.state.as_dict(), self.state.best_generator()
         if self.leads:
-            self.checkpoints.save(self.state)
-            self._export("last.safetensors", None)
+            self.checkpoints.save(state, self.state.progress)
+            self._export("last.safetensors", network, None)
             if not (self.folder / "best.safetensors").exists():
-                self._export("best.safetensors", None)
+                self._export("best.safetensors", network, None)
             self._write_run()
+        self.saved_step = self.state.progress.step
         self.fabric.barrier()
 
-    def _export(self, name: str, measures: Measures | None) -> None:
-        """Write the generator for `gatefill inpaint`."""
+    def _export(self, name: str, network: nn.Module, measures: Measures | None) -> None:
+        """Write a generator for `gatefill inpaint`."""
         progress = self.state.progress
         quality = "" if measures is None else f", validation hole L1 {measures.hole_l1:.2f} %"
         source = f"gatefill train {self.config.recipe}, {progress.images} images{quality}"
         facts = Provenance(source=source, step=progress.step, **self.provenance)
-        state = self.state.best_generator.state_dict()
-        save_weights(self.folder / name, self.config.method, self.config.network, state, facts)
+        weights = network.state_dict()
+        save_weights(self.folder / name, self.config.method, self.config.network, weights, facts)
 
     def _write_run(self) -> None:
         facts: dict[str, Any] = {

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from lightning_fabric import Fabric
 from torch import nn
 
 from gatefill.training.config import TrainConfig
@@ -19,6 +20,13 @@ from gatefill.training.ema import Ema
 from gatefill.training.files import remove_parts, whole
 from gatefill.training.objectives import Objective
 from gatefill.training.optimizers import make_optimizer
+from gatefill.training.sharding import (
+    load_whole_optimizer,
+    load_whole_state,
+    shard,
+    whole_optimizer,
+    whole_state,
+)
 
 log = logging.getLogger(__name__)
 
@@ -44,10 +52,19 @@ class Progress:
 class State:
     """Networks, their average, optimizers and progress."""
 
-    def __init__(self, config: TrainConfig, objective: Objective) -> None:
+    def __init__(
+        self, config: TrainConfig, objective: Objective, sharded_by: Fabric | None = None
+    ) -> None:
+        """The generator's device must be settled. sharded_by: spread it over all processes."""
         self.config, self.objective = config, objective
         self.progress = Progress()
         self.ema = Ema(deepcopy(objective.generator), config.ema) if config.ema else None
+        self._whole: nn.Module | None = None
+        if sharded_by is not None:
+            self._whole = deepcopy(objective.generator)
+            shard(objective.generator, sharded_by)
+            if self.ema is not None:
+                shard(self.ema.network, sharded_by)
         options = config.optimizer
         self.generator_optimizer = make_optimizer(
             objective.generator.parameters(), options, options.lr
@@ -58,24 +75,33 @@ class State:
                 objective.critic.parameters(), options, options.critic_lr or options.lr
             )
 
-    @property
     def best_generator(self) -> nn.Module:
-        """The network to validate and export: the average where there is one."""
-        return self.objective.generator if self.ema is None else self.ema.network
+        """The network to validate and export: the average where there is one.
+
+        All processes must call it; of a sharded one, only the first gets the right weights.
+        """
+        best = self.objective.generator if self.ema is None else self.ema.network
+        if self._whole is None:
+            return best
+        weights = whole_state(best)
+        if weights:
+            self._whole.load_state_dict(weights)
+        return self._whole
 
     def as_dict(self) -> dict[str, Any]:
-        """All of it as tensors and plain values."""
+        """All of it as tensors and plain values; all processes must call it."""
+        generator = self.objective.generator
         critic, critic_optimizer = self.objective.critic, self.critic_optimizer
         return {
             "format": FORMAT,
             "method": self.config.method,
             "config": json.dumps(self.config.as_dict(), default=str),
             "progress": json.dumps(self.progress.__dict__),
-            "generator": self.objective.generator.state_dict(),
-            "generator_optimizer": self.generator_optimizer.state_dict(),
+            "generator": whole_state(generator),
+            "generator_optimizer": whole_optimizer(generator, self.generator_optimizer),
             "critic": None if critic is None else critic.state_dict(),
             "critic_optimizer": None if critic_optimizer is None else critic_optimizer.state_dict(),
-            "ema": None if self.ema is None else self.ema.network.state_dict(),
+            "ema": None if self.ema is None else whole_state(self.ema.network),
             "ema_steps": 0 if self.ema is None else self.ema.steps,
             "random": torch.get_rng_state(),
         }
@@ -86,15 +112,16 @@ class State:
         Raises ValueError where it is a run of another network.
         """
         changed = self._changed(json.loads(saved["config"]))
-        self.objective.generator.load_state_dict(saved["generator"])
-        self.generator_optimizer.load_state_dict(saved["generator_optimizer"])
+        generator = self.objective.generator
+        load_whole_state(generator, saved["generator"])
+        load_whole_optimizer(generator, self.generator_optimizer, saved["generator_optimizer"])
         if self.objective.critic is not None:
             assert self.critic_optimizer is not None
             self.objective.critic.load_state_dict(saved["critic"])
             self.critic_optimizer.load_state_dict(saved["critic_optimizer"])
         if self.ema is not None:
             # A run that starts averaging late starts from the weights as they are.
-            self.ema.network.load_state_dict(saved["ema"] or saved["generator"])
+            load_whole_state(self.ema.network, saved["ema"] or saved["generator"])
             self.ema.steps = saved["ema_steps"]
         self.progress = Progress(**json.loads(saved["progress"]))
         torch.set_rng_state(saved["random"])
@@ -122,16 +149,14 @@ class Checkpoints:
         self.folder.mkdir(parents=True, exist_ok=True)
         remove_parts(self.folder)
 
-    def save(self, state: State) -> Path:
+    def save(self, state: dict[str, Any], progress: Progress) -> None:
         """Write a checkpoint; it is there whole or not at all. Older ones are removed."""
-        path = self._path(state.progress.step)
-        with whole(path) as beside:
-            torch.save(state.as_dict(), beside)
-        spared = {state.progress.best_step, *self.steps()[-self.keep :]}
+        with whole(self._path(progress.step)) as beside:
+            torch.save(state, beside)
+        spared = {progress.best_step, *self.steps()[-self.keep :]}
         for step in self.steps():
             if step not in spared:
                 self._path(step).unlink()
-        return path
 
     def steps(self) -> list[int]:
         """The steps of which there are checkpoints, rising."""

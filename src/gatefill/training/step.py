@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple
 
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
+from torch.distributed.fsdp import FSDPModule
 
 from gatefill.training.config import TrainConfig
 from gatefill.training.data.batch import Batch
 from gatefill.training.objectives import Filled, Losses, Objective
 from gatefill.training.optimizers import TensorFlowAdam, rate_factor, set_rate
+from gatefill.training.sharding import ShardedForward, is_sharded, whole_norm
 from gatefill.training.state import State
 
 
@@ -30,9 +32,14 @@ class Stepper:
     def __init__(self, fabric: Fabric, config: TrainConfig, state: State) -> None:
         self.fabric, self.config, self.state = fabric, config, state
         self.objective = state.objective
+        network = self.objective.generator
         if config.compile:
-            self.objective.generator.compile()
-        self.generator = fabric.setup_module(self.objective.generator)
+            network.compile()
+        self.generator: Any
+        if is_sharded(network):
+            self.generator = ShardedForward(network, fabric)
+        else:
+            self.generator = fabric.setup_module(network)
         if self.objective.critic is not None:
             # Called several times a step, which DistributedDataParallel does not take: each
             # process has a critic of its own, and gradients are averaged by hand.
@@ -103,8 +110,7 @@ class Stepper:
         if objective.critic is not None:
             objective.critic.requires_grad_(False)
         for number, batch in enumerate(parts):
-            last = number == len(parts) - 1
-            with nullcontext() if last else self.fabric.no_backward_sync(self.generator):
+            with self._exchange(last=number == len(parts) - 1):
                 found = filled[number] if filled else objective.fill(self.generator, batch)
                 losses = objective.generator_loss(self._judge, batch, found, images)
                 self.fabric.backward(losses.total / len(parts))
@@ -131,7 +137,7 @@ class Stepper:
         """Clip and step, unless something is not finite; whether it was done."""
         clip = self.config.optimizer.clip
         limit = float("inf") if clip is None else clip
-        norm = nn.utils.clip_grad_norm_(network.parameters(), limit)
+        norm = whole_norm(nn.utils.clip_grad_norm_(network.parameters(), limit))
         terms[f"{name}_gradient"] = norm.detach()
         finite = bool(self._everywhere(torch.isfinite(norm) & torch.isfinite(loss.detach())))
         if finite:
@@ -150,6 +156,14 @@ class Stepper:
         if isinstance(values, Tensor):
             return values.float()
         return tuple(value.float() for value in values)
+
+    def _exchange(self, *, last: bool) -> AbstractContextManager[Any]:
+        """Gradients of the generator are exchanged after the last part of a batch only."""
+        network = self.objective.generator
+        if isinstance(network, FSDPModule):
+            network.set_requires_gradient_sync(last)
+            return nullcontext()
+        return nullcontext() if last else self.fabric.no_backward_sync(self.generator)
 
     def _set_rates(self, rate: float) -> None:
         options = self.config.optimizer

@@ -153,3 +153,15 @@ def test_misfitting_sizes_are_refused(f, b, hole):
         contextual_attention(
             torch.ones(f), torch.ones(b), None if hole is None else torch.ones(hole)
         )
+
+
+def test_autocast_leaves_it_in_full_precision():
+    torch.manual_seed(0)
+    features, hole = torch.randn(1, 16, 16, 16), torch.zeros(1, 1, 8, 8)
+    hole[..., 2:5, 2:5] = 1
+    attention = ContextualAttention()
+    expected = attention(features, hole)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = attention(features, hole)
+    assert torch.equal(found.features, expected.features)
+    assert torch.equal(found.offsets, expected.offsets)

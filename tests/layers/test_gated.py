@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from torch.nn import functional
 
 from gatefill.layers.gated import Convolution, gate, gate_together
 
@@ -61,3 +62,20 @@ def test_partial_layers_need_and_carry_the_mask():
     assert seen[0, 0, 0].tolist() == [1, 0, 0, 0]
     with pytest.raises(ValueError, match="mask of known pixels"):
         layer(torch.ones(1, 1, 8, 8))
+
+
+@pytest.mark.parametrize("activation", ["elu", "relu"])
+@pytest.mark.parametrize("memory", [torch.contiguous_format, torch.channels_last])
+def test_the_gates_own_gradient_is_autograds(activation, memory):
+    torch.manual_seed(0)
+    x = torch.randn(2, 6, 5, 7, dtype=torch.double).contiguous(memory_format=memory)
+    x.requires_grad_()
+    phi = functional.elu if activation == "elu" else functional.relu
+    expected = phi(x[:, :3]) * torch.sigmoid(x[:, 3:])
+    found = gate(x, activation)
+    torch.testing.assert_close(found, expected)
+    slope = torch.randn_like(expected)
+    (wanted,) = torch.autograd.grad(expected, x, slope)
+    (got,) = torch.autograd.grad(found, x, slope)
+    torch.testing.assert_close(got, wanted)
+    assert torch.autograd.gradcheck(lambda y: gate(y, activation), (x,))

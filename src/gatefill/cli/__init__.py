@@ -7,10 +7,18 @@ import sys
 import traceback
 
 from gatefill import terminal
-from gatefill.cli import compare, fill, make_masks, serve, weights  # each adds its verbs
+from gatefill.cli import (  # each adds its verbs
+    compare,
+    data,
+    fill,
+    make_masks,
+    serve,
+    train,
+    weights,
+)
 from gatefill.cli.app import app
 
-__all__ = ["app", "compare", "fill", "make_masks", "run", "serve", "weights"]
+__all__ = ["app", "compare", "data", "fill", "make_masks", "run", "serve", "train", "weights"]
 
 
 def run(arguments: list[str]) -> int:

@@ -126,6 +126,11 @@ class ContextualAttention(nn.Module):
         window: Window | None = None,
     ) -> Attended:
         """``BCHW`` and ``B1`` H/2 W/2 -> `Attended`."""
+        if torch.is_autocast_enabled(features.device.type):
+            # Autocast would take the scores' products in half precision.
+            with torch.autocast(features.device.type, enabled=False):
+                attended: Attended = self(features, hole, top, window)
+                return attended
         return contextual_attention(
             features,
             features,

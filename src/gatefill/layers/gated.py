@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from gatefill.layers.gate_gradient import Gate
 from gatefill.layers.padding import Padding, convolve, upsample_twice
 from gatefill.layers.partial import grow_known, partial_convolution
 
@@ -38,6 +39,9 @@ def gate(x: Tensor, activation: Activation = "elu", inplace: bool = False) -> Te
     overwritten, which saves most of the time on a CPU.
     """
     width = x.shape[1] // 2
+    if x.requires_grad and activation in ("elu", "relu"):
+        gated: Tensor = Gate.apply(x, activation == "relu")  # type: ignore[no-untyped-call]
+        return gated
     if not inplace:
         return activate(x[:, :width], activation) * torch.sigmoid(x[:, width:])
     activate(x[:, :width], activation, inplace=True)

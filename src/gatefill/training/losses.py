@@ -1,8 +1,12 @@
-"""Losses as pure functions of tensors."""
+"""Losses as pure functions of tensors; images are ``B3HW`` in [-1, 1], masks ``B1HW``, 1 = hole."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import torch
 from torch import Tensor
+from torch.nn import functional
 
 
 def hinge_discriminator_loss(real: Tensor, fake: Tensor) -> Tensor:
@@ -16,3 +20,102 @@ def hinge_discriminator_loss(real: Tensor, fake: Tensor) -> Tensor:
 def hinge_generator_loss(fake: Tensor) -> Tensor:
     """``-mean(fake)``."""
     return -fake.mean()
+
+
+def l1(found: Tensor, wanted: Tensor) -> Tensor:
+    """Mean absolute difference over everything."""
+    return (found - wanted).abs().mean()
+
+
+def discount(mask: Tensor, gamma: float = 0.9) -> Tensor:
+    """Weights of hole pixels that fall with the distance from the hole's box (arXiv 1801.07892).
+
+    In the box of H x W around each hole, ``max(gamma^min(i, H - i), gamma^min(j, W - j))`` inside
+    the hole; 0 elsewhere. Returns ``B1HW``.
+    """
+    weights = torch.zeros_like(mask)
+    for b, (top, bottom, left, right) in enumerate(hole_boxes(mask)):
+        rows = _to_edge(bottom - top, mask.device)
+        columns = _to_edge(right - left, mask.device)
+        nearest = torch.minimum(rows[:, None], columns[None, :])
+        weights[b, 0, top:bottom, left:right] = gamma**nearest
+    return weights * mask
+
+
+def gradient_penalty(score: Tensor, image: Tensor, mask: Tensor | None = None) -> Tensor:
+    """``mean((|d score / d image| - 1)^2)``, the gradient seen in the hole only (WGAN-GP).
+
+    score: ``B1`` computed from `image`, which requires a gradient.
+    """
+    (slope,) = torch.autograd.grad(score.sum(), image, create_graph=True)
+    energy = slope.square() if mask is None else slope.square() * mask
+    # The root has no finite slope at 0.
+    norm = (energy.flatten(1).sum(1) + 1e-12).sqrt()
+    return (norm - 1.0).square().mean()
+
+
+def gram(features: Tensor) -> Tensor:
+    """Products of all pairs of channels, over C H W: ``BCHW`` -> ``BCC`` (arXiv 1804.07723)."""
+    flat = features.flatten(2)
+    return flat @ flat.transpose(1, 2) / flat[0].numel()
+
+
+def perceptual_loss(found: Sequence[Tensor], wanted: Sequence[Tensor]) -> Tensor:
+    """Sum over layers of the mean absolute difference of features."""
+    return torch.stack([l1(a, b) for a, b in zip(found, wanted, strict=True)]).sum()
+
+
+def style_loss(found: Sequence[Tensor], wanted: Sequence[Tensor]) -> Tensor:
+    """Sum over layers of the mean absolute difference of Gram matrices."""
+    return torch.stack([l1(gram(a), gram(b)) for a, b in zip(found, wanted, strict=True)]).sum()
+
+
+def variation_loss(image: Tensor, mask: Tensor) -> Tensor:
+    """Mean absolute difference of neighbours that both lie in the hole dilated by one pixel."""
+    region = functional.max_pool2d(mask, 3, 1, 1)
+    across = (image[..., 1:] - image[..., :-1]).abs() * region[..., 1:] * region[..., :-1]
+    down = (image[:, :, 1:] - image[:, :, :-1]).abs() * region[:, :, 1:] * region[:, :, :-1]
+    return (across.sum() + down.sum()) / image.numel()
+
+
+def hole_boxes(mask: Tensor) -> list[tuple[int, int, int, int]]:
+    """(top, bottom, left, right), half-open, around each sample's hole; the frame where none is."""
+    height, width = mask.shape[-2:]
+    boxes = []
+    for plane in (mask[:, 0] > 0).cpu():
+        rows, columns = plane.any(dim=1).nonzero(), plane.any(dim=0).nonzero()
+        if len(rows):
+            boxes.append((int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1))
+        else:
+            boxes.append((0, height, 0, width))
+    return boxes
+
+
+def hole_corners(mask: Tensor, side: int) -> list[tuple[int, int]]:
+    """(top, left) of a square of `side` pixels around the middle of each hole's box, inside."""
+    height, width = mask.shape[-2:]
+    if side > min(height, width):
+        raise ValueError(f"expected a patch of at most {min(height, width)} pixels, got {side}")
+    return [
+        (
+            min(max((top + bottom - side) // 2, 0), height - side),
+            min(max((left + right - side) // 2, 0), width - side),
+        )
+        for top, bottom, left, right in hole_boxes(mask)
+    ]
+
+
+def patches(frames: Tensor, corners: Sequence[tuple[int, int]], side: int) -> Tensor:
+    """The square of each sample at its corner: ``BCHW`` -> ``BC`` side side."""
+    return torch.stack(
+        [
+            frame[:, top : top + side, left : left + side]
+            for frame, (top, left) in zip(frames, corners, strict=True)
+        ]
+    )
+
+
+def _to_edge(length: int, device: torch.device) -> Tensor:
+    """``min(i, length - i)`` for i from 0 on, as the released code counts."""
+    i = torch.arange(length, device=device, dtype=torch.float32)
+    return torch.minimum(i, length - i)

@@ -1,0 +1,248 @@
+"""The verb that trains."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from gatefill import terminal
+from gatefill.cli.app import Json, Switch, app
+from gatefill.extras import require
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gatefill.training.config import TrainConfig
+    from gatefill.training.data import DataSource
+    from gatefill.training.loop import Outcome, Status
+
+
+@app.command(
+    usage="Usage: gatefill train RECIPE --data DIR [-o DIR] [--set KEY=VALUE ...] [OPTIONS]",
+    help_epilogue=(
+        "Example: `gatefill train deepfill-v2-laptop --data photos --set images=50000`\n\n"
+        "To go on after an interruption, run the same command again. "
+        "Exit status 143 (SIGTERM) or 130 (Ctrl-C): stopped and saved."
+    ),
+)
+def train(
+    recipe: str,
+    /,
+    *,
+    data: str,
+    validate: str | None = None,
+    output: Annotated[Path | None, Parameter(alias="-o")] = None,
+    set_: Annotated[
+        tuple[str, ...],
+        Parameter(name="--set", negative="", metavar="KEY=VALUE", show_default=False),
+    ] = (),
+    devices: str = "auto",
+    strategy: str = "auto",
+    nodes: int = 1,
+    data_name: str = "not stated",
+    licence: str = "not stated",
+    dry_run: Switch = False,
+    json: Json = False,
+) -> int:
+    """Train a network, or go on training it.
+
+    Parameters
+    ----------
+    recipe
+        deepfill-v2-256, deepfill-v2-guided-256, deepfill-v1-256, partial-conv-512 or
+        global-local-256, as published; or, for two cores, deepfill-v2-laptop,
+        deepfill-v2-guided-laptop, deepfill-v1-laptop, partial-conv-laptop, global-local-laptop.
+    data
+        A folder of images, a text file with one path a line, or shards such as
+        shards-{000..099}.tar, also as a URL.
+    validate
+        Images to measure on, likewise. Default: a part of the data is held out.
+    output
+        Folder of the run. Default: runs/RECIPE.
+    set_
+        Change a value of the recipe, such as batch_size=8 or data.size=128; may be repeated.
+        --dry-run shows all of them.
+    devices
+        auto, cpu, cuda, or a number of them: cuda:4, cpu:2.
+    strategy
+        How several processes share the work, as Lightning Fabric names it: auto, ddp, fsdp.
+    nodes
+        How many machines take part.
+    data_name
+        What the data is, to be kept in the weights.
+    licence
+        What the weights may be used for, likewise.
+    dry_run
+        Only say what would be trained, and how fast; nothing is written.
+    """
+    require("train", "training")
+    from gatefill.settings import with_settings
+    from gatefill.training.data import open_source
+    from gatefill.training.loop import train as run
+    from gatefill.training.recipes import recipe as recipe_named
+
+    config = with_settings(recipe_named(recipe), set_)
+    source = open_source(data)
+    if source.missing:
+        terminal.warn(
+            f"{len(source.missing)} of the listed images are not there, "
+            f"the first is {source.missing[0]}"
+        )
+    if dry_run:
+        return _show_dry_run(config, source, devices, json)
+    with _watching(quiet=json) as watch:
+        outcome = run(
+            config,
+            source,
+            Path("runs") / config.recipe if output is None else output,
+            validation=None if validate is None else open_source(validate),
+            devices=devices,
+            strategy=strategy,
+            nodes=nodes,
+            provenance={"data": data_name, "licence": licence},
+            watch=watch,
+        )
+    if outcome.leads:
+        _show(outcome, json)
+    return terminal.OK if outcome.signal is None else 128 + outcome.signal
+
+
+def _show(outcome: Outcome, json: bool) -> None:
+    best = outcome.folder / "best.safetensors"
+    if json:
+        terminal.show_json(
+            {
+                "folder": str(outcome.folder),
+                "weights": str(best),
+                "images": outcome.images,
+                "finished": outcome.finished,
+                "best": outcome.best,
+                "skipped_updates": outcome.skipped,
+                "broken_images": outcome.broken,
+                "seconds": round(outcome.seconds, 1),
+            }
+        )
+        return
+    if outcome.finished:
+        hours = outcome.seconds / 3600
+        terminal.say(f"{best}  ({outcome.images:,} images, {hours:.1f} h)")
+        terminal.say(f"try it: gatefill inpaint photo.jpg mask.png --weights {best}")
+    else:
+        terminal.say(f"stopped and saved after {outcome.images:,} images: run again to go on")
+    if outcome.broken:
+        terminal.say(f"{outcome.broken} broken images were skipped; run.json names them")
+
+
+def _show_dry_run(config: TrainConfig, source: DataSource, devices: str, json: bool) -> int:
+    from gatefill.training.dry_run import dry_run
+
+    found = dry_run(config, source, devices)
+    if json:
+        terminal.show_json(
+            {
+                "config": found.config,
+                "generator_parameters": found.generator_parameters,
+                "critic_parameters": found.critic_parameters,
+                "fixed_mb": round(found.fixed_mb, 1),
+                "peak_mb": round(found.peak_mb, 1),
+                "images_per_second": round(found.images_per_second, 2),
+                "waiting_for_data": round(found.waiting_for_data, 4),
+                "hours": round(found.hours, 2),
+            }
+        )
+        return terminal.OK
+    for key, value in _flat(found.config):
+        terminal.say(f"{key:<26}{value}")
+    terminal.say("")
+    terminal.say(f"{'generator':<26}{found.generator_parameters:,} parameters")
+    terminal.say(f"{'critic':<26}{found.critic_parameters:,} parameters")
+    terminal.say(f"{'weights and optimizer':<26}{found.fixed_mb:,.0f} MB")
+    terminal.say(f"{'memory at its peak':<26}{found.peak_mb:,.0f} MB")
+    speed = f"{found.images_per_second:.1f} images per second"
+    terminal.say(f"{'speed':<26}{speed}, {found.waiting_for_data:.1%} of the time waiting for data")
+    terminal.say(f"{'whole budget':<26}{found.hours:,.1f} hours for {config.images:,} images")
+    return terminal.OK
+
+
+def _flat(value: dict[str, object], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Keys as ``--set`` takes them, and their values."""
+    for key, item in value.items():
+        if isinstance(item, dict):
+            yield from _flat(item, f"{prefix}{key}.")
+        elif isinstance(item, (list, tuple)):
+            yield prefix + key, ",".join(map(str, item))
+        else:
+            yield prefix + key, "none" if item is None else str(item)
+
+
+@contextmanager
+def _watching(*, quiet: bool) -> Iterator[Callable[[Status], None] | None]:
+    """A bar with images per second and time left; lines where standard error is no terminal."""
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    console = terminal.err()
+    if quiet:
+        yield None
+        return
+    if not console.is_terminal:
+        yield _say_line
+        return
+    bar = Progress(
+        TextColumn("training"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[speed]}"),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[losses]}"),
+        console=console,
+    )
+    task = bar.add_task("training", total=None, speed="", losses="")
+
+    def move(status: Status) -> None:
+        bar.update(
+            task,
+            total=status.budget,
+            completed=status.images,
+            speed=f"{status.images_per_second:.1f}/s",
+        )
+        if status.terms is not None:
+            bar.update(task, losses=_losses(status.terms))
+        if not bar.live.is_started:
+            bar.start()
+
+    try:
+        yield move
+    finally:
+        bar.stop()
+
+
+def _say_line(status: Status) -> None:
+    if status.terms is None:
+        return
+    left = (status.budget - status.images) / max(status.images_per_second, 1e-9)
+    terminal.say(
+        f"{status.images:,} of {status.budget:,} images, {status.images_per_second:.1f} per "
+        f"second, {left / 3600:.1f} h left, {_losses(status.terms)}",
+        console=terminal.err(),
+    )
+
+
+def _losses(terms: dict[str, float]) -> str:
+    return " ".join(
+        f"{name} {value:.3f}"
+        for name, value in terms.items()
+        if name.startswith(("l1", "mse", "d_loss"))
+    )

@@ -1,0 +1,108 @@
+"""Looking through a data set before hours are spent on it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import PIL.Image
+
+from gatefill.training.data.images import stored_images
+from gatefill.training.data.sources import DataSource, decode_image
+
+NEAR = 4  # bits of 64 in which the hashes of near-duplicates differ at most
+
+
+@dataclass(frozen=True)
+class DataReport:
+    """What was found."""
+
+    images: int
+    broken: tuple[str, ...]  # name: what is wrong
+    missing: tuple[str, ...]  # listed, but not there
+    shorter_side: tuple[int, int, int]  # least, median, greatest, in pixels
+    longer_side: tuple[int, int, int]
+    too_small: int  # images whose shorter side lies below the size asked for
+    grey: int  # images without colour
+    duplicates: tuple[tuple[str, ...], ...]  # groups that show nearly the same
+
+
+def check(
+    source: DataSource, size: int = 256, progress: Callable[[float], None] | None = None
+) -> DataReport:
+    """Decode every image of a source: sizes, broken ones, near-duplicates by perceptual hash.
+
+    size: side of the samples that are to be cut, in pixels.
+    """
+    import imagehash
+
+    names: list[str] = []
+    hashes: list[int] = []
+    sides: list[tuple[int, int]] = []
+    broken: list[str] = []
+    grey = 0
+    for number, image in enumerate(stored_images(source), 1):
+        try:
+            pixels = decode_image(image.data)
+        except (ValueError, OSError) as problem:
+            broken.append(f"{image.name}: {problem}")
+            continue
+        names.append(image.name)
+        sides.append((min(pixels.shape[:2]), max(pixels.shape[:2])))
+        grey += bool((pixels[..., :1] == pixels).all())
+        bits = imagehash.phash(PIL.Image.fromarray(pixels)).hash.flatten()
+        hashes.append(int("".join("1" if bit else "0" for bit in bits), 2))
+        if progress is not None and source.files:
+            progress(number / len(source.files))
+    return DataReport(
+        images=len(names),
+        broken=tuple(broken),
+        missing=source.missing,
+        shorter_side=_spread([short for short, _ in sides]),
+        longer_side=_spread([long for _, long in sides]),
+        too_small=sum(short < size for short, _ in sides),
+        grey=grey,
+        duplicates=tuple(tuple(names[i] for i in group) for group in near_groups(hashes)),
+    )
+
+
+def near_groups(hashes: Sequence[int], near: int = NEAR) -> list[list[int]]:
+    """Groups of 64-bit hashes that are chained by differences of at most `near` bits.
+
+    Hashes that differ in at most `near` bits agree wholly in one of near + 1 bands, so only those
+    that share a band are compared: a million images do not make a million squared of pairs.
+    """
+    parent = list(range(len(hashes)))
+
+    def root(i: int) -> int:
+        while parent[i] != i:
+            parent[i] = parent[parent[i]]
+            i = parent[i]
+        return i
+
+    bands = near + 1
+    edges = [64 * band // bands for band in range(bands + 1)]
+    for low, high in pairwise(edges):
+        same: dict[int, list[int]] = defaultdict(list)
+        for i, value in enumerate(hashes):
+            same[value >> low & (1 << high - low) - 1].append(i)
+        for members in same.values():
+            for place, i in enumerate(members):
+                for j in members[place + 1 :]:
+                    if (hashes[i] ^ hashes[j]).bit_count() <= near:
+                        parent[root(j)] = root(i)
+    groups: dict[int, list[int]] = defaultdict(list)
+    for i in range(len(hashes)):
+        groups[root(i)].append(i)
+    return [group for group in groups.values() if len(group) > 1]
+
+
+def _spread(values: Sequence[int]) -> tuple[int, int, int]:
+    if not values:
+        return 0, 0, 0
+    found: Any = np.quantile(values, (0.0, 0.5, 1.0), method="nearest")
+    return int(found[0]), int(found[1]), int(found[2])

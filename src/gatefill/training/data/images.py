@@ -1,0 +1,37 @@
+"""All images of a source one after the other, for work on whole data sets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from gatefill.training.data.shards import raw_samples
+from gatefill.training.data.sources import DataSource, edge_file
+
+
+class StoredImage(NamedTuple):
+    """An image as it is stored."""
+
+    name: str
+    suffix: str  # such as .jpg
+    data: bytes
+    edges: bytes | None = None  # of the edge file beside it
+
+
+def stored_images(source: DataSource) -> Iterator[StoredImage]:
+    """Every image of a source; of files in their order, of shards one shard after the other.
+
+    A file that cannot be read comes with no bytes, so that it counts as broken.
+    """
+    for file in source.files:
+        edges = edge_file(file)
+        try:
+            data = file.read_bytes()
+        except OSError:
+            data = b""
+        beside = edges.read_bytes() if edges.is_file() else None
+        yield StoredImage(str(file), file.suffix.lower(), data, beside)
+    for shard in source.shards:
+        for raw in raw_samples(shard):
+            name = raw["name"]
+            yield StoredImage(name, "." + name.rpartition(".")[2], raw["image"], raw.get("edges"))

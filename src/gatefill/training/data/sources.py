@@ -1,0 +1,156 @@
+"""Where images come from: a folder, a text list, or shards."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from gatefill.images import read_photo
+from gatefill.training.data.batch import Pixels
+
+SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".ppm", ".pgm"}
+EDGE = "_edge.png"  # NAME_edge.png beside NAME.jpg: the official convention for sketches
+MAX_PIXELS = 100_000_000
+MAX_TRANSPARENT = 0.01  # share of pixels; what alpha hides is often garbage
+
+
+@dataclass(frozen=True)
+class DataSource:
+    """Either files or shards."""
+
+    name: str  # as the user gave it
+    files: tuple[Path, ...] = ()
+    shards: tuple[str, ...] = ()
+    missing: tuple[str, ...] = field(default=(), compare=False)  # listed, but not there
+
+    def split(self, holdout: int, seed: int) -> tuple[DataSource, DataSource]:
+        """The source without its part for validation, and that part.
+
+        Of files, `holdout` random ones, the same for every seed alike; at most a tenth. Of shards,
+        the last one, where there are two or more.
+        """
+        if self.shards:
+            kept = self.shards[:-1] if holdout and len(self.shards) > 1 else self.shards
+            return DataSource(self.name, shards=kept), DataSource(
+                self.name, shards=self.shards[len(kept) :]
+            )
+        count = min(holdout, len(self.files) // 10)
+        order = np.random.Generator(np.random.PCG64([seed, len(self.files)]))
+        apart = set(order.permutation(len(self.files))[:count].tolist())
+        parts = [
+            tuple(file for i, file in enumerate(self.files) if (i in apart) == wanted)
+            for wanted in (False, True)
+        ]
+        return DataSource(self.name, parts[0]), DataSource(self.name, parts[1])
+
+
+def open_source(data: str | Path) -> DataSource:
+    """What ``--data`` names.
+
+    A folder: all images below it. A text file: one path a line, absolute, or relative to the
+    list's folder or the current one. Shards: ``name-{000..099}.tar``, a tar file, or a URL that
+    fsspec opens. Raises ValueError where nothing is found.
+    """
+    text = str(data)
+    if text.endswith(".tar") or "://" in text:
+        return DataSource(text, shards=tuple(expand_braces(text)))
+    path = Path(data)
+    if path.is_dir():
+        files = images_below(path)
+        shards = tuple(str(each) for each in sorted(path.glob("*.tar")))
+        if files or not shards:
+            return _not_empty(DataSource(text, files=files), "image files below")
+        return DataSource(text, shards=shards)
+    if path.is_file():
+        files, missing = _listed(path)
+        return _not_empty(DataSource(text, files, missing=missing), "existing images listed in")
+    raise ValueError(
+        f"expected a folder of images, a text list or shards ending in .tar as data, got {text!r}"
+    )
+
+
+def images_below(folder: Path) -> tuple[Path, ...]:
+    """All images in a folder and the folders in it, sorted; edge files are none."""
+    found = (
+        path
+        for path in folder.rglob("*")
+        if path.suffix.lower() in SUFFIXES
+        and not path.name.startswith(".")
+        and not path.name.endswith(EDGE)
+    )
+    return tuple(sorted(path for path in found if path.is_file()))
+
+
+def expand_braces(pattern: str) -> list[str]:
+    """``a-{00..02}.tar`` -> three names; several braces are multiplied out."""
+    match = re.search(r"\{(\d+)\.\.(\d+)\}", pattern)
+    if not match:
+        return [pattern]
+    first, last = match[1], match[2]
+    names = [str(i).zfill(len(first)) for i in range(int(first), int(last) + 1)]
+    if not names:
+        raise ValueError(f"expected a rising range of shards, got {match[0]!r}")
+    rest = expand_braces(pattern[match.end() :])
+    return [pattern[: match.start()] + name + tail for name in names for tail in rest]
+
+
+def edge_file(image: Path) -> Path:
+    """Where the sketch of an image lies."""
+    return image.with_name(image.stem + EDGE)
+
+
+def decode_image(source: Path | bytes) -> Pixels:
+    """An upright image as ``HW3`` RGB uint8. Raises ValueError or OSError for a broken one."""
+    photo = read_photo(source, max_pixels=MAX_PIXELS)
+    pixels = photo.pixels
+    if photo.alpha is not None and (photo.alpha < photo.top).mean() > MAX_TRANSPARENT:
+        raise ValueError("has transparent parts: what stands there is no photo")
+    if pixels.dtype == np.uint16:
+        pixels = (pixels >> 8).astype(np.uint8)
+    return np.repeat(pixels, 3, axis=2) if pixels.shape[2] == 1 else np.asarray(pixels, np.uint8)
+
+
+def decode_edges(data: bytes, name: str) -> NDArray[np.uint8]:
+    """The channel of an edge file that counts, ``HW``. Raises ValueError for a broken one."""
+    plane = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
+    if plane is None:
+        raise ValueError(f"{name}: expected an image of edges, got something else")
+    return np.ascontiguousarray(plane[..., 2])  # the official code reads the first of R, G, B
+
+
+def read_file(path: Path, with_edges: bool) -> tuple[Pixels, NDArray[np.uint8] | None]:
+    """An image and, if wanted, its edge file. Raises ValueError or OSError."""
+    edges = None
+    if with_edges:
+        beside = edge_file(path)
+        edges = decode_edges(beside.read_bytes(), beside.name)
+    return decode_image(path), edges
+
+
+def _listed(path: Path) -> tuple[tuple[Path, ...], tuple[str, ...]]:
+    """The files that a list names, and the names that lead nowhere."""
+    try:
+        lines: Sequence[str] = path.read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError:
+        raise ValueError(f"expected a text list of images, got {path.name}") from None
+    files, missing = [], []
+    for line in filter(None, (line.strip() for line in lines)):
+        choices = [path.parent / line, Path(line)]
+        found = next((choice for choice in choices if choice.is_file()), None)
+        if found is None:
+            missing.append(line)
+        else:
+            files.append(found)
+    return tuple(files), tuple(missing)
+
+
+def _not_empty(source: DataSource, what: str) -> DataSource:
+    if not source.files:
+        raise ValueError(f"expected {what} {source.name}, found none")
+    return source

@@ -1,0 +1,57 @@
+"""Where a run computes, and in what precision."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, Literal
+
+import torch
+from lightning_fabric import Fabric
+
+from gatefill.training.config import TrainConfig
+
+Precision = Literal["32-true", "bf16-mixed"]
+
+
+def pick_precision(wanted: str, device: str) -> Precision:
+    """``auto`` as what is fast on this device: bfloat16 where the hardware has it."""
+    if wanted != "auto":
+        assert wanted in ("32-true", "bf16-mixed")
+        return "bf16-mixed" if wanted == "bf16-mixed" else "32-true"
+    if device == "cuda":
+        return "bf16-mixed" if torch.cuda.is_bf16_supported() else "32-true"
+    if device == "cpu" and torch.cpu._is_avx512_bf16_supported():
+        return "bf16-mixed"
+    return "32-true"
+
+
+def make_fabric(config: TrainConfig, devices: str, strategy: str, nodes: int) -> Fabric:
+    """Lightning Fabric for a run.
+
+    devices: ``auto``, ``cpu``, ``cuda``, a number, or kind and number such as ``cpu:2``. Under
+    torchrun and SLURM the processes are there already; else Fabric starts them.
+    Raises ValueError for devices that are not there.
+    """
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # what it uses is in run.json
+    kind, _, count = devices.partition(":")
+    if kind.isdigit():
+        kind, count = "auto", kind
+    accelerators = {"auto": "auto", "cpu": "cpu", "cuda": "cuda", "gpu": "cuda", "mps": "mps"}
+    if kind not in accelerators or (count and not (count.isdigit() and int(count) > 0)):
+        raise ValueError(f"expected devices such as auto, cpu, cuda, 2 or cuda:4, got {devices!r}")
+    accelerator = accelerators[kind]
+    if accelerator == "cuda" and not torch.cuda.is_available():
+        raise ValueError("expected a CUDA device for training, but torch sees none")
+    if accelerator == "auto":
+        accelerator = "cuda" if torch.cuda.is_available() else "cpu"
+    number: Any = int(count) if count else ("auto" if accelerator == "cuda" else 1)
+    fabric = Fabric(
+        accelerator=accelerator,
+        devices=number,
+        # Sharding is done by the loop itself; what it needs of Fabric is what DDP has.
+        strategy="ddp" if strategy == "fsdp" else strategy,
+        num_nodes=nodes,
+        precision=pick_precision(config.precision, accelerator),
+    )
+    fabric.launch()
+    return fabric

@@ -1,0 +1,85 @@
+"""What a run writes about itself: TensorBoard, JSON lines, pictures, ``run.json``."""
+
+from __future__ import annotations
+
+import json
+import platform
+import sys
+import types
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from gatefill import __version__
+from gatefill.training.config import TrainConfig
+from gatefill.training.files import whole, write_json
+from gatefill.training.pictures import Picture, png
+
+PACKAGES = ("torch", "lightning-fabric", "numpy", "opencv-python-headless", "webdataset")
+
+
+class Journal:
+    """The writings of one run; a resumed run goes on in the same files."""
+
+    def __init__(self, folder: Path, images: int) -> None:
+        """images: where the run goes on. Later entries are of steps that were lost, and go."""
+        self.folder = folder
+        self._lines = folder / "log.jsonl"
+        self._forget_after(images)
+        self._board = _board(folder / "tensorboard", images)
+
+    def write(self, images: int, kind: str, values: dict[str, float]) -> None:
+        """A line of the log, and a point in each of TensorBoard's curves."""
+        line = {"images": images, "kind": kind} | values
+        with self._lines.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+        for name, value in values.items():
+            self._board.add_scalar(f"{kind}/{name}", value, images)
+
+    def picture(self, images: int, name: str, picture: Picture) -> None:
+        """A picture for TensorBoard, and as a file that the next one replaces."""
+        self._board.add_image(name, picture, images, dataformats="HWC")
+        with whole(self.folder / f"{name}.png") as beside:
+            beside.write_bytes(png(picture))
+
+    def close(self) -> None:
+        self._board.close()
+
+    def _forget_after(self, images: int) -> None:
+        """Drop lines of lost steps, and a last line that was cut short."""
+        if not self._lines.exists():
+            return
+        kept = []
+        for line in self._lines.read_text(encoding="utf-8").splitlines():
+            try:
+                entry = json.loads(line)
+            except ValueError:
+                continue
+            if entry["images"] <= images:
+                kept.append(line + "\n")
+        with whole(self._lines) as beside:
+            beside.write_text("".join(kept), encoding="utf-8")
+
+
+def _board(folder: Path, images: int) -> Any:
+    """TensorBoard's writer, without TensorFlow even where that is installed."""
+    # With a module of this name TensorBoard uses its own stand-in for TensorFlow's file system;
+    # importing TensorFlow would cost ten seconds and half a gigabyte.
+    name = "tensorboard.compat.notf"
+    sys.modules.setdefault(name, types.ModuleType(name))
+    from torch.utils.tensorboard import SummaryWriter
+
+    return SummaryWriter(folder, purge_step=images + 1)
+
+
+def write_run(folder: Path, config: TrainConfig, facts: dict[str, Any]) -> None:
+    """``run.json``: how the run was made and how far it came."""
+    versions = {"gatefill": __version__, "python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    value = {"config": config.as_dict(), "versions": versions, "platform": platform.platform()}
+    value["byte_order"] = sys.byteorder
+    write_json(folder / "run.json", value | facts)

@@ -1,0 +1,372 @@
+"""A training run from its first step, or from its last checkpoint, to its end."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+from torch import nn
+
+from gatefill.checkpoints import Provenance, save_weights
+from gatefill.training.config import TrainConfig
+from gatefill.training.data import Batch, DataSource, SketchExtractor, drawn_sketch
+from gatefill.training.data.files import FixedSamples
+from gatefill.training.data.loader import Loader, Place, make_loader
+from gatefill.training.data.shards import fixed_samples
+from gatefill.training.devices import make_fabric, pick_precision
+from gatefill.training.journal import Journal, write_run
+from gatefill.training.objectives import make_objective
+from gatefill.training.pictures import sheet
+from gatefill.training.signals import StopSignals
+from gatefill.training.state import Checkpoints, State
+from gatefill.training.step import Stepper, to_layout
+from gatefill.training.validation import Measures, Validation
+
+log = logging.getLogger(__name__)
+
+EXAMPLES = 6  # rows of a sheet of pictures
+
+
+class TrainingStopped(ValueError):  # noqa: N818 - says what happened, as a name
+    """Training cannot go on; the state is kept."""
+
+
+@dataclass(frozen=True)
+class Status:
+    """What a watcher is told after every step."""
+
+    images: int
+    budget: int
+    images_per_second: float
+    terms: dict[str, float] | None  # means since the last time, where a line of the log is due
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a run."""
+
+    folder: Path
+    images: int
+    finished: bool  # the budget is used up
+    signal: int | None  # that ended the session before
+    best: float | None
+    skipped: int
+    broken: int
+    seconds: float  # over all sessions
+    leads: bool  # this process speaks for all
+
+
+def train(
+    config: TrainConfig,
+    data: DataSource,
+    folder: Path,
+    *,
+    validation: DataSource | None = None,
+    devices: str = "auto",
+    strategy: str = "auto",
+    nodes: int = 1,
+    provenance: dict[str, str] | None = None,
+    extractor: SketchExtractor = drawn_sketch,
+    watch: Callable[[Status], None] | None = None,
+) -> Outcome:
+    """Train as `config` says, or go on where the folder's last checkpoint stands.
+
+    data: images to train on; a part of them is held out where there is no `validation`.
+    folder: of the run; made where there is none. devices, strategy, nodes: as Lightning Fabric
+    takes them. provenance: what the exported weights say of ``data`` and ``licence``.
+    extractor: makes sketches where the config wants them drawn. watch: is told after every step.
+
+    Raises ValueError where the config, the data or the folder's run do not fit, and
+    TrainingStopped after several steps in a row with NaN or infinity.
+    """
+    fabric = make_fabric(config, devices, strategy, nodes)
+    if validation is None:
+        data, validation = data.split(config.data.holdout, config.seed)
+    run = _Run(fabric, config, data, folder, provenance or {}, watch, strategy == "fsdp")
+    run.start(extractor, validation)
+    try:
+        with StopSignals() as stop:
+            run.loop(stop)
+    finally:
+        run.close()
+    return run.outcome(stop.received)
+
+
+class _Run:
+    """One process of a training session."""
+
+    def __init__(
+        self,
+        fabric: Fabric,
+        config: TrainConfig,
+        data: DataSource,
+        folder: Path,
+        provenance: dict[str, str],
+        watch: Callable[[Status], None] | None,
+        sharded: bool,
+    ) -> None:
+        self.fabric, self.config, self.data, self.folder = fabric, config, data, folder
+        self.provenance, self.watch, self.sharded = provenance, watch, sharded
+        self.leads = fabric.is_global_zero
+        self.checkpoints = Checkpoints(folder / "checkpoints", config.keep)
+        self.journal: Journal | None = None
+        self.loader: Loader | None = None
+        self.since = _Since()
+
+    def start(self, extractor: SketchExtractor, validation: DataSource) -> None:
+        """Build everything, or load it from the last checkpoint."""
+        config, fabric = self.config, self.fabric
+        batch = config.per_process(fabric.world_size)
+        torch.manual_seed(config.seed)
+        objective = make_objective(config)
+        to_layout(objective, config)
+        objective.generator.to(fabric.device)
+        self.state = State(config, objective, fabric if self.sharded else None)
+
+        if self.leads:
+            self.checkpoints.prepare()
+        fabric.barrier()
+        saved = self.checkpoints.load_last()
+        if saved is not None:
+            changed = self.state.load(saved)
+            if self.leads:
+                log.info("going on after %d images", self.state.progress.images)
+            if changed and self.leads:
+                log.info("settings changed since the last session: %s", ", ".join(changed))
+        progress = self.state.progress
+        self.saved_step = progress.step if saved is not None else None
+        progress.sessions += 1
+        self.stepper = Stepper(fabric, config, self.state)
+
+        place = Place(fabric.global_rank, fabric.world_size)
+        self.loader = make_loader(
+            self.data,
+            config.data,
+            batch,
+            seed=config.seed,
+            place=place,
+            position=progress.position,
+            extractor=extractor,
+        )
+        if self.leads:
+            self.journal = Journal(self.folder, progress.images)
+            self.validation = Validation(
+                _fixed(validation, config, extractor), config, fabric.device
+            )
+            self._write_run()
+
+    def loop(self, stop: StopSignals) -> None:
+        """Step after step until the budget is used up or a signal comes."""
+        config, progress = self.config, self.state.progress
+        batches = self._batches()
+        while progress.images < config.images and not self._asked_to_stop(stop):
+            before = progress.images
+            # Chance is a function of where the run stands, so that it goes on anywhere the same.
+            torch.manual_seed(_mixed(config.seed, self.fabric.global_rank, before))
+            started = time.monotonic()
+            outcome = self.stepper.run(batches)
+            progress.step += 1
+            progress.images += config.batch_size
+            progress.seconds += time.monotonic() - started
+            self._count_skips(outcome.skipped)
+            self._note(outcome.terms, before, time.monotonic() - started)
+
+            if self._due(config.validate_every, before):
+                self._validate()
+            if self._due(config.checkpoint_every, before) and self.saved_step != progress.step:
+                self._save()
+        if self.saved_step != progress.step:
+            self._save()
+
+    def close(self) -> None:
+        """End the loading processes and the log."""
+        if self.loader is not None:
+            self.loader.close()
+        if self.journal is not None:
+            self.journal.close()
+
+    def outcome(self, signal: int | None) -> Outcome:
+        progress = self.state.progress
+        return Outcome(
+            folder=self.folder,
+            images=progress.images,
+            finished=progress.images >= self.config.images,
+            signal=signal,
+            best=progress.best,
+            skipped=progress.skipped,
+            broken=len(progress.broken),
+            seconds=progress.seconds,
+            leads=self.leads,
+        )
+
+    def _batches(self) -> Iterator[Batch]:
+        """Batches on the device; broken images are noted, and time spent waiting is measured."""
+        assert self.loader is not None
+        while True:
+            started = time.monotonic()
+            stored = self.loader.next()
+            self.since.waited += time.monotonic() - started
+            for name, _, problem in (each.partition(": ") for each in stored.broken):
+                if name not in self.state.progress.broken:
+                    log.warning("skipping a broken image: %s (%s)", name, problem)
+                    self.state.progress.broken[name] = problem
+            yield stored.to_batch(
+                self.fabric.device, self.config.channel_order, self.config.channels_last
+            )
+
+    def _due(self, every: int, before: int) -> bool:
+        """Whether the last step passed a multiple of `every` images, or ended the budget."""
+        now = self.state.progress.images
+        return now // every != before // every or now >= self.config.images
+
+    def _asked_to_stop(self, stop: StopSignals) -> bool:
+        """Whether any of the processes has been told to end."""
+        if self.fabric.world_size == 1:
+            return stop.received is not None
+        told = torch.tensor(float(stop.received is not None), device=self.fabric.device)
+        total = self.fabric.all_reduce(told, reduce_op="sum")
+        return bool(total)
+
+    def _count_skips(self, skipped: int) -> None:
+        progress = self.state.progress
+        progress.skipped += skipped
+        progress.skipped_in_a_row = progress.skipped_in_a_row + 1 if skipped else 0
+        if skipped:
+            log.warning("step %d: NaN or infinity, update skipped", progress.step)
+        if progress.skipped_in_a_row >= self.config.patience:
+            progress.skipped_in_a_row = 0  # so that a resumed run has its patience again
+            self._save()
+            raise TrainingStopped(
+                f"{self.config.patience} steps in a row gave NaN or infinity, after "
+                f"{progress.images} images; the state before them is kept in {self.folder}. "
+                "A lower optimizer.lr, optimizer.clip=1 or precision=32-true usually helps"
+            )
+
+    def _note(self, terms: dict[str, torch.Tensor], before: int, seconds: float) -> None:
+        """Collect what is watched, and write a line where one is due."""
+        since = self.since
+        since.add(terms, self.config.batch_size, seconds)
+        due = self._due(self.config.log_every, before)
+        values = since.means(self.fabric) if due else None
+        if due and self.journal is not None:
+            assert values is not None
+            values["skipped"] = float(self.state.progress.skipped)
+            values["lr"] = float(self.state.generator_optimizer.param_groups[0]["lr"])
+            self.journal.write(self.state.progress.images, "train", values)
+        if self.watch is not None and self.leads:
+            speed = since.images / max(since.seconds, 1e-9)
+            images = self.state.progress.images
+            self.watch(Status(images, self.config.images, speed, values))
+        if due:
+            self.since = _Since()
+
+    def _validate(self) -> None:
+        """Measure and draw examples; export the weights where they are the best so far."""
+        progress, objective = self.state.progress, self.state.objective
+        network = self.state.best_generator()
+        if self.leads and self.journal is not None and self.validation.count:
+            found = self.validation.measure(objective, network)
+            self.journal.write(progress.images, "validation", dict(found.__dict__))
+            log.info(
+                "%d images: hole L1 %.2f %%, PSNR %.2f dB, SSIM %.4f",
+                progress.images,
+                found.hole_l1,
+                found.psnr,
+                found.ssim,
+            )
+            batch, filled = self.validation.examples(objective, network, EXAMPLES)
+            picture = sheet(batch, filled, self.config.channel_order)
+            self.journal.picture(progress.images, "examples", picture)
+            if found.better_than(progress.best, self.config.best_by):
+                progress.best = getattr(found, self.config.best_by)
+                progress.best_step = progress.step
+                self._export("best.safetensors", network, found)
+        progress.best, progress.best_step = self.fabric.broadcast(
+            (progress.best, progress.best_step)
+        )
+        if progress.best_step == progress.step:
+            self._save()
+
+    def _save(self) -> None:
+        """Write a checkpoint, the newest weights and ``run.json``."""
+        state, network = self.state.as_dict(), self.state.best_generator()
+        if self.leads:
+            self.checkpoints.save(state, self.state.progress)
+            self._export("last.safetensors", network, None)
+            if not (self.folder / "best.safetensors").exists():
+                self._export("best.safetensors", network, None)
+            self._write_run()
+        self.saved_step = self.state.progress.step
+        self.fabric.barrier()
+
+    def _export(self, name: str, network: nn.Module, measures: Measures | None) -> None:
+        """Write a generator for `gatefill inpaint`."""
+        progress = self.state.progress
+        quality = "" if measures is None else f", validation hole L1 {measures.hole_l1:.2f} %"
+        source = f"gatefill train {self.config.recipe}, {progress.images} images{quality}"
+        facts = Provenance(source=source, step=progress.step, **self.provenance)
+        weights = network.state_dict()
+        save_weights(self.folder / name, self.config.method, self.config.network, weights, facts)
+
+    def _write_run(self) -> None:
+        facts: dict[str, Any] = {
+            "data": {"name": self.data.name, "files": len(self.data.files)},
+            "validation_images": self.validation.count,
+            "processes": self.fabric.world_size,
+            "device": str(self.fabric.device),
+            "precision": pick_precision(self.config.precision, self.fabric.device.type),
+            "progress": self.state.progress.__dict__,
+        }
+        write_run(self.folder, self.config, facts)
+
+
+class _Since:
+    """Sums since the last line of the log."""
+
+    def __init__(self) -> None:
+        self.sums: dict[str, float] = {}
+        self.counts: dict[str, int] = {}
+        self.images = 0
+        self.seconds = 0.0
+        self.waited = 0.0
+
+    def add(self, terms: dict[str, torch.Tensor], images: int, seconds: float) -> None:
+        for name, value in terms.items():
+            # A step with NaN is counted elsewhere and would hide the others.
+            finite = bool(torch.isfinite(value))
+            self.sums[name] = self.sums.get(name, 0.0) + (float(value) if finite else 0.0)
+            self.counts[name] = self.counts.get(name, 0) + finite
+        self.images += images
+        self.seconds += seconds
+
+    def means(self, fabric: Fabric) -> dict[str, float]:
+        """Means over the steps, and over all processes."""
+        values = {name: total / max(self.counts[name], 1) for name, total in self.sums.items()}
+        if fabric.world_size > 1 and values:
+            mean = fabric.all_reduce(torch.tensor(list(values.values()), device=fabric.device))
+            assert isinstance(mean, torch.Tensor)
+            values = dict(zip(values, mean.tolist(), strict=True))
+        values["images_per_second"] = self.images / max(self.seconds, 1e-9)
+        values["waiting_for_data"] = self.waited / max(self.seconds, 1e-9)  # share of the time
+        return values
+
+
+def _fixed(source: DataSource, config: TrainConfig, extractor: SketchExtractor) -> list[Any]:
+    """The validation samples of a source."""
+    if source.shards:
+        return fixed_samples(source.shards, config.data.holdout, config.data, extractor)
+    return FixedSamples(source.files, config.data, extractor).samples()
+
+
+def _mixed(seed: int, rank: int, images: int) -> int:
+    """One number of three, so that near ones lead far apart."""
+    mixed = seed
+    for part in (rank, images):
+        mixed = (mixed * 6364136223846793005 + part * 1442695040888963407 + 1) % 2**63
+    return mixed

@@ -1,0 +1,104 @@
+"""DeepFill v1: spatially discounted L1 and WGAN-GP with two critics (arXiv 1801.07892, 3.2)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from gatefill.methods.deepfill_v1 import DeepFillV1Config, DeepFillV1Network
+from gatefill.methods.deepfill_v2 import Stages
+from gatefill.training.config import TrainConfig
+from gatefill.training.data.batch import Batch
+from gatefill.training.discriminators import CriticsConfig, DeepFillV1Critics
+from gatefill.training.initialisation import initialise
+from gatefill.training.losses import discount, gradient_penalty, hole_corners, patches
+from gatefill.training.objectives.base import Filled, Generator, Judge, Losses, Objective, Turn
+
+
+@dataclass(frozen=True)
+class DeepFillV1Loss:
+    """Weights of the losses; the defaults are the released code's."""
+
+    hole: float = 1.2  # discounted L1 in the hole
+    known: float = 1.2  # auto-encoding: L1 of the known pixels
+    coarse: float = 1.2  # the coarse frame's share of both
+    gamma: float = 0.9  # of the discount per pixel
+    adversarial: float = 0.001
+    penalty: float = 10.0  # on the critics' gradient, lambda of WGAN-GP
+    critic_steps: int = 5
+    critic_width: int = 64  # channels of the critics' first layers
+
+
+class DeepFillV1Objective(Objective):
+    """Critics of the whole image and of half its side around the hole."""
+
+    separate_batches = True
+
+    def __init__(self, config: TrainConfig) -> None:
+        assert isinstance(config.network, DeepFillV1Config)
+        assert isinstance(config.loss, DeepFillV1Loss)
+        self.loss = config.loss
+        self.side = config.data.size // 2
+        self.generator = initialise(DeepFillV1Network(config.network), config.initialisation)
+        self.critic = DeepFillV1Critics(
+            CriticsConfig(self.loss.critic_width, config.data.size, self.side)
+        )
+
+    def turn(self, images: int) -> Turn:
+        return Turn(critic=self.loss.critic_steps, generator=True)
+
+    def fill(self, generator: Generator, batch: Batch) -> Filled:
+        stages: Stages = generator(batch.image, batch.mask)
+        return Filled(stages.refined, stages.coarse, stages.attention.offsets)
+
+    def critic_loss(self, judge: Judge, batch: Batch, filled: Filled) -> Losses:
+        fake = batch.composite(filled.refined)
+        corners = hole_corners(batch.mask, self.side)
+        real_patch, fake_patch = (patches(x, corners, self.side) for x in (batch.image, fake))
+        scores = judge(torch.cat([batch.image, fake]), torch.cat([real_patch, fake_patch]))
+        distance = sum(real.mean() - false.mean() for real, false in (s.chunk(2) for s in scores))
+
+        # Penalty at random places between real and fake, separately for image and patch.
+        whole = _between(batch.image, fake)
+        local = _between(real_patch, fake_patch)
+        of_whole, of_local = judge(whole, local)
+        penalty = gradient_penalty(of_whole, whole, batch.mask)
+        penalty = penalty + gradient_penalty(
+            of_local, local, patches(batch.mask, corners, self.side)
+        )
+        total = self.loss.penalty * penalty - distance
+        return Losses(
+            total, {"d_loss": total, "d_distance": torch.as_tensor(distance), "d_penalty": penalty}
+        )
+
+    def generator_loss(self, judge: Judge, batch: Batch, filled: Filled, images: int) -> Losses:
+        assert filled.coarse is not None
+        corners = hole_corners(batch.mask, self.side)
+        weights = discount(batch.mask, self.loss.gamma)
+        known = 1.0 - batch.mask
+
+        def in_hole(frame: Tensor) -> Tensor:
+            # The mean over the patch around the hole, as the released code takes it.
+            summed = ((frame - batch.image).abs() * weights).sum()
+            return summed / (batch.size * 3 * self.side**2)
+
+        def outside(frame: Tensor) -> Tensor:
+            return ((frame - batch.image).abs() * known).mean() / known.mean().clamp_min(1e-6)
+
+        fake = batch.composite(filled.refined)
+        scores = judge(fake, patches(fake, corners, self.side))
+        terms = {
+            "l1_hole": self.loss.coarse * in_hole(filled.coarse) + in_hole(filled.refined),
+            "l1_known": self.loss.coarse * outside(filled.coarse) + outside(filled.refined),
+            "g_adversarial": -(scores[0].mean() + scores[1].mean()),
+        }
+        total = self.loss.hole * terms["l1_hole"] + self.loss.known * terms["l1_known"]
+        return Losses(total + self.loss.adversarial * terms["g_adversarial"], terms)
+
+
+def _between(real: Tensor, fake: Tensor) -> Tensor:
+    """A random point on the line from each real sample to its fake one, with a gradient."""
+    share = torch.rand(real.shape[0], 1, 1, 1, device=real.device)
+    return (real + share * (fake - real)).detach().requires_grad_()

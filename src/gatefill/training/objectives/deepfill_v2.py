@@ -1,0 +1,69 @@
+"""DeepFill v2: L1 on both stages and the hinge loss of SN-PatchGAN (arXiv 1806.03589, 3.3-3.4)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from gatefill.methods.deepfill_v2 import DeepFillV2Config, DeepFillV2Network, Stages
+from gatefill.training.config import TrainConfig
+from gatefill.training.data.batch import Batch
+from gatefill.training.discriminators import SNPatchGAN, SNPatchGANConfig
+from gatefill.training.initialisation import initialise
+from gatefill.training.losses import hinge_discriminator_loss, hinge_generator_loss, l1
+from gatefill.training.objectives.base import Filled, Generator, Judge, Losses, Objective, Turn
+
+
+@dataclass(frozen=True)
+class DeepFillV2Loss:
+    """Weights of the losses; the defaults are the published ones."""
+
+    coarse: float = 1.0  # L1 of the coarse frame, over the whole image
+    refined: float = 1.0  # L1 of the refined frame
+    adversarial: float = 1.0  # hinge loss of the composite
+    adversarial_from: int = 0  # images before the discriminator comes in
+    discriminator_width: int = 64  # channels of its first layer
+    separate_batches: bool = True  # for the two networks; else one batch is filled once for both
+
+
+class DeepFillV2Objective(Objective):
+    """With a sketch or without, as the network's config says."""
+
+    def __init__(self, config: TrainConfig) -> None:
+        assert isinstance(config.network, DeepFillV2Config)
+        assert isinstance(config.loss, DeepFillV2Loss)
+        self.loss = config.loss
+        self.separate_batches = self.loss.separate_batches
+        self.generator = initialise(DeepFillV2Network(config.network), config.initialisation)
+        self.critic = SNPatchGAN(
+            SNPatchGANConfig(self.loss.discriminator_width, guided=config.network.guided)
+        )
+
+    def turn(self, images: int) -> Turn:
+        starts = images >= self.loss.adversarial_from and self.loss.adversarial > 0
+        return Turn(critic=1 if starts else 0, generator=True)
+
+    def fill(self, generator: Generator, batch: Batch) -> Filled:
+        stages: Stages = generator(batch.image, batch.mask, batch.sketch)
+        return Filled(stages.refined, stages.coarse, stages.attention.offsets)
+
+    def critic_loss(self, judge: Judge, batch: Batch, filled: Filled) -> Losses:
+        fake = batch.composite(filled.refined)
+        # One call for both, as the original: u moves once per step.
+        sketch = None if batch.sketch is None else torch.cat([batch.sketch, batch.sketch])
+        values = judge(torch.cat([batch.image, fake]), torch.cat([batch.mask] * 2), sketch)
+        real, false = values.chunk(2)
+        loss = hinge_discriminator_loss(real, false)
+        return Losses(loss, {"d_loss": loss, "d_real": real.mean(), "d_fake": false.mean()})
+
+    def generator_loss(self, judge: Judge, batch: Batch, filled: Filled, images: int) -> Losses:
+        assert filled.coarse is not None
+        terms = {"l1_coarse": l1(filled.coarse, batch.image)}
+        terms["l1_refined"] = l1(filled.refined, batch.image)
+        total = self.loss.coarse * terms["l1_coarse"] + self.loss.refined * terms["l1_refined"]
+        if self.turn(images).critic:
+            values = judge(batch.composite(filled.refined), batch.mask, batch.sketch)
+            terms["g_adversarial"] = hinge_generator_loss(values)
+            total = total + self.loss.adversarial * terms["g_adversarial"]
+        return Losses(total, terms)

@@ -1,0 +1,194 @@
+"""Recipes: functions that return the config of a run. `RECIPES` names them all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from difflib import get_close_matches
+
+from gatefill.methods.deepfill_v1 import DeepFillV1Config
+from gatefill.methods.deepfill_v2 import DeepFillV2Config
+from gatefill.methods.global_local import GlobalLocalConfig
+from gatefill.methods.partial_conv import PartialConvConfig
+from gatefill.training.config import DataConfig, OptimizerConfig, TrainConfig
+from gatefill.training.objectives import (
+    DeepFillV1Loss,
+    DeepFillV2Loss,
+    GlobalLocalLoss,
+    PartialConvLoss,
+)
+
+
+def deepfill_v2() -> TrainConfig:
+    """As published and released: 256x256, batch 16, Adam 1e-4, about a million steps."""
+    return TrainConfig(
+        recipe="deepfill-v2-256",
+        method="deepfill_v2",
+        network=DeepFillV2Config(),
+        loss=DeepFillV2Loss(),
+        images=16_000_000,
+        # TensorFlow's Adam, shared by both networks, trained the released weights.
+        optimizer=OptimizerConfig(kind="tensorflow"),
+    )
+
+
+def deepfill_v2_guided() -> TrainConfig:
+    """The same with a sketch as an input of both networks; edges are drawn on the fly.
+
+    The paper's edges come from HED: put them beside the images and set data.sketches=files.
+    """
+    config = deepfill_v2()
+    return replace(
+        config,
+        recipe="deepfill-v2-guided-256",
+        network=replace(config.network, guided=True),
+        data=replace(config.data, sketches="drawn"),
+    )
+
+
+def deepfill_v1() -> TrainConfig:
+    """As released: box holes, WGAN-GP with five critic steps, batch 16."""
+    return TrainConfig(
+        recipe="deepfill-v1-256",
+        method="deepfill_v1",
+        network=DeepFillV1Config(),
+        loss=DeepFillV1Loss(),
+        images=16_000_000,
+        data=DataConfig(masks="box"),
+        optimizer=OptimizerConfig(betas=(0.5, 0.9), kind="tensorflow"),
+    )
+
+
+def partial_conv() -> TrainConfig:
+    """As published: 512x512, batch 6, fine-tuning with a frozen BatchNorm after two thirds.
+
+    Needs VGG-16 weights: loss.vgg=FILE.
+    """
+    return TrainConfig(
+        recipe="partial-conv-512",
+        method="partial_conv",
+        network=PartialConvConfig(),
+        loss=PartialConvLoss(finetune_from=4_000_000),
+        images=6_000_000,
+        batch_size=6,
+        data=DataConfig(size=512, masks="irregular", random_crop=False),
+        optimizer=OptimizerConfig(lr=2e-4, betas=(0.9, 0.999)),
+        log_every=600,
+    )
+
+
+def global_local() -> TrainConfig:
+    """As published: 256x256, batch 96, Adadelta, three phases of 90, 10 and 400 thousand steps."""
+    return TrainConfig(
+        recipe="global-local-256",
+        method="global_local",
+        network=GlobalLocalConfig(),
+        loss=GlobalLocalLoss(),
+        images=500_000 * 96,
+        batch_size=96,
+        data=DataConfig(masks="box", scale=(1.0, 1.5), random_crop=False),
+        optimizer=OptimizerConfig(lr=1.0, kind="adadelta"),
+        log_every=9600,
+        validate_every=96_000,
+        checkpoint_every=96_000,
+    )
+
+
+def _laptop(config: TrainConfig, recipe: str) -> TrainConfig:
+    """Sizes and habits that give a result on two cores: half width, 128x128, a smaller budget."""
+    return replace(
+        config,
+        recipe=recipe,
+        network=replace(
+            type(config.network).compact(),
+            **({"guided": True} if getattr(config.network, "guided", False) else {}),
+        ),
+        images=200_000,
+        batch_size=8,
+        data=replace(
+            config.data,
+            size=128,
+            random_crop=True,
+            scale=(0.3, 1.0),
+            flip=True,
+        ),
+        optimizer=OptimizerConfig(
+            lr=4e-4, betas=config.optimizer.betas, clip=1.0, schedule="cosine", warmup=1600
+        ),
+        ema=0.999,
+        initialisation="keep_variance",
+        precision="auto",
+        log_every=400,
+        validate_every=4000,
+        checkpoint_every=4000,
+    )
+
+
+def deepfill_v2_laptop() -> TrainConfig:
+    """DeepFill v2 in a few hours: L1 alone first, then a light adversarial loss."""
+    loss = DeepFillV2Loss(
+        adversarial=0.01, adversarial_from=16_000, discriminator_width=32, separate_batches=False
+    )
+    return replace(_laptop(deepfill_v2(), "deepfill-v2-laptop"), loss=loss)
+
+
+def deepfill_v2_guided_laptop() -> TrainConfig:
+    """The guided form; one sample in five comes without a sketch, so that it works without too."""
+    config = _laptop(deepfill_v2_guided(), "deepfill-v2-guided-laptop")
+    return replace(
+        config,
+        loss=deepfill_v2_laptop().loss,
+        data=replace(config.data, sketch_share=0.8),
+    )
+
+
+def deepfill_v1_laptop() -> TrainConfig:
+    """DeepFill v1 with one critic step for each of the generator's."""
+    loss = DeepFillV1Loss(critic_steps=1, critic_width=32)
+    return replace(_laptop(deepfill_v1(), "deepfill-v1-laptop"), loss=loss)
+
+
+def partial_conv_laptop() -> TrainConfig:
+    """Partial convolution without VGG's two terms, so that no other weights are needed."""
+    config = _laptop(partial_conv(), "partial-conv-laptop")
+    return replace(
+        config,
+        network=replace(config.network, levels=6),  # 128 pixels are halved six times to 2
+        loss=PartialConvLoss(perceptual=0.0, style=0.0, finetune_from=150_000),
+    )
+
+
+def global_local_laptop() -> TrainConfig:
+    """Global & Local with its three phases shortened."""
+    loss = GlobalLocalLoss(completion_images=80_000, critic_images=8_000, critic_width=16)
+    config = _laptop(global_local(), "global-local-laptop")
+    return replace(config, loss=loss, optimizer=replace(config.optimizer, lr=1e-3))
+
+
+RECIPES: dict[str, Callable[[], TrainConfig]] = {
+    "deepfill-v2-256": deepfill_v2,
+    "deepfill-v2-guided-256": deepfill_v2_guided,
+    "deepfill-v1-256": deepfill_v1,
+    "partial-conv-512": partial_conv,
+    "global-local-256": global_local,
+    "deepfill-v2-laptop": deepfill_v2_laptop,
+    "deepfill-v2-guided-laptop": deepfill_v2_guided_laptop,
+    "deepfill-v1-laptop": deepfill_v1_laptop,
+    "partial-conv-laptop": partial_conv_laptop,
+    "global-local-laptop": global_local_laptop,
+}
+
+
+def recipe(name: str) -> TrainConfig:
+    """The config of a recipe. Raises ValueError for an unknown name, with close ones.
+
+    The laptop forms may carry the size of the recipe they shrink, as in deepfill-v2-256-laptop.
+    """
+    known = name
+    if name.endswith("-laptop"):
+        known = name.replace("-256-", "-").replace("-512-", "-")
+    if known in RECIPES:
+        return RECIPES[known]()
+    near = get_close_matches(name.lower().replace("_", "-"), RECIPES, n=3)
+    hint = f"; did you mean {' or '.join(near)}?" if near else ""
+    raise ValueError(f"expected a recipe, one of {', '.join(RECIPES)}, got {name!r}{hint}")

@@ -1,0 +1,181 @@
+"""Everything that a run is at one moment, and its checkpoints."""
+
+from __future__ import annotations
+
+import json
+import logging
+import pickle
+import re
+from copy import deepcopy
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+from torch import nn
+
+from gatefill.training.config import TrainConfig
+from gatefill.training.ema import Ema
+from gatefill.training.files import remove_parts, whole
+from gatefill.training.objectives import Objective
+from gatefill.training.optimizers import make_optimizer
+from gatefill.training.sharding import (
+    load_whole_optimizer,
+    load_whole_state,
+    shard,
+    whole_optimizer,
+    whole_state,
+)
+
+log = logging.getLogger(__name__)
+
+FORMAT = 1
+
+
+@dataclass
+class Progress:
+    """How far a run has come; all of it is in its checkpoints."""
+
+    step: int = 0
+    images: int = 0  # that the run has trained on
+    position: int = 0  # samples taken from the data, more where a critic has batches of its own
+    seconds: float = 0.0  # of training, over all sessions
+    sessions: int = 0
+    skipped: int = 0  # updates given up because of NaN or infinity
+    skipped_in_a_row: int = 0
+    best: float | None = None  # the best value of the measure that `best_by` names
+    best_step: int | None = None
+    broken: dict[str, str] = field(default_factory=dict)  # image -> what is wrong with it
+
+
+class State:
+    """Networks, their average, optimizers and progress."""
+
+    def __init__(
+        self, config: TrainConfig, objective: Objective, sharded_by: Fabric | None = None
+    ) -> None:
+        """The generator's device must be settled. sharded_by: spread it over all processes."""
+        self.config, self.objective = config, objective
+        self.progress = Progress()
+        self.ema = Ema(deepcopy(objective.generator), config.ema) if config.ema else None
+        self._whole: nn.Module | None = None
+        if sharded_by is not None:
+            self._whole = deepcopy(objective.generator)
+            shard(objective.generator, sharded_by)
+            if self.ema is not None:
+                shard(self.ema.network, sharded_by)
+        options = config.optimizer
+        self.generator_optimizer = make_optimizer(
+            objective.generator.parameters(), options, options.lr
+        )
+        self.critic_optimizer = None
+        if objective.critic is not None:
+            self.critic_optimizer = make_optimizer(
+                objective.critic.parameters(), options, options.critic_lr or options.lr
+            )
+
+    def best_generator(self) -> nn.Module:
+        """The network to validate and export: the average where there is one.
+
+        All processes must call it; of a sharded one, only the first gets the right weights.
+        """
+        best = self.objective.generator if self.ema is None else self.ema.network
+        if self._whole is None:
+            return best
+        weights = whole_state(best)
+        if weights:
+            self._whole.load_state_dict(weights)
+        return self._whole
+
+    def as_dict(self) -> dict[str, Any]:
+        """All of it as tensors and plain values; all processes must call it."""
+        generator = self.objective.generator
+        critic, critic_optimizer = self.objective.critic, self.critic_optimizer
+        return {
+            "format": FORMAT,
+            "method": self.config.method,
+            "config": json.dumps(self.config.as_dict(), default=str),
+            "progress": json.dumps(self.progress.__dict__),
+            "generator": whole_state(generator),
+            "generator_optimizer": whole_optimizer(generator, self.generator_optimizer),
+            "critic": None if critic is None else critic.state_dict(),
+            "critic_optimizer": None if critic_optimizer is None else critic_optimizer.state_dict(),
+            "ema": None if self.ema is None else whole_state(self.ema.network),
+            "ema_steps": 0 if self.ema is None else self.ema.steps,
+            "random": torch.get_rng_state(),
+        }
+
+    def load(self, saved: dict[str, Any]) -> list[str]:
+        """Become what was saved; the names of settings that are others now.
+
+        Raises ValueError where it is a run of another network.
+        """
+        changed = self._changed(json.loads(saved["config"]))
+        generator = self.objective.generator
+        load_whole_state(generator, saved["generator"])
+        load_whole_optimizer(generator, self.generator_optimizer, saved["generator_optimizer"])
+        if self.objective.critic is not None:
+            assert self.critic_optimizer is not None
+            self.objective.critic.load_state_dict(saved["critic"])
+            self.critic_optimizer.load_state_dict(saved["critic_optimizer"])
+        if self.ema is not None:
+            # A run that starts averaging late starts from the weights as they are.
+            load_whole_state(self.ema.network, saved["ema"] or saved["generator"])
+            self.ema.steps = saved["ema_steps"]
+        self.progress = Progress(**json.loads(saved["progress"]))
+        torch.set_rng_state(saved["random"])
+        return changed
+
+    def _changed(self, before: dict[str, Any]) -> list[str]:
+        now = json.loads(json.dumps(self.config.as_dict(), default=str))
+        for key in ("method", "network"):
+            if before[key] != now[key]:
+                raise ValueError(
+                    f"the folder holds a run with {key} {before[key]}, this one has {now[key]}: "
+                    "choose another --output"
+                )
+        return [key for key in now if before.get(key) != now[key]]
+
+
+class Checkpoints:
+    """The folder of a run's checkpoints: the last few, and the best."""
+
+    def __init__(self, folder: Path, keep: int) -> None:
+        self.folder, self.keep = folder, keep
+
+    def prepare(self) -> None:
+        """Make the folder, and remove what a killed process left behind."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        remove_parts(self.folder)
+
+    def save(self, state: dict[str, Any], progress: Progress) -> None:
+        """Write a checkpoint; it is there whole or not at all. Older ones are removed."""
+        with whole(self._path(progress.step)) as beside:
+            torch.save(state, beside)
+        spared = {progress.best_step, *self.steps()[-self.keep :]}
+        for step in self.steps():
+            if step not in spared:
+                self._path(step).unlink()
+
+    def steps(self) -> list[int]:
+        """The steps of which there are checkpoints, rising."""
+        names = (re.fullmatch(r"step-(\d+)\.pt", path.name) for path in self.folder.glob("*.pt"))
+        return sorted(int(name[1]) for name in names if name)
+
+    def load_last(self) -> dict[str, Any] | None:
+        """What the newest readable checkpoint holds; None where there is none."""
+        for step in reversed(self.steps()):
+            path = self._path(step)
+            try:
+                saved: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+            except (RuntimeError, EOFError, OSError, pickle.UnpicklingError) as problem:
+                log.warning("%s cannot be read (%s): taking the one before", path, problem)
+                continue
+            if saved.get("format") != FORMAT:
+                raise ValueError(f"{path}: a checkpoint of another version of gatefill")
+            return saved
+        return None
+
+    def _path(self, step: int) -> Path:
+        return self.folder / f"step-{step:09d}.pt"

@@ -1,0 +1,78 @@
+"""How well a generator fills images that it was not trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+from torchmetrics.functional.image import structural_similarity_index_measure
+
+from gatefill.training.config import TrainConfig
+from gatefill.training.data.batch import Batch, Sample, stack
+from gatefill.training.objectives import Filled, Objective
+
+
+@dataclass(frozen=True)
+class Measures:
+    """Means over the validation images of composites."""
+
+    hole_l1: float  # mean absolute error inside the hole, percent of the range
+    l1: float  # the same over the whole image
+    psnr: float  # dB, over the whole image
+    ssim: float  # over the whole image
+
+    def better_than(self, best: float | None, measure: str) -> bool:
+        """Whether the named measure beats a value."""
+        value: float = getattr(self, measure)
+        if best is None:
+            return True
+        return value < best if measure in ("hole_l1", "l1") else value > best
+
+
+class Validation:
+    """A fixed set of samples, with fixed masks."""
+
+    def __init__(
+        self, samples: Sequence[Sample], config: TrainConfig, device: torch.device
+    ) -> None:
+        self.config, self.device = config, device
+        size = max(config.batch_size, 1)
+        self.parts = [stack(samples[i : i + size]) for i in range(0, len(samples), size)]
+        self.count = len(samples)
+
+    @torch.no_grad()
+    def measure(self, objective: Objective, network: nn.Module) -> Measures:
+        """The measures of a network, in float32."""
+        network.eval()
+        sums = torch.zeros(4, dtype=torch.float64)
+        for batch in self._batches():
+            found = batch.composite(objective.fill(network, batch).refined)
+            found = found.clamp(-1.0, 1.0) / 2.0 + 0.5
+            image = batch.image / 2.0 + 0.5
+            wrong = (found - image).abs()
+            holes = (3.0 * batch.mask.sum(dim=(1, 2, 3))).clamp_min(1.0)
+            in_hole = wrong.sum(dim=(1, 2, 3)) / holes
+            squared = wrong.square().mean(dim=(1, 2, 3)).clamp_min(1e-10)
+            ssim = structural_similarity_index_measure(
+                found, image, data_range=1.0, reduction="none"
+            )
+            assert isinstance(ssim, torch.Tensor)
+            rows = (100.0 * in_hole, 100.0 * wrong.mean(dim=(1, 2, 3)), -10.0 * squared.log10())
+            sums += torch.stack([row.double().sum().cpu() for row in (*rows, ssim)])
+        return Measures(*(sums / max(self.count, 1)).tolist())
+
+    @torch.no_grad()
+    def examples(
+        self, objective: Objective, network: nn.Module, count: int
+    ) -> tuple[Batch, Filled]:
+        """The first `count` samples and what a network makes of them."""
+        network.eval()
+        batch = next(self._batches())
+        batch = Batch(*(None if part is None else part[:count] for part in batch))  # type: ignore[arg-type]
+        return batch, objective.fill(network, batch)
+
+    def _batches(self) -> Iterator[Batch]:
+        for part in self.parts:
+            yield part.to_batch(self.device, self.config.channel_order, self.config.channels_last)

@@ -1,0 +1,62 @@
+"""DeepFill v2's network and training step word for word: slow, and easy to compare with the paper.
+
+It reads the weights of our own network, and nothing else of it: no format of memory, no gradient of
+its own, no batched attention.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from gatefill.layers.padding import resize_nearest, same_padding
+from gatefill.methods import deepfill_v2 as tables
+from gatefill.methods.deepfill_v2 import DeepFillV2Network, LayerRow
+from tests.layers.literal_attention import literal_attention
+
+
+def literal_forward(network: DeepFillV2Network, image: Tensor, mask: Tensor) -> tuple[Tensor, ...]:
+    """Coarse and refined frames of an unguided network with the default config."""
+    weights = dict(network.named_parameters())
+
+    def run(rows: list[LayerRow], x: Tensor) -> Tensor:
+        for row in rows:
+            x = layer(x, row, weights[f"{row.name}.weight"], weights[f"{row.name}.bias"])
+        return x
+
+    ones = torch.ones_like(mask)
+    masked = image * (1 - mask)
+    x = run(tables.COARSE_ENCODER, torch.cat([masked, ones, mask], dim=1))
+    coarse = torch.tanh(run(tables.COARSE_DECODER, x))
+
+    # the second stage sees the first one's result in the hole
+    pasted = coarse * mask + masked
+    hallucinated = run(tables.HALLUCINATION, pasted)
+    matched = run(tables.MATCHING, pasted)
+    height, width = mask.shape[-2:]
+    small = resize_nearest(mask, height // 4, width // 4)
+    small = resize_nearest(small, height // 8, width // 8)
+    pasted_back = [
+        literal_attention(matched[i : i + 1], matched[i : i + 1], small[i : i + 1])[0]
+        for i in range(len(image))
+    ]
+    attended = run(tables.ATTENDED, torch.cat(pasted_back))
+    refined = torch.tanh(run(tables.DECODER, torch.cat([hallucinated, attended], dim=1)))
+    return coarse, refined
+
+
+def layer(x: Tensor, row: LayerRow, weight: Tensor, bias: Tensor) -> Tensor:
+    """Pad as TensorFlow does, convolve, gate."""
+    if row.upsample:
+        x = functional.interpolate(x, scale_factor=2.0, mode="nearest")
+    kernel = weight.shape[-1]
+    rows = same_padding(x.shape[-2], kernel, row.stride, row.dilation)
+    columns = same_padding(x.shape[-1], kernel, row.stride, row.dilation)
+    x = functional.pad(x, (*columns, *rows))
+    x = functional.conv2d(x, weight, bias, row.stride, 0, row.dilation)
+    if row.activation == "none":
+        return x
+    features, gates = x.chunk(2, dim=1)
+    active = functional.relu(features) if row.activation == "relu" else functional.elu(features)
+    return active * torch.sigmoid(gates)

@@ -1,0 +1,355 @@
+"""Whole runs: their files, stopping and going on, damage, NaN."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+import gatefill
+from gatefill.checkpoints import load_network, read_header
+from gatefill.training.config import OptimizerConfig, TrainConfig
+from gatefill.training.data import Batch, open_source
+from gatefill.training.devices import make_fabric
+from gatefill.training.loop import Outcome, Status, TrainingStopped, train
+from gatefill.training.objectives import make_objective
+from gatefill.training.state import Checkpoints, State
+from gatefill.training.step import Stepper
+from tests.training.helpers import command, picture, same_weights, start, tiny, write_pictures
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("photos")
+    write_pictures(folder, 24)
+    return folder
+
+
+def run(config: TrainConfig, photos: Path, folder: Path, **options) -> Outcome:
+    return train(config, open_source(photos), folder, devices="cpu", **options)
+
+
+def log_of(folder: Path, kind: str) -> list[dict[str, float]]:
+    lines = (folder / "log.jsonl").read_text().splitlines()
+    return [entry for entry in map(json.loads, lines) if entry["kind"] == kind]
+
+
+@pytest.fixture(scope="module")
+def folder(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run."""
+    folder = tmp_path_factory.mktemp("run")
+    provenance = {"data": "pictures", "licence": "CC0"}
+    outcome = run(tiny(ema=0.9), photos, folder, provenance=provenance)
+    assert outcome.finished
+    assert outcome.images == 12
+    return folder
+
+
+class TestARun:
+    def test_the_exported_weights_fill_photos(self, folder: Path) -> None:
+        photo, hole = picture(100), np.zeros((72, 96), np.uint8)
+        hole[20:50, 30:60] = 255
+        result = gatefill.load(weights=folder / "best.safetensors")(photo, hole)
+        assert result.method == "deepfill_v2"
+        assert np.array_equal(result.photo.pixels[hole == 0], photo[hole == 0])
+        facts = read_header(folder / "best.safetensors").provenance
+        assert (facts.data, facts.licence, facts.step) == ("pictures", "CC0", 6)
+        assert "deepfill-v2-laptop, 12 images" in facts.source
+
+    def test_the_log_says_what_happened(self, folder: Path) -> None:
+        lines = log_of(folder, "train")
+        assert [line["images"] for line in lines] == [4, 8, 12]
+        assert "d_loss" not in lines[0]  # the adversarial loss comes in after 4 images
+        assert lines[1]["d_loss"] == pytest.approx(1.0, abs=0.05)
+        for line in lines:
+            assert line["skipped"] == 0
+            assert line["generator_gradient"] > 0
+            assert 0 <= line["waiting_for_data"] <= 1
+            assert line["images_per_second"] > 0
+        measures = log_of(folder, "validation")
+        assert [line["images"] for line in measures] == [8, 12]
+        assert all(0 < line["hole_l1"] < 100 and -1 <= line["ssim"] <= 1 for line in measures)
+
+    def test_tensorboard_can_read_the_same(self, folder: Path) -> None:
+        from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+        events = EventAccumulator(str(folder / "tensorboard"))
+        events.Reload()
+        points = [(e.step, e.value) for e in events.Scalars("train/l1_refined")]
+        expected = [(e["images"], e["l1_refined"]) for e in log_of(folder, "train")]
+        np.testing.assert_allclose(points, expected, rtol=1e-6)
+        assert [e.step for e in events.Images("examples")] == [8, 12]
+
+    def test_run_json_says_how_it_was_made(self, folder: Path) -> None:
+        facts = json.loads((folder / "run.json").read_text())
+        assert facts["config"]["batch_size"] == 2
+        assert facts["versions"]["torch"] == torch.__version__
+        assert facts["progress"]["images"] == 12
+        assert facts["validation_images"] == 2
+
+    def test_the_sheet_shows_every_column(self, folder: Path) -> None:
+        sheet = cv2.imread(str(folder / "examples.png"))
+        # input, mask, coarse, refined, result, attention, original; two validation images.
+        assert sheet.shape == (2 * 36, 7 * 36, 3)
+        assert sheet[:32, -36:-4].std() > 1
+
+    def test_the_last_checkpoints_and_the_best_are_kept(self, folder: Path) -> None:
+        steps = Checkpoints(folder / "checkpoints", 2).steps()
+        best = json.loads((folder / "run.json").read_text())["progress"]["best_step"]
+        assert steps == sorted({4, 6, best})
+
+    def test_running_a_finished_run_again_changes_nothing(self, folder: Path, photos: Path) -> None:
+        names = ("last.safetensors", "best.safetensors", "log.jsonl", "examples.png")
+        before = [(folder / name).read_bytes() for name in names]
+        assert run(tiny(ema=0.9), photos, folder).finished
+        assert [(folder / name).read_bytes() for name in names] == before
+
+    def test_another_network_is_refused(self, folder: Path, photos: Path) -> None:
+        config = tiny(ema=0.9)
+        other = replace(config, network=replace(config.network, width=5))
+        with pytest.raises(ValueError, match="choose another --output"):
+            run(other, photos, folder)
+
+
+class TestGoingOn:
+    def test_stopped_and_resumed_equals_uninterrupted(self, photos: Path, tmp_path: Path) -> None:
+        config = tiny(ema=0.9, images=16)
+        run(config, photos, tmp_path / "straight")
+        # A cosine schedule knows the budget, so a shorter one would be another run.
+        stop_after(6, config, photos, tmp_path / "twice")
+        stop_after(10, config, photos, tmp_path / "twice")
+        assert run(config, photos, tmp_path / "twice").finished
+        assert same_weights(
+            tmp_path / "straight" / "last.safetensors", tmp_path / "twice" / "last.safetensors"
+        )
+        ours, theirs = (log_of(tmp_path / name, "validation") for name in ("straight", "twice"))
+        assert ours == theirs
+
+    @pytest.mark.parametrize("method", ["deepfill-v1", "partial-conv", "global-local"])
+    def test_so_it_does_for_the_other_methods(
+        self, method: str, photos: Path, tmp_path: Path
+    ) -> None:
+        config = small(method)
+        run(config, photos, tmp_path / "straight")
+        stop_after(4, config, photos, tmp_path / "twice")
+        run(config, photos, tmp_path / "twice")
+        assert same_weights(
+            tmp_path / "straight" / "last.safetensors", tmp_path / "twice" / "last.safetensors"
+        )
+        info, network = load_network(tmp_path / "twice" / "best.safetensors")
+        assert info.method == config.method
+        frame = network(torch.zeros(1, 3, 32, 32), torch.ones(1, 1, 32, 32))
+        frame = getattr(frame, "refined", frame)
+        assert torch.isfinite(frame).all()
+
+    def test_a_damaged_checkpoint_gives_way_to_the_one_before(
+        self, photos: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        run(tiny(), photos, tmp_path / "straight")
+        stop_after(8, tiny(), photos, tmp_path / "run")
+        newest = sorted((tmp_path / "run" / "checkpoints").glob("*.pt"))[-1]
+        newest.write_bytes(newest.read_bytes()[:1000])
+        leftover = newest.with_name(f".{newest.name}.abcd.part")
+        leftover.write_bytes(b"half")
+        assert run(tiny(), photos, tmp_path / "run").finished
+        assert "cannot be read" in caplog.text
+        assert not leftover.exists()
+        assert same_weights(
+            tmp_path / "straight" / "last.safetensors", tmp_path / "run" / "last.safetensors"
+        )
+
+    def test_a_killed_process_loses_only_the_last_steps(self, photos: Path, tmp_path: Path) -> None:
+        settings = {"images": 60, "checkpoint_every": 4, "validate_every": 60}
+        straight = start(arguments(photos, tmp_path / "straight", settings))
+        killed = start(arguments(photos, tmp_path / "killed", settings))
+        wait_for(tmp_path / "killed" / "checkpoints", "step-*[4-9].pt", killed)
+        killed.kill()
+        killed.communicate()
+        images = [line["images"] for line in log_of(tmp_path / "killed", "train")]
+        assert images[-1] < 60
+        again = start(arguments(photos, tmp_path / "killed", settings))
+        for process in (straight, again):
+            _, errors = process.communicate(timeout=120)
+            assert process.returncode == 0, errors
+        assert same_weights(
+            tmp_path / "straight" / "last.safetensors", tmp_path / "killed" / "last.safetensors"
+        )
+        lines = log_of(tmp_path / "killed", "train")
+        assert [line["images"] for line in lines] == list(range(4, 61, 4))
+
+    @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+    def test_a_signal_saves_first(
+        self, number: signal.Signals, photos: Path, tmp_path: Path
+    ) -> None:
+        settings = {"images": 100_000, "checkpoint_every": 100_000, "validate_every": 100_000}
+        process = start(arguments(photos, tmp_path, settings))
+        wait_for(tmp_path, "log.jsonl", process)
+        process.send_signal(number)
+        out, errors = process.communicate(timeout=60)
+        assert process.returncode == 128 + number, errors
+        assert "run again to go on" in out
+        (step,) = Checkpoints(tmp_path / "checkpoints", 1).steps()
+        facts = json.loads((tmp_path / "run.json").read_text())
+        assert facts["progress"]["step"] == step > 0
+        assert load_network(tmp_path / "best.safetensors")[0].provenance.step == step
+
+
+class TestNotFinite:
+    def batch(self, value: float) -> Batch:
+        mask = torch.zeros(2, 1, 32, 32)
+        mask[..., 8:24, 8:24] = 1
+        return Batch(torch.full((2, 3, 32, 32), value), mask)
+
+    @pytest.mark.parametrize(
+        "method", ["deepfill-v2", "deepfill-v1", "partial-conv", "global-local"]
+    )
+    def test_a_step_that_gives_nan_changes_nothing(self, method: str) -> None:
+        config = tiny() if method == "deepfill-v2" else small(method)
+        objective = make_objective(config)
+        state = State(config, objective)
+        state.progress.images = config.images - 1  # all losses are in
+        stepper = Stepper(make_fabric(config, "cpu", "auto", 1), config, state)
+        stepper.run(iter([self.batch(0.5)] * 2))
+        before = {key: value.clone() for key, value in weights(state).items()}
+        outcome = stepper.run(iter([self.batch(float("nan"))] * 2))
+        assert outcome.skipped == (1 if objective.critic is None else 2)
+        assert all(torch.equal(value, before[key]) for key, value in weights(state).items())
+        assert stepper.run(iter([self.batch(0.5)] * 2)).skipped == 0
+        assert any(not torch.equal(value, before[key]) for key, value in weights(state).items())
+
+    def test_several_in_a_row_stop_the_run_with_the_state_kept(
+        self, photos: Path, tmp_path: Path
+    ) -> None:
+        # With this rate the first step throws the weights so far that nothing is finite after it.
+        config = tiny(optimizer=OptimizerConfig(lr=1e30), patience=3, images=100)
+        with pytest.raises(TrainingStopped, match="3 steps in a row gave NaN or infinity"):
+            run(config, photos, tmp_path)
+        saved = Checkpoints(tmp_path / "checkpoints", 1).load_last()
+        assert saved is not None
+        progress = json.loads(saved["progress"])
+        assert progress["skipped"] >= 3
+        assert progress["images"] < 100
+        assert log_of(tmp_path, "train")[-1]["skipped"] >= 1
+
+
+class TestAccumulation:
+    @pytest.mark.parametrize("separate", [False, True])
+    def test_two_parts_equal_one_batch(self, separate: bool, photos: Path, tmp_path: Path) -> None:
+        config = tiny(batch_size=4, images=16)
+        config = replace(config, loss=replace(config.loss, separate_batches=separate))
+        run(config, photos, tmp_path / "whole")
+        run(replace(config, accumulate=2), photos, tmp_path / "parts")
+        one, two = (
+            load_network(tmp_path / name / "last.safetensors")[1].state_dict()
+            for name in ("whole", "parts")
+        )
+        for key, value in one.items():
+            torch.testing.assert_close(two[key], value, atol=2e-5, rtol=1e-4)
+
+    def test_a_batch_that_cannot_be_parted_is_refused(self, photos: Path, tmp_path: Path) -> None:
+        with pytest.raises(ValueError, match="batch_size that 1 processes x 3 parts divide, got 4"):
+            run(tiny(batch_size=4, accumulate=3), photos, tmp_path)
+
+
+def test_broken_images_are_counted_and_named(tmp_path: Path) -> None:
+    write_pictures(tmp_path / "in", 5)
+    (tmp_path / "in" / "bad.jpg").write_bytes(b"\xff\xd8\xff broken")
+    config = tiny(data=replace(tiny().data, holdout=0))
+    outcome = run(config, tmp_path / "in", tmp_path / "run")
+    assert outcome.broken == 1
+    broken = json.loads((tmp_path / "run" / "run.json").read_text())["progress"]["broken"]
+    assert list(broken) == [str(tmp_path / "in" / "bad.jpg")]
+
+
+def test_the_watcher_is_told_of_every_step(photos: Path, tmp_path: Path) -> None:
+    seen: list[Status] = []
+    run(tiny(), photos, tmp_path, watch=seen.append)
+    assert [status.images for status in seen] == [2, 4, 6, 8, 10, 12]
+    assert [status.terms is not None for status in seen] == [False, True] * 3
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler")
+def test_compiled_training_learns_the_same(photos: Path, tmp_path: Path) -> None:
+    run(tiny(images=4), photos, tmp_path / "plain")
+    config = tiny(images=4, compile=True)
+    run(config, photos, tmp_path / "compiled")
+    one, two = (
+        load_network(tmp_path / name / "last.safetensors")[1].state_dict()
+        for name in ("plain", "compiled")
+    )
+    for key, value in one.items():
+        torch.testing.assert_close(two[key], value, atol=1e-4, rtol=1e-3)
+
+
+def small(method: str) -> TrainConfig:
+    """A run of another method that takes a second and passes through all its phases."""
+    from gatefill.training.recipes import recipe
+
+    base = recipe(f"{method}-laptop")
+    width = {"width": 2} if hasattr(base.loss, "critic_width") else {}
+    network = replace(base.network, width=2 if method != "partial-conv" else 4)
+    loss = replace(base.loss, critic_width=2) if width else base.loss
+    if method == "partial-conv":
+        network = replace(network, levels=4)
+        loss = replace(loss, finetune_from=4)
+    if method == "global-local":
+        loss = replace(loss, completion_images=2, critic_images=2)
+    return replace(
+        tiny(),
+        recipe=base.recipe,
+        method=base.method,
+        network=network,
+        loss=loss,
+        images=8,
+        ema=0.0 if method == "partial-conv" else 0.9,
+        data=replace(tiny().data, masks=base.data.masks),
+    )
+
+
+def stop_after(images: int, config: TrainConfig, photos: Path, folder: Path) -> None:
+    """Train as a process would that is told to end after so many images."""
+
+    def watch(status: Status) -> None:
+        if status.images >= images:
+            signal.raise_signal(signal.SIGTERM)
+
+    outcome = run(config, photos, folder, watch=watch)
+    assert outcome.signal == signal.SIGTERM
+    assert outcome.images == images
+
+
+def arguments(photos: Path, folder: Path, settings: dict[str, object]) -> list[str]:
+    return command(
+        "deepfill-v2-laptop",
+        f"--data={photos}",
+        f"--output={folder}",
+        "--devices=cpu",
+        settings=settings,
+    )
+
+
+def wait_for(folder: Path, pattern: str, process) -> None:
+    """Until a file appears that fits the pattern."""
+    for _ in range(1200):
+        if list(folder.glob(pattern)):
+            return
+        assert process.poll() is None, process.communicate()[1]
+        time.sleep(0.05)
+    raise AssertionError(f"no {pattern} appeared in a minute")
+
+
+def weights(state: State) -> dict[str, torch.Tensor]:
+    """Weights and buffers of both networks; u of a discriminator moves by itself."""
+    found = dict(state.objective.generator.state_dict())
+    if state.objective.critic is not None:
+        found |= {f"critic.{k}": v for k, v in state.objective.critic.state_dict().items()}
+    return {key: value for key, value in found.items() if not key.endswith(".u")}

@@ -1,0 +1,138 @@
+"""Losses against their definitions, spelt out."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+
+from gatefill.training.losses import (
+    discount,
+    gradient_penalty,
+    gram,
+    hole_corners,
+    patches,
+    perceptual_loss,
+    style_loss,
+    variation_loss,
+)
+from gatefill.training.vgg import VGG16, load_vgg16
+
+
+def box_mask(top: int, bottom: int, left: int, right: int, size: int = 16) -> torch.Tensor:
+    mask = torch.zeros(1, 1, size, size)
+    mask[:, :, top:bottom, left:right] = 1
+    return mask
+
+
+@given(
+    top=st.integers(0, 8), height=st.integers(1, 8), left=st.integers(0, 9), width=st.integers(1, 7)
+)
+def test_discount_follows_the_formula(top: int, height: int, left: int, width: int) -> None:
+    mask = box_mask(top, top + height, left, left + width)
+    weights = discount(mask, 0.9)[0, 0].numpy()
+    expected = np.zeros((16, 16))
+    for i in range(height):
+        for j in range(width):
+            expected[top + i, left + j] = max(0.9 ** min(i, height - i), 0.9 ** min(j, width - j))
+    np.testing.assert_allclose(weights, expected, rtol=1e-6)
+
+
+def test_discount_is_zero_outside_a_free_form_hole() -> None:
+    mask = box_mask(2, 10, 2, 10)
+    mask[0, 0, 4, 4] = 0
+    weights = discount(mask)
+    assert weights[0, 0, 4, 4] == 0
+    assert (weights > 0).sum() == mask.sum()
+
+
+def test_gradient_penalty_of_a_linear_critic_is_known() -> None:
+    weight = torch.randn(3, 8, 8)
+    image = torch.randn(2, 3, 8, 8, requires_grad=True)
+    mask = box_mask(0, 4, 0, 8, 8).expand(2, 1, 8, 8)
+    score = (image * weight).flatten(1).sum(1, keepdim=True)
+    whole = (weight.norm() - 1).square()
+    seen = ((weight * mask[0]).norm() - 1).square()
+    assert gradient_penalty(score, image).item() == pytest.approx(whole.item(), rel=1e-5)
+    assert gradient_penalty(score, image, mask).item() == pytest.approx(seen.item(), rel=1e-5)
+
+
+def test_gram_and_style() -> None:
+    features = torch.randn(2, 3, 4, 5)
+    products = torch.zeros(2, 3, 3)
+    for b in range(2):
+        for i in range(3):
+            for j in range(3):
+                products[b, i, j] = (features[b, i] * features[b, j]).sum() / 60
+    torch.testing.assert_close(gram(features), products)
+    other = torch.randn(2, 3, 4, 5)
+    expected = (gram(features) - gram(other)).abs().mean()
+    assert style_loss([features], [other]).item() == pytest.approx(expected.item())
+    assert perceptual_loss([features, other], [features, other]).item() == 0
+
+
+def test_variation_sees_the_hole_and_one_pixel_around_it() -> None:
+    image = torch.zeros(1, 3, 16, 16)
+    image[..., 8:] = 1
+    assert variation_loss(image, box_mask(4, 8, 0, 5)).item() == 0
+    # The hole ends left of the step; dilated by one pixel it holds both sides: 6 rows x 3 channels.
+    reaching = variation_loss(image, box_mask(4, 8, 0, 8))
+    assert reaching.item() == pytest.approx(6 * 3 / image.numel())
+
+
+@given(top=st.integers(0, 12), left=st.integers(0, 12), side=st.integers(1, 16))
+def test_patches_lie_in_the_frame_around_the_hole(top: int, left: int, side: int) -> None:
+    mask = box_mask(top, top + 4, left, left + 4)
+    ((row, column),) = hole_corners(mask, side)
+    assert 0 <= row <= 16 - side
+    assert 0 <= column <= 16 - side
+    patch = patches(mask, [(row, column)], side)
+    assert patch.shape == (1, 1, side, side)
+    assert patch.sum() == min(side, 4) ** 2
+
+
+def test_a_patch_larger_than_the_frame_is_refused() -> None:
+    with pytest.raises(ValueError, match="at most 16"):
+        hole_corners(box_mask(0, 4, 0, 4), 17)
+
+
+class TestVGG:
+    def test_it_reads_torchvision_names_and_leaves_the_rest(self, tmp_path) -> None:
+        state = VGG16().state_dict()
+        names = [
+            f"features.{i}.{part}" for i in (0, 2, 5, 7, 10, 12, 14) for part in ("weight", "bias")
+        ]
+        assert list(state) == names
+        more = state | {"classifier.0.weight": torch.zeros(3), "features.17.bias": torch.zeros(512)}
+        torch.save(more, tmp_path / "vgg16.pth")
+        loaded = load_vgg16(tmp_path / "vgg16.pth")
+        assert all(torch.equal(loaded.state_dict()[name], state[name]) for name in state)
+
+    def test_features_are_those_after_each_pooling(self) -> None:
+        network = VGG16()
+        image = torch.rand(1, 3, 32, 40) * 2 - 1
+        found = network(image)
+        assert [tuple(each.shape) for each in found] == [
+            (1, 64, 16, 20),
+            (1, 128, 8, 10),
+            (1, 256, 4, 5),
+        ]
+        mean = torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1)
+        std = torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1)
+        x = ((image + 1) / 2 - mean) / std
+        layers = list(network.features)[:5]
+        torch.testing.assert_close(nn.Sequential(*layers)(x), found[0])
+        assert not any(p.requires_grad for p in network.parameters())
+
+    @pytest.mark.parametrize("content", [b"", b"no weights", None])
+    def test_other_files_are_refused(self, tmp_path, content: bytes | None) -> None:
+        path = tmp_path / "file.pth"
+        if content is None:
+            torch.save({"features.0.weight": torch.zeros(64, 3, 3, 3)}, path)
+        else:
+            path.write_bytes(content)
+        with pytest.raises(ValueError, match=r"file\.pth"):
+            load_vgg16(path)

@@ -12,11 +12,11 @@ import numpy as np
 
 from gatefill.inpainter import Inpainter
 from gatefill.methods import Attention, Fill, MethodInfo
+from gatefill.server.access import Access
 from gatefill.server.app import create_app
 from gatefill.server.limits import Limits
 from gatefill.server.models import Model, Shelf
 from gatefill.server.run import address_of, listen, run
-from gatefill.server.security import Access
 
 
 class Telea:

@@ -13,8 +13,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from gatefill.server.access import Access
 from gatefill.server.limits import Limits
-from gatefill.server.security import Access
 from gatefill.server.static import web_files
 from tests.server.serving import SRC, Server, file_of, hole, photo, serving, upload
 

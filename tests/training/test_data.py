@@ -18,8 +18,8 @@ from gatefill.training.data import drawn_sketch, make_loader, open_source
 from gatefill.training.data.batch import Stored
 from gatefill.training.data.check import check, near_groups
 from gatefill.training.data.cut import centre_sample, cut_sample
-from gatefill.training.data.loader import Place
 from gatefill.training.data.pack import pack
+from gatefill.training.data.place import Place
 from gatefill.training.data.shards import raw_samples
 from gatefill.training.data.sources import DataSource, expand_braces
 from tests.training.helpers import picture, write_pictures

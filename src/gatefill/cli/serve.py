@@ -15,8 +15,8 @@ from gatefill import terminal
 from gatefill.cli.app import Switch, app
 
 if TYPE_CHECKING:
+    from gatefill.server.access import Access
     from gatefill.server.limits import Limits
-    from gatefill.server.security import Access
     from gatefill.server.service import Opened
 
 EDIT_PORT, SERVE_PORT = 8730, 8731
@@ -67,8 +67,8 @@ def edit(
     from gatefill.extras import require
 
     require("serve", "gatefill edit")
+    from gatefill.server.access import Access
     from gatefill.server.limits import Limits
-    from gatefill.server.security import Access
 
     return _serve(
         Access(),
@@ -140,7 +140,7 @@ def serve(
     from gatefill.extras import require
 
     require("serve", "gatefill serve")
-    from gatefill.server.security import Access, is_loopback
+    from gatefill.server.access import Access, is_loopback
 
     token = _token(token, token_file)
     if not is_loopback(host) and token is None and not no_auth:

@@ -11,13 +11,14 @@ from fastapi.responses import Response
 
 import gatefill
 from gatefill.server import api, editor
+from gatefill.server.access import Access
 from gatefill.server.errors import add_handlers
 from gatefill.server.limits import Limits
 from gatefill.server.login import log_in
 from gatefill.server.metrics import Counted
 from gatefill.server.middleware import BodyLimit, Deadlines, Errors, SafeHeaders
 from gatefill.server.models import Shelf
-from gatefill.server.security import LOGIN, Access, Guard
+from gatefill.server.security import LOGIN, Guard
 from gatefill.server.service import Opened, Service
 from gatefill.server.static import web_reply
 

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from gatefill.server.access import COOKIE, Access
 from gatefill.server.static import web_files
 
-if TYPE_CHECKING:
-    from gatefill.server.security import Access
-
-COOKIE = "gatefill"
 _WRONG_TOKEN_SECONDS = 0.5
 _MAX_TOKEN = 4096
 

@@ -1,87 +1,21 @@
-"""Who may speak to a server: the Host and Origin of requests, and the token."""
+"""The guard before the service: the Host and Origin of requests, and the token."""
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-import ipaddress
 from collections.abc import Iterable
-from dataclasses import dataclass
 from urllib.parse import parse_qs, urlsplit
 
 from starlette.datastructures import Headers
-from starlette.requests import cookie_parser
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from gatefill.server.access import Access
 from gatefill.server.errors import Refused, reply
-from gatefill.server.login import COOKIE, login_page
+from gatefill.server.login import login_page
 
 LOGIN = "/login"
 # Without a token one may see whether the server lives, and the files that everybody has anyway.
 _OPEN_PATHS = ("/healthz", "/readyz", LOGIN)
 _OPEN_FOLDER = "/web/"
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a server bound to `host` can be reached from its own machine only."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
-
-
-@dataclass(frozen=True)
-class Access:
-    """Who is let in."""
-
-    host: str = "127.0.0.1"  # the address the server is bound to
-    token: str | None = None
-    hosts: tuple[str, ...] = ()  # further names under which the server is reached
-
-    def __post_init__(self) -> None:
-        if self.token is not None and len(self.token) < 8:
-            raise ValueError("expected a token of 8 characters or more")
-        if self.token is not None and not (self.token.isascii() and self.token.isprintable()):
-            raise ValueError("expected a token of printable ASCII characters")
-
-    def knows_host(self, header: str) -> bool:
-        """Whether a Host header names this server.
-
-        A page of a stranger can have its own name resolve to this machine (DNS rebinding), but
-        not an address written in numbers, nor "localhost".
-        """
-        name = _host_name(header)
-        if name is None:
-            return False
-        if name == "localhost" or name in (each.lower() for each in self.hosts):
-            return True
-        if is_loopback(self.host):
-            return is_loopback(name)
-        return name == self.host.lower() or _is_address(name)
-
-    @property
-    def cookie(self) -> str:
-        """What the page's cookie holds instead of the token itself."""
-        assert self.token is not None
-        return hmac.new(self.token.encode(), b"gatefill cookie", hashlib.sha256).hexdigest()
-
-    def is_token(self, given: str) -> bool:
-        """Whether it is the token, in a time that tells nothing about it."""
-        return self.token is not None and hmac.compare_digest(
-            given.encode("utf-8", "replace"), self.token.encode()
-        )
-
-    def has_token(self, headers: Headers) -> bool:
-        """Whether a request brings the token, in its header or as the page's cookie."""
-        if self.token is None:
-            return True
-        kind, _, given = headers.get("authorization", "").partition(" ")
-        if kind.lower() == "bearer" and self.is_token(given.strip()):
-            return True
-        cookie = cookie_parser(headers.get("cookie", "")).get(COOKIE, "")
-        return hmac.compare_digest(cookie.encode("utf-8", "replace"), self.cookie.encode())
 
 
 class Guard:
@@ -140,23 +74,3 @@ def _is_visit(headers: Headers) -> bool:
         and headers.get("sec-fetch-dest") == "document"
         and "origin" not in headers
     )
-
-
-def _host_name(header: str) -> str | None:
-    """The name in a Host header without its port, in lower case; None where it is malformed."""
-    try:
-        parts = urlsplit(f"//{header}")
-        _ = parts.port
-    except ValueError:
-        return None
-    if parts.path or parts.query or parts.fragment or "@" in header or not parts.hostname:
-        return None
-    return parts.hostname.lower()
-
-
-def _is_address(name: str) -> bool:
-    try:
-        ipaddress.ip_address(name)
-    except ValueError:
-        return False
-    return True

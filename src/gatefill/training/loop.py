@@ -17,7 +17,8 @@ from gatefill.checkpoints import Provenance, save_weights
 from gatefill.training.config import TrainConfig
 from gatefill.training.data import Batch, DataSource, SketchExtractor, drawn_sketch
 from gatefill.training.data.files import FixedSamples
-from gatefill.training.data.loader import Loader, Place, make_loader
+from gatefill.training.data.loader import Loader, make_loader
+from gatefill.training.data.place import Place
 from gatefill.training.data.shards import fixed_samples
 from gatefill.training.devices import make_fabric, pick_precision
 from gatefill.training.journal import Journal, write_run

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch.utils.data import DataLoader, Sampler
@@ -11,19 +11,10 @@ from torch.utils.data import DataLoader, Sampler
 from gatefill.training.config import DataConfig
 from gatefill.training.data.batch import Stored, stack
 from gatefill.training.data.files import FileSamples
+from gatefill.training.data.place import ONE_PROCESS, Place
 from gatefill.training.data.shards import ShardSamples
 from gatefill.training.data.sketches import SketchExtractor, drawn_sketch
 from gatefill.training.data.sources import DataSource
-
-
-class Place(NamedTuple):
-    """Which process this is, of how many."""
-
-    rank: int = 0
-    processes: int = 1
-
-
-ONE_PROCESS = Place()
 
 
 class Loader:

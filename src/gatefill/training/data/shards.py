@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import tarfile
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import fsspec
 import numpy as np
@@ -16,11 +16,9 @@ from torch.utils.data import IterableDataset, get_worker_info
 from gatefill.training.config import DataConfig
 from gatefill.training.data.batch import Sample
 from gatefill.training.data.cut import centre_sample, cut_sample
+from gatefill.training.data.place import Place
 from gatefill.training.data.sketches import SketchExtractor, drawn_sketch
 from gatefill.training.data.sources import EDGE, SUFFIXES, decode_edges, decode_image
-
-if TYPE_CHECKING:
-    from gatefill.training.data.loader import Place
 
 Raw = dict[str, Any]  # "name", "image" and perhaps "edges", as bytes
 

@@ -171,6 +171,24 @@ def test_a_guide_chooses_the_material() -> None:
         assert (filled.image[22:42, 38:58].mean() > 0.5) == bright
 
 
+def test_the_weight_of_a_guide_decides_against_colour() -> None:
+    chance = np.random.default_rng(0)
+    image = chance.random((64, 128, 3), dtype=np.float32) * 0.2
+    image[:, :72] += 0.6
+    mask = hole(64, 128, 16, 16, 48, 56)  # in the bright part; the guide asks for the dark one
+    guide = np.zeros((64, 128, 1), np.float32)
+    guide[:, 72:] = 0.5
+    guide[mask] = 0.5
+    middle = {
+        weight: PatchMatch(PatchMatchConfig(guide=weight, finish=False))
+        .fill(image, mask, guide=guide)
+        .image[26:38, 26:46]
+        .mean()
+        for weight in (0.1, 16)
+    }
+    assert middle[0.1] > 0.5 > middle[16]
+
+
 def test_a_guess_is_where_it_starts() -> None:
     image = np.random.default_rng(3).random((64, 64, 3), dtype=np.float32)
     mask = hole(64, 64, 16, 16, 48, 48)
@@ -205,7 +223,7 @@ def test_progress_rises_to_one_and_can_stop_the_work() -> None:
         ({"patch_size": 33}, "got 33"),
         ({"rounds": 0}, "expected rounds >= 1, got 0"),
         ({"seed": -1}, "expected seed >= 0, got -1"),
-        ({"guide": -1.0}, "expected guide in 0..100"),
+        ({"guide": -1.0}, "expected guide in 0..16"),
     ],
 )
 def test_wrong_options_are_named(options: dict[str, int], said: str) -> None:

@@ -14,6 +14,7 @@ from gatefill.methods.base import Image, Mask
 
 Planes = NDArray[np.uint8]
 DOUBT = 30.0  # of detail whose match differs in smooth colour: half of it counts at 0.18
+FLOOR = 6.5  # a pixel of a patch: costs below it are noise, and count alike in a vote
 UNKNOWN_COST = 255 * 255  # what each unusable pixel of a source patch costs: a last resort
 FINE_RADIUS = 32  # of the random search at full resolution: the coarser levels have looked further
 
@@ -46,9 +47,9 @@ class PatchMatchConfig:
         for name, least in (("levels", 0), ("rounds", 1), ("passes", 1), ("seed", 0)):
             if getattr(self, name) < least:
                 raise ValueError(f"expected {name} >= {least}, got {getattr(self, name)}")
-        for name in ("texture", "guide", "sharpness"):
-            if not 0 <= getattr(self, name) <= 100:
-                raise ValueError(f"expected {name} in 0..100, got {getattr(self, name)}")
+        for name, most in (("texture", 4), ("guide", 16), ("sharpness", 100)):
+            if not 0 <= getattr(self, name) <= most:
+                raise ValueError(f"expected {name} in 0..{most}, got {getattr(self, name)}")
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,9 @@ class Solver:
         unusable = np.pad(~level.usable, radius, constant_values=True).astype(np.float32)
         missing = cv2.boxFilter(unusable, -1, (side, side), normalize=False)
         missing = missing[radius : radius + height, radius : radius + width]
-        self.penalty = (np.round(missing) * UNKNOWN_COST).astype(np.int32)
+        # guides must not make a patch of the hole itself look cheap
+        unknown_cost = UNKNOWN_COST * max(self.planes.shape[2] - 3, 1)
+        self.penalty = (np.round(missing) * unknown_cost).astype(np.int32)
         self.patches = self._patches()
 
     def start(self, coarse: kernels.Field | None) -> kernels.Field:
@@ -163,7 +166,7 @@ class Solver:
         least = cv2.erode(field.cost.astype(np.float32), np.ones((side, side), np.uint8))
         kernels.vote(
             self.material, field, least, ys, xs, side,
-            np.float32(self.config.sharpness), np.float32(6.5 * side**2), np.float32(DOUBT),
+            np.float32(self.config.sharpness), np.float32(FLOOR * side**2), np.float32(DOUBT),
             out, self.copied_y, self.copied_x,
         )  # fmt: skip
 

@@ -17,6 +17,7 @@ What differs from the papers, and why (measured, see docs/patchmatch.md):
 from __future__ import annotations
 
 import logging
+import math
 import os
 import threading
 from collections.abc import Iterator
@@ -122,7 +123,7 @@ def _tell_of_compiling() -> None:
     """Say once that the kernels are compiled now; later runs take them from numba's cache."""
     path = kernels.vote.stats.cache_path
     if not kernels.vote.signatures and not any(Path(path or ".").glob("patch_kernels.vote-*.nbi")):
-        log.info("compiling the PatchMatch kernels, once on this machine (about half a minute)")
+        log.info("compiling the PatchMatch kernels, once on this machine (some seconds)")
 
 
 def _edge_guide(image: Image, mask: Mask, sketch: Mask) -> Image:
@@ -155,16 +156,28 @@ def _build_levels(
             planes.append(config.texture * texture[..., None])
         if guide is not None:
             guide = pyramid.shrink(guide, height, width).reshape(height, width, -1)
-            planes.append(config.guide**0.5 * guide)
+            planes += _weighted(guide, config.guide)
         if guess is not None and levels:
             guess = pyramid.shrink(guess, height, width)
         # mixed pixels are voted for like the hole, but may serve as material
         hole = mask if not levels else share < 0.95
-        levels.append(Level(image, region & known, hole, _to_bytes(planes), guess))
+        features = _to_bytes(planes)
+        if config.patch_size**2 * features.shape[2] * 255**2 >= 2**30:  # costs are int32
+            raise ValueError(
+                "expected smaller patches or fewer guide channels, got patches of side "
+                f"{config.patch_size} with {features.shape[2]} channels"
+            )
+        levels.append(Level(image, region & known, hole, features, guess))
         if known.all() or min(height, width) < 48 or len(levels) > config.levels:
             return levels
         image, known, share = pyramid.halve(image, known)
         region = pyramid.shrink(region.astype(np.float32), *known.shape) > 0.25
+
+
+def _weighted(guide: Image, weight: float) -> list[Image]:
+    """Planes whose squared differences are `weight` times the guide's; each fits into uint8."""
+    copies = max(math.ceil(weight), 1)
+    return [(weight / copies) ** 0.5 * guide] * copies
 
 
 def _to_bytes(planes: list[Image]) -> Planes:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gatefill.checkpoints import load_method
-from gatefill.geometry import Box
+from gatefill.geometry import Box, bounding_box
 from gatefill.images import (
     DEFAULT_MAX_PIXELS,
     Photo,
@@ -203,9 +203,13 @@ class _Filled:
             self.attention.append(_moved(fill.attention, box))
 
     def _paste(self, pixels: Any, work: _Work, box: Box, image: Image) -> None:
-        known: Any = work.photo.pixels[box.slices]
-        filled: Any = work.photo.quantised(image)
-        pixels[box.slices] = composite(filled, known, work.mask[box.slices])
+        mask = work.mask[box.slices]
+        hole = bounding_box(mask)
+        assert hole is not None  # boxes are those of holes
+        part: Any = pixels[box.slices][hole.slices]  # a view; the rest of the box stays as it is
+        known: Any = work.photo.pixels[box.slices][hole.slices]
+        filled: Any = work.photo.quantised(image[hole.slices])
+        part[...] = composite(filled, known, mask[hole.slices])
 
 
 def _file_of(photo: object) -> Path | None:

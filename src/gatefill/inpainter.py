@@ -23,7 +23,7 @@ from gatefill.images import (
     read_photo,
     read_plane,
 )
-from gatefill.methods import create, info_of
+from gatefill.methods import create, info_of, steered_by
 from gatefill.methods.base import Attention, Fill, Image, Mask, Method, Progress, composite
 from gatefill.photo_attention import in_photo
 from gatefill.regions import regions
@@ -284,6 +284,8 @@ def _with_weights(
     """The method in a weights file, once nothing that was asked for contradicts it."""
     if name is not None and not info_of(name).takes_weights:
         raise ValueError(f"expected no weights for {name}, which needs none, got {weights}")
+    if name == "hybrid":
+        return steered_by(load_method(weights, device=device), config)
     if config is not None:
         raise ValueError("expected no config beside weights: the weights file holds it")
     method = load_method(weights, device=device)

@@ -93,8 +93,8 @@ def inpaint(
     from gatefill.settings import with_settings
 
     config = None
-    if settings := list(set_) if seed is None else [f"seed={seed}", *set_]:
-        if weights is not None:
+    if settings := list(set_) if seed is None else [_seed(method, seed), *set_]:
+        if weights is not None and method != "hybrid":
             raise ValueError("expected no --set and no --seed beside --weights, which hold them")
         config = with_settings(default_config(method or DEFAULT_METHOD), settings)
     inpainter = load(
@@ -144,6 +144,11 @@ def inpaint(
     else:
         terminal.say(f"{target}  ({result.method}, {result.seconds:.1f} s)")
     return terminal.OK
+
+
+def _seed(method: str | None, seed: int) -> str:
+    """The setting that is the method's random seed."""
+    return f"patchmatch.seed={seed}" if method == "hybrid" else f"seed={seed}"
 
 
 def _default_output(photo: Path) -> Path:

@@ -2,7 +2,7 @@
 
 from gatefill.extras import MissingExtra
 from gatefill.methods.base import Attention, Fill, Method, MethodInfo, composite
-from gatefill.methods.factory import create, default_config, info_of
+from gatefill.methods.factory import create, default_config, info_of, steered_by
 from gatefill.methods.infos import METHODS
 
 __all__ = [
@@ -16,4 +16,5 @@ __all__ = [
     "create",
     "default_config",
     "info_of",
+    "steered_by",
 ]

@@ -45,11 +45,23 @@ def create(
         if device != "cpu":
             raise ValueError(f"expected device 'cpu' for {name}, got {device!r}")
         return PatchMatch(_fitting(config, PatchMatchConfig, name))
+    if name == "hybrid":
+        raise ValueError("hybrid needs the weights of a network, got none")
     if has_network(name):
         parts = network_parts(name)
         check_device(device)
         return parts.method(config=_fitting(config, parts.config, name), device=device)
     raise AssertionError(f"{name} stands in the table of methods but cannot be created")
+
+
+def steered_by(network: Method, config: object | None = None) -> Method:
+    """PatchMatch steered by a network that is ready to fill.
+
+    config: a `HybridConfig`; None takes the defaults. Raises ValueError for any other.
+    """
+    from gatefill.methods.hybrid import Hybrid, HybridConfig
+
+    return Hybrid(network, _fitting(config, HybridConfig, "hybrid"))
 
 
 def default_config(name: str) -> object:
@@ -61,6 +73,10 @@ def default_config(name: str) -> object:
         from gatefill.methods.patchmatch import PatchMatchConfig
 
         return PatchMatchConfig()
+    if name == "hybrid":
+        from gatefill.methods.hybrid import HybridConfig
+
+        return HybridConfig()
     if has_network(name):
         config: object = network_parts(name).config()
         return config

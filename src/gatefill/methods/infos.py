@@ -6,6 +6,19 @@ from gatefill.methods.base import MethodInfo
 
 # The four properties stand as in the first table of arXiv 1806.03589.
 METHODS: dict[str, MethodInfo] = {
+    "hybrid": MethodInfo(
+        name="hybrid",
+        title="Hybrid",
+        paper="a network that steers PatchMatch, docs/hybrid.md",
+        semantic=True,
+        non_local=True,
+        free_form=True,
+        user_guided=True,
+        needs=("torch",),
+        trainable=False,  # its network is, as what it is
+        takes_sketch=True,
+        takes_search=True,
+    ),
     "patchmatch": MethodInfo(
         name="patchmatch",
         title="PatchMatch",

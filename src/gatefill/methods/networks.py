@@ -18,8 +18,8 @@ class NetworkParts(NamedTuple):
 
 
 def has_network(name: str) -> bool:
-    """Whether the method of that name runs a network."""
-    return name in METHODS and "torch" in METHODS[name].needs
+    """Whether the method of that name is a network."""
+    return name in METHODS and METHODS[name].trainable
 
 
 def network_parts(name: str) -> NetworkParts:

@@ -1,0 +1,164 @@
+"""Hybrid: a network decides what belongs into the hole, the photo itself gives the texture.
+
+The network fills the photo at the scale it was trained at. Its fill, enlarged, is where PatchMatch
+starts, and, blurred, it is a guide: patches are matched by it as well as by colour. Every colour is
+still a colour of the photo. The idea of guiding patches by a coarse prediction is that of Yang et
+al., CVPR 2017 (arXiv 1611.09969); the matching is `PatchMatch`'s.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+
+from gatefill.geometry import Box, bounding_box
+from gatefill.methods import pyramid
+from gatefill.methods.base import (
+    Fill,
+    Image,
+    Mask,
+    Method,
+    MethodInfo,
+    Progress,
+    check_frame,
+    composite,
+)
+from gatefill.methods.infos import METHODS
+from gatefill.methods.patchmatch import PatchMatch, PatchMatchConfig
+
+HALF = 0.5  # share of a small pixel that must be known, so that it counts as known
+NETWORK_SHARE = 0.3  # of the progress that is told
+
+
+@dataclass(frozen=True)
+class HybridConfig:
+    """How the network's fill steers PatchMatch.
+
+    side: pixels of the longest side that the network sees. context: that side as a multiple of the
+    hole's longest, where the photo reaches so far. blur: of the guide, standard deviation in the
+    network's pixels. weight: of the guide against colour. patchmatch: the rest; its `guide` is a
+    factor for the network's fill and a sketch alike.
+    """
+
+    side: int = 160
+    context: float = 3.0
+    blur: float = 3.0
+    weight: float = 0.12
+    patchmatch: PatchMatchConfig = field(default_factory=PatchMatchConfig)
+
+    def __post_init__(self) -> None:
+        if not 64 <= self.side <= 4096:
+            raise ValueError(f"expected side in 64..4096, got {self.side}")
+        for name, least, most in (("context", 1, 100), ("blur", 0, 100), ("weight", 0, 1)):
+            if not least <= getattr(self, name) <= most:
+                raise ValueError(f"expected {name} in {least}..{most}, got {getattr(self, name)}")
+
+
+class Hybrid:
+    """A network and PatchMatch as one method; sketches reach those of the two that take one."""
+
+    def __init__(self, network: Method, config: HybridConfig | None = None) -> None:
+        """network: any method, of which the fill at a small size is used."""
+        self.network = network
+        self.config = HybridConfig() if config is None else config
+        self._patches = PatchMatch(self.config.patchmatch)
+
+    @property
+    def info(self) -> MethodInfo:
+        return METHODS["hybrid"]
+
+    def fill(
+        self,
+        image: Image,
+        mask: Mask,
+        sketch: Mask | None = None,
+        progress: Progress | None = None,
+        *,
+        search: Mask | None = None,
+    ) -> Fill:
+        """Fill the hole; see `Method.fill` for image, mask, sketch, progress.
+
+        search: ``HW`` bool, True = material may be taken from here (default: everywhere known).
+        The coarse frame is the network's fill, enlarged; the attention is PatchMatch's. Raises
+        ValueError where sizes differ or `search` leaves nothing.
+        """
+        check_frame(image, mask, sketch)
+        first = None if progress is None else lambda share: progress(NETWORK_SHARE * share)
+        small = self._structure(image, mask, sketch, first)
+        rest = 1 - NETWORK_SHARE
+        second = None if progress is None else lambda share: progress(1 - rest * (1 - share))
+        guess = composite(_enlarged(small, mask.shape), image, mask)
+        blurred = small
+        if self.config.blur:
+            blurred = np.asarray(cv2.GaussianBlur(small, (0, 0), self.config.blur), np.float32)
+        found = self._patches.fill(
+            image,
+            mask,
+            sketch,
+            second,
+            search=search,
+            guess=guess,
+            # costs are squared differences
+            guide=_enlarged(blurred, mask.shape) * np.float32(self.config.weight**0.5),
+        )
+        return Fill(image=found.image, coarse=guess, attention=found.attention)
+
+    def _structure(
+        self, image: Image, mask: Mask, sketch: Mask | None, progress: Progress | None
+    ) -> Image:
+        """The frame at the network's scale, with its fill in the hole."""
+        height, width = mask.shape
+        view = _view(mask, self.config)
+        scale = min(1.0, self.config.side / max(view.height, view.width))
+        size = max(1, round(height * scale)), max(1, round(width * scale))
+        small, hole = _shrunk(image, mask, size)
+        part = Box(
+            int(view.top * scale),
+            int(view.left * scale),
+            min(size[0], max(round(view.bottom * scale), int(view.top * scale) + 1)),
+            min(size[1], max(round(view.right * scale), int(view.left * scale) + 1)),
+        ).slices
+        if not hole[part].any() or hole[part].all():
+            return small
+        drawing = None
+        if sketch is not None and self.network.info.takes_sketch:
+            drawing = np.asarray(pyramid.shrink(sketch.astype(np.float32), *size) > 0.1)[part]
+        cut, gap = np.ascontiguousarray(small[part]), np.ascontiguousarray(hole[part])
+        filled = self.network.fill(cut, gap, drawing, progress)
+        small[part] = composite(filled.image, cut, gap)
+        return small
+
+
+def _view(mask: Mask, config: HybridConfig) -> Box:
+    """The part of the frame that the network sees: the hole with wide context."""
+    hole = bounding_box(mask)
+    assert hole is not None
+    reach = max(config.context * max(hole.height, hole.width), config.side)
+    spans = []
+    for start, stop, end in (
+        (hole.top, hole.bottom, mask.shape[0]),
+        (hole.left, hole.right, mask.shape[1]),
+    ):
+        length = min(round(reach), end)
+        first = min(max((start + stop - length) // 2, 0), end - length)
+        spans.append((first, first + length))
+    (top, bottom), (left, right) = spans
+    return Box(top, left, bottom, right)
+
+
+def _shrunk(image: Image, mask: Mask, size: tuple[int, int]) -> tuple[Image, Mask]:
+    """The photo at a size of at most its own, known pixels averaged without the hole."""
+    known = (~mask).astype(np.float32)
+    share = np.asarray(pyramid.shrink(known, *size), np.float32).reshape(size)
+    sums = pyramid.shrink(image * known[..., None], *size).reshape(*size, 3)
+    small = sums / np.maximum(share, 1e-6)[..., None]
+    hole = share < HALF
+    return np.where(hole[..., None], 0, np.clip(small, 0, 1)).astype(np.float32), hole
+
+
+def _enlarged(small: Image, size: tuple[int, int]) -> Image:
+    height, width = size
+    large = cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)
+    return np.asarray(large, np.float32).reshape(height, width, 3)

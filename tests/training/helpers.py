@@ -93,10 +93,11 @@ def environment() -> dict[str, str]:
 
 
 def start(arguments: list[str]) -> subprocess.Popen[str]:
-    """A process whose output can be read."""
+    """A process whose output can be read, the first of a group of its own."""
     return subprocess.Popen(
         arguments,
         env=environment(),
+        start_new_session=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -73,6 +73,10 @@ def test_train_then_inpaint(photos: Path, tmp_path: Path, capsys: pytest.Capture
             "did you mean batch_size",
         ),
         (["train", "deepfill-v2-laptop", "--data={photos}", "--devices=tpu"], "expected devices"),
+        (
+            ["train", "deepfill-v2-laptop", "--data={photos}", "--start-from=picture.png"],
+            "expected a gatefill weights file, got picture.png",
+        ),
         (["train", "partial-conv-512", "--data={photos}", "--devices=cpu"], "vgg16"),
         (["data", "check", "nowhere"], "expected a folder of images"),
         (["data", "pack", "{photos}", "-o={photos}", "--per-shard=0"], "one image per shard"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import time
@@ -201,6 +202,49 @@ class TestGoingOn:
         assert facts["progress"]["step"] == step > 0
         assert load_network(tmp_path / "best.safetensors")[0].provenance.step == step
 
+    @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+    def test_so_does_one_to_the_loaders_too(
+        self, number: signal.Signals, photos: Path, tmp_path: Path
+    ) -> None:
+        settings = {"images": 100_000, "checkpoint_every": 100_000, "data.workers": 2}
+        process = start(arguments(photos, tmp_path, settings))
+        wait_for(tmp_path, "log.jsonl", process)
+        os.killpg(process.pid, number)
+        out, errors = process.communicate(timeout=60)
+        assert process.returncode == 128 + number, errors
+        assert "run again to go on" in out
+        assert Checkpoints(tmp_path / "checkpoints", 1).steps()
+
+
+class TestStartingFromWeights:
+    def test_a_new_run_begins_where_they_stand(
+        self, folder: Path, photos: Path, tmp_path: Path
+    ) -> None:
+        weights = tmp_path / "given.safetensors"
+        shutil.copy(folder / "last.safetensors", weights)
+        still = tiny(ema=0.0, optimizer=OptimizerConfig(lr=1e-30))
+        stop_after(4, still, photos, tmp_path / "run", start_from=weights)
+        assert same_weights(tmp_path / "run" / "last.safetensors", weights)
+        weights.unlink()  # a run that goes on has its own
+        assert run(still, photos, tmp_path / "run", start_from=weights).finished
+        info = read_header(tmp_path / "run" / "last.safetensors")
+        assert "started from: gatefill train deepfill-v2-laptop, 12" in info.provenance.source
+
+    def test_the_average_starts_there_too(self, folder: Path, photos: Path, tmp_path: Path) -> None:
+        weights = folder / "last.safetensors"
+        still = tiny(ema=0.9, optimizer=OptimizerConfig(lr=1e-30), images=2)
+        run(still, photos, tmp_path, start_from=weights)
+        assert same_weights(tmp_path / "last.safetensors", weights)
+
+    def test_those_of_another_network_are_refused(
+        self, folder: Path, photos: Path, tmp_path: Path
+    ) -> None:
+        other = tiny(network=replace(tiny().network, width=8))
+        with pytest.raises(ValueError, match=r"expected weights of .*width=8.*width=4"):
+            run(other, photos, tmp_path, start_from=folder / "best.safetensors")
+        with pytest.raises(ValueError, match="expected weights of partial_conv"):
+            run(small("partial-conv"), photos, tmp_path, start_from=folder / "best.safetensors")
+
 
 class TestNotFinite:
     def batch(self, value: float) -> Batch:
@@ -315,14 +359,14 @@ def small(method: str) -> TrainConfig:
     )
 
 
-def stop_after(images: int, config: TrainConfig, photos: Path, folder: Path) -> None:
+def stop_after(images: int, config: TrainConfig, photos: Path, folder: Path, **options) -> None:
     """Train as a process would that is told to end after so many images."""
 
     def watch(status: Status) -> None:
         if status.images >= images:
             signal.raise_signal(signal.SIGTERM)
 
-    outcome = run(config, photos, folder, watch=watch)
+    outcome = run(config, photos, folder, watch=watch, **options)
     assert outcome.signal == signal.SIGTERM
     assert outcome.images == images
 

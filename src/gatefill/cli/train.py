@@ -43,6 +43,7 @@ def train(
     devices: str = "auto",
     strategy: str = "auto",
     nodes: int = 1,
+    start_from: Path | None = None,
     data_name: str = "not stated",
     licence: str = "not stated",
     dry_run: Switch = False,
@@ -72,6 +73,9 @@ def train(
         How several processes share the work, as Lightning Fabric names it: auto, ddp, fsdp.
     nodes
         How many machines take part.
+    start_from
+        Weights that a new run starts from, in place of random ones: fine-tuning. A run that goes
+        on keeps its own.
     data_name
         What the data is, to be kept in the weights.
     licence
@@ -103,6 +107,7 @@ def train(
             devices=devices,
             strategy=strategy,
             nodes=nodes,
+            start_from=start_from,
             provenance={"data": data_name, "licence": licence},
             watch=watch,
         )

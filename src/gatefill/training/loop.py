@@ -25,7 +25,7 @@ from gatefill.training.journal import Journal, write_run
 from gatefill.training.objectives import make_objective
 from gatefill.training.pictures import sheet
 from gatefill.training.signals import StopSignals
-from gatefill.training.state import Checkpoints, State
+from gatefill.training.state import Checkpoints, State, load_start
 from gatefill.training.step import Stepper, to_layout
 from gatefill.training.validation import Measures, Validation
 
@@ -72,6 +72,7 @@ def train(
     devices: str = "auto",
     strategy: str = "auto",
     nodes: int = 1,
+    start_from: Path | None = None,
     provenance: dict[str, str] | None = None,
     extractor: SketchExtractor = drawn_sketch,
     watch: Callable[[Status], None] | None = None,
@@ -80,8 +81,10 @@ def train(
 
     data: images to train on; a part of them is held out where there is no `validation`.
     folder: of the run; made where there is none. devices, strategy, nodes: as Lightning Fabric
-    takes them. provenance: what the exported weights say of ``data`` and ``licence``.
-    extractor: makes sketches where the config wants them drawn. watch: is told after every step.
+    takes them. start_from: weights of the same network that a new run starts from, in place of
+    random ones; a run that goes on has its own. provenance: what the exported weights say of
+    ``data`` and ``licence``. extractor: makes sketches where the config wants them drawn.
+    watch: is told after every step.
 
     Raises ValueError where the config, the data or the folder's run do not fit, and
     TrainingStopped after several steps in a row with NaN or infinity.
@@ -90,7 +93,7 @@ def train(
     if validation is None:
         data, validation = data.split(config.data.holdout, config.seed)
     run = _Run(fabric, config, data, folder, provenance or {}, watch, strategy == "fsdp")
-    run.start(extractor, validation)
+    run.start(extractor, validation, start_from)
     try:
         with StopSignals() as stop:
             run.loop(stop)
@@ -120,20 +123,25 @@ class _Run:
         self.loader: Loader | None = None
         self.since = _Since()
 
-    def start(self, extractor: SketchExtractor, validation: DataSource) -> None:
+    def start(
+        self, extractor: SketchExtractor, validation: DataSource, start_from: Path | None
+    ) -> None:
         """Build everything, or load it from the last checkpoint."""
         config, fabric = self.config, self.fabric
         batch = config.per_process(fabric.world_size)
         torch.manual_seed(config.seed)
         objective = make_objective(config)
-        to_layout(objective, config)
-        objective.generator.to(fabric.device)
-        self.state = State(config, objective, fabric if self.sharded else None)
-
         if self.leads:
             self.checkpoints.prepare()
         fabric.barrier()
         saved = self.checkpoints.load_last()
+        started_from = ""
+        if saved is None and start_from is not None:
+            started_from = load_start(objective.generator, config, start_from)
+        to_layout(objective, config)
+        objective.generator.to(fabric.device)
+        self.state = State(config, objective, fabric if self.sharded else None)
+        self.state.progress.started_from = started_from
         if saved is not None:
             changed = self.state.load(saved)
             if self.leads:
@@ -311,6 +319,8 @@ class _Run:
         progress = self.state.progress
         quality = "" if measures is None else f", validation hole L1 {measures.hole_l1:.2f} %"
         source = f"gatefill train {self.config.recipe}, {progress.images} images{quality}"
+        if progress.started_from:
+            source += f"; started from: {progress.started_from}"
         facts = Provenance(source=source, step=progress.step, **self.provenance)
         weights = network.state_dict()
         save_weights(self.folder / name, self.config.method, self.config.network, weights, facts)

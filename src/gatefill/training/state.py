@@ -15,6 +15,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import nn
 
+from gatefill.checkpoints import load_network
 from gatefill.training.config import TrainConfig
 from gatefill.training.ema import Ema
 from gatefill.training.files import remove_parts, whole
@@ -46,6 +47,7 @@ class Progress:
     skipped_in_a_row: int = 0
     best: float | None = None  # the best value of the measure that `best_by` names
     best_step: int | None = None
+    started_from: str = ""  # source of the weights that the run started from; "": random ones
     broken: dict[str, str] = field(default_factory=dict)  # image -> what is wrong with it
 
 
@@ -136,6 +138,21 @@ class State:
                     "choose another --output"
                 )
         return [key for key in now if before.get(key) != now[key]]
+
+
+def load_start(network: nn.Module, config: TrainConfig, path: Path) -> str:
+    """Give a new network the weights of a file; where those come from.
+
+    Raises ValueError for a damaged file and for weights of another network.
+    """
+    info, loaded = load_network(path)
+    if info.method != config.method or loaded.config != config.network:
+        raise ValueError(
+            f"expected weights of {config.method} with {config.network}, "
+            f"got {path.name}: {info.method} with {loaded.config}"
+        )
+    network.load_state_dict(loaded.state_dict())
+    return info.provenance.source
 
 
 class Checkpoints:

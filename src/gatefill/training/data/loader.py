@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
+from types import FrameType
 from typing import Any
 
 import torch
@@ -56,7 +58,7 @@ def make_loader(
         "generator": torch.Generator(),  # else the loader draws from torch's own and changes it
     }
     if workers:
-        options |= {"prefetch_factor": 4, "worker_init_fn": _single_threaded}
+        options |= {"prefetch_factor": 4, "worker_init_fn": _prepare_worker}
     if source.shards:
         shards = ShardSamples(source.shards, config, batch, seed, place, position, extractor)
         return Loader(DataLoader(shards, batch_size=batch, **options))
@@ -78,9 +80,17 @@ class _Positions(Sampler[list[int]]):
             start += self.place.processes * self.batch
 
 
-def _single_threaded(_: int) -> None:
+def _prepare_worker(_: int) -> None:
     import cv2
 
     # The cores belong to the training step.
     cv2.setNumThreads(0)
     torch.set_num_threads(1)
+    # Whoever signals all processes of a job means the one that trains, which saves and then ends
+    # its loaders. A loader that hangs is told once more and obeys.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, _ignore_once)
+
+
+def _ignore_once(number: int, _: FrameType | None) -> None:
+    signal.signal(number, signal.SIG_DFL)

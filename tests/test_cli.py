@@ -43,7 +43,7 @@ def test_inpaint_writes_beside_the_photo(folder: Path, capsys: pytest.CaptureFix
     filled, photo = pixels("in/photo_filled.png"), pixels("in/photo.png")
     np.testing.assert_array_equal(filled[~hole], photo[~hole])
     said = capsys.readouterr().out
-    assert re.fullmatch(r"in/photo_filled\.png  \(patchmatch, \d+\.\d s\)\n", said)
+    assert re.fullmatch(r"in/photo_filled\.png  \(hybrid, \d+\.\d s\)\n", said)
     assert run(["inpaint", "in/photo.png", "mask.png"]) == 0, "a second run replaces its output"
 
 
@@ -56,7 +56,7 @@ def test_inpaint_speaks_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert answer.pop("seconds") > 0
     assert answer == {
         "output": "out.jpg",
-        "method": "patchmatch",
+        "method": "hybrid",
         "width": 64,
         "height": 48,
         "hole_pixels": 80,
@@ -73,7 +73,7 @@ def test_inpaint_passes_its_options_on(capsys: pytest.CaptureFixture[str]) -> No
     search[:, :25] = 255
     PIL.Image.fromarray(search).save("search.png")
     line = "inpaint photo.png small.png -o out.png --invert-mask --resize-mask --grow 1 --json"
-    line += " --search search.png --large whole --seed 5 --set patch_size=5"
+    line += " --search search.png --large whole --seed 5 --set patchmatch.patch_size=5"
     assert run(line.split()) == 0
     answer = json.loads(capsys.readouterr().out)
     assert answer["hole_pixels"] > 80
@@ -111,8 +111,8 @@ def test_inputs_are_not_overwritten_unless_asked(
         ("inpaint photo.png mask.png -o out.gif", "expected an output that ends in one of"),
         ("inpaint photo.png mask.png -o no/out.png", "no such folder"),
         ("inpaint photo.png mask.png --method patchmach", "did you mean patchmatch?"),
-        ("inpaint photo.png mask.png --set patchsize=3", "did you mean patch_size?"),
-        ("inpaint photo.png mask.png --set patch_size=x", "expected a whole number"),
+        ("inpaint photo.png mask.png --set patchsize=3", "did you mean patchmatch.patch_size?"),
+        ("inpaint photo.png mask.png --set patchmatch.patch_size=x", "expected a whole number"),
         ("inpaint photo.png mask.png --set patch_size", "KEY=VALUE"),
         ("inpaint photo.png mask.png --large half", "crop"),
         ("inpaint photo.png mask.png --grow -1", "0 pixels or more, got -1"),

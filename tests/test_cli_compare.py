@@ -57,7 +57,7 @@ def test_evaluate_measures_one_method(capsys: pytest.CaptureFixture[str]) -> Non
     ("arguments", "message"),
     [
         (["photos", "--methods", "teela"], "got 'teela'; did you mean telea"),
-        (["photos", "--methods", "deepfill_v2"], "expected weights for deepfill_v2"),
+        (["photos", "--methods", "deepfill_v1"], "expected weights for deepfill_v1"),
         (["photos", "--methods", "telea", "--masks", "object"], "--cutouts FOLDER"),
         (["photos", "--methods", "telea", "--size", "big"], "in pixels or 'native', got 'big'"),
         (["gone", "--methods", "telea"], "no such file or folder: gone"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -12,7 +13,8 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from gatefill.checkpoints import load_method
+from gatefill.checkpoints import load_method, shipped_weights
+from gatefill.extras import installed, require
 from gatefill.geometry import Box, bounding_box
 from gatefill.images import (
     DEFAULT_MAX_PIXELS,
@@ -32,7 +34,11 @@ from gatefill.result import Result
 logger = logging.getLogger(__name__)
 
 Large = Literal["crop", "whole"]
-DEFAULT_METHOD = "patchmatch"
+DEFAULT_METHOD = "hybrid"
+WITHOUT_TORCH = (
+    "hybrid needs torch, which is not installed, so PatchMatch filled alone: "
+    "pip install 'gatefill[torch]'"
+)
 
 
 @dataclass(frozen=True)
@@ -55,6 +61,7 @@ class Inpainter:
         large: Large = "crop",
         context: float = 1.0,
         max_pixels: int = DEFAULT_MAX_PIXELS,
+        notes: Sequence[str] = (),
     ) -> None:
         """Raises ValueError for a `large` or `context` that is none.
 
@@ -63,6 +70,7 @@ class Inpainter:
         context: width of the margin around a hole with ``"crop"``, as a multiple of the side of a
             square of the hole's area; never below 128 pixels.
         max_pixels: larger files are refused before they are decoded.
+        notes: sentences that stand first in every result's warnings.
         """
         if large not in get_args(Large):
             raise ValueError(f"expected large as one of 'crop', 'whole', got {large!r}")
@@ -72,6 +80,7 @@ class Inpainter:
         self.large = large
         self.context = context
         self.max_pixels = max_pixels
+        self.notes = tuple(notes)
 
     def __call__(
         self,
@@ -163,7 +172,7 @@ class Inpainter:
         work = _Work(photo, hole, *planes)
         if work.search is not None and not (work.search & ~hole).any():
             raise ValueError("expected some of the search region outside the hole, got none")
-        return work, mask_warnings(photo, hole)
+        return work, [*self.notes, *mask_warnings(photo, hole)]
 
     def _boxes(self, work: _Work) -> list[Box]:
         if not work.mask.any():
@@ -253,17 +262,21 @@ def load(
     context: float = 1.0,
     max_pixels: int = DEFAULT_MAX_PIXELS,
 ) -> Inpainter:
-    """An inpainter for a method, by name or ready made; the default needs no weights.
+    """An inpainter for a method, by name or ready made; the default comes with its weights.
 
-    method: None takes the one that the weights are for, or ``"patchmatch"`` without weights.
+    method: None takes the one that the weights are for, or ``"hybrid"`` without weights.
     config: the method's config dataclass, such as ``PatchMatchConfig(patch_size=9)``.
-    weights: a gatefill weights file, which holds the network's config too.
+    weights: a gatefill weights file, which holds the network's config too. None takes the weights
+    that come with the package for ``"hybrid"`` and ``"deepfill_v2"``; other networks, and one with
+    a config of its own, get random weights, to be trained.
     device: where torch runs networks, such as ``"cuda"``.
     large, context, max_pixels: see `Inpainter`.
     Raises ValueError for an unknown name, and for weights that are damaged, that are another
     method's or that the method does not take; MissingExtra (an ImportError) where packages of an
-    extra are missing.
+    extra are missing. Only ``"hybrid"`` without torch goes on as ``"patchmatch"``, which every
+    result's warnings then say.
     """
+    notes: list[str] = []
     if not isinstance(method, str | None):
         if config is not None or weights is not None:
             raise ValueError(
@@ -271,11 +284,23 @@ def load(
                 f"got them with a ready {method.info.name}"
             )
         found = method
-    elif weights is None:
-        found = create(method or DEFAULT_METHOD, config, device=device)
-    else:
+    elif weights is not None:
         found = _with_weights(method, config, weights, device)
-    return Inpainter(found, large=large, context=context, max_pixels=max_pixels)
+    elif (name := method or DEFAULT_METHOD) == "hybrid" and not installed("torch"):
+        found, notes = steered_by(None, config), [WITHOUT_TORCH]
+    elif (shipped := default_weights(name)) and (config is None or name == "hybrid"):
+        for extra in info_of(name).needs:
+            require(extra, name)
+        found = _with_weights(name, config, shipped, device)
+    else:
+        found = create(name, config, device=device)
+    return Inpainter(found, large=large, context=context, max_pixels=max_pixels, notes=notes)
+
+
+def default_weights(name: str) -> Path | None:
+    """The weights that `load` takes for a method when it is given none; None where none ship."""
+    shipped = info_of(name).shipped
+    return None if shipped is None else shipped_weights(shipped)
 
 
 def _with_weights(

@@ -37,7 +37,7 @@ def _with_one(config: Config, key: str, value: str, whole_key: str) -> Config:
     name, dot, rest = key.partition(".")
     names = [field.name for field in fields(config) if field.init]
     if name not in names:
-        raise ValueError(_unknown(name, names, type(config).__name__))
+        raise ValueError(_unknown(name, config))
     inner = getattr(config, name)
     if is_dataclass(inner):
         if not dot:
@@ -50,11 +50,26 @@ def _with_one(config: Config, key: str, value: str, whole_key: str) -> Config:
     return replace(config, **{name: read_value(value, kind, whole_key)})
 
 
-def _unknown(name: str, names: list[str], owner: str) -> str:
-    near = get_close_matches(name, names, n=3)
+def _unknown(name: str, config: Config) -> str:
+    known = _names(config)
+    last = {each.rpartition(".")[2]: each for each in reversed(known)}
+    near = [last[each] for each in get_close_matches(name, last, n=3)]
     hint = f"; did you mean {' or '.join(near)}?" if near else ""
-    known = ", ".join(names) if names else "none: it has no settings"
-    return f"unknown setting {name!r} of {owner}{hint} (settings: {known})"
+    listed = ", ".join(known) if known else "none: it has no settings"
+    return f"unknown setting {name!r} of {type(config).__name__}{hint} (settings: {listed})"
+
+
+def _names(config: object, before: str = "") -> list[str]:
+    """All settings of a config, those of its parts with their dots."""
+    found: list[str] = []
+    assert is_dataclass(config)
+    for each in fields(config):
+        inner = getattr(config, each.name)
+        if is_dataclass(inner):
+            found += _names(inner, f"{before}{each.name}.")
+        elif each.init:
+            found.append(before + each.name)
+    return found
 
 
 def read_value(text: str, kind: Any, name: str = "the setting") -> Any:

@@ -76,7 +76,7 @@ def test_specs_become_contestants() -> None:
     ("specs", "message"),
     [
         (["patchmach"], "got 'patchmach'; did you mean patchmatch"),
-        (["deepfill_v2"], "as deepfill_v2:FILE: without any it is noise"),
+        (["deepfill_v1"], "as deepfill_v1:FILE: without any it is noise"),
         (["telea:w.safetensors"], "no weights for telea"),
         (["patchmatch:w.safetensors"], "no weights for patchmatch"),
         (["telea", "biharmonic", "telea"], "each method once, got telea 2 times"),

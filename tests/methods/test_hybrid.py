@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import gatefill
 from gatefill.checkpoints import Provenance, save_weights
-from gatefill.methods import METHODS, Fill, composite, default_config, steered_by
+from gatefill.methods import METHODS, Fill, composite, create, default_config, steered_by
 from gatefill.methods.deepfill_v2 import DeepFillV2, DeepFillV2Config
 from gatefill.methods.hybrid import HybridConfig
 
@@ -138,9 +138,9 @@ def test_it_is_loaded_from_anyones_weights(tmp_path):
     assert inpaint.method.config == config
 
 
-def test_without_weights_it_says_what_is_missing():
-    with pytest.raises(ValueError, match="needs the weights of a network"):
-        gatefill.load("hybrid")
+def test_without_a_network_it_says_what_is_missing():
+    with pytest.raises(ValueError, match="load has one"):
+        create("hybrid")
 
 
 @pytest.mark.parametrize("bad", [{"side": 10}, {"context": 0.5}, {"blur": -1.0}])

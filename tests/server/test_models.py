@@ -44,10 +44,12 @@ def loaded(weights: list[Path]) -> Iterator[Server]:
 def test_weights_become_models(loaded: Server) -> None:
     with loaded.client() as client:
         rows = client.get("/api/v1/methods").json()["models"]
-        assert [row["model"] for row in rows[:2]] == ["deepfill_v2:plain", "deepfill_v2:faces"]
-        assert "patchmatch" in [row["model"] for row in rows]
-        assert [row["takes_sketch"] for row in rows[:2]] == [False, True]
-        assert [row["chosen"] for row in rows[:3]] == [True, False, False]
+        named = {row["model"]: row for row in rows}
+        given = ["deepfill_v2:plain", "hybrid:plain", "deepfill_v2:faces", "hybrid:faces"]
+        assert list(named)[:4] == given
+        assert {"patchmatch", "hybrid", "deepfill_v2"} <= set(named)
+        assert [named[name]["takes_sketch"] for name in given] == [False, True, True, True]
+        assert [row["model"] for row in rows if row["chosen"]] == ["deepfill_v2:plain"]
         assert not any("/" in (row["weights"] or "") for row in rows)
         image, mask = photo(96, 96), hole(96, 96)
         for row in rows:

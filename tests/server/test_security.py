@@ -219,7 +219,7 @@ def test_errors_tell_nothing_of_the_inside(client: httpx.Client) -> None:
         (["--host", "no.such.host.invalid"], "expected a token"),
         (["--token", "short"], "8 characters"),
         (["--token-file", "no-such-file"], "No such file"),
-        (["--method", "deepfill_v2"], "needs weights"),
+        (["--method", "deepfill_v1"], "needs weights"),
         (["--method", "nosuch"], "expected a method"),
         (["--workers", "0"], "expected workers"),
         (["--port", "99999"], "cannot listen"),

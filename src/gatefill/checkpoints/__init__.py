@@ -13,6 +13,7 @@ from gatefill.checkpoints.native import (
     save_weights,
 )
 from gatefill.checkpoints.networks import load_method, load_network
+from gatefill.checkpoints.shipped import shipped_weights
 
 __all__ = [
     "Description",
@@ -25,4 +26,5 @@ __all__ = [
     "load_weights",
     "read_header",
     "save_weights",
+    "shipped_weights",
 ]

@@ -56,9 +56,10 @@ def inpaint(
     output
         The file to write; its format follows its name. Default: PHOTO_filled beside the photo.
     method
-        How to fill, see `gatefill methods`. Default: what WEIGHTS are for, else patchmatch.
+        How to fill, see `gatefill methods`. Default: what WEIGHTS are for, else hybrid.
     weights
-        A network's weights, see `gatefill info` and `gatefill convert`.
+        A network's weights, see `gatefill info` and `gatefill convert`. Default: those that come
+        with gatefill, where the method has some.
     device
         Where networks run, such as cuda.
     sketch
@@ -79,7 +80,7 @@ def inpaint(
     seed
         Another number, another fill.
     set_
-        Set an option of the method, such as patch_size=9; may be repeated.
+        Set an option of the method, such as patchmatch.patch_size=9; may be repeated.
     attention
         Write a picture of where the method looked, as colours; see docs/attention.md.
     attention_lines
@@ -93,7 +94,7 @@ def inpaint(
     from gatefill.settings import with_settings
 
     config = None
-    if settings := list(set_) if seed is None else [_seed(method, seed), *set_]:
+    if settings := list(set_) if seed is None else [_seed(method or DEFAULT_METHOD, seed), *set_]:
         if weights is not None and method != "hybrid":
             raise ValueError("expected no --set and no --seed beside --weights, which hold them")
         config = with_settings(default_config(method or DEFAULT_METHOD), settings)
@@ -146,7 +147,7 @@ def inpaint(
     return terminal.OK
 
 
-def _seed(method: str | None, seed: int) -> str:
+def _seed(method: str, seed: int) -> str:
     """The setting that is the method's random seed."""
     return f"patchmatch.seed={seed}" if method == "hybrid" else f"seed={seed}"
 
@@ -203,11 +204,17 @@ def methods(*, json: Json = False) -> int:
             info.name,
             *("yes" if has else "no" for has in _four_properties(info)),
             ", ".join(f"gatefill[{extra}]" for extra in info.needs).replace("[", r"\[") or "-",
-            "a file" if info.takes_weights else "none",
+            _weights_of(info),
             info.paper,
         )
     terminal.out().print(table)
     return terminal.OK
+
+
+def _weights_of(info: Any) -> str:
+    if info.shipped:
+        return f"{info.shipped}, or a file"
+    return "a file" if info.takes_weights else "none"
 
 
 def _four_properties(info: Any) -> tuple[bool, bool, bool, bool]:

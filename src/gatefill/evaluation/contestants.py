@@ -11,7 +11,7 @@ from pathlib import Path
 
 import gatefill
 from gatefill.evaluation.outside import OUTSIDE, create_outside, package_version
-from gatefill.inpainter import Inpainter
+from gatefill.inpainter import Inpainter, default_weights
 from gatefill.methods import METHODS, MethodInfo
 
 
@@ -26,7 +26,7 @@ class Contestant:
 
 
 def contestants(specs: Sequence[str], device: str = "cpu") -> list[Contestant]:
-    """The methods behind the texts: ``NAME`` or, for networks, ``NAME:WEIGHTS``.
+    """The methods behind the texts: ``NAME`` or, with weights of one's own, ``NAME:WEIGHTS``.
 
     Raises ValueError for unknown names, networks without weights and labels that come twice,
     FileNotFoundError for weights that are not there. Nothing is loaded yet.
@@ -54,6 +54,9 @@ def _contestant(spec: str, device: str) -> Contestant:
         raise ValueError(f"expected a method, one of {', '.join(known)}, got {name!r}{hint}")
     info = METHODS[name]
     if not weights:
+        if shipped := default_weights(name):
+            version = _with_sum(shipped)
+            return Contestant(name, info, version, partial(gatefill.load, name, device=device))
         if info.takes_weights:
             raise ValueError(
                 f"expected weights for {name}, as {name}:FILE: without any it is noise"
@@ -67,7 +70,7 @@ def _contestant(spec: str, device: str) -> Contestant:
     return Contestant(
         label=f"{name}:{path.stem}",
         info=info,
-        version=f"{_own_version()}, weights {file_sum(path)[:12]}",
+        version=_with_sum(path),
         open=partial(gatefill.load, name, weights=path, device=device),
     )
 
@@ -85,6 +88,10 @@ def _own_version() -> str:
         files += sorted((package / folder).rglob("*.py"))
     total = hashlib.sha256(b"".join(path.read_bytes() for path in files))
     return f"gatefill {gatefill.__version__}, code {total.hexdigest()[:8]}"
+
+
+def _with_sum(weights: Path) -> str:
+    return f"{_own_version()}, weights {file_sum(weights)[:12]}"
 
 
 def file_sum(path: Path) -> str:

@@ -33,6 +33,7 @@ class MethodInfo:
     needs: tuple[str, ...] = ()  # extras of the package, such as "torch"
     trainable: bool = True
     takes_weights: bool = True
+    shipped: str | None = None  # name of the weights that come with the package
     takes_sketch: bool = False
     takes_search: bool = False  # `fill` has the keyword `search`: where to take material from
     multiple: int = 1  # sides of the image are padded to a multiple of this by the method

@@ -46,7 +46,7 @@ def create(
             raise ValueError(f"expected device 'cpu' for {name}, got {device!r}")
         return PatchMatch(_fitting(config, PatchMatchConfig, name))
     if name == "hybrid":
-        raise ValueError("hybrid needs the weights of a network, got none")
+        raise ValueError("hybrid needs a network with weights: gatefill.load has one")
     if has_network(name):
         parts = network_parts(name)
         check_device(device)
@@ -54,29 +54,32 @@ def create(
     raise AssertionError(f"{name} stands in the table of methods but cannot be created")
 
 
-def steered_by(network: Method, config: object | None = None) -> Method:
-    """PatchMatch steered by a network that is ready to fill.
+def steered_by(network: Method | None, config: object | None = None) -> Method:
+    """PatchMatch steered by a network that is ready to fill; without one, PatchMatch alone.
 
     config: a `HybridConfig`; None takes the defaults. Raises ValueError for any other.
     """
     from gatefill.methods.hybrid import Hybrid, HybridConfig
 
-    return Hybrid(network, _fitting(config, HybridConfig, "hybrid"))
+    fitting = _fitting(config, HybridConfig, "hybrid")
+    if network is None:
+        return create("patchmatch", fitting.patchmatch)
+    return Hybrid(network, fitting)
 
 
 def default_config(name: str) -> object:
     """The config dataclass of a method with its defaults, to be changed and given to `create`."""
     info = info_of(name)
+    if name == "hybrid":  # also where torch is missing: it goes on as PatchMatch
+        from gatefill.methods.hybrid import HybridConfig
+
+        return HybridConfig()
     for extra in info.needs:
         require(extra, name)
     if name == "patchmatch":
         from gatefill.methods.patchmatch import PatchMatchConfig
 
         return PatchMatchConfig()
-    if name == "hybrid":
-        from gatefill.methods.hybrid import HybridConfig
-
-        return HybridConfig()
     if has_network(name):
         config: object = network_parts(name).config()
         return config

@@ -16,6 +16,7 @@ METHODS: dict[str, MethodInfo] = {
         user_guided=True,
         needs=("torch",),
         trainable=False,  # its network is, as what it is
+        shipped="compact",
         takes_sketch=True,
         takes_search=True,
     ),
@@ -76,6 +77,7 @@ METHODS: dict[str, MethodInfo] = {
         free_form=True,
         user_guided=True,
         needs=("torch",),
+        shipped="compact",
         takes_sketch=True,  # a guided network does; what is loaded says so itself
         multiple=8,
         max_side=512,

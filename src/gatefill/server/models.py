@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,8 +13,10 @@ from typing import Literal
 import numpy as np
 
 from gatefill.extras import installed
-from gatefill.inpainter import DEFAULT_METHOD, Inpainter, load
+from gatefill.inpainter import DEFAULT_METHOD, WITHOUT_TORCH, Inpainter, load
 from gatefill.methods import METHODS, MethodInfo
+
+log = logging.getLogger(__name__)
 
 
 class UnknownModel(ValueError):  # noqa: N818 - says what is wrong, as a name
@@ -88,7 +91,7 @@ def shelf(
     large: Literal["crop", "whole"] = "crop",
     max_pixels: int,
 ) -> Shelf:
-    """All that can fill here: the methods that need no weights, and the given weights.
+    """All that can fill here: the given weights, alone and as hybrid, and what needs none of them.
 
     method: the one to be chosen at first. Default: that of the first weights, else gatefill's.
     Raises ValueError for an unknown method, for one whose weights are missing, and for weights
@@ -96,19 +99,29 @@ def shelf(
     """
     models: list[Model] = []
     for path in weights:
-        inpainter = load(weights=path, device=device, large=large, max_pixels=max_pixels)
-        name = f"{inpainter.method.info.name}:{path.stem}"
-        if any(name == model.name for model in models):
-            raise ValueError(f"expected weights files of different names, got {path.name} twice")
-        models.append(Model(name, inpainter, path.stem))
-    models += [
-        Model(info.name, load(info.name, large=large, max_pixels=max_pixels))
-        for info in METHODS.values()
-        if not info.takes_weights and all(map(installed, info.needs))
-    ]
+        for steering in (None, "hybrid"):
+            inpainter = load(
+                steering, weights=path, device=device, large=large, max_pixels=max_pixels
+            )
+            name = f"{inpainter.method.info.name}:{path.stem}"
+            if any(name == model.name for model in models):
+                raise ValueError(
+                    f"expected weights files of different names, got {path.name} twice"
+                )
+            models.append(Model(name, inpainter, path.stem))
+    for info in METHODS.values():
+        if (info.shipped or not info.takes_weights) and all(map(installed, info.needs)):
+            # networks run on the device, all others on the CPU
+            where = device if info.needs else "cpu"
+            inpainter = load(info.name, device=where, large=large, max_pixels=max_pixels)
+            models.append(Model(info.name, inpainter, info.shipped))
+    if method is None and not weights:
+        offered = any(model.name == DEFAULT_METHOD for model in models)
+        if not offered:
+            log.warning(WITHOUT_TORCH)
+        return Shelf(models, DEFAULT_METHOD if offered else "patchmatch")
     if method is None:
-        first = models[0].name if weights else DEFAULT_METHOD
-        return Shelf(models, first)
+        return Shelf(models)
     if method not in METHODS:
         raise ValueError(f"expected a method, one of {', '.join(METHODS)}, got {method!r}")
     for model in models:

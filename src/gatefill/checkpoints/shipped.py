@@ -1,0 +1,18 @@
+"""The weights that come with the package; ``MODEL_CARD.md`` of the repository says what they are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import gatefill
+
+FOLDER = Path(gatefill.__file__).parent / "weights"
+
+
+def shipped_weights(name: str) -> Path:
+    """The file of the weights of that name. Raises ValueError for any other name."""
+    path = FOLDER / f"{name}.safetensors"
+    if not path.is_file():
+        known = ", ".join(sorted(each.stem for each in FOLDER.glob("*.safetensors"))) or "none"
+        raise ValueError(f"expected weights that come with gatefill, one of {known}, got {name!r}")
+    return path

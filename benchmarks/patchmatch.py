@@ -1,10 +1,10 @@
-"""PatchMatch beside PyPatchMatch 2.2.0 and OpenCV's Telea: speed, memory and error, in one run.
+"""Hybrid and PatchMatch beside PyPatchMatch 2.2.0 and OpenCV's Telea: speed, memory and error.
 
     python benchmarks/patchmatch.py [--photos DIR] [--cutouts DIR] [--count N] [--grid FILE]
 
 Every photo is brought to 680x512 (cut to shape, then resized) and gets four holes: brush strokes,
 a box, thick strokes, and an object that is pasted, masked and removed again, where the original
-photo is the truth. All three fill the same holes in turn. Ratios of seconds are taken case by
+photo is the truth. All four fill the same holes in turn. Ratios of seconds are taken case by
 case, so that a change of the machine's speed does not count.
 """
 
@@ -30,6 +30,7 @@ from gatefill.images import read_photo
 from gatefill.masks import MASKS, place_cutout
 
 HEIGHT, WIDTH = 512, 680
+OURS = ("hybrid", "patchmatch")
 KINDS = ("brush", "box", "thick", "object")
 Pixels = NDArray[np.uint8]
 Case = tuple[str, Pixels, Pixels, NDArray[np.bool_]]  # kind, truth, photo, mask
@@ -49,9 +50,10 @@ def main() -> None:
     ]
     patch_match = importlib.import_module("patchmatch.patch_match")
 
-    inpaint = gatefill.load("patchmatch")
+    ours = {name: gatefill.load(name) for name in OURS}
     fillers: dict[str, Callable[[Pixels, NDArray[np.bool_]], Pixels]] = {
-        "gatefill": lambda photo, mask: np.asarray(inpaint(photo, mask)),
+        "hybrid": lambda photo, mask: np.asarray(ours["hybrid"](photo, mask)),
+        "patchmatch": lambda photo, mask: np.asarray(ours["patchmatch"](photo, mask)),
         "PyPatchMatch": lambda photo, mask: patch_match.inpaint(
             photo, mask.astype(np.uint8), patch_size=3
         ),
@@ -64,7 +66,8 @@ def main() -> None:
     for number, (kind, truth, photo, mask) in enumerate(cases(options)):
         blank = np.where(mask[..., None], np.uint8(0), photo)
         if number == 0:
-            fillers["gatefill"](blank, mask)  # compiles its kernels, once on a machine
+            for name in OURS:
+                fillers[name](blank, mask)  # compiles the kernels, once on a machine
         fills = []
         for name, fill in fillers.items():
             started = time.perf_counter()
@@ -74,7 +77,7 @@ def main() -> None:
             fills.append(filled)
         if number % 17 == 0:  # a rule, so that nobody chooses
             marked = np.where(mask[..., None], np.uint8(255), photo)
-            shown.append(np.hstack([marked, *fills[:2], truth]))
+            shown.append(np.hstack([marked, *fills[:3], truth]))
         print(f"\r{number + 1} fills", end="", file=sys.stderr, flush=True)
     print(file=sys.stderr)
     if not rows:
@@ -147,19 +150,27 @@ def table(rows: dict[tuple[str, str], list[list[float]]]) -> None:
     """Print the means, and the medians of the seconds."""
     print("| hole | method | hole L1 % | PSNR dB | SSIM | seconds, median | times PyPatchMatch |")
     print("|---|---|---|---|---|---|---|")
-    ratios = []
+    ratios: dict[str, list[float]] = {name: [] for name in OURS}
     for (kind, name), values in rows.items():
         measured = np.array(values)
         seconds = measured[:, 0]
         ratio = np.array(rows[kind, "PyPatchMatch"])[:, 0] / seconds
-        if name == "gatefill":
-            ratios += ratio.tolist()
+        if name in OURS:
+            ratios[name] += ratio.tolist()
         _, l1, psnr, ssim = measured.mean(axis=0)
         print(
             f"| {kind} | {name} | {l1:.2f} | {psnr:.2f} | {ssim:.4f} "
             f"| {np.median(seconds):.3f} | {np.median(ratio):.1f} |"
         )
-    print(f"\nfaster than PyPatchMatch by (median of {len(ratios)} cases): {np.median(ratios):.1f}")
+    for name, found in ratios.items():
+        print(
+            f"\n{name} is faster than PyPatchMatch by (median of {len(found)} cases): "
+            f"{np.median(found):.1f}"
+        )
+    first, second = ([row[0] for kind in KINDS for row in rows[kind, name]] for name in OURS)
+    more = np.subtract(first, second)
+    print(f"\n{OURS[0]} takes longer than {OURS[1]} by (median, most): ", end="")
+    print(f"{np.median(more):.2f} s, {more.max():.2f} s")
 
 
 def large() -> None:

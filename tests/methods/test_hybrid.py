@@ -143,7 +143,9 @@ def test_without_a_network_it_says_what_is_missing():
         create("hybrid")
 
 
-@pytest.mark.parametrize("bad", [{"side": 10}, {"context": 0.5}, {"blur": -1.0}])
+@pytest.mark.parametrize(
+    "bad", [{"side": 10}, {"context": 0.5}, {"blur": -1.0}, {"weight_at_last": 2.0}]
+)
 def test_a_config_out_of_range_is_refused(bad):
     with pytest.raises(ValueError, match="expected"):
         HybridConfig(**bad)

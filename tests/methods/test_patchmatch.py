@@ -171,6 +171,26 @@ def test_a_guide_chooses_the_material() -> None:
         assert (filled.image[22:42, 38:58].mean() > 0.5) == bright
 
 
+def test_a_guide_that_is_gone_at_full_resolution_has_chosen_before() -> None:
+    image = np.zeros((256, 384, 3), np.float32)
+    image[:, 192:] = 0.7
+    image += np.random.default_rng(3).random(image.shape, np.float32) * 0.3
+    mask = hole(256, 384, 80, 130, 170, 254)  # as much in the dark half as in the bright one
+    method = PatchMatch(PatchMatchConfig(guide=4))
+    means = {}
+    for bright in (0.0, 1.0):
+        guide = np.zeros((256, 384, 1), np.float32)
+        guide[:, 192:] = 1
+        guide[mask] = bright
+        for share in (1.0, 0.0):
+            fill = method.fill(image, mask, guide=guide, guide_at_last=share).image
+            means[bright, share] = fill[mask].mean()
+    assert means[1.0, 0.0] > means[0.0, 0.0] + 0.2
+    assert all(means[bright, 0.0] != means[bright, 1.0] for bright in (0.0, 1.0))
+    with pytest.raises(ValueError, match=r"guide_at_last in 0\.\.1, got 2"):
+        PatchMatch().fill(image, mask, guide=guide, guide_at_last=2.0)
+
+
 def test_the_weight_of_a_guide_decides_against_colour() -> None:
     chance = np.random.default_rng(0)
     image = chance.random((64, 128, 3), dtype=np.float32) * 0.2

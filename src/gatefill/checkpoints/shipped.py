@@ -1,4 +1,4 @@
-"""The weights that come with the package; ``MODEL_CARD.md`` of the repository says what they are."""
+"""The weights that come with the package; the repository's ``MODEL_CARD.md`` tells of them."""
 
 from __future__ import annotations
 

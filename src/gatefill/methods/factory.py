@@ -63,7 +63,7 @@ def steered_by(network: Method | None, config: object | None = None) -> Method:
 
     fitting = _fitting(config, HybridConfig, "hybrid")
     if network is None:
-        return create("patchmatch", fitting.patchmatch)
+        return create("patchmatch", None if config is None else fitting.patchmatch)
     return Hybrid(network, fitting)
 
 

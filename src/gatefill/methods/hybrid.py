@@ -38,20 +38,30 @@ class HybridConfig:
 
     side: pixels of the longest side that the network sees. context: that side as a multiple of the
     hole's longest, where the photo reaches so far. blur: of the guide, standard deviation in the
-    network's pixels. weight: of the guide against colour. patchmatch: the rest; its `guide` is a
-    factor for the network's fill and a sketch alike.
+    network's pixels. weight: of the guide against colour. weight_at_last: share of it that is left
+    at full resolution, where texture counts. patchmatch: the rest; its `guide` is a factor for the
+    network's fill and a sketch alike. How the defaults were found stands in docs/hybrid.md.
     """
 
     side: int = 160
     context: float = 3.0
-    blur: float = 3.0
-    weight: float = 0.12
-    patchmatch: PatchMatchConfig = field(default_factory=PatchMatchConfig)
+    blur: float = 4.0
+    weight: float = 0.5
+    weight_at_last: float = 0.1
+    # Structure is the guide's business, so smaller patches and sharper votes serve texture.
+    patchmatch: PatchMatchConfig = field(
+        default_factory=lambda: PatchMatchConfig(patch_size=7, sharpness=8.0)
+    )
 
     def __post_init__(self) -> None:
         if not 64 <= self.side <= 4096:
             raise ValueError(f"expected side in 64..4096, got {self.side}")
-        for name, least, most in (("context", 1, 100), ("blur", 0, 100), ("weight", 0, 1)):
+        for name, least, most in (
+            ("context", 1, 100),
+            ("blur", 0, 100),
+            ("weight", 0, 1),
+            ("weight_at_last", 0, 1),
+        ):
             if not least <= getattr(self, name) <= most:
                 raise ValueError(f"expected {name} in {least}..{most}, got {getattr(self, name)}")
 
@@ -102,6 +112,7 @@ class Hybrid:
             guess=guess,
             # costs are squared differences
             guide=_enlarged(blurred, mask.shape) * np.float32(self.config.weight**0.5),
+            guide_at_last=self.config.weight_at_last,
         )
         return Fill(image=found.image, coarse=guess, attention=found.attention)
 

@@ -22,6 +22,7 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -42,6 +43,7 @@ log = logging.getLogger(__name__)
 # numba's plainest threading layer must not be entered by two threads at once; nothing is lost by
 # waiting, as each fill uses all cores.
 _lock = threading.Lock()
+FALL = 3  # levels over which the weight of a guide falls
 LARGEST_STEP = 0.06  # of colour at the rim; what is more is another material, not another light
 
 
@@ -65,25 +67,30 @@ class PatchMatch:
         search: Mask | None = None,
         guess: Image | None = None,
         guide: Image | None = None,
+        guide_at_last: float = 1.0,
     ) -> Fill:
         """Fill the hole; see `Method.fill` for image, mask, sketch, progress.
 
         search: ``HW`` bool, True = material may be taken from here (default: everywhere known).
         guess: ``HW3`` in [0, 1], what the hole may look like: where the optimisation starts.
         guide: ``HWC`` float32 in [0, 1], further channels that matching patches should agree in,
-        given inside and outside the hole. The attention says for each hole pixel which pixel it
-        took its detail from. Raises ValueError where sizes differ or `search` leaves nothing.
+        given inside and outside the hole. guide_at_last: share of the guide's weight that is left
+        at full resolution, in [0, 1]; it falls over the last levels. The attention says for each
+        hole pixel which pixel it took its detail from. Raises ValueError where sizes differ, where
+        `search` leaves nothing, and for a `guide_at_last` out of range.
         """
         check_frame(image, mask, sketch)
         for name, plane in (("search", search), ("guess", guess), ("guide", guide)):
             if plane is not None and plane.shape[:2] != mask.shape:
                 raise ValueError(f"expected a {name} of size {mask.shape}, got {plane.shape[:2]}")
+        if not 0 <= guide_at_last <= 1:
+            raise ValueError(f"expected guide_at_last in 0..1, got {guide_at_last}")
         region = np.ones_like(mask) if search is None else search
         if not (region & ~mask).any():
             raise ValueError("expected a search region with known pixels, got none")
-        guides = [] if guide is None else [guide]
+        guides = [] if guide is None else [_Guide(guide, guide_at_last)]
         if sketch is not None:
-            guides.append(_edge_guide(image, mask, sketch))
+            guides.append(_Guide(_edge_guide(image, mask, sketch)))
         with _lock, _patient_threads():
             _tell_of_compiling()
             levels = _build_levels(self.config, image, mask, region, guess, guides)
@@ -140,12 +147,11 @@ def _build_levels(
     mask: Mask,
     region: Mask,
     guess: Image | None,
-    guides: list[Image],
+    guides: list[_Guide],
 ) -> list[Level]:
     """The pyramid, finest first, halved until the hole has shrunk to nothing."""
     known, share = ~mask, (~mask).astype(np.float32)
     texture = pyramid.texture_energy(image, known) if config.texture else None
-    guide = np.concatenate(guides, axis=2).astype(np.float32) if guides else None
     image = np.where(known[..., None], image, np.float32(0))
     levels: list[Level] = []
     while True:
@@ -154,9 +160,9 @@ def _build_levels(
         if texture is not None:
             texture = pyramid.shrink(texture, height, width) if levels else texture
             planes.append(config.texture * texture[..., None])
-        if guide is not None:
-            guide = pyramid.shrink(guide, height, width).reshape(height, width, -1)
-            planes += _weighted(guide, config.guide)
+        guides = [guide.shrunk(height, width) for guide in guides]
+        for guide in guides:
+            planes += _weighted(guide.planes, config.guide * guide.share_at(len(levels)))
         if guess is not None and levels:
             guess = pyramid.shrink(guess, height, width)
         # mixed pixels are voted for like the hole, but may serve as material
@@ -172,6 +178,23 @@ def _build_levels(
             return levels
         image, known, share = pyramid.halve(image, known)
         region = pyramid.shrink(region.astype(np.float32), *known.shape) > 0.25
+
+
+@dataclass(frozen=True)
+class _Guide:
+    """Channels that matches should agree in at one resolution."""
+
+    planes: Image  # HWC
+    at_last: float = 1.0  # share of the weight that is left at full resolution
+
+    def shrunk(self, height: int, width: int) -> _Guide:
+        planes = pyramid.shrink(self.planes.astype(np.float32), height, width)
+        return _Guide(planes.reshape(height, width, -1), self.at_last)
+
+    def share_at(self, level: int) -> float:
+        """Of the weight at a level of the pyramid, 0 the finest: all of it from FALL on."""
+        share: float = self.at_last ** max(1 - level / FALL, 0)
+        return share
 
 
 def _weighted(guide: Image, weight: float) -> list[Image]:

@@ -1,10 +1,14 @@
-"""Put a report's tables and a picture into docs/comparison.md.
+"""Put a report's tables and pictures into docs/comparison.md, docs/hybrid.md and MODEL_CARD.md.
 
-    python scripts/comparison_doc.py REPORT --pictured "endless-sky-data__*"
+    python scripts/comparison_doc.py REPORT --pictured NAMES
 
-REPORT is a folder that `gatefill compare` wrote. Tables stand between comments in the document; the
-picture shows, for each kind of mask, the case of middle error of the first method among the photos
-whose names match.
+REPORT is a folder that `gatefill compare` wrote; its first method is the hybrid. Tables stand
+between comments in the documents. NAMES is a text file with the names of the photos that may be
+shown, one a line; which of them are shown, rules decide:
+- comparison.jpg: for each kind of mask the case of middle error of the first method;
+- hybrid-grid.jpg: sixteen cases at equal steps through the list sorted by the photos' checksums;
+- hybrid-failures.jpg: three photos where the first method's error exceeds PatchMatch's the most;
+- compact-failures.jpg: three photos where the network's error exceeds Telea's the most.
 """
 
 from __future__ import annotations
@@ -12,49 +16,71 @@ from __future__ import annotations
 import argparse
 import json
 import re
-from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
-import PIL.Image
-import PIL.ImageDraw
-import PIL.ImageFont
+from case_sheet import case_sheet
 
-from gatefill.evaluation.files import slug
-
-DOCS = Path(__file__).resolve().parents[1] / "docs"
+ROOT = Path(__file__).resolve().parents[1]
+DOCUMENTS = ("docs/comparison.md", "docs/hybrid.md", "MODEL_CARD.md")
+PICTURES = ROOT / "docs" / "pictures"
 COLUMNS = ("hole_l1", "hole_l2", "rim_l1", "psnr", "ssim", "swd")
-TILE, GAP, HEAD = 224, 6, 26
-HOLE = "hole"
+Case = dict[str, Any]
 
 
 def main() -> None:
-    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("report", type=Path)
-    arguments.add_argument("--pictured", default="*")
+    arguments.add_argument("--pictured", type=Path, required=True)
     given = arguments.parse_args()
     results = json.loads(given.report.joinpath("results.json").read_text("utf-8"))
-    chosen = _chosen(results, given.pictured)
+    names = set(given.pictured.read_text("utf-8").split())
+    shown = [case for case in results["cases"] if case["photo"] in names]
+    labels = results["config"]["methods"]
+    chosen = _middle(shown, results)
+    failures = _worst(shown, labels[0], "patchmatch")
+    network_failures = _worst(shown, "deepfill_v2", "telea")
+    grid = sorted(shown, key=lambda case: str(case["key"]))
+    grid = grid[:: len(grid) // 16][:16]
     tables = {
         "errors": _errors(results, "all", "all"),
         "kinds": _grid(results, "mask", results["config"]["masks"], "hole_l1"),
         "kinds-swd": _grid(results, "mask", results["config"]["masks"], "swd"),
         "shares": _grid(results, "bin", _bins(results), "hole_l1"),
         "differences": _differences(results),
+        "differences-l1": _by_kind(results, "hole_l1"),
+        "differences-psnr": _by_kind(results, "psnr"),
+        "differences-swd": _by_kind(results, "swd"),
+        "network": _differences(results, "deepfill_v2"),
         "cost": _cost(results),
-        "pictured": "\n".join(
-            f"{number}. `{case['photo']}`, {case['mask']}, hole {case['share']:.0%}"
-            for number, case in enumerate(chosen, 1)
-        ),
+        "pictured": _listed(chosen),
+        "grid": _listed(grid),
+        "failures": _listed(failures, labels[0], "patchmatch"),
+        "network-failures": _listed(network_failures, "deepfill_v2", "telea"),
     }
-    path = DOCS / "comparison.md"
-    text = path.read_text("utf-8")
-    for name, table in tables.items():
-        pattern = rf"(<!-- begin {name} -->\n).*?(<!-- end -->)"
-        text, count = re.subn(pattern, lambda m, t=table: f"{m[1]}{t}\n{m[2]}", text, flags=re.S)  # type: ignore[misc]
-        assert count == 1, f"expected one place for {name}, found {count}"
-    path.write_text(text, "utf-8")
-    _picture(results, chosen, given.report).save(DOCS / "pictures/comparison.jpg", quality=85)
+    missing = set(tables)
+    for document in DOCUMENTS:
+        path = ROOT / document
+        text = path.read_text("utf-8")
+        for name, table in tables.items():
+            pattern = rf"(<!-- begin {name} -->\n).*?(<!-- end -->)"
+            text, count = re.subn(
+                pattern,
+                lambda m, t=table: f"{m[1]}{t}\n{m[2]}",  # type: ignore[misc]
+                text,
+                flags=re.S,
+            )
+            missing -= {name} if count else set()
+        path.write_text(text, "utf-8")
+    assert not missing, f"no document has a place for {', '.join(sorted(missing))}"
+    few = [label for label in (labels[0], "patchmatch", "pypatchmatch") if label in labels]
+    for name, cases, columns in (
+        ("comparison", chosen, labels),
+        ("hybrid-grid", grid, few),
+        ("hybrid-failures", failures, few),
+        ("compact-failures", network_failures, ["deepfill_v2", "telea", labels[0]]),
+    ):
+        case_sheet(cases, columns, given.report).save(PICTURES / f"{name}.jpg", quality=85)
 
 
 def _means(results: dict[str, Any]) -> dict[tuple[str, str, str, str], dict[str, Any]]:
@@ -116,23 +142,50 @@ def _bins(results: dict[str, Any]) -> list[str]:
     )
 
 
-def _differences(results: dict[str, Any]) -> str:
-    """The first method less each other one."""
-    first = results["config"]["methods"][0]
-    rows = []
-    for name in ("hole_l1", "rim_l1", "psnr", "ssim", "swd"):
-        metric = next(metric for metric in results["metrics"] if metric["name"] == name)
-        digits = 2 if metric["unit"] else 4
-        cells = []
-        for pair in results["pairs"]:
-            if (pair["mask"], pair["metric"], pair["a"]) == ("all", name, first):
-                verdict = {None: "", first: ", better"}.get(pair["better"], ", worse")
-                cells.append(
-                    f"{pair['mean']:+.{digits}f} "
-                    f"({pair['low']:+.{digits}f} to {pair['high']:+.{digits}f}){verdict}"
-                )
-        rows.append([metric["title"], *cells])
-    return _markdown([f"{first} less", *results["config"]["methods"][1:]], rows)
+def _differences(results: dict[str, Any], first: str = "") -> str:
+    """A method, by default the first, less each other one."""
+    first = first or results["config"]["methods"][0]
+    others = [label for label in results["config"]["methods"] if label != first]
+    rows = [
+        [_metric(results, name)["title"], *_cells(results, name, "all", first, others)]
+        for name in ("hole_l1", "rim_l1", "psnr", "ssim", "swd")
+    ]
+    return _markdown([f"{first} less", *others], rows)
+
+
+def _by_kind(results: dict[str, Any], name: str) -> str:
+    """The first method less each other one in one metric, for each kind of mask."""
+    first, *others = results["config"]["methods"]
+    rows = [
+        [kind, *_cells(results, name, kind, first, others)] for kind in results["config"]["masks"]
+    ]
+    return _markdown([f"{first} less", *others], rows)
+
+
+def _cells(
+    results: dict[str, Any], name: str, mask: str, first: str, others: list[str]
+) -> list[str]:
+    """The differences of one row, with their intervals and what is shown by them."""
+    digits = 2 if _metric(results, name)["unit"] else 4
+    cells = []
+    for other in others:
+        pair = next(
+            pair
+            for pair in results["pairs"]
+            if (pair["mask"], pair["metric"]) == (mask, name)
+            and {pair["a"], pair["b"]} == {first, other}
+        )
+        mean, low, high = pair["mean"], pair["low"], pair["high"]
+        if pair["a"] != first:
+            mean, low, high = -mean, -high, -low
+        verdict = {None: "", first: ", better"}.get(pair["better"], ", worse")
+        cells.append(f"{mean:+.{digits}f} ({low:+.{digits}f} to {high:+.{digits}f}){verdict}")
+    return cells
+
+
+def _metric(results: dict[str, Any], name: str) -> dict[str, Any]:
+    metric: dict[str, Any] = next(each for each in results["metrics"] if each["name"] == name)
+    return metric
 
 
 def _cost(results: dict[str, Any]) -> str:
@@ -153,50 +206,37 @@ def _markdown(head: list[str], rows: list[list[str]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def _chosen(results: dict[str, Any], pattern: str) -> list[dict[str, Any]]:
+def _middle(shown: list[Case], results: dict[str, Any]) -> list[Case]:
     """For each kind of mask, the case in the middle by the first method's L1 in the hole."""
     first = results["config"]["methods"][0]
     chosen = []
     for kind in results["config"]["masks"]:
-        ranked = sorted(
-            (case["results"][first]["values"]["hole_l1"], case["key"], case)
-            for case in results["cases"]
-            if case["mask"] == kind and fnmatch(case["photo"], pattern)
-        )
-        chosen.append(ranked[len(ranked) // 2][2])
+        cases = [case for case in shown if case["mask"] == kind]
+        cases.sort(key=lambda case: (_error(case, first), case["key"]))
+        chosen.append(cases[len(cases) // 2])
     return chosen
 
 
-def _picture(
-    results: dict[str, Any], chosen: list[dict[str, Any]], report: Path
-) -> PIL.Image.Image:
-    """Rows of cases; columns: with the hole, each method, the truth."""
-    sides = {"with the hole": HOLE}
-    sides |= {label: slug(label) for label in results["config"]["methods"]}
-    sides |= {"truth": "truth"}
-    step = TILE + GAP
-    size = len(sides) * step + GAP, HEAD + len(chosen) * step
-    sheet = PIL.Image.new("RGB", size, "white")
-    draw = PIL.ImageDraw.Draw(sheet)
-    font = PIL.ImageFont.load_default(15)
-    for column, (name, file) in enumerate(sides.items()):
-        left = GAP + column * step
-        draw.text((left + TILE // 2, HEAD // 2), name, "black", font, "mm")
-        for row, case in enumerate(chosen):
-            picture = _tile(report, case["key"], file)
-            sheet.paste(picture, (left, HEAD + row * step))
-    return sheet
+def _worst(shown: list[Case], method: str, other: str) -> list[Case]:
+    """Three cases, each of another photo, where a method's error exceeds another's the most."""
+    found: dict[str, Case] = {}
+    for case in sorted(shown, key=lambda case: _error(case, other) - _error(case, method)):
+        found.setdefault(case["photo"], case)
+    return list(found.values())[:3]
 
 
-def _tile(report: Path, key: str, file: str) -> PIL.Image.Image:
-    """A small picture. The hole is drawn anew: objects that stood in it have other licences."""
-    name = "truth" if file == HOLE else file
-    picture = PIL.Image.open(report / "pictures" / key / f"{name}.webp").convert("RGB")
-    if file == HOLE:
-        mask = PIL.Image.open(report / "masks" / f"{key}.png").resize(picture.size)
-        picture.paste((127, 127, 127), mask=mask)
-    picture.thumbnail((TILE, TILE), PIL.Image.Resampling.LANCZOS)
-    return picture
+def _error(case: Case, method: str) -> float:
+    return float(case["results"][method]["values"]["hole_l1"])
+
+
+def _listed(cases: list[Case], *methods: str) -> str:
+    """The cases as a list, with the errors of some methods."""
+    lines = []
+    for number, case in enumerate(cases, 1):
+        errors = ", ".join(f"{method} {_error(case, method):.1f} %" for method in methods)
+        line = f"{number}. `{case['photo']}`, {case['mask']}, hole {case['share']:.0%}"
+        lines.append(f"{line}: {errors}" if errors else line)
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from gatefill.checkpoints import load_method, shipped_weights
+from gatefill.checkpoints import find_weights, load_method, shipped_weights
 from gatefill.extras import installed, require
 from gatefill.geometry import Box, bounding_box
 from gatefill.images import (
@@ -266,9 +266,10 @@ def load(
 
     method: None takes the one that the weights are for, or ``"hybrid"`` without weights.
     config: the method's config dataclass, such as ``PatchMatchConfig(patch_size=9)``.
-    weights: a gatefill weights file, which holds the network's config too. None takes the weights
-    that come with the package for ``"hybrid"`` and ``"deepfill_v2"``; other networks, and one with
-    a config of its own, get random weights, to be trained.
+    weights: a gatefill weights file, which holds the network's config too, or the name of weights
+    that come with the package, such as ``"compact"``. None takes those for ``"hybrid"`` and
+    ``"deepfill_v2"``; other networks, and one with a config of its own, get random weights, to be
+    trained.
     device: where torch runs networks, such as ``"cuda"``.
     large, context, max_pixels: see `Inpainter`.
     Raises ValueError for an unknown name, and for weights that are damaged, that are another
@@ -309,6 +310,7 @@ def _with_weights(
     """The method in a weights file, once nothing that was asked for contradicts it."""
     if name is not None and not info_of(name).takes_weights:
         raise ValueError(f"expected no weights for {name}, which needs none, got {weights}")
+    weights = find_weights(weights)
     if name == "hybrid":
         return steered_by(load_method(weights, device=device), config)
     if config is not None:

@@ -13,7 +13,7 @@ from gatefill.checkpoints.native import (
     save_weights,
 )
 from gatefill.checkpoints.networks import load_method, load_network
-from gatefill.checkpoints.shipped import shipped_weights
+from gatefill.checkpoints.shipped import find_weights, shipped_weights
 
 __all__ = [
     "Description",
@@ -21,6 +21,7 @@ __all__ = [
     "WeightsInfo",
     "convert",
     "describe",
+    "find_weights",
     "load_method",
     "load_network",
     "load_weights",

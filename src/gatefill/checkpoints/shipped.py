@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import gatefill
@@ -16,3 +17,10 @@ def shipped_weights(name: str) -> Path:
         known = ", ".join(sorted(each.stem for each in FOLDER.glob("*.safetensors"))) or "none"
         raise ValueError(f"expected weights that come with gatefill, one of {known}, got {name!r}")
     return path
+
+
+def find_weights(given: str | os.PathLike[str]) -> Path:
+    """The file at a path or, where there is none, the weights of that name in the package."""
+    path = Path(given)
+    named = FOLDER / f"{path.name}.safetensors"
+    return named if path == Path(path.name) and not path.exists() and named.is_file() else path

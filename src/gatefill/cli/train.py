@@ -74,8 +74,8 @@ def train(
     nodes
         How many machines take part.
     start_from
-        Weights that a new run starts from, in place of random ones: fine-tuning. A run that goes
-        on keeps its own.
+        Weights that a new run starts from, in place of random ones: fine-tuning. A file, or
+        compact, the weights that come with gatefill. A run that goes on keeps its own.
     data_name
         What the data is, to be kept in the weights.
     licence

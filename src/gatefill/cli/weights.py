@@ -51,11 +51,12 @@ def info(file: Path, /, *, json: Json = False) -> int:
     Parameters
     ----------
     file
-        A gatefill weights file, or anything that `gatefill convert` takes.
+        A gatefill weights file, anything that `gatefill convert` takes, or `compact`, the weights
+        that come with gatefill.
     """
-    from gatefill.checkpoints import describe
+    from gatefill.checkpoints import describe, find_weights
 
-    found = describe(file)
+    found = describe(find_weights(file))
     if json:
         terminal.show_json({"file": str(file), **found.as_dict()})
     for name, value in [] if json else found.rows():

@@ -15,7 +15,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import nn
 
-from gatefill.checkpoints import load_network
+from gatefill.checkpoints import find_weights, load_network
 from gatefill.training.config import TrainConfig
 from gatefill.training.ema import Ema
 from gatefill.training.files import remove_parts, whole
@@ -145,7 +145,7 @@ def load_start(network: nn.Module, config: TrainConfig, path: Path) -> str:
 
     Raises ValueError for a damaged file and for weights of another network.
     """
-    info, loaded = load_network(path)
+    info, loaded = load_network(find_weights(path))
     if info.method != config.method or loaded.config != config.network:
         raise ValueError(
             f"expected weights of {config.method} with {config.network}, "

@@ -115,6 +115,8 @@ def test_progress_on_a_terminal_and_an_interrupt() -> None:
         env=environment(TERM="xterm", COLUMNS="80"),
         stdout=subprocess.PIPE,
         stderr=terminal_end,
+        # Tests that run in the background ignore Ctrl-C, and what they start would too.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     os.close(terminal_end)
     shown = b""

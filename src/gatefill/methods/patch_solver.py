@@ -27,8 +27,8 @@ class PatchMatchConfig:
     levels: how many times the photo is halved at most. rounds: searches and votes at full
     resolution; each coarser level does two more. passes: search passes a round at those levels.
     texture: weight of texture against colour. guide: weight of a guide image or sketch.
-    sharpness: how much more the better matches count in a vote. finish: even out the colour step
-    that is left at the hole's rim. seed: another number, another fill.
+    sharpness: how much more the better matches count in a vote. finish: even out the colour steps
+    that are left at the hole's rim and between its parts. seed: another number, another fill.
     """
 
     patch_size: int = 9

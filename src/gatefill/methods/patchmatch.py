@@ -35,6 +35,7 @@ from gatefill.methods import pyramid
 from gatefill.methods.base import Attention, Fill, Image, Mask, MethodInfo, Progress, check_frame
 from gatefill.methods.infos import METHODS
 from gatefill.methods.patch_solver import Level, PatchMatchConfig, Planes, Solver
+from gatefill.methods.seams import seam_change
 
 __all__ = ["PatchMatch", "PatchMatchConfig"]
 
@@ -97,6 +98,8 @@ class PatchMatch:
             filled, rim, copied_y, copied_x = _optimise(self.config, levels, progress)
         if self.config.finish:
             filled = _even_rim(filled, *rim, mask)
+            change = seam_change(filled, mask, copied_y, copied_x)
+            filled[mask] = np.clip(filled[mask] + change, 0, 1)
         ys, xs = np.nonzero(mask & (copied_y >= 0))
         source = np.stack([copied_y[ys, xs], copied_x[ys, xs]], axis=1)[:, None]
         attention = Attention(

@@ -1,0 +1,108 @@
+"""Seams between copied parts go; texture, edges between materials and all that is known stay."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from gatefill.methods.base import Image, Mask
+from gatefill.methods.seams import LARGEST_SEAM, seam_change
+
+Plane = NDArray[np.int32]
+SIDE, TOP, LEFT, RIGHT = 96, 32, 24, 72  # a frame, and the hole in it from TOP to 2 TOP
+MIDDLE = (LEFT + RIGHT) // 2
+
+
+def textured(seed: int = 0) -> Image:
+    noise = np.random.default_rng(seed).normal(0, 0.02, (SIDE, SIDE, 3))
+    return (0.5 + noise).astype(np.float32)
+
+
+def copied(photo: Image, lift: float) -> tuple[Image, Mask, Plane, Plane]:
+    """A hole copied from above in its left half and from below in its right, lifted by some light.
+
+    The photo is lifted below the hole, and to the right of the seam's column around it.
+    """
+    mask = np.zeros((SIDE, SIDE), bool)
+    mask[TOP : 2 * TOP, LEFT:RIGHT] = True
+    photo = photo.copy()
+    photo[2 * TOP :] += np.float32(lift)
+    copied_y, copied_x = np.full((2, SIDE, SIDE), -1, np.int32)
+    ys, xs = np.nonzero(mask)
+    copied_y[ys, xs] = np.where(xs < MIDDLE, ys - TOP, ys + TOP)
+    copied_x[ys, xs] = xs
+    photo[ys, xs] = photo[copied_y[ys, xs], xs]
+    return photo, mask, copied_y, copied_x
+
+
+def seam(frame: Image) -> float:
+    """The step at the seam in the middle of the hole, free of texture."""
+    rows = slice(TOP + 8, 2 * TOP - 8)
+    return float((frame[rows, MIDDLE] - frame[rows, MIDDLE - 1]).mean())
+
+
+def blended(frame: Image, mask: Mask, copied_y: Plane, copied_x: Plane) -> Image:
+    after = frame.copy()
+    after[mask] += seam_change(frame, mask, copied_y, copied_x)
+    return after
+
+
+def test_a_change_of_light_between_two_copies_is_spread() -> None:
+    frame, *rest = copied(textured(), lift=0.08)
+    after = blended(frame, *rest)
+    assert seam(frame) == pytest.approx(0.08, abs=0.01)
+    assert abs(seam(after)) < 0.02
+    # no other step of that size has come up instead
+    rows = slice(TOP + 8, 2 * TOP - 8)
+    steps = np.diff(after[rows, LEFT:RIGHT].mean(axis=(0, 2)))
+    assert np.abs(steps).max() < 0.025
+
+
+def test_texture_stays() -> None:
+    frame, mask, *rest = copied(textured(), lift=0.08)
+    after = blended(frame, mask, *rest)
+    rows, columns = slice(TOP + 4, 2 * TOP - 4), slice(LEFT + 4, MIDDLE - 4)
+
+    def energy(image: Image) -> float:
+        return float(np.diff(image[rows, columns], axis=1).std())
+
+    assert energy(after) == pytest.approx(energy(frame), rel=0.05)
+
+
+def test_an_edge_between_materials_stays() -> None:
+    frame, mask, *rest = copied(np.full((SIDE, SIDE, 3), 0.2, np.float32), 2 * LARGEST_SEAM)
+    after = blended(frame, mask, *rest)
+    inner = slice(TOP + 1, 2 * TOP - 1), slice(MIDDLE - 8, MIDDLE + 8)
+    np.testing.assert_array_equal(after[inner], frame[inner])
+
+
+def test_one_copy_is_left_as_it_is() -> None:
+    """Steps inside the hole are those of the source already; at the rim the photo goes on."""
+    tile = np.random.default_rng(1).random((32, 32, 3), dtype=np.float32)
+    photo = np.tile(tile, (3, 3, 1))
+    mask = np.zeros((96, 96), bool)
+    mask[32:64, 20:76] = True
+    ys, xs = np.indices(mask.shape, np.int32)
+    change = seam_change(photo, mask, np.where(mask, ys - 32, -1), np.where(mask, xs, -1))
+    np.testing.assert_allclose(change, 0, atol=1e-5)
+
+
+@given(data=st.data())
+def test_any_hole_and_any_source(data: st.DataObject) -> None:
+    height, width = data.draw(st.integers(1, 24)), data.draw(st.integers(1, 24))
+    random = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1)))
+    photo = random.random((height, width, 3), dtype=np.float32)
+    mask = random.random((height, width)) < data.draw(st.floats(0, 1))
+    some = random.random((height, width)) < 0.8  # some pixels have no source
+    copied_y = np.where(some, random.integers(0, height, mask.shape), -1).astype(np.int32)
+    copied_x = np.where(some, random.integers(0, width, mask.shape), -1).astype(np.int32)
+    before = photo.copy()
+    change = seam_change(photo, mask, copied_y, copied_x)
+    np.testing.assert_array_equal(photo, before)
+    assert change.shape == (mask.sum(), 3)
+    # nothing is spread that is larger than all seams together could be
+    assert np.abs(change).max(initial=0) < 4 * LARGEST_SEAM / 0.01
+    assert np.isfinite(change).all()

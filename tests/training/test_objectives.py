@@ -55,6 +55,36 @@ class TestDeepFillV2:
         losses = objective.generator_loss(lambda *_: torch.zeros(2, 4), batch, filled, 0)
         assert losses.total.item() == pytest.approx(0.75)
 
+    def test_the_discriminator_is_shown_the_truth_deep_in_holes(self) -> None:
+        """And so the generator hears of it only of what lies within reach of the known part."""
+        image = torch.rand(1, 3, 64, 64) * 2 - 1
+        mask = torch.zeros(1, 1, 64, 64)
+        mask[..., 8:56, 8:56] = 1
+        batch = Batch(image, mask)
+        config = tiny()
+        objective = DeepFillV2Objective(
+            replace(config, loss=replace(config.loss, adversarial_reach=8))
+        )
+        seen = []
+
+        def judge(frames: torch.Tensor, *_: torch.Tensor) -> torch.Tensor:
+            seen.append(frames)
+            return frames.flatten(1)
+
+        refined = torch.zeros_like(image).requires_grad_()
+        losses = objective.generator_loss(judge, batch, Filled(refined, image), 4)
+        (slope,) = torch.autograd.grad(losses.terms["g_adversarial"], refined)
+        (frame,) = seen
+        deep = (slice(None), slice(None), slice(17, 47), slice(17, 47))
+        rim = (slice(None), slice(None), slice(8, 12), slice(12, 52))
+        assert torch.equal(frame[deep], image[deep])
+        assert torch.equal(frame * (1 - mask), image * (1 - mask))
+        assert not frame[rim].any()
+        assert not slope[deep].any()
+        assert slope[rim].all()
+        objective.critic_loss(judge, batch, Filled(refined.detach()))
+        assert torch.equal(seen[1], torch.cat([image, frame]))
+
     def test_the_discriminator_sees_composites_and_the_sketch_in_the_hole(
         self, batch: Batch
     ) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
+from torch.nn import functional
 
 from gatefill.methods.deepfill_v2 import DeepFillV2Config, DeepFillV2Network, Stages
 from gatefill.training.config import TrainConfig
@@ -23,6 +25,8 @@ class DeepFillV2Loss:
     refined: float = 1.0  # L1 of the refined frame
     adversarial: float = 1.0  # hinge loss of the composite
     adversarial_from: int = 0  # images before the discriminator comes in
+    # Pixels from what is known, beyond which the discriminator is shown the truth; 0 = nowhere.
+    adversarial_reach: int = 0
     discriminator_width: int = 64  # channels of its first layer
     separate_batches: bool = True  # for the two networks; else one batch is filled once for both
 
@@ -48,8 +52,19 @@ class DeepFillV2Objective(Objective):
         stages: Stages = generator(batch.image, batch.mask, batch.sketch)
         return Filled(stages.refined, stages.coarse, stages.attention.offsets)
 
+    def _judged(self, batch: Batch, refined: Tensor) -> Tensor:
+        """What the discriminator sees as fake: the composite, as deep into holes as it reaches.
+
+        Deep in a large hole nobody can know the detail, and a small generator learns to please the
+        discriminator with a pattern there.
+        """
+        if not self.loss.adversarial_reach:
+            return batch.composite(refined)
+        near = _nearness(batch.mask, self.loss.adversarial_reach) * batch.mask
+        return torch.lerp(batch.image, refined, near)
+
     def critic_loss(self, judge: Judge, batch: Batch, filled: Filled) -> Losses:
-        fake = batch.composite(filled.refined)
+        fake = self._judged(batch, filled.refined)
         # One call for both, as the original: u moves once per step.
         sketch = None if batch.sketch is None else torch.cat([batch.sketch, batch.sketch])
         values = judge(torch.cat([batch.image, fake]), torch.cat([batch.mask] * 2), sketch)
@@ -63,7 +78,16 @@ class DeepFillV2Objective(Objective):
         terms["l1_refined"] = l1(filled.refined, batch.image)
         total = self.loss.coarse * terms["l1_coarse"] + self.loss.refined * terms["l1_refined"]
         if self.turn(images).critic:
-            values = judge(batch.composite(filled.refined), batch.mask, batch.sketch)
+            values = judge(self._judged(batch, filled.refined), batch.mask, batch.sketch)
             terms["g_adversarial"] = hinge_generator_loss(values)
             total = total + self.loss.adversarial * terms["g_adversarial"]
         return Losses(total, terms)
+
+
+def _nearness(mask: Tensor, reach: int) -> Tensor:
+    """``B1HW``: 1 up to half the reach from a straight border of the hole, 0 from all of it on."""
+    side = 2 * reach + 1
+    known = 1 - mask
+    for window, around in (((side, 1), (reach, 0)), ((1, side), (0, reach))):
+        known = functional.avg_pool2d(known, window, 1, around, count_include_pad=False)
+    return (4 * known).clamp(max=1.0)

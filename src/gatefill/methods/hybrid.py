@@ -47,10 +47,10 @@ class HybridConfig:
     context: float = 3.0
     blur: float = 4.0
     weight: float = 0.5
-    weight_at_last: float = 0.1
+    weight_at_last: float = 1.0
     # Structure is the guide's business, so smaller patches and sharper votes serve texture.
     patchmatch: PatchMatchConfig = field(
-        default_factory=lambda: PatchMatchConfig(patch_size=7, sharpness=8.0)
+        default_factory=lambda: PatchMatchConfig(patch_size=7, sharpness=32.0)
     )
 
     def __post_init__(self) -> None:

@@ -57,7 +57,7 @@ class TestDeepFillV2:
 
     def test_the_discriminator_is_shown_the_truth_deep_in_holes(self) -> None:
         """And so the generator hears of it only of what lies within reach of the known part."""
-        image = torch.rand(1, 3, 64, 64) * 2 - 1
+        image = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0)) * 2 - 1
         mask = torch.zeros(1, 1, 64, 64)
         mask[..., 8:56, 8:56] = 1
         batch = Batch(image, mask)
@@ -84,6 +84,8 @@ class TestDeepFillV2:
         assert slope[rim].all()
         objective.critic_loss(judge, batch, Filled(refined.detach()))
         assert torch.equal(seen[1], torch.cat([image, frame]))
+        with pytest.raises(ValueError, match="adversarial_reach of 0 or more, got -1"):
+            replace(config.loss, adversarial_reach=-1)
 
     def test_the_discriminator_sees_composites_and_the_sketch_in_the_hole(
         self, batch: Batch

@@ -74,8 +74,7 @@ def _wanted(
             # where the neighbour came from
             dy, dx = copied_y[qy, qx], copied_x[qy, qx]
             cy, cx = dy - down, dx - right
-            there = dy >= 0 and 0 <= cy < height and 0 <= cx < width
-            there = there and not mask[cy, cx] and not mask[dy, dx]
+            there = dy >= 0 and 0 <= cy < height and 0 <= cx < width and not mask[cy, cx]
             if not here and not there:
                 continue
             most = np.float32(0)

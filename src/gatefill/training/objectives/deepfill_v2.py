@@ -30,6 +30,12 @@ class DeepFillV2Loss:
     discriminator_width: int = 64  # channels of its first layer
     separate_batches: bool = True  # for the two networks; else one batch is filled once for both
 
+    def __post_init__(self) -> None:
+        if self.adversarial_reach < 0:
+            raise ValueError(
+                f"expected loss.adversarial_reach of 0 or more, got {self.adversarial_reach}"
+            )
+
 
 class DeepFillV2Objective(Objective):
     """With a sketch or without, as the network's config says."""

@@ -21,6 +21,7 @@ from gatefill.training.objectives import (
     make_objective,
 )
 from gatefill.training.recipes import recipe
+from gatefill.training.spectral import spectral_loss
 from gatefill.training.vgg import VGG16
 from tests.training.helpers import tiny
 from tests.training.test_loop import small
@@ -86,6 +87,30 @@ class TestDeepFillV2:
         assert torch.equal(seen[1], torch.cat([image, frame]))
         with pytest.raises(ValueError, match="adversarial_reach of 0 or more, got -1"):
             replace(config.loss, adversarial_reach=-1)
+
+    def test_local_spectra_of_the_composite_are_added_by_their_weight(self, batch: Batch) -> None:
+        config = tiny()
+        config = replace(config, loss=replace(config.loss, adversarial=0.0, spectral=2.0))
+        refined = torch.zeros_like(batch.image)
+        losses = DeepFillV2Objective(config).generator_loss(
+            lambda *_: torch.zeros(2, 4), batch, Filled(refined, batch.image), 0
+        )
+        spectral = spectral_loss(batch.composite(refined), batch.image, batch.mask)
+        assert losses.terms["spectral"] == spectral > 0
+        expected = losses.terms["l1_refined"] + 2 * spectral
+        assert losses.total.item() == pytest.approx(expected.item())
+
+    def test_a_frozen_coarse_network_gets_no_gradient(self, batch: Batch) -> None:
+        config = tiny()
+        objective = DeepFillV2Objective(
+            replace(config, loss=replace(config.loss, coarse_frozen=True, adversarial=0.0))
+        )
+        network = objective.generator
+        filled = objective.fill(network, batch)
+        objective.generator_loss(lambda *_: torch.zeros(2, 4), batch, filled, 0).total.backward()
+        learning = {name for name, p in network.named_parameters() if p.grad is not None}
+        refining = {name for name, _ in network.named_parameters() if not name.startswith("conv")}
+        assert learning == refining
 
     def test_the_discriminator_sees_composites_and_the_sketch_in_the_hole(
         self, batch: Batch

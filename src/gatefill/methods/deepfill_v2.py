@@ -11,8 +11,10 @@ from torch import Tensor, nn
 from gatefill.layers.contextual_attention import Attended, ContextualAttention
 from gatefill.layers.gated import Activation, ConvKind, Convolution
 from gatefill.layers.padding import Padding, Resizing, resize_nearest
+from gatefill.methods.base import Fill, Image, Mask, Progress
 from gatefill.methods.infos import METHODS
 from gatefill.methods.network import TOP, Frames, NetworkMethod, untrained
+from gatefill.methods.rim import even_miss
 from gatefill.methods.window import Window, around, everywhere
 
 
@@ -33,11 +35,12 @@ class DeepFillV2Config:
     refinement_mask: bool = False  # the refinement net also sees ones and mask, as in DeepFill v1
     output: Literal["tanh", "clip"] = "tanh"
     channel_order: Literal["bgr", "rgb"] = "bgr"
+    finish: bool = False  # after the network, even out the step of colour at the hole's rim
 
     @classmethod
     def compact(cls) -> DeepFillV2Config:
-        """Half the width, a quarter of the parameters: about one million, RGB."""
-        return cls(width=12, channel_order="rgb")
+        """Half the width, a quarter of the parameters: about one million, RGB, with a finish."""
+        return cls(width=12, channel_order="rgb", finish=True)
 
 
 class Stages(NamedTuple):
@@ -232,6 +235,19 @@ class DeepFillV2(NetworkMethod):
         self.config = network.config
         info = replace(info, takes_sketch=self.config.guided)
         super().__init__(info, network, self.config.channel_order, device, dtype)
+
+    def fill(
+        self,
+        image: Image,
+        mask: Mask,
+        sketch: Mask | None = None,
+        progress: Progress | None = None,
+    ) -> Fill:
+        """Fill the hole; see `Method.fill`."""
+        found = super().fill(image, mask, sketch, progress)
+        if not self.config.finish:
+            return found
+        return replace(found, image=even_miss(found.image, image, mask))
 
     def _run(self, image: Tensor, mask: Tensor, sketch: Tensor | None) -> Frames:
         stages: Stages = self.network(image, mask, sketch, TOP, near_hole=True)

@@ -29,12 +29,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from gatefill.geometry import bounding_box
 from gatefill.methods import patch_kernels as kernels
 from gatefill.methods import pyramid
 from gatefill.methods.base import Attention, Fill, Image, Mask, MethodInfo, Progress, check_frame
 from gatefill.methods.infos import METHODS
 from gatefill.methods.patch_solver import Level, PatchMatchConfig, Planes, Solver
+from gatefill.methods.rim import even_step
 from gatefill.methods.seams import seam_change
 
 __all__ = ["PatchMatch", "PatchMatchConfig"]
@@ -97,7 +97,7 @@ class PatchMatch:
             levels = _build_levels(self.config, image, mask, region, guess, guides)
             filled, rim, copied_y, copied_x = _optimise(self.config, levels, progress)
         if self.config.finish:
-            filled = _even_rim(filled, *rim, mask)
+            filled = even_step(filled, *rim, mask, LARGEST_STEP)
             change = seam_change(filled, mask, copied_y, copied_x)
             filled[mask] = np.clip(filled[mask] + change, 0, 1)
         ys, xs = np.nonzero(mask & (copied_y >= 0))
@@ -234,22 +234,3 @@ def _optimise(
         estimate = solver.estimate
     assert field is not None
     return solver.estimate, solver.rim_step(field), solver.copied_y, solver.copied_x
-
-
-def _even_rim(filled: Image, step: Image, rim: Mask, mask: Mask) -> Image:
-    """Shift the hole's colours by the step that is left at its rim.
-
-    step: ``HW3``, measured where `rim` is, spread smoothly over the hole: a membrane, as in
-    gradient-domain blending (Perez et al., SIGGRAPH 2003), but free of the rim's own texture.
-    """
-    box = bounding_box(rim | mask)
-    if box is None or not rim.any():
-        return filled
-    near = box.slices
-    step = np.clip(step, -LARGEST_STEP, LARGEST_STEP)
-    shift = pyramid.pull_push(step[near], rim[near])
-    evened = filled.copy()
-    evened[near] = np.where(
-        mask[near][..., None], np.clip(filled[near] + shift, 0, 1), filled[near]
-    )
-    return evened

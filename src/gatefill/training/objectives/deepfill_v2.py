@@ -8,13 +8,24 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from gatefill.methods.deepfill_v2 import DeepFillV2Config, DeepFillV2Network, Stages
+from gatefill.methods.deepfill_v2 import (
+    COARSE_DECODER,
+    COARSE_ENCODER,
+    DeepFillV2Config,
+    DeepFillV2Network,
+    Stages,
+)
 from gatefill.training.config import TrainConfig
 from gatefill.training.data.batch import Batch
 from gatefill.training.discriminators import SNPatchGAN, SNPatchGANConfig
 from gatefill.training.initialisation import initialise
-from gatefill.training.losses import hinge_discriminator_loss, hinge_generator_loss, l1
+from gatefill.training.losses import (
+    hinge_discriminator_loss,
+    hinge_generator_loss,
+    l1,
+)
 from gatefill.training.objectives.base import Filled, Generator, Judge, Losses, Objective, Turn
+from gatefill.training.spectral import spectral_loss
 
 
 @dataclass(frozen=True)
@@ -22,11 +33,13 @@ class DeepFillV2Loss:
     """Weights of the losses; the defaults are the published ones."""
 
     coarse: float = 1.0  # L1 of the coarse frame, over the whole image
+    coarse_frozen: bool = False  # leave the coarse network as it is: fine-tuning of the detail
     refined: float = 1.0  # L1 of the refined frame
     adversarial: float = 1.0  # hinge loss of the composite
     adversarial_from: int = 0  # images before the discriminator comes in
     # Pixels from what is known, beyond which the discriminator is shown the truth; 0 = nowhere.
     adversarial_reach: int = 0
+    spectral: float = 0.0  # difference of the composite's local spectra, our own; 0 = without
     discriminator_width: int = 64  # channels of its first layer
     separate_batches: bool = True  # for the two networks; else one batch is filled once for both
 
@@ -46,6 +59,9 @@ class DeepFillV2Objective(Objective):
         self.loss = config.loss
         self.separate_batches = self.loss.separate_batches
         self.generator = initialise(DeepFillV2Network(config.network), config.initialisation)
+        if self.loss.coarse_frozen:
+            for row in (*COARSE_ENCODER, *COARSE_DECODER):
+                self.generator.get_submodule(row.name).requires_grad_(False)
         self.critic = SNPatchGAN(
             SNPatchGANConfig(self.loss.discriminator_width, guided=config.network.guided)
         )
@@ -83,6 +99,10 @@ class DeepFillV2Objective(Objective):
         terms = {"l1_coarse": l1(filled.coarse, batch.image)}
         terms["l1_refined"] = l1(filled.refined, batch.image)
         total = self.loss.coarse * terms["l1_coarse"] + self.loss.refined * terms["l1_refined"]
+        if self.loss.spectral:
+            composite = batch.composite(filled.refined)
+            terms["spectral"] = spectral_loss(composite, batch.image, batch.mask)
+            total = total + self.loss.spectral * terms["spectral"]
         if self.turn(images).critic:
             values = judge(self._judged(batch, filled.refined), batch.mask, batch.sketch)
             terms["g_adversarial"] = hinge_generator_loss(values)

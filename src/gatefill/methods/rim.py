@@ -1,0 +1,47 @@
+"""Even out the step of colour between a fill and its photo.
+
+A membrane, as in gradient-domain blending (Perez, Gangnet, Blake: Poisson Image Editing, SIGGRAPH
+2003): the step along the hole's rim is spread smoothly over the hole and taken away. Where detail
+was wanted, detail stays; only a difference of light goes.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from gatefill.geometry import bounding_box
+from gatefill.methods import pyramid
+from gatefill.methods.base import Image, Mask
+
+LARGEST_MISS = 0.3  # of colour, that a network's error beside the hole may shift it by
+
+
+def even_step(filled: Image, step: Image, rim: Mask, mask: Mask, largest: float) -> Image:
+    """Shift the hole's colours by the step at its rim.
+
+    filled: ``HW3`` in [0, 1]. step: ``HW3``, what to add where `rim` is, at most `largest` of it.
+    mask: ``HW``, True = hole. Returns `filled` with other colours in the hole.
+    """
+    box = bounding_box(rim | mask)
+    if box is None or not rim.any():
+        return filled
+    near = box.slices
+    step = np.clip(step, -largest, largest)
+    shift = pyramid.pull_push(step[near], rim[near])
+    evened = filled.copy()
+    evened[near] = np.where(
+        mask[near][..., None], np.clip(filled[near] + shift, 0, 1), filled[near]
+    )
+    return evened
+
+
+def even_miss(frame: Image, image: Image, mask: Mask) -> Image:
+    """Shift the hole's colours by what a network misses just outside it.
+
+    frame: ``HW3`` in [0, 1], all of what the network painted. It painted the known pixels too, so
+    its error there is known, and beside the hole it is the step that would be seen. image: ``HW3``,
+    the photo. mask: ``HW``, True = hole. Returns `frame` with other colours in the hole.
+    """
+    beside = (cv2.dilate(mask.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0) & ~mask
+    return even_step(frame, image - frame, beside, mask, LARGEST_MISS)

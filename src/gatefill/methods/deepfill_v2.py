@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal, NamedTuple
 
 import torch
@@ -35,7 +35,8 @@ class DeepFillV2Config:
     refinement_mask: bool = False  # the refinement net also sees ones and mask, as in DeepFill v1
     output: Literal["tanh", "clip"] = "tanh"
     channel_order: Literal["bgr", "rgb"] = "bgr"
-    finish: bool = False  # after the network, even out the step of colour at the hole's rim
+    # After the network, even out the step of colour at the hole's rim; weights are the same.
+    finish: bool = field(default=False, compare=False)
 
     @classmethod
     def compact(cls) -> DeepFillV2Config:

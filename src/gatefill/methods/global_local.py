@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import cv2
@@ -22,7 +22,8 @@ class GlobalLocalConfig:
 
     width: int = 64  # channels of the first layer; deeper ones have 2 and 4 times
     mean: tuple[float, float, float] = (0.5, 0.5, 0.5)  # of the training images, fills the hole
-    finish: bool = True  # Telea's fast marching, then Poisson blending, after the network
+    # After the network, Telea's fast marching, then Poisson blending; weights are the same.
+    finish: bool = field(default=True, compare=False)
     channel_order: Literal["bgr", "rgb"] = "rgb"  # of the network and of `mean`
 
     @classmethod

@@ -7,7 +7,7 @@ import logging
 import pickle
 import re
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -131,8 +131,11 @@ class State:
 
     def _changed(self, before: dict[str, Any]) -> list[str]:
         now = json.loads(json.dumps(self.config.as_dict(), default=str))
-        for key in ("method", "network"):
-            if before[key] != now[key]:
+        # A field that does not compare leaves the weights what they are.
+        compared = [part.name for part in fields(self.config.network) if part.compare]
+        same = all(before["network"].get(name) == now["network"][name] for name in compared)
+        for key, fits in (("method", before["method"] == now["method"]), ("network", same)):
+            if not fits:
                 raise ValueError(
                     f"the folder holds a run with {key} {before[key]}, this one has {now[key]}: "
                     "choose another --output"

@@ -5,8 +5,8 @@
 A window of 32x32 pixels inside a hole has a Fourier spectrum; on rings of one frequency the highest
 power is divided by the mean. Grain comes to about 7, whatever its colour and strength; what repeats
 at one distance in one direction, such as a grid of dots or lines, has a higher peak, and so has a
-soft fill of a few slow waves. REPORT is a folder of `gatefill compare`; the truth of the same windows
-is measured beside the methods, all from its pictures, which are compressed alike.
+soft fill of a few slow waves. REPORT is a folder of `gatefill compare`; the truth of the same
+windows is measured beside the methods, all from its pictures, which are compressed alike.
 """
 
 from __future__ import annotations

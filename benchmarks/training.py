@@ -25,7 +25,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from gatefill.methods.deepfill_v2 import DeepFillV2Network
+from gatefill.methods.networks.deepfill_v2 import DeepFillV2Network
 from gatefill.training.data import Batch, open_source
 from gatefill.training.devices import make_fabric, pick_precision
 from gatefill.training.dry_run import dry_run

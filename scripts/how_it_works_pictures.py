@@ -29,8 +29,12 @@ from gatefill.checkpoints import load_network
 from gatefill.layers.gated import Convolution
 from gatefill.layers.padding import convolve, upsample_twice
 from gatefill.masks import box_or_brush
-from gatefill.methods.deepfill_v2 import COARSE_ENCODER, DeepFillV2Config, DeepFillV2Network
-from gatefill.methods.partial_conv import PartialConvConfig, PartialConvNetwork
+from gatefill.methods.networks.deepfill_v2 import (
+    COARSE_ENCODER,
+    DeepFillV2Config,
+    DeepFillV2Network,
+)
+from gatefill.methods.networks.partial_conv import PartialConvConfig, PartialConvNetwork
 
 ROOT = Path(__file__).resolve().parents[1]
 PHOTO = ROOT / "examples" / "marsh.jpg"

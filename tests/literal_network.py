@@ -11,8 +11,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from gatefill.layers.padding import resize_nearest, same_padding
-from gatefill.methods import deepfill_v2 as tables
-from gatefill.methods.deepfill_v2 import DeepFillV2Network, LayerRow
+from gatefill.methods.networks import deepfill_v2 as tables
+from gatefill.methods.networks.deepfill_v2 import DeepFillV2Network, LayerRow
 from tests.layers.literal_attention import literal_attention
 
 

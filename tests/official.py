@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from gatefill.checkpoints.official_names import discriminator_from_official, generator_from_official
-from gatefill.methods.deepfill_v2 import DeepFillV2Config, DeepFillV2Network
+from gatefill.methods.networks.deepfill_v2 import DeepFillV2Config, DeepFillV2Network
 from gatefill.training.discriminators import SNPatchGAN, SNPatchGANConfig
 
 Arrays = dict[str, np.ndarray]

@@ -15,8 +15,8 @@ import torch
 
 from gatefill.checkpoints import Provenance, read_header, save_weights
 from gatefill.cli import run
-from gatefill.methods.deepfill_v2 import DeepFillV2Config, DeepFillV2Network
-from gatefill.methods.partial_conv import PartialConvConfig, PartialConvNetwork
+from gatefill.methods.networks.deepfill_v2 import DeepFillV2Config, DeepFillV2Network
+from gatefill.methods.networks.partial_conv import PartialConvConfig, PartialConvNetwork
 
 from .checkpoints.test_convert import port_state, random_layers
 

@@ -142,7 +142,7 @@ def test_the_floors_of_the_document_are_those_that_are_checked() -> None:
     (floors,) = (
         contract["layers"]
         for contract in PROJECT["tool"]["importlinter"]["contracts"]
-        if contract["name"] == "floors"
+        if contract["name"] == "layers"
     )
     # Names in parentheses are kept for parts that may not be there yet.
     checked = [

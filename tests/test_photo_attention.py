@@ -14,7 +14,7 @@ import torch
 import gatefill
 from gatefill.attention_view import flow_picture
 from gatefill.checkpoints import Provenance, save_weights
-from gatefill.methods.deepfill_v2 import DeepFillV2Config, DeepFillV2Network
+from gatefill.methods.networks.deepfill_v2 import DeepFillV2Config, DeepFillV2Network
 from gatefill.photo_attention import PhotoAttention
 
 CONFIG = DeepFillV2Config(width=4, channel_order="rgb")

@@ -24,7 +24,7 @@ from gatefill.checkpoints.pytorch_port import (
     retrained_names,
 )
 from gatefill.checkpoints.tensorflow import checkpoint_prefix, checkpoint_step
-from gatefill.methods.deepfill_v2 import DeepFillV2Config, DeepFillV2Network
+from gatefill.methods.networks.deepfill_v2 import DeepFillV2Config, DeepFillV2Network
 
 from .port_reference import forward
 from .port_tables import MMAGIC_ROWS, ROWS

@@ -14,10 +14,10 @@ import torch
 from gatefill.checkpoints.describe import describe
 from gatefill.checkpoints.native import Provenance, save_weights
 from gatefill.checkpoints.networks import load_network
-from gatefill.methods.deepfill_v1 import DeepFillV1Config, DeepFillV1Network
-from gatefill.methods.deepfill_v2 import DeepFillV2Config, DeepFillV2Network
-from gatefill.methods.global_local import GlobalLocalConfig, GlobalLocalNetwork
-from gatefill.methods.partial_conv import PartialConvConfig, PartialConvNetwork
+from gatefill.methods.networks.deepfill_v1 import DeepFillV1Config, DeepFillV1Network
+from gatefill.methods.networks.deepfill_v2 import DeepFillV2Config, DeepFillV2Network
+from gatefill.methods.networks.global_local import GlobalLocalConfig, GlobalLocalNetwork
+from gatefill.methods.networks.partial_conv import PartialConvConfig, PartialConvNetwork
 
 SOURCE = Provenance(source="a test", licence="CC0-1.0")
 SMALL = DeepFillV2Config(width=4, guided=True, padding="symmetric", channel_order="rgb")

@@ -9,7 +9,7 @@ from gatefill.checkpoints.official_names import (
     generator_from_official,
     generator_to_official,
 )
-from gatefill.methods.deepfill_v2 import DeepFillV2Config, DeepFillV2Network
+from gatefill.methods.networks.deepfill_v2 import DeepFillV2Config, DeepFillV2Network
 from gatefill.training.discriminators import SNPatchGAN, SNPatchGANConfig
 from tests.official import arrays
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from gatefill.methods.deepfill_v2 import DeepFillV2Config, DeepFillV2Network
+from gatefill.methods.networks.deepfill_v2 import DeepFillV2Config, DeepFillV2Network
 
 TINY = DeepFillV2Config(width=4, channel_order="rgb")
 

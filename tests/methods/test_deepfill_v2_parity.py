@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from gatefill.methods.deepfill_v2 import DeepFillV2Config
+from gatefill.methods.networks.deepfill_v2 import DeepFillV2Config
 from tests.official import arrays, generator, images_of, masks_of, nhwc, sketches_of
 
 # Two backends of the original differ among themselves by 1.8e-5 and 2.0e-4.

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 import gatefill
 from gatefill.checkpoints import Provenance, save_weights
 from gatefill.methods import METHODS, Fill, composite, create, default_config, steered_by
-from gatefill.methods.deepfill_v2 import DeepFillV2, DeepFillV2Config
 from gatefill.methods.hybrid import HybridConfig
+from gatefill.methods.networks.deepfill_v2 import DeepFillV2, DeepFillV2Config
 
 torch = pytest.importorskip("torch")
 

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from torch.nn import functional
 
 from gatefill.layers.padding import resize_nearest
-from gatefill.methods.deepfill_v1 import DeepFillV1Config, DeepFillV1Network
-from gatefill.methods.global_local import GlobalLocalConfig, GlobalLocalNetwork, finish
-from gatefill.methods.partial_conv import PartialConvConfig, PartialConvNetwork
+from gatefill.methods.networks.deepfill_v1 import DeepFillV1Config, DeepFillV1Network
+from gatefill.methods.networks.global_local import GlobalLocalConfig, GlobalLocalNetwork, finish
+from gatefill.methods.networks.partial_conv import PartialConvConfig, PartialConvNetwork
 from gatefill.training.discriminators import (
     CriticsConfig,
     DeepFillV1Critics,

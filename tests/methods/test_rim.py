@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from gatefill.methods.base import Image, Mask
-from gatefill.methods.deepfill_v2 import DeepFillV2, DeepFillV2Config, DeepFillV2Network
+from gatefill.methods.networks.deepfill_v2 import DeepFillV2, DeepFillV2Config, DeepFillV2Network
 from gatefill.methods.rim import LARGEST_MISS, even_miss
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from gatefill.methods.base import Image, Mask
-from gatefill.methods.seams import LARGEST_SEAM, seam_change
+from gatefill.methods.patchmatch.seams import LARGEST_SEAM, seam_change
 
 Plane = NDArray[np.int32]
 SIDE, TOP, LEFT, RIGHT = 96, 32, 24, 72  # a frame, and the hole in it from TOP to 2 TOP

@@ -21,7 +21,7 @@ torch = pytest.importorskip("torch")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """Two small networks that were never trained, one of which takes sketches."""
     from gatefill.checkpoints import Provenance, save_weights
-    from gatefill.methods.deepfill_v2 import DeepFillV2Config, DeepFillV2Network
+    from gatefill.methods.networks.deepfill_v2 import DeepFillV2Config, DeepFillV2Network
 
     paths = []
     for name, guided in (("plain", False), ("faces", True)):

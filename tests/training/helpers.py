@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from gatefill.methods.deepfill_v2 import DeepFillV2Config
+from gatefill.methods.networks.deepfill_v2 import DeepFillV2Config
 from gatefill.training.config import TrainConfig
 from gatefill.training.objectives import DeepFillV2Loss
 from gatefill.training.recipes import recipe

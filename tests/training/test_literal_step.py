@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from gatefill.methods.deepfill_v2 import DeepFillV2Config, DeepFillV2Network
+from gatefill.methods.networks.deepfill_v2 import DeepFillV2Config, DeepFillV2Network
 from tests.literal_network import literal_forward
 
 

@@ -14,7 +14,7 @@ from gatefill.checkpoints.official_names import (
     generator_from_official,
     generator_to_official,
 )
-from gatefill.methods.deepfill_v2 import DeepFillV2Config
+from gatefill.methods.networks.deepfill_v2 import DeepFillV2Config
 from gatefill.training.data import Batch
 from gatefill.training.devices import make_fabric
 from gatefill.training.objectives import DeepFillV2Loss, DeepFillV2Objective, Filled

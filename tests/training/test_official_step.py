@@ -8,7 +8,7 @@ import torch
 
 from gatefill.checkpoints.official_names import discriminator_to_official, generator_to_official
 from gatefill.layers import spectral_norm as spectral
-from gatefill.methods.deepfill_v2 import DeepFillV2Config
+from gatefill.methods.networks.deepfill_v2 import DeepFillV2Config
 from gatefill.training.discriminators import SNPatchGANConfig
 from gatefill.training.losses import hinge_discriminator_loss, hinge_generator_loss
 from tests.official import (

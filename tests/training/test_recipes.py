@@ -10,7 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gatefill.methods.deepfill_v2 import DeepFillV2Config, DeepFillV2Network
+from gatefill.methods.networks.deepfill_v2 import DeepFillV2Config, DeepFillV2Network
 from gatefill.settings import with_settings
 from gatefill.training.config import DataConfig, OptimizerConfig, TrainConfig
 from gatefill.training.ema import Ema

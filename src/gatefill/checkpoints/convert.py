@@ -30,7 +30,7 @@ from gatefill.extras import need
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from gatefill.methods.deepfill_v2 import DeepFillV2Config
+    from gatefill.methods.networks.deepfill_v2 import DeepFillV2Config
 
 Kind = Literal["official", "ported", "retrained", "mmagic"]
 
@@ -98,7 +98,7 @@ def convert(
 def read_foreign(path: str | os.PathLike[str]) -> Foreign:
     """The generator in another program's file, as `convert` takes it; same errors."""
     need("torch", "torch", "reading weights")
-    from gatefill.methods.deepfill_v2 import DeepFillV2Network
+    from gatefill.methods.networks.deepfill_v2 import DeepFillV2Network
 
     content = _read(path)
     kind = kind_of(content.arrays)
@@ -189,7 +189,7 @@ def _our_state(kind: Kind, arrays: Mapping[str, Any]) -> dict[str, Tensor]:
 
 def _config(kind: Kind, state: Mapping[str, Tensor]) -> DeepFillV2Config:
     """The network these weights belong to: sizes from the shapes, habits from the kind."""
-    from gatefill.methods.deepfill_v2 import DeepFillV2Config
+    from gatefill.methods.networks.deepfill_v2 import DeepFillV2Config
 
     first = state.get("conv1.weight")
     if first is None or first.ndim != 4 or first.shape[1] not in (5, 6) or first.shape[0] % 2:

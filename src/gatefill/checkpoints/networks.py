@@ -11,7 +11,7 @@ from gatefill.checkpoints.config import config_from
 from gatefill.checkpoints.fit import Shapes, expect_shapes
 from gatefill.checkpoints.native import WeightsInfo, load_weights
 from gatefill.methods.base import Method
-from gatefill.methods.networks import check_device, network_parts
+from gatefill.methods.network_parts import check_device, network_parts
 
 if TYPE_CHECKING:
     from torch import nn

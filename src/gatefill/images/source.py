@@ -10,14 +10,17 @@ import numpy as np
 import PIL.Image
 from numpy.typing import NDArray
 
+from gatefill.errors import GatefillError
 from gatefill.images.meta import first_line
 
 DEFAULT_MAX_PIXELS = 200_000_000
 """Larger files are refused before they are decoded: as many pixels as the largest phones make."""
 
 
-class ImageError(ValueError):
+class ImageError(GatefillError):
     """A photo or mask that cannot be read, used or written; the message is one line for users."""
+
+    default_code = "image"
 
 
 @runtime_checkable

@@ -8,7 +8,7 @@ from typing import TypeVar
 from gatefill.extras import require
 from gatefill.methods.base import Method, MethodInfo
 from gatefill.methods.infos import METHODS
-from gatefill.methods.networks import check_device, has_network, network_parts
+from gatefill.methods.network_parts import check_device, has_network, network_parts
 
 Config = TypeVar("Config")
 

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from difflib import get_close_matches
 
-from gatefill.methods.deepfill_v1 import DeepFillV1Config
-from gatefill.methods.deepfill_v2 import DeepFillV2Config
-from gatefill.methods.global_local import GlobalLocalConfig
-from gatefill.methods.partial_conv import PartialConvConfig
+from gatefill.methods.networks.deepfill_v1 import DeepFillV1Config
+from gatefill.methods.networks.deepfill_v2 import DeepFillV2Config
+from gatefill.methods.networks.global_local import GlobalLocalConfig
+from gatefill.methods.networks.partial_conv import PartialConvConfig
 from gatefill.training.config import DataConfig, OptimizerConfig, TrainConfig
 from gatefill.training.objectives import (
     DeepFillV1Loss,

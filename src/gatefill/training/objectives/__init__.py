@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gatefill.methods.networks import network_parts
+from gatefill.methods.network_parts import network_parts
 from gatefill.training.config import TrainConfig
 from gatefill.training.objectives.base import Filled, Judge, Losses, Objective, Turn
 from gatefill.training.objectives.deepfill_v1 import DeepFillV1Loss, DeepFillV1Objective

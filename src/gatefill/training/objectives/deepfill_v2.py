@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from gatefill.methods.deepfill_v2 import (
+from gatefill.methods.networks.deepfill_v2 import (
     COARSE_DECODER,
     COARSE_ENCODER,
     DeepFillV2Config,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch.nn import functional
 
-from gatefill.methods.global_local import GlobalLocalConfig, GlobalLocalNetwork
+from gatefill.methods.networks.global_local import GlobalLocalConfig, GlobalLocalNetwork
 from gatefill.training.config import TrainConfig
 from gatefill.training.data.batch import Batch
 from gatefill.training.discriminators import CriticsConfig, GlobalLocalCritic

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from gatefill.methods.partial_conv import PartialConvConfig, PartialConvNetwork
+from gatefill.methods.networks.partial_conv import PartialConvConfig, PartialConvNetwork
 from gatefill.training.config import TrainConfig
 from gatefill.training.data.batch import Batch
 from gatefill.training.losses import perceptual_loss, style_loss, variation_loss

@@ -29,13 +29,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from gatefill.methods import patch_kernels as kernels
 from gatefill.methods import pyramid
 from gatefill.methods.base import Attention, Fill, Image, Mask, MethodInfo, Progress, check_frame
 from gatefill.methods.infos import METHODS
-from gatefill.methods.patch_solver import Level, PatchMatchConfig, Planes, Solver
+from gatefill.methods.patchmatch import kernels
+from gatefill.methods.patchmatch.seams import seam_change
+from gatefill.methods.patchmatch.solver import Level, PatchMatchConfig, Planes, Solver
 from gatefill.methods.rim import even_step
-from gatefill.methods.seams import seam_change
 
 __all__ = ["PatchMatch", "PatchMatchConfig"]
 

@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from gatefill.methods import patch_kernels as kernels
 from gatefill.methods import pyramid
 from gatefill.methods.base import Image, Mask
+from gatefill.methods.patchmatch import kernels
 
 Planes = NDArray[np.uint8]
 DOUBT = 30.0  # of detail whose match differs in smooth colour: half of it counts at 0.18

@@ -26,15 +26,23 @@ def network_parts(name: str) -> NetworkParts:
     """The parts of a method that runs a network. Raises ValueError for any other name."""
     match name:
         case "deepfill_v2":
-            from gatefill.methods.deepfill_v2 import DeepFillV2, DeepFillV2Config, DeepFillV2Network
+            from gatefill.methods.networks.deepfill_v2 import (
+                DeepFillV2,
+                DeepFillV2Config,
+                DeepFillV2Network,
+            )
 
             return NetworkParts(DeepFillV2Config, DeepFillV2Network, DeepFillV2)
         case "deepfill_v1":
-            from gatefill.methods.deepfill_v1 import DeepFillV1, DeepFillV1Config, DeepFillV1Network
+            from gatefill.methods.networks.deepfill_v1 import (
+                DeepFillV1,
+                DeepFillV1Config,
+                DeepFillV1Network,
+            )
 
             return NetworkParts(DeepFillV1Config, DeepFillV1Network, DeepFillV1)
         case "partial_conv":
-            from gatefill.methods.partial_conv import (
+            from gatefill.methods.networks.partial_conv import (
                 PartialConv,
                 PartialConvConfig,
                 PartialConvNetwork,
@@ -42,7 +50,7 @@ def network_parts(name: str) -> NetworkParts:
 
             return NetworkParts(PartialConvConfig, PartialConvNetwork, PartialConv)
         case "global_local":
-            from gatefill.methods.global_local import (
+            from gatefill.methods.networks.global_local import (
                 GlobalLocal,
                 GlobalLocalConfig,
                 GlobalLocalNetwork,

@@ -172,7 +172,8 @@ class Inpainter:
         work = _Work(photo, hole, *planes)
         if work.search is not None and not (work.search & ~hole).any():
             raise ValueError("expected some of the search region outside the hole, got none")
-        return work, [*self.notes, *mask_warnings(photo, hole)]
+        found = [str(warning) for warning in photo.meta.warnings]
+        return work, [*self.notes, *found, *mask_warnings(photo, hole)]
 
     def _boxes(self, work: _Work) -> list[Box]:
         if not work.mask.any():

@@ -9,6 +9,8 @@ from typing import Any
 
 from PIL import Image
 
+from gatefill.errors import Warning
+
 logger = logging.getLogger(__name__)
 
 ORIENTATION = 0x0112
@@ -35,6 +37,7 @@ class Meta:
     icc: bytes | None = None
     subsampling: Subsampling | None = None  # None where the source was no colour JPEG
     dpi: tuple[float, float] | None = None  # horizontal, vertical
+    warnings: tuple[Warning, ...] = ()  # what reading left out or had to assume
 
 
 def orientation_of(exif: Image.Exif) -> int:

@@ -43,7 +43,8 @@ def match(features: Tensor) -> Tensor:
     small = resize_nearest(features, height, width)
     patches = functional.unfold(small, 3, padding=1)[0].T  # cells, 9 C
     normalized = patches / patches.norm(dim=1, keepdim=True).clamp_min(1e-4)
-    return patches @ normalized.T
+    scores: Tensor = patches @ normalized.T
+    return scores
 
 
 def fuse(scores: Tensor, height: int, width: int) -> Tensor:
@@ -134,7 +135,9 @@ def main() -> None:
 def _picture(colors: Tensor) -> Image.Image:
     """``13HW`` in [-1, 1] as a picture."""
     pixels = ((colors[0].permute(1, 2, 0) + 1) * 127.5).round().clamp(0, 255)
-    return Image.fromarray(pixels.numpy().astype(np.uint8)).resize((384, 288), Image.NEAREST)
+    return Image.fromarray(pixels.numpy().astype(np.uint8)).resize(
+        (384, 288), Image.Resampling.NEAREST
+    )
 
 
 def _heat(values: Tensor) -> Image.Image:
@@ -142,7 +145,7 @@ def _heat(values: Tensor) -> Image.Image:
     share = (values - values.min()) / (values.max() - values.min())
     channels = [(3 * share - start).clamp(0, 1) for start in range(3)]
     pixels = (torch.stack(channels, dim=-1) * 255).numpy().astype(np.uint8)
-    return _marked(Image.fromarray(pixels).resize((384, 288), Image.NEAREST), [QUERY])
+    return _marked(Image.fromarray(pixels).resize((384, 288), Image.Resampling.NEAREST), [QUERY])
 
 
 def _marked(picture: Image.Image, cells: list[tuple[int, int]]) -> Image.Image:

@@ -31,7 +31,7 @@ from gatefill.masks import MASKS, place_cutout
 
 HEIGHT, WIDTH = 512, 680
 OURS = ("hybrid", "patchmatch")
-KINDS = ("brush", "box", "thick", "object")
+KINDS = ("brush", "box", "lama_thick", "object")
 Pixels = NDArray[np.uint8]
 Case = tuple[str, Pixels, Pixels, NDArray[np.bool_]]  # kind, truth, photo, mask
 
@@ -115,8 +115,7 @@ def cases(options: argparse.Namespace):  # type: ignore[no-untyped-def]
                 mask = cv2.dilate(placed.mask.view(np.uint8), np.ones((5, 5))).view(np.bool_)
                 yield kind, truth, placed.onto(truth), mask
             else:
-                name = "lama_thick" if kind == "thick" else kind
-                yield kind, truth, truth, MASKS[name](HEIGHT, WIDTH, chance)
+                yield kind, truth, truth, MASKS[kind](HEIGHT, WIDTH, chance)
 
 
 def blob(chance: np.random.Generator) -> Pixels:

@@ -121,7 +121,7 @@ def test_inputs_are_not_overwritten_unless_asked(
         ("inpaint photo.png mask.png third.png", "third.png"),
         ("frobnicate", "frobnicate"),
         ("masks out --kind brsh", "did you mean brush?"),
-        ("masks out --size 3", "such as 512x680, got '3'"),
+        ("masks out --size 3", "such as 680x512, got '3'"),
         ("masks out --size 0x9", "expected a size from 1x1"),
         ("masks out --size 99999x99999", "got 99999x99999"),
         ("masks out --bin 30", "such as 10-20, got '30'"),
@@ -203,7 +203,7 @@ def test_log_messages_are_shown_on_stderr(capsys: pytest.CaptureFixture[str]) ->
 
 @pytest.mark.usefixtures("folder")
 def test_masks_writes_a_folder_and_a_contact_sheet(capsys: pytest.CaptureFixture[str]) -> None:
-    line = "masks deep/out --kind brush --count 9 --size 40x60 --bin 10-20 --seed 3 --json"
+    line = "masks deep/out --kind brush --count 9 --size 60x40 --bin 10-20 --seed 3 --json"
     assert run(line.split()) == 0
     answer = json.loads(capsys.readouterr().out)
     assert answer["folder"] == "deep/out"

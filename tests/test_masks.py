@@ -58,7 +58,7 @@ def test_odd_sizes(kind: str, size: tuple[int, int]) -> None:
 
 @pytest.mark.parametrize("kind", sorted(MASKS))
 def test_size_below_one_is_refused(kind: str) -> None:
-    with pytest.raises(ValueError, match="at least 1x1 pixels, got 0x5"):
+    with pytest.raises(ValueError, match="at least 1x1 pixels, got 5x0"):
         MASKS[kind](0, 5, 0)
 
 

@@ -11,9 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gatefill.images import DEFAULT_MAX_PIXELS, Photo, read_photo
-from gatefill.masks import MASKS, Mask, MaskGenerator, generator, object_mask, sample_in_bin
-
-OBJECT = "object"
+from gatefill.masks import (
+    MASK_KINDS,
+    MASKS,
+    OBJECT,
+    Mask,
+    MaskGenerator,
+    generator,
+    object_mask,
+    sample_in_bin,
+)
 
 # The contact sheet: the first masks, scaled to tiles on a grey ground.
 TILES, COLUMNS, TILE, GAP, GROUND = 64, 8, 128, 6, 110
@@ -33,17 +40,20 @@ def kind_named(name: str, cutouts: Sequence[Path] = ()) -> MaskGenerator:
         raise ValueError(f"expected cut-outs with kind 'object' only, got them with {name!r}")
     if name in MASKS:
         return MASKS[name]
-    known = [*MASKS, OBJECT]
-    near = get_close_matches(name.lower().replace("-", "_"), known, n=3)
+    near = get_close_matches(name.lower().replace("-", "_"), MASK_KINDS, n=3)
     hint = f"; did you mean {' or '.join(near)}?" if near else ""
-    raise ValueError(f"expected a kind of mask, one of {', '.join(known)}, got {name!r}{hint}")
+    raise ValueError(f"expected a kind of mask, one of {', '.join(MASK_KINDS)}, got {name!r}{hint}")
 
 
 def _alpha(path: Path) -> NDArray[np.uint8]:
     photo = read_photo(path)
     if photo.alpha is None:
         raise ValueError(f"expected a cut-out with alpha, got one without: {path}")
-    return photo.alpha.astype(np.uint8) if photo.top == 255 else (photo.alpha >> 8).astype(np.uint8)
+    return (
+        photo.alpha.astype(np.uint8)
+        if photo.max_value == 255
+        else (photo.alpha >> 8).astype(np.uint8)
+    )
 
 
 def draw(
@@ -96,18 +106,18 @@ def _tile(plane: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def read_size(text: str) -> tuple[int, int]:
-    """(height, width) from ``512x680``. Raises ValueError for what is none or far too large."""
+    """(width, height) from ``680x512``. Raises ValueError for what is none or far too large."""
     try:
-        height, width = (int(part) for part in text.lower().split("x"))
+        width, height = (int(part) for part in text.lower().split("x"))
     except ValueError:
         raise ValueError(
-            f"expected a size as HEIGHTxWIDTH, such as 512x680, got {text!r}"
+            f"expected a size as WIDTHxHEIGHT, such as 680x512, got {text!r}"
         ) from None
     if min(height, width) < 1 or height * width > DEFAULT_MAX_PIXELS:
         raise ValueError(
-            f"expected a size from 1x1 to {DEFAULT_MAX_PIXELS:,} pixels, got {height}x{width}"
+            f"expected a size from 1x1 to {DEFAULT_MAX_PIXELS:,} pixels, got {width}x{height}"
         )
-    return height, width
+    return width, height
 
 
 def read_bin(text: str) -> tuple[float, float]:

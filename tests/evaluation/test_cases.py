@@ -132,12 +132,13 @@ def test_an_object_is_pasted_into_its_hole_only(tmp_path: Path) -> None:
     assert not (changed & ~case.mask).any()
 
 
-def test_kinds_are_read_with_their_short_names(tmp_path: Path) -> None:
+def test_kinds_of_masks_are_checked(tmp_path: Path) -> None:
     cutouts = [tmp_path / "x.png"]
-    assert read_kinds(["thick", "brush", "object"], cutouts) == ["lama_thick", "brush", "object"]
+    assert read_kinds(["lama_thick", "object"], cutouts) == ["lama_thick", "object"]
     for names, paths, message in (
         (["brsh"], [], "got 'brsh'; did you mean brush"),
-        (["thick", "lama_thick"], [], "each kind of mask once, got lama_thick 2 times"),
+        (["thick"], [], "got 'thick'; did you mean lama_thick"),
+        (["box", "box"], [], "each kind of mask once, got box 2 times"),
         ([], [], "at least one kind of mask"),
         (["object"], [], "--cutouts FOLDER"),
         (["box"], cutouts, "kind 'object' only"),

@@ -153,7 +153,7 @@ def test_arrays_that_are_no_mask(array: np.ndarray) -> None:
 def test_masks_are_turned_upright_like_photos(orientation: int) -> None:
     photo = read_photo(pil_file(white_on_black(), "JPEG", exif=exif_block(orientation)))
     mask = read_mask(pil_file(white_on_black(), "PNG", exif=exif_block(orientation)), photo)
-    assert mask.shape == photo.size
+    assert mask.shape == photo.shape
     assert (mask == (photo.pixels[..., 0] > 127)).mean() > 0.99
 
 
@@ -171,10 +171,10 @@ def test_invert_and_empty_and_full() -> None:
 @given(radius=st.integers(0, 12), seed=st.integers(0, 50), height=st.integers(1, 20))
 def test_growing_is_a_disc(radius: int, seed: int, height: int) -> None:
     photo = Photo(np.zeros((height + 30, 40, 3), np.uint8))
-    mask = np.random.default_rng(seed).random(photo.size) < 0.003
+    mask = np.random.default_rng(seed).random(photo.shape) < 0.003
     mask[0, 0] = True
     grown = read_mask(mask, photo, grow=radius)
-    rows, columns = np.indices(photo.size)
+    rows, columns = np.indices(photo.shape)
     expected = np.zeros_like(mask)
     for row, column in np.argwhere(mask):
         expected |= (rows - row) ** 2 + (columns - column) ** 2 <= radius**2

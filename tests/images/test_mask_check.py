@@ -105,7 +105,7 @@ def test_false_alarms_on_photographs_are_rare(shared: Path) -> None:
     for path in paths:
         photo = read_photo(path)
         for make in (box_mask, brush_mask):
-            alarms += rim_is_seen(photo, make(*photo.size, dice))
+            alarms += rim_is_seen(photo, make(*photo.shape, dice))
     assert alarms <= 3  # of 120
 
 

@@ -37,7 +37,7 @@ def test_filling_a_box_keeps_known_pixels(channels: int, dtype: type, seed: int)
     photo = Photo(noise(20, 30, channels, dtype, seed))
     box = Box(3, 5, 17, 28)
     rng = np.random.default_rng(seed)
-    mask = np.zeros(photo.size, bool)
+    mask = np.zeros(photo.shape, bool)
     mask[box.slices] = rng.random((14, 23)) < 0.5
     fill = rng.normal(0.5, 0.6, (14, 23, 3)).astype(np.float32)
     pixels = photo.pixels.copy()
@@ -48,7 +48,7 @@ def test_filling_a_box_keeps_known_pixels(channels: int, dtype: type, seed: int)
     assert (filled.pixels[~mask] == photo.pixels[~mask]).all()
     error = np.abs(filled.rgb(box) - np.clip(fill, 0, 1))[mask[box.slices]]
     if channels == 3:
-        assert error.max() <= 0.5001 / photo.top
+        assert error.max() <= 0.5001 / photo.max_value
 
 
 def test_a_box_is_the_same_part_of_the_whole() -> None:
@@ -89,7 +89,8 @@ def test_filled_places_become_opaque() -> None:
 
 def test_shapes_that_do_not_fit_are_refused() -> None:
     photo = Photo(noise(4, 5, 3), meta=Meta(name="mine"))
-    assert photo.size == (photo.height, photo.width) == (4, 5)
+    assert photo.shape == (photo.height, photo.width) == (4, 5)
+    assert photo.size == photo.to_pil().size == (5, 4)
     with pytest.raises(ValueError, match="expected pixels"):
         photo.replaced(noise(5, 4, 3))
     with pytest.raises(ValueError, match="expected pixels"):

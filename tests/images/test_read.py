@@ -35,10 +35,10 @@ FILES = dict(small_files())
 def test_every_kind_of_file_is_read(name: str) -> None:
     photo = read_photo(FILES[name])
     assert photo.pixels.dtype == (np.uint16 if "16" in name or name[0] in "FIf" else np.uint8)
-    assert sorted(photo.size) in ([9, 13], [2, 3], [20, 33])
+    assert sorted(photo.shape) in ([9, 13], [2, 3], [20, 33])
     rgb = photo.rgb()
     assert rgb.dtype == np.float32
-    assert rgb.shape == (*photo.size, 3)
+    assert rgb.shape == (*photo.shape, 3)
     assert 0 <= rgb.min() < rgb.max() <= 1
     assert (photo.alpha is not None) == any(
         part in name for part in ("A.png", "A.tif", "a.webp", "a16", "P.png")
@@ -230,7 +230,7 @@ def test_multi_picture_jpegs_of_phones() -> None:
     first, second = mode_image("RGB", 32, 48), Image.new("RGB", (24, 16), "white")
     data = pil_file(first, "MPO", save_all=True, append_images=[second])
     photo = read_photo(data)
-    assert photo.size == (32, 48)
+    assert photo.shape == (32, 48)
     assert photo.meta.subsampling == "4:2:0"
 
 
@@ -257,8 +257,8 @@ def test_the_thumbnail_goes_and_the_rest_of_exif_stays() -> None:
 def test_broken_exif_is_no_reason_to_refuse_a_photo() -> None:
     data = pil_file(mode_image("RGB"), "JPEG", exif=b"Exif\x00\x00II*\x00\xff\xff\xff\xff")
     photo = read_photo(data)
-    assert photo.size == (9, 13)
-    assert read_photo(photo.to_bytes("jpg")).size == (9, 13)
+    assert photo.shape == (9, 13)
+    assert read_photo(photo.to_bytes("jpg")).shape == (9, 13)
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
@@ -329,7 +329,7 @@ def test_pil_images(tmp_path: Path) -> None:
     mode_image("RGB").save(path, exif=exif_block(6), subsampling="4:2:2")
     with Image.open(path) as opened:
         photo = read_photo(opened)
-    assert photo.size == (13, 9)
+    assert photo.shape == (13, 9)
     assert photo.meta.subsampling == "4:2:2"
     assert (read_photo(photo.to_pil()).pixels == photo.pixels).all()
 

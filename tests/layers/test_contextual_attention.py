@@ -32,7 +32,7 @@ def test_it_equals_the_original(case, fuse):
     hole = None
     if "mask" in run:
         hole = resize_nearest(nchw(run["mask"]), h, w).expand(len(f), -1, -1, -1)
-    found = contextual_attention(f, b, hole, fuse=fuse, top=3)
+    found = contextual_attention(f, b, hole, fuse=fuse, places=3)
     torch.testing.assert_close(found.features, nchw(run[f"y_{suffix}"]), atol=2e-6, rtol=0)
     assert (nhwc(found.offsets) == run[f"offset_{suffix}"]).all()
     if case != "ca_allmasked":  # its softmax was written down before the invalid ones were cut
@@ -44,7 +44,7 @@ def test_it_equals_the_original(case, fuse):
 def test_it_equals_a_literal_transcription_at_any_size(height, width, fuse, seed):
     f, b, hole = random_pair(height, width, seed=seed)
     wanted, weights = literal_attention(f, b, hole, fuse)
-    found = contextual_attention(f, b, hole, fuse=fuse, top=2)
+    found = contextual_attention(f, b, hole, fuse=fuse, places=2)
     torch.testing.assert_close(found.features, wanted, atol=2e-5, rtol=1e-4)
     strongest = weights.topk(min(2, weights.shape[1]), dim=1).values
     got = found.weights[0].flatten(1).T
@@ -70,9 +70,9 @@ def test_each_sample_of_a_batch_has_its_own_mask():
     f, b, hole = random_pair(6, 5, batch=2, seed=3)
     hole[0], hole[1] = 0, 0
     hole[0, :, :3], hole[1, :, :, 3:] = 1, 1
-    both = contextual_attention(f, b, hole, top=2)
+    both = contextual_attention(f, b, hole, places=2)
     for i in (0, 1):
-        one = contextual_attention(f[i : i + 1], b[i : i + 1], hole[i : i + 1], top=2)
+        one = contextual_attention(f[i : i + 1], b[i : i + 1], hole[i : i + 1], places=2)
         torch.testing.assert_close(both.features[i : i + 1], one.features, atol=1e-6, rtol=1e-5)
         assert torch.equal(both.offsets[i : i + 1], one.offsets)
         assert torch.equal(both.sources[i : i + 1], one.sources)
@@ -84,9 +84,9 @@ def test_each_sample_of_a_batch_has_its_own_mask():
 @pytest.mark.parametrize("fuse", [True, False])
 def test_the_size_of_a_block_changes_nothing(monkeypatch, rows, fuse):
     f, b, hole = random_pair(7, 4, batch=2, seed=1)
-    whole = contextual_attention(f, b, hole, fuse=fuse, top=3)
+    whole = contextual_attention(f, b, hole, fuse=fuse, places=3)
     monkeypatch.setattr(module, "_BLOCK", rows * 2 * 4 * 28)
-    blocks = contextual_attention(f, b, hole, fuse=fuse, top=3)
+    blocks = contextual_attention(f, b, hole, fuse=fuse, places=3)
     for wanted, got in zip(whole, blocks, strict=True):
         torch.testing.assert_close(got, wanted, atol=1e-6, rtol=1e-5)
 
@@ -100,9 +100,9 @@ def test_a_window_gives_the_same_inside_and_zeros_outside(data):
         data.draw(st.lists(st.integers(0, 5), min_size=2, max_size=2, unique=True))
     )
     f, b, hole = random_pair(6, 5)
-    whole = contextual_attention(f, b, hole, top=2)
+    whole = contextual_attention(f, b, hole, places=2)
     window = contextual_attention(
-        f, b, hole, top=2, window=(slice(top, bottom), slice(left, right))
+        f, b, hole, places=2, window=(slice(top, bottom), slice(left, right))
     )
     for wanted, got, scale in zip(whole, window, (2, 1, 1, 1), strict=True):
         inside = torch.zeros(wanted.shape[-2:], dtype=torch.bool)
@@ -115,7 +115,7 @@ def test_no_weight_falls_on_patches_that_touch_the_hole():
     _, b, hole = random_pair(8, 8)
     hole.zero_()
     hole[..., 3:5, 3:5] = 1
-    found = contextual_attention(torch.zeros_like(b), b, hole, top=64)
+    found = contextual_attention(torch.zeros_like(b), b, hole, places=64)
     rows, columns = found.sources // 8, found.sources % 8
     touching = (rows >= 2) & (rows <= 5) & (columns >= 2) & (columns <= 5)
     assert found.weights[touching].max() == 0

@@ -101,9 +101,9 @@ def test_a_batch_of_two_masks_equals_two_single_runs():
     mask[1] = mask[1].roll((20, 9), dims=(1, 2))
     network = loud(TINY)
     with torch.inference_mode():
-        both = network(image, mask, top=2)
+        both = network(image, mask, places=2)
         for i in (0, 1):
-            one = network(image[i : i + 1], mask[i : i + 1], top=2)
+            one = network(image[i : i + 1], mask[i : i + 1], places=2)
             torch.testing.assert_close(both.refined[i : i + 1], one.refined, atol=1e-4, rtol=1e-3)
             assert torch.equal(both.attention.offsets[i : i + 1], one.attention.offsets)
 
@@ -120,8 +120,8 @@ def test_near_the_hole_gives_the_same_hole(kind, padding, hole):
     mask[..., top:bottom, left:right] = 1
     network = DeepFillV2Network(replace(TINY, kind=kind, padding=padding))
     with torch.inference_mode():
-        whole = network(image, mask, top=1)
-        near = network(image, mask, top=1, near_hole=True)
+        whole = network(image, mask, places=1)
+        near = network(image, mask, places=1, near_hole=True)
     for wanted, got in ((whole.coarse, near.coarse), (whole.refined, near.refined)):
         torch.testing.assert_close(got * mask, wanted * mask, atol=2e-6, rtol=1e-4)
     # Far from the hole stands the image.
@@ -138,5 +138,5 @@ def test_near_no_hole_at_all():
 
 def test_sides_that_do_not_fit_are_refused():
     image, mask = example(64, 44)
-    with pytest.raises(ValueError, match="multiples of 8, got 64 x 44"):
+    with pytest.raises(ValueError, match="multiples of 8, got 44 x 64"):
         DeepFillV2Network(TINY)(image, mask)

@@ -57,7 +57,7 @@ def test_whole_photos(name):
     run = arrays(name)
     stages = check(run, network)
     with torch.inference_mode():
-        top = network(images_of(run), masks_of(run), top=1).attention.weights[0, 0]
+        top = network(images_of(run), masks_of(run), places=1).attention.weights[0, 0]
     np.testing.assert_allclose(top.numpy(), run["attn_maxprob"], atol=1e-4)
     # The original's script truncates; a value within rounding of a step may fall to either side.
     mask = run["mask_u8"][..., None] > 127.5

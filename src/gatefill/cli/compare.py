@@ -21,14 +21,14 @@ IN_TERMINAL = ("hole_l1", "rim_l1", "psnr", "ssim", "swd")
     usage="Usage: gatefill compare IMAGES... --methods NAME... -o REPORT [OPTIONS]",
     help_epilogue=(
         "Example: `gatefill compare photos --methods patchmatch telea deepfill_v2:W.safetensors "
-        "--masks brush box thick -o report`"
+        "--masks brush box lama_thick -o report`"
     ),
 )
 def compare(
     *images: Path,
     methods: Annotated[tuple[str, ...], Several],
     output: Annotated[Path, Parameter(alias="-o")],
-    masks: Annotated[tuple[str, ...], Several] = ("brush", "box", "thick", "center"),
+    masks: Annotated[tuple[str, ...], Several] = ("brush", "box", "lama_thick", "center"),
     size: str = "256",
     seed: int = 0,
     limit: int | None = None,
@@ -53,7 +53,7 @@ def compare(
     output
         The folder of the report: index.html, results.json, results.csv, masks.
     masks
-        brush, box, box_or_brush, thin, medium, thick (LaMa's), irregular, center, or object:
+        brush, box, box_or_brush, lama_thin, lama_medium, lama_thick, irregular, center, or object:
         a cut-out is pasted and removed again.
     size
         Photos' middle squares are scaled to so many pixels; with native, photos stay as they are.
@@ -96,7 +96,7 @@ def evaluate(
     /,
     *images: Path,
     output: Annotated[Path, Parameter(alias="-o")],
-    masks: Annotated[tuple[str, ...], Several] = ("brush", "box", "thick", "center"),
+    masks: Annotated[tuple[str, ...], Several] = ("brush", "box", "lama_thick", "center"),
     size: str = "256",
     seed: int = 0,
     limit: int | None = None,

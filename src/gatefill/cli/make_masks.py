@@ -13,7 +13,7 @@ from gatefill.cli.app import Json, Switch, app
 
 @app.command(
     usage="Usage: gatefill masks OUT [OPTIONS]",
-    help_epilogue="Example: `gatefill masks my_masks --kind brush --size 512x680 --bin 10-20`",
+    help_epilogue="Example: `gatefill masks my_masks --kind brush --size 680x512 --bin 10-20`",
 )
 def masks(
     out: Path,
@@ -21,7 +21,7 @@ def masks(
     *,
     kind: Annotated[str, Parameter(alias="-k")] = "brush",
     count: Annotated[int, Parameter(alias="-n")] = 16,
-    size: Annotated[str, Parameter(metavar="HxW")] = "256x256",
+    size: Annotated[str, Parameter(metavar="WxH")] = "256x256",
     seed: int = 0,
     bin: Annotated[str | None, Parameter(metavar="LOW-HIGH")] = None,
     cutout: Annotated[tuple[Path, ...], Parameter(negative="", show_default=False)] = (),
@@ -43,7 +43,7 @@ def masks(
     count
         How many.
     size
-        Height x width in pixels.
+        Width x height in pixels.
     seed
         Another number, other masks.
     bin
@@ -62,7 +62,7 @@ def masks(
         save_mask,
     )
 
-    height, width = read_size(size)
+    width, height = read_size(size)
     if count < 1:
         raise ValueError(f"expected a count of 1 or more, got {count}")
     generator = kind_named(kind, cutout)

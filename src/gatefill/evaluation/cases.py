@@ -13,10 +13,16 @@ import numpy as np
 from gatefill.evaluation.metrics.base import Mask, Pixels
 from gatefill.evaluation.photos import SUFFIXES, Entry
 from gatefill.images import read_photo
-from gatefill.masks import HOLE_BINS, MASKS, generator, hole_share, place_cutout
+from gatefill.masks import (
+    HOLE_BINS,
+    MASK_KINDS,
+    MASKS,
+    OBJECT,
+    generator,
+    hole_share,
+    place_cutout,
+)
 
-OBJECT = "object"
-SHORT = {"thin": "lama_thin", "medium": "lama_medium", "thick": "lama_thick"}
 GREY = 127  # stands in holes, so that no method can see what it has to find
 
 
@@ -46,18 +52,17 @@ def case_key(sum: str, kind: str) -> str:
 
 
 def read_kinds(names: Sequence[str], cutouts: Sequence[Path]) -> list[str]:
-    """Mask kinds by their full names; ``thin``, ``medium`` and ``thick`` are LaMa's.
+    """Mask kinds by their names, once they are known to be some.
 
     Raises ValueError for unknown ones, ones that come twice, and ``object`` without cut-outs.
     """
-    kinds = [SHORT.get(name, name) for name in names]
-    known = [*MASKS, OBJECT]
-    for name, kind in zip(names, kinds, strict=True):
-        if kind not in known:
-            near = get_close_matches(kind.lower().replace("-", "_"), [*known, *SHORT], n=3)
+    kinds = list(names)
+    for kind in kinds:
+        if kind not in MASK_KINDS:
+            near = get_close_matches(kind.lower().replace("-", "_"), MASK_KINDS, n=3)
             hint = f"; did you mean {' or '.join(near)}?" if near else ""
             raise ValueError(
-                f"expected a kind of mask, one of {', '.join(known)}, got {name!r}{hint}"
+                f"expected a kind of mask, one of {', '.join(MASK_KINDS)}, got {kind!r}{hint}"
             )
         if kinds.count(kind) > 1:
             raise ValueError(
@@ -115,7 +120,7 @@ def _read_cutout(path: Path) -> Pixels:
     if photo.alpha is None:
         raise ValueError(f"expected a cut-out with alpha, got one without: {path}")
     colour = np.rint(photo.rgb() * 255).astype(np.uint8)
-    alpha = np.rint(photo.alpha / photo.top * 255).astype(np.uint8)
+    alpha = np.rint(photo.alpha / photo.max_value * 255).astype(np.uint8)
     rgba: Pixels = np.dstack([colour, alpha])
     return rgba
 

@@ -105,7 +105,7 @@ def read_truth(path: Path, size: int | None) -> Pixels:
     pixels: Pixels = np.rint(photo.rgb() * 255).astype(np.uint8)
     if size is None:
         return pixels
-    side = min(photo.size)
+    side = min(photo.shape)
     if side < size:
         raise ValueError(f"smaller than {size} pixels: it is {photo.width} x {photo.height}")
     top, left = (photo.height - side) // 2, (photo.width - side) // 2
@@ -118,6 +118,6 @@ def read_truth(path: Path, size: int | None) -> Pixels:
 def _opaque(photo: Photo) -> Photo:
     if photo.alpha is None:
         return photo
-    share = photo.alpha[..., None].astype(np.float64) / photo.top
-    blend = photo.pixels * share + photo.top * (1 - share)
+    share = photo.alpha[..., None].astype(np.float64) / photo.max_value
+    blend = photo.pixels * share + photo.max_value * (1 - share)
     return Photo(np.rint(blend).astype(photo.pixels.dtype), None, photo.meta)

@@ -80,8 +80,8 @@ def to_depth(array: NDArray[Any], label: str, *, float_bits: int = 8) -> Any:
                 f"{label}: expected float values in [0, 1], got {low:.4g} to {high:.4g}; "
                 "save it with 8 or 16 bits"
             )
-        top = (1 << float_bits) - 1
-        return np.rint(array * top).astype(np.uint8 if float_bits == 8 else np.uint16)
+        most = (1 << float_bits) - 1
+        return np.rint(array * most).astype(np.uint8 if float_bits == 8 else np.uint16)
     if array.dtype in (np.uint32, np.int32) and array.min() >= 0 and array.max() <= 65535:
         return array.astype(np.uint16)
     raise ImageError(

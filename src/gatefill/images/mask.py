@@ -43,7 +43,7 @@ def read_mask(
     hole = _from_own_alpha(photo) if source is None else _read(source, "mask", max_pixels)
     if invert:
         hole = ~hole
-    if hole.shape != photo.size:
+    if hole.shape != photo.shape:
         hole = _resized(hole, photo, resize, "mask")
     if grow and hole.any():
         hole = _grown(hole, grow)
@@ -69,7 +69,7 @@ def read_plane(
     Raises as `read_mask` does.
     """
     drawn = _read(source, name, max_pixels)
-    return drawn if drawn.shape == photo.size else _resized(drawn, photo, resize, name)
+    return drawn if drawn.shape == photo.shape else _resized(drawn, photo, resize, name)
 
 
 def _read(source: Source, name: str, max_pixels: int) -> NDArray[np.bool_]:
@@ -87,8 +87,8 @@ def _from_own_alpha(photo: Photo) -> NDArray[np.bool_]:
         )
     # A soft eraser leaves a rim with traces of what was erased: it is part of the hole, but only
     # where it touches it, so that half-transparent things elsewhere stay.
-    clear = photo.alpha <= photo.top // 2
-    soft = photo.alpha < photo.top * _NEARLY_OPAQUE // 255
+    clear = photo.alpha <= photo.max_value // 2
+    soft = photo.alpha < photo.max_value * _NEARLY_OPAQUE // 255
     _, labels = cv2.connectedComponents(soft.astype(np.uint8), connectivity=8)
     touched = np.unique(labels[clear])
     return np.isin(labels, touched) & soft
@@ -103,8 +103,8 @@ def _drawn(colour: Any, alpha: Any, *, lossy: bool, label: str) -> NDArray[np.bo
     if opaque.all() or not opaque.any():
         return _high(bright, lossy=lossy, label=label)
     drawn = bright[opaque]
-    top = _top(bright)
-    if drawn.min() <= top * _DARK // 255 and drawn.max() >= top * _BRIGHT // 255:
+    most = _max_value(bright)
+    if drawn.min() <= most * _DARK // 255 and drawn.max() >= most * _BRIGHT // 255:
         return _high(bright, lossy=lossy, label=label) & opaque
     return opaque
 
@@ -132,10 +132,10 @@ def _high(plane: NDArray[Any], *, lossy: bool, label: str) -> NDArray[np.bool_]:
         )
     if high <= 1 and not lossy:
         return np.asarray(plane == 1)
-    return np.asarray(plane > _top(plane) // 2)
+    return np.asarray(plane > _max_value(plane) // 2)
 
 
-def _top(plane: NDArray[Any]) -> int:
+def _max_value(plane: NDArray[Any]) -> int:
     return 255 if plane.max() <= 255 else 65535
 
 

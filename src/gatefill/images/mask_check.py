@@ -27,8 +27,8 @@ _TANGENT = 4  # contour points either way from which its direction is taken
 
 def mask_warnings(photo: Photo, mask: NDArray[np.bool_]) -> list[str]:
     """Sentences for the user about a bool mask ``HW`` of `photo`; none where it looks well."""
-    if mask.shape != photo.size:
-        raise ValueError(f"expected a mask of size {photo.size}, got {mask.shape}")
+    if mask.shape != photo.shape:
+        raise ValueError(f"expected a mask of size {photo.shape}, got {mask.shape}")
     if not mask.any():
         return ["the mask is empty: the photo comes back unchanged (white marks the hole)"]
     warnings = []
@@ -54,7 +54,7 @@ def rim_share(photo: Photo, mask: NDArray[np.bool_]) -> float:
     colours = _outwards(photo.pixels, mask)
     if len(colours) < _MIN_RIM:
         return 0.0
-    values = colours.astype(np.float32) / photo.top
+    values = colours.astype(np.float32) / photo.max_value
     near, beyond, far = (values[:, part].mean(axis=1) for part in (_NEAR, _BEYOND, _FAR))
     close = np.abs(near - beyond).max(axis=1)
     further = np.abs(beyond - far).max(axis=1)

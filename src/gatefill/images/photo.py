@@ -65,12 +65,17 @@ class Photo:
         return int(self.pixels.shape[1])
 
     @property
-    def size(self) -> tuple[int, int]:
-        """(height, width) in pixels."""
+    def shape(self) -> tuple[int, int]:
+        """(height, width) in pixels, as arrays have it: that of the photo's mask."""
         return self.height, self.width
 
     @property
-    def top(self) -> int:
+    def size(self) -> tuple[int, int]:
+        """(width, height) in pixels, as PIL has it."""
+        return self.width, self.height
+
+    @property
+    def max_value(self) -> int:
         """The greatest value of a channel: 255 or 65535."""
         return int(np.iinfo(self.pixels.dtype).max)
 
@@ -78,7 +83,7 @@ class Photo:
         """``HW3`` float32 in [0, 1] of the whole photo or of a box; grey becomes three channels."""
         part = self.pixels if box is None else self.pixels[box.slices]
         floats = part.astype(np.float32)
-        floats /= np.float32(self.top)
+        floats /= np.float32(self.max_value)
         return np.repeat(floats, 3, axis=2) if part.shape[2] == 1 else floats
 
     def quantised(self, filled: NDArray[np.floating[Any]]) -> Pixels:
@@ -91,7 +96,7 @@ class Photo:
         values = np.asarray(filled, np.float32)
         if self.pixels.shape[2] == 1:
             values = values @ _LUMA[:, None]
-        levels: Pixels = np.rint(np.clip(values, 0, 1) * self.top).astype(self.pixels.dtype)
+        levels: Pixels = np.rint(np.clip(values, 0, 1) * self.max_value).astype(self.pixels.dtype)
         return levels
 
     def replaced(self, pixels: Pixels, *, opaque: NDArray[np.bool_] | None = None) -> Photo:
@@ -107,8 +112,8 @@ class Photo:
             )
         alpha = self.alpha
         if alpha is not None and opaque is not None:
-            alpha = np.where(opaque, alpha.dtype.type(self.top), alpha)
-            if (alpha == self.top).all():
+            alpha = np.where(opaque, alpha.dtype.type(self.max_value), alpha)
+            if (alpha == self.max_value).all():
                 alpha = None
         return Photo(pixels, alpha, self.meta)
 

@@ -115,13 +115,13 @@ def _to_8_bits(plane: NDArray[Any]) -> NDArray[np.uint8]:
 
 def _on_white(pixels: Any, alpha: Any, meta: Meta, format: str) -> Any:
     """What a viewer shows on a white page; opaque pixels unchanged."""
-    top = np.iinfo(pixels.dtype).max
-    if (alpha == top).all():
+    most = np.iinfo(pixels.dtype).max
+    if (alpha == most).all():
         return pixels
     logger.warning("%s: %s has no transparency; it is put on white", meta.name, format)
-    share = alpha[..., None].astype(np.float32) / np.float32(top)
-    blend = np.rint(pixels * share + top * (1 - share)).astype(pixels.dtype)
-    return np.where(alpha[..., None] == top, pixels, blend)
+    share = alpha[..., None].astype(np.float32) / np.float32(most)
+    blend = np.rint(pixels * share + most * (1 - share)).astype(pixels.dtype)
+    return np.where(alpha[..., None] == most, pixels, blend)
 
 
 def check_output(path: str | os.PathLike[str], *, overwrite: bool = True) -> str:

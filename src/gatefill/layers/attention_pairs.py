@@ -88,13 +88,13 @@ class Pairs:
         return out.view(self.batch, self.channels, 2 * rows, 2 * width) / 4.0
 
     def strongest(
-        self, weights: Tensor, first: int, lines: slice, columns: slice, top: int
+        self, weights: Tensor, first: int, lines: slice, columns: slice, places: int
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """The best cell, ``B1`` rows columns; the `top` best and their weights, ``BK`` likewise."""
+        """The best cell, ``B1`` rows columns; the `places` best and their weights, ``BK``."""
         rows = slice(lines.start - first, lines.stop - first)
         mine = weights.view(self.batch, -1, self.w, self.n)[:, rows, columns]
         best = mine.argmax(dim=-1, keepdim=True)
-        strengths, sources = mine.topk(min(top, self.n), dim=-1)
+        strengths, sources = mine.topk(min(places, self.n), dim=-1)
         planes = [part.permute(0, 3, 1, 2) for part in (best, sources, strengths)]
         return planes[0], planes[1], planes[2]
 

@@ -39,14 +39,14 @@ def contextual_attention(
     fuse: bool = True,
     softmax_scale: float = 10.0,
     resizing: Resizing = "aligned",
-    top: int = 0,
+    places: int = 0,
     window: Window | None = None,
 ) -> Attended:
     """Rebuild `foreground` from patches of `background` that lie wholly outside the hole.
 
     foreground, background: ``BCHW``, H and W even. hole: ``B1`` H/2 W/2, 1 = hole, or None for no
     hole; each sample has its own. fuse: prefer matches whose neighbours match side by side too.
-    resizing: which pixels the halved maps keep. top: how many sources to report per place.
+    resizing: which pixels the halved maps keep. places: how many sources to report per place.
     window: the cells that are wanted, as rows and columns of the halved grid; all results are 0
     elsewhere. The background is the whole map in any case.
 
@@ -76,7 +76,7 @@ def contextual_attention(
         first = max(start - 1, 0)
         weights = pairs.weights(first, min(stop + 1, pairs.h))
         features.append(pairs.paste(weights, first, slice(start, stop), columns))
-        blocks.append(pairs.strongest(weights.detach(), first, slice(start, stop), columns, top))
+        blocks.append(pairs.strongest(weights.detach(), first, slice(start, stop), columns, places))
 
     best, sources, strengths = (torch.cat(parts, dim=2) for parts in zip(*blocks, strict=True))
     frame = (lines.start, pairs.h - lines.stop, columns.start, pairs.w - columns.stop)
@@ -84,8 +84,8 @@ def contextual_attention(
     return Attended(
         _framed(pasted, frame, scale=2).to(foreground.dtype),
         _framed(_offsets(best, lines.start, columns.start, pairs.w), frame),
-        _framed(sources, frame) if top else None,
-        _framed(strengths, frame) if top else None,
+        _framed(sources, frame) if places else None,
+        _framed(strengths, frame) if places else None,
     )
 
 
@@ -122,14 +122,14 @@ class ContextualAttention(nn.Module):
         self,
         features: Tensor,
         hole: Tensor | None = None,
-        top: int = 0,
+        places: int = 0,
         window: Window | None = None,
     ) -> Attended:
         """``BCHW`` and ``B1`` H/2 W/2 -> `Attended`."""
         if torch.is_autocast_enabled(features.device.type):
             # Autocast would take the scores' products in half precision.
             with torch.autocast(features.device.type, enabled=False):
-                attended: Attended = self(features, hole, top, window)
+                attended: Attended = self(features, hole, places, window)
                 return attended
         return contextual_attention(
             features,
@@ -138,6 +138,6 @@ class ContextualAttention(nn.Module):
             fuse=self.fuse,
             softmax_scale=self.softmax_scale,
             resizing=self.resizing,
-            top=top,
+            places=places,
             window=window,
         )

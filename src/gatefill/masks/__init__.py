@@ -22,11 +22,19 @@ MASKS: dict[str, MaskGenerator] = {
     "irregular": irregular,
     "center": center,
 }
-"""The kinds that need nothing but a size and a seed; `object_mask` needs cut-outs besides."""
+"""The kinds that need nothing but a size and a seed."""
+
+OBJECT = "object"
+"""The kind that needs cut-outs besides; see `object_mask`."""
+
+MASK_KINDS = (*MASKS, OBJECT)
+"""The names of all kinds, the same on the command line, in reports and in recipes."""
 
 __all__ = [
     "HOLE_BINS",
     "MASKS",
+    "MASK_KINDS",
+    "OBJECT",
     "BoxConfig",
     "BrushConfig",
     "Chance",

@@ -39,7 +39,7 @@ def generator(chance: Chance) -> np.random.Generator:
 def canvas(height: int, width: int) -> Canvas:
     """An empty drawing ``HW``. Raises ValueError for sizes below 1."""
     if height < 1 or width < 1:
-        raise ValueError(f"expected a mask of at least 1x1 pixels, got {height}x{width}")
+        raise ValueError(f"expected a mask of at least 1x1 pixels, got {width}x{height}")
     return np.zeros((height, width), np.uint8)
 
 

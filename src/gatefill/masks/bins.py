@@ -43,5 +43,5 @@ def sample_in_bin(
         shares.append(share)
     raise ValueError(
         f"expected a mask with a hole share between {low:.0%} and {high:.0%}, got none in {tries} "
-        f"tries at {height}x{width}: this kind gave {min(shares):.1%} to {max(shares):.1%}"
+        f"tries at {width}x{height}: this kind gave {min(shares):.1%} to {max(shares):.1%}"
     )

@@ -27,7 +27,7 @@ from gatefill.methods.base import (
 log = logging.getLogger(__name__)
 
 CELL = 8  # pixels of a side of an attention cell
-TOP = 4  # places reported per cell
+PLACES = 4  # places reported per cell
 
 N = TypeVar("N", bound=nn.Module)
 

@@ -109,11 +109,11 @@ def placed(
     """A part of a mask as a mask ``HW`` of the whole photo; what is drawn opaque and bright."""
     part = read_photo(data, max_pixels=max_pixels)
     box = _box_of(part, *corner, photo, name)
-    middle = part.top // 2
+    middle = part.max_value // 2
     drawn = part.pixels.max(axis=2) > middle
     if part.alpha is not None:
         drawn &= part.alpha > middle
-    frame = np.zeros(photo.size, np.bool_)
+    frame = np.zeros(photo.shape, np.bool_)
     frame[box.slices] = drawn
     return frame
 
@@ -133,7 +133,7 @@ def _patch(result: Result, box: Box) -> bytes:
     photo, hole = result.photo, result.mask[box.slices]
     # Nothing but the hole travels, and black packs better.
     pixels: Any = np.where(hole[..., None], photo.pixels[box.slices], 0).astype(photo.pixels.dtype)
-    alpha: Any = np.where(hole, photo.top, 0).astype(photo.pixels.dtype)
+    alpha: Any = np.where(hole, photo.max_value, 0).astype(photo.pixels.dtype)
     return Photo(pixels, alpha, Meta(name="patch", icc=photo.meta.icc)).to_bytes("png")
 
 
@@ -201,8 +201,8 @@ def _hole_of(data: bytes, drawn: Photo, max_pixels: int) -> NDArray[np.bool_]:
         return read_mask(data, drawn, max_pixels=max_pixels)
     except ImageError:
         # A mask that covers everything cannot fill a photo, but it can be turned round.
-        if (drawn.pixels > drawn.top // 2).any(axis=2).all():
-            return np.ones(drawn.size, np.bool_)
+        if (drawn.pixels > drawn.max_value // 2).any(axis=2).all():
+            return np.ones(drawn.shape, np.bool_)
         raise
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from gatefill.layers.padding import Padding, Resizing
 from gatefill.methods.infos import METHODS
-from gatefill.methods.network import TOP, Frames, NetworkMethod, untrained
+from gatefill.methods.network import PLACES, Frames, NetworkMethod, untrained
 from gatefill.methods.networks.deepfill_v2 import DeepFillV2Config, DeepFillV2Network, Stages
 
 
@@ -73,5 +73,5 @@ class DeepFillV1(NetworkMethod):
 
     def _run(self, image: Tensor, mask: Tensor, sketch: Tensor | None) -> Frames:
         assert sketch is None
-        stages: Stages = self.network(image, mask, None, TOP, near_hole=True)
+        stages: Stages = self.network(image, mask, None, PLACES, near_hole=True)
         return Frames(stages.refined, stages.coarse, stages.attention)

@@ -13,7 +13,7 @@ from gatefill.layers.gated import Activation, ConvKind, Convolution
 from gatefill.layers.padding import Padding, Resizing, resize_nearest
 from gatefill.methods.base import Fill, Image, Mask
 from gatefill.methods.infos import METHODS
-from gatefill.methods.network import TOP, Frames, NetworkMethod, untrained
+from gatefill.methods.network import PLACES, Frames, NetworkMethod, untrained
 from gatefill.methods.rim import even_miss
 from gatefill.methods.window import Window, around, everywhere
 
@@ -126,20 +126,20 @@ class DeepFillV2Network(nn.Module):
         image: Tensor,
         mask: Tensor,
         sketch: Tensor | None = None,
-        top: int = 0,
+        places: int = 0,
         near_hole: bool = False,
     ) -> Stages:
         """Fill the holes.
 
         image: ``B3HW`` in [-1, 1], the channels in the config's order; H and W multiples of 8; what
         stands in the hole is ignored. mask: ``B1HW``, 1 = hole, one per sample. sketch: ``B1HW``,
-        1 = edge, only for a guided network. top: how many sources attention reports per cell.
+        1 = edge, only for a guided network. places: how many sources attention reports per cell.
         near_hole: compute only what the holes' pixels depend on. They come out the same; far from
         the holes, the frames show the image and attention is 0.
         """
         height, width = image.shape[-2:]
         if height % self.multiple or width % self.multiple:
-            raise ValueError(f"expected sides that are multiples of 8, got {height} x {width}")
+            raise ValueError(f"expected sides that are multiples of 8, got {width} x {height}")
 
         # inputs
         ones = torch.ones_like(mask)
@@ -162,7 +162,7 @@ class DeepFillV2Network(nn.Module):
         hallucinated, known = self._run(HALLUCINATION, pasted, everything)
 
         matched, _ = self._run(MATCHING, pasted, everything)
-        attention = self.attention(matched, self._hole(mask), top, window.slices(8))
+        attention = self.attention(matched, self._hole(mask), places, window.slices(8))
         attended, known = self._run(ATTENDED, attention.features, known, window)
 
         # decoder
@@ -243,5 +243,5 @@ class DeepFillV2(NetworkMethod):
         return replace(found, image=even_miss(found.image, image, mask))
 
     def _run(self, image: Tensor, mask: Tensor, sketch: Tensor | None) -> Frames:
-        stages: Stages = self.network(image, mask, sketch, TOP, near_hole=True)
+        stages: Stages = self.network(image, mask, sketch, PLACES, near_hole=True)
         return Frames(stages.refined, stages.coarse, stages.attention)

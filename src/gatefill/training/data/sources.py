@@ -109,7 +109,7 @@ def decode_image(source: Path | bytes) -> Pixels:
     """An upright image as ``HW3`` RGB uint8. Raises ValueError or OSError for a broken one."""
     photo = read_photo(source, max_pixels=MAX_PIXELS)
     pixels = photo.pixels
-    if photo.alpha is not None and (photo.alpha < photo.top).mean() > MAX_TRANSPARENT:
+    if photo.alpha is not None and (photo.alpha < photo.max_value).mean() > MAX_TRANSPARENT:
         raise ValueError("has transparent parts: what stands there is no photo")
     if pixels.dtype == np.uint16:
         pixels = (pixels >> 8).astype(np.uint8)

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from textwrap import indent
 
 import pytest
 
@@ -23,20 +24,18 @@ def walked(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(ROOT / "src" / "gatefill", package, ignore=ignored)
     guide = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
     steps = re.findall(r"^```python\n(.*?)^```$", guide, re.MULTILINE | re.DOTALL)
-    method, row, creation, defaults, test = steps
+    method, entry, test = steps
 
     (package / "methods" / "telea.py").write_text(method, "utf-8")
-    _insert(package / "methods" / "infos.py", row, before='    "global_local": MethodInfo(\n')
-    factory = package / "methods" / "factory.py"
-    _insert(factory, creation, before="    if has_network(name):\n", after="def create(")
-    _insert(factory, defaults, before="    if has_network(name):\n", after="def default_config(")
+    entry = indent(entry.rstrip(), "    ") + ",\n"
+    _insert(package / "methods" / "registry.py", entry, before=")\n\nMETHODS: ")
     (place / "test_telea.py").write_text(test, "utf-8")
     return place
 
 
-def _insert(path: Path, lines: str, before: str, after: str = "") -> None:
+def _insert(path: Path, lines: str, before: str) -> None:
     text = path.read_text("utf-8")
-    start = text.index(before, text.index(after))
+    start = text.index(before)
     path.write_text(text[:start] + lines + text[start:], "utf-8")
 
 
@@ -67,7 +66,8 @@ def test_its_tests_pass(walked: Path) -> None:
 
 
 def test_it_keeps_to_the_rules(walked: Path) -> None:
-    code = [walked / "src" / "gatefill" / "methods" / "telea.py", walked / "test_telea.py"]
+    methods = walked / "src" / "gatefill" / "methods"
+    code = [methods / "telea.py", methods / "registry.py", walked / "test_telea.py"]
     config = ("--no-cache", "--config", ROOT / "pyproject.toml")
     done = _run(walked, "ruff", "check", *config, *code)
     assert done.returncode == 0, done.stdout

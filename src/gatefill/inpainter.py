@@ -185,12 +185,8 @@ class Inpainter:
     def _fill(self, work: _Work, box: Box, progress: Progress | None) -> Fill:
         image, mask = work.photo.rgb(box), work.mask[box.slices]
         sketch = None if work.sketch is None else work.sketch[box.slices]
-        if work.search is None:
-            return self.method.fill(image, mask, sketch, progress)
-        # Only methods whose info says `takes_search` have this keyword; the protocol has not.
-        method: Any = self.method
-        found: Fill = method.fill(image, mask, sketch, progress, search=work.search[box.slices])
-        return found
+        search = None if work.search is None else work.search[box.slices]
+        return self.method.fill(image, mask, sketch, progress, search=search)
 
 
 class _Filled:

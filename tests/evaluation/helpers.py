@@ -61,6 +61,8 @@ class Odd:
         mask: Mask,
         sketch: Mask | None = None,  # noqa: ARG002 - the interface's
         progress: Progress | None = None,  # noqa: ARG002
+        *,
+        search: Mask | None = None,  # noqa: ARG002
     ) -> Fill:
         if self.kind == "raises":
             raise RuntimeError("no idea\nwhat to do")

@@ -30,7 +30,8 @@ class Painter:
     def info(self):
         return replace(METHODS["deepfill_v2"], name="painter")
 
-    def fill(self, image, mask, sketch=None, progress=None):
+    def fill(self, image, mask, sketch=None, progress=None, *, search=None):
+        assert search is None
         self.seen.append((image.copy(), mask.copy()))
         self.sketches.append(sketch)
         if progress is not None:

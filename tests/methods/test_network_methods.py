@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gatefill.methods.base import composite
-from gatefill.methods.infos import METHODS
 from gatefill.methods.networks.deepfill_v1 import DeepFillV1, DeepFillV1Config
 from gatefill.methods.networks.deepfill_v2 import DeepFillV2, DeepFillV2Config
 from gatefill.methods.networks.global_local import GlobalLocal, GlobalLocalConfig
 from gatefill.methods.networks.partial_conv import PartialConv, PartialConvConfig
+from gatefill.methods.registry import METHODS
 from tests.official import arrays, generator
 
 SMALL = {

@@ -33,7 +33,6 @@ class Telea:
             free_form=True,
             user_guided=sketch,
             takes_sketch=sketch,
-            takes_weights=False,
         )
 
     def fill(
@@ -42,7 +41,10 @@ class Telea:
         mask: np.ndarray,
         sketch: np.ndarray | None = None,
         progress: object = None,
+        *,
+        search: np.ndarray | None = None,
     ) -> Fill:
+        assert search is None
         end = time.monotonic() + self.seconds
         while self.seconds and time.monotonic() < end:
             time.sleep(0.02)

@@ -11,13 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gatefill.methods.networks.deepfill_v2 import DeepFillV2Config, DeepFillV2Network
+from gatefill.methods.registry import RECIPES
 from gatefill.settings import with_settings
 from gatefill.training.config import DataConfig, OptimizerConfig, TrainConfig
 from gatefill.training.ema import Ema
 from gatefill.training.initialisation import initialise
 from gatefill.training.objectives import make_objective
 from gatefill.training.optimizers import TensorFlowAdam, rate_factor
-from gatefill.training.recipes import RECIPES, recipe
+from gatefill.training.recipes import recipe
 
 
 @pytest.mark.parametrize("name", RECIPES)

@@ -11,7 +11,7 @@ from gatefill.checkpoints.config import config_from
 from gatefill.checkpoints.fit import Shapes, expect_shapes
 from gatefill.checkpoints.native import WeightsInfo, load_weights
 from gatefill.methods.base import Method
-from gatefill.methods.network_parts import check_device, network_parts
+from gatefill.methods.registry import entry, network_entry
 
 if TYPE_CHECKING:
     from torch import nn
@@ -26,8 +26,8 @@ def load_method(path: str | os.PathLike[str], *, device: str = "cpu") -> Method:
     for a device that is not there; MissingExtra without torch.
     """
     info, network = load_network(path)
-    check_device(device)
-    return network_parts(info.method).method(network=network, device=device)
+    method: Method = entry(info.method).load("method")(network=network, device=device)
+    return method
 
 
 def load_network(path: str | os.PathLike[str]) -> tuple[WeightsInfo, nn.Module]:
@@ -38,13 +38,14 @@ def load_network(path: str | os.PathLike[str]) -> tuple[WeightsInfo, nn.Module]:
     """
     info, state = load_weights(path)
     try:
-        parts = network_parts(info.method)
-        config = config_from(parts.config, info.config)
+        found = network_entry(info.method)
+        build = found.load("network")
+        config = config_from(found.load("config"), info.config)
         _expect_sane(info.config)
-        expect_shapes(info.shapes, shapes_of(parts.network, config))
+        expect_shapes(info.shapes, shapes_of(build, config))
     except ValueError as problem:
         raise ValueError(f"{Path(path).name}: {problem}") from None
-    network: nn.Module = parts.network(config)
+    network: nn.Module = build(config)
     network.load_state_dict(state)
     return info, network.eval().requires_grad_(False)
 

@@ -12,6 +12,7 @@ from cyclopts import Parameter
 from gatefill import terminal
 from gatefill.cli.app import Json, Switch, app
 from gatefill.extras import require
+from gatefill.methods.registry import RECIPES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,6 +20,13 @@ if TYPE_CHECKING:
     from gatefill.training.config import TrainConfig
     from gatefill.training.data import DataSource
     from gatefill.training.loop import Outcome, Status
+
+
+def _recipes() -> str:
+    """The help text of RECIPE."""
+    laptop = [name for name in RECIPES if name.endswith("-laptop")]
+    published = ", ".join(name for name in RECIPES if name not in laptop)
+    return f"As published: {published}. For two cores: {', '.join(laptop)}."
 
 
 @app.command(
@@ -30,7 +38,7 @@ if TYPE_CHECKING:
     ),
 )
 def train(
-    recipe: str,
+    recipe: Annotated[str, Parameter(help=_recipes())],
     /,
     *,
     data: str,
@@ -53,10 +61,6 @@ def train(
 
     Parameters
     ----------
-    recipe
-        deepfill-v2-256, deepfill-v2-guided-256, deepfill-v1-256, partial-conv-512 or
-        global-local-256, as published; or, for two cores, deepfill-v2-laptop,
-        deepfill-v2-guided-laptop, deepfill-v1-laptop, partial-conv-laptop, global-local-laptop.
     data
         A folder of images, a text file with one path a line, or shards such as
         shards-{000..099}.tar, also as a URL.

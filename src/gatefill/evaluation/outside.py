@@ -27,8 +27,6 @@ OUTSIDE: dict[str, MethodInfo] = {
         free_form=True,
         user_guided=False,
         needs=needs,
-        trainable=False,
-        takes_weights=False,
     )
     for name, title, paper, non_local, needs in (
         ("telea", "Telea (OpenCV)", "Telea, J. Graphics Tools 2004", False, ()),
@@ -75,8 +73,10 @@ class OpenCV:
         mask: Mask,
         sketch: Mask | None = None,
         progress: Progress | None = None,  # noqa: ARG002 - it cannot tell
+        *,
+        search: Mask | None = None,
     ) -> Fill:
-        check_frame(image, mask, sketch)
+        check_frame(self.info, image, mask, sketch, search)
         # It takes some notice of what stands in the hole, which nobody may see.
         blank = np.where(mask[..., None], np.uint8(BLANK), _bytes(image))
         filled = cv2.inpaint(blank, mask.astype(np.uint8), RADIUS, self._flag)
@@ -97,10 +97,12 @@ class Biharmonic:
         mask: Mask,
         sketch: Mask | None = None,
         progress: Progress | None = None,  # noqa: ARG002 - it cannot tell
+        *,
+        search: Mask | None = None,
     ) -> Fill:
         from skimage.restoration import inpaint_biharmonic
 
-        check_frame(image, mask, sketch)
+        check_frame(self.info, image, mask, sketch, search)
         filled = inpaint_biharmonic(image, mask, channel_axis=-1)
         return Fill(np.clip(filled, 0, 1).astype(np.float32))
 
@@ -120,10 +122,12 @@ class PyPatchMatch:
         mask: Mask,
         sketch: Mask | None = None,
         progress: Progress | None = None,  # noqa: ARG002 - it cannot tell
+        *,
+        search: Mask | None = None,
     ) -> Fill:
         # By name, since mypy would take a script in benchmarks/ for it.
         patchmatch = import_module("patchmatch")
-        check_frame(image, mask, sketch)
+        check_frame(self.info, image, mask, sketch, search)
         patchmatch.set_random_seed(self._seed)
         return Fill(_floats(patchmatch.inpaint(_bytes(image), mask, patch_size=PATCH_RADIUS)))
 

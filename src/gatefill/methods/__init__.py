@@ -1,9 +1,20 @@
-"""The methods behind one interface; nothing heavy is imported until one is created."""
+"""The methods behind one interface; nothing heavy is imported until a name is used."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from gatefill.extras import MissingExtra
-from gatefill.methods.base import Attention, Fill, Method, MethodInfo, composite
-from gatefill.methods.factory import create, default_config, info_of, steered_by
-from gatefill.methods.infos import METHODS
+from gatefill.methods.registry import (
+    METHODS,
+    MethodInfo,
+    create,
+    default_config,
+    info_of,
+    steered_by,
+)
+
+if TYPE_CHECKING:
+    from gatefill.methods.base import Attention, Fill, Method, composite
 
 __all__ = [
     "METHODS",
@@ -18,3 +29,12 @@ __all__ = [
     "info_of",
     "steered_by",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    # `base` needs numpy, which the table does not: the command line's help texts come from it.
+    if name in __all__:
+        value = getattr(import_module("gatefill.methods.base"), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module 'gatefill.methods' has no attribute {name!r}")

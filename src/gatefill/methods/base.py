@@ -13,31 +13,26 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from gatefill.errors import GatefillError, MaskError
+from gatefill.methods.registry import MethodInfo
+
+__all__ = [
+    "Attention",
+    "Fill",
+    "Image",
+    "Mask",
+    "Method",
+    "MethodInfo",
+    "Progress",
+    "check_frame",
+    "composite",
+    "not_taken",
+]
+
 Image = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 Progress = Callable[[float], None]
 """Called with the share of the work done, in [0, 1]; what it raises stops the work."""
-
-
-@dataclass(frozen=True)
-class MethodInfo:
-    """What one can know about a method without loading it."""
-
-    name: str
-    title: str
-    paper: str
-    semantic: bool  # the four properties of the paper's first table
-    non_local: bool
-    free_form: bool
-    user_guided: bool
-    needs: tuple[str, ...] = ()  # extras of the package, such as "torch"
-    trainable: bool = True
-    takes_weights: bool = True
-    shipped: str | None = None  # name of the weights that come with the package
-    takes_sketch: bool = False
-    takes_search: bool = False  # `fill` has the keyword `search`: where to take material from
-    multiple: int = 1  # sides of the image are padded to a multiple of this by the method
-    max_side: int | None = None  # longest side it is meant for; larger photos are filled by crops
 
 
 @dataclass(frozen=True)
@@ -75,13 +70,23 @@ class Method(Protocol):
         mask: Mask,
         sketch: Mask | None = None,
         progress: Progress | None = None,
+        *,
+        search: Mask | None = None,
     ) -> Fill:
         """Fill the hole.
 
-        image: ``HW3`` float32 RGB in [0, 1], any size from 1x1; what stands in the hole is ignored.
-        mask: ``HW`` bool, True = hole; at least one pixel is hole and one is known.
-        sketch: ``HW`` bool, True = edge; only its part inside the hole is used.
-        Raises ValueError where the sizes differ or the method cannot take the sketch.
+        Args:
+            image: ``HW3`` float32 RGB in [0, 1], any size from 1x1; what stands in the hole is
+                ignored.
+            mask: ``HW`` bool, True = hole; at least one pixel is hole and one is known.
+            sketch: ``HW`` bool, True = edge; only its part inside the hole is used.
+            progress: Called with the share of the work done.
+            search: ``HW`` bool, True = material may be taken from here, which holds known pixels;
+                None means everywhere.
+
+        Raises:
+            GatefillError: Where an array is not as above, or where the method takes no sketch or
+                no search region and is given one.
         """
         ...
 
@@ -93,25 +98,71 @@ def composite(filled: Image, image: Image, mask: Mask) -> Image:
     bit-identical.
     """
     if filled.shape != image.shape or mask.shape != image.shape[:2]:
-        raise ValueError(
+        raise MaskError(
             f"expected a fill and a mask of the photo's size {image.shape[:2]}, "
-            f"got fill {filled.shape[:2]} and mask {mask.shape}"
+            f"got fill {filled.shape[:2]} and mask {mask.shape}",
+            code="frame.sizes",
+            image=list(image.shape),
+            fill=list(filled.shape),
+            mask=list(mask.shape),
         )
     return np.where(mask[..., None] if image.ndim == 3 else mask, filled, image)
 
 
-def check_frame(image: Image, mask: Mask, sketch: Mask | None = None) -> None:
-    """Raise ValueError unless the arrays are what `Method.fill` says it takes."""
+def check_frame(
+    info: MethodInfo,
+    image: Image,
+    mask: Mask,
+    sketch: Mask | None = None,
+    search: Mask | None = None,
+) -> None:
+    """Raise GatefillError unless the arrays are what `Method.fill` says it takes.
+
+    info: what the method says of itself, which decides whether it takes a sketch and a region.
+    """
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.float32:
-        raise ValueError(f"expected a float32 image HW3, got {image.dtype} {image.shape}")
-    for name, plane in (("mask", mask), ("sketch", sketch)):
+        raise GatefillError(
+            f"expected a float32 image HW3, got {image.dtype} {image.shape}",
+            code="frame.image",
+            dtype=str(image.dtype),
+            shape=list(image.shape),
+        )
+    for name, plane in (("mask", mask), ("sketch", sketch), ("search region", search)):
         if plane is None:
             continue
         if plane.dtype != np.bool_ or plane.shape != image.shape[:2]:
-            raise ValueError(
-                f"expected a bool {name} of size {image.shape[:2]}, got {plane.dtype} {plane.shape}"
+            raise MaskError(
+                f"expected a bool {name} of size {image.shape[:2]}, "
+                f"got {plane.dtype} {plane.shape}",
+                code="frame.plane",
+                plane=name,
+                dtype=str(plane.dtype),
+                shape=list(plane.shape),
             )
+    for name, plane, takes in (
+        ("sketch", sketch, info.takes_sketch),
+        ("search region", search, info.takes_search),
+    ):
+        if plane is not None and not takes:
+            raise not_taken(info, name)
     if not mask.any():
-        raise ValueError("expected a mask with a hole, got an empty one")
+        raise MaskError("expected a mask with a hole, got an empty one", code="frame.no_hole")
     if mask.all():
-        raise ValueError("expected some known pixels, got a mask that covers the whole image")
+        raise MaskError(
+            "expected some known pixels, got a mask that covers the whole image",
+            code="mask.all_hole",
+        )
+    if search is not None and not (search & ~mask).any():
+        raise MaskError(
+            "expected some of the search region outside the hole, got none",
+            code="search.no_known_pixels",
+        )
+
+
+def not_taken(info: MethodInfo, what: str) -> MaskError:
+    """What to raise where a method is given a sketch or a search region and takes none."""
+    return MaskError(
+        f"{info.name} takes no {what}: leave it out or use another method",
+        code=f"{what.partition(' ')[0]}.not_taken",
+        method=info.name,
+    )

@@ -25,8 +25,8 @@ from gatefill.methods.base import (
     check_frame,
     composite,
 )
-from gatefill.methods.infos import METHODS
 from gatefill.methods.patchmatch import PatchMatch, PatchMatchConfig
+from gatefill.methods.registry import METHODS
 
 HALF = 0.5  # share of a small pixel that must be known, so that it counts as known
 NETWORK_SHARE = 0.3  # of the progress that is told
@@ -94,7 +94,7 @@ class Hybrid:
         The coarse frame is the network's fill, enlarged; the attention is PatchMatch's. Raises
         ValueError where sizes differ or `search` leaves nothing.
         """
-        check_frame(image, mask, sketch)
+        check_frame(self.info, image, mask, sketch, search)
         first = None if progress is None else lambda share: progress(NETWORK_SHARE * share)
         small = self._structure(image, mask, sketch, first)
         rest = 1 - NETWORK_SHARE

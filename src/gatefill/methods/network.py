@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from gatefill.errors import ConfigError
 from gatefill.geometry import pad_to_multiple
 from gatefill.layers.contextual_attention import Attended
 from gatefill.methods.base import (
@@ -57,7 +58,7 @@ class NetworkMethod(ABC):
     ) -> None:
         self._info = info
         self._channel_order = channel_order
-        self.device = torch.device(device)
+        self.device = usable_device(device)
         self.dtype = dtype
         self.network = network.to(self.device, dtype).eval()
 
@@ -75,11 +76,11 @@ class NetworkMethod(ABC):
         mask: Mask,
         sketch: Mask | None = None,
         progress: Progress | None = None,
+        *,
+        search: Mask | None = None,
     ) -> Fill:
         """Fill the hole; see `Method.fill`."""
-        check_frame(image, mask, sketch)
-        if sketch is not None and not self.info.takes_sketch:
-            raise ValueError(f"{self.info.title} with these weights takes no sketch, but got one")
+        check_frame(self.info, image, mask, sketch, search)
 
         # The mirrored part of a hole is as unknown as the hole.
         padded = [pad_to_multiple(image, self.info.multiple)]
@@ -152,6 +153,21 @@ def untrained(create: Callable[[], N], title: str) -> N:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         return create()
+
+
+def usable_device(device: str | torch.device) -> torch.device:
+    """The device of that name. Raises ConfigError where torch cannot compute on it here."""
+    try:
+        return torch.zeros(1, device=device).add(1).device
+    except (RuntimeError, AssertionError, NotImplementedError) as problem:
+        reason = str(problem).partition("\n")[0][:200]
+        raise ConfigError(
+            f"expected a device that torch can use here, such as 'cpu' or 'cuda', "
+            f"got {str(device)[:80]!r}: {reason}",
+            code="device.unusable",
+            device=str(device)[:80],
+            reason=reason,
+        ) from None
 
 
 @contextmanager

@@ -1,15 +1,15 @@
-"""Recipes: functions that return the config of a run. `RECIPES` names them all."""
+"""Recipes: functions that return the config of a run; the table of methods names them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
-from difflib import get_close_matches
 
+from gatefill.errors import ConfigError, did_you_mean
 from gatefill.methods.networks.deepfill_v1 import DeepFillV1Config
 from gatefill.methods.networks.deepfill_v2 import DeepFillV2Config
 from gatefill.methods.networks.global_local import GlobalLocalConfig
 from gatefill.methods.networks.partial_conv import PartialConvConfig
+from gatefill.methods.registry import RECIPES, imported
 from gatefill.training.config import DataConfig, OptimizerConfig, TrainConfig
 from gatefill.training.objectives import (
     DeepFillV1Loss,
@@ -165,22 +165,8 @@ def global_local_laptop() -> TrainConfig:
     return replace(config, loss=loss, optimizer=replace(config.optimizer, lr=1e-3))
 
 
-RECIPES: dict[str, Callable[[], TrainConfig]] = {
-    "deepfill-v2-256": deepfill_v2,
-    "deepfill-v2-guided-256": deepfill_v2_guided,
-    "deepfill-v1-256": deepfill_v1,
-    "partial-conv-512": partial_conv,
-    "global-local-256": global_local,
-    "deepfill-v2-laptop": deepfill_v2_laptop,
-    "deepfill-v2-guided-laptop": deepfill_v2_guided_laptop,
-    "deepfill-v1-laptop": deepfill_v1_laptop,
-    "partial-conv-laptop": partial_conv_laptop,
-    "global-local-laptop": global_local_laptop,
-}
-
-
 def recipe(name: str) -> TrainConfig:
-    """The config of a recipe. Raises ValueError for an unknown name, with close ones.
+    """The config of a recipe. Raises ConfigError for an unknown name, with close ones.
 
     The laptop forms may carry the size of the recipe they shrink, as in deepfill-v2-256-laptop.
     """
@@ -188,7 +174,12 @@ def recipe(name: str) -> TrainConfig:
     if name.endswith("-laptop"):
         known = name.replace("-256-", "-").replace("-512-", "-")
     if known in RECIPES:
-        return RECIPES[known]()
-    near = get_close_matches(name.lower().replace("_", "-"), RECIPES, n=3)
-    hint = f"; did you mean {' or '.join(near)}?" if near else ""
-    raise ValueError(f"expected a recipe, one of {', '.join(RECIPES)}, got {name!r}{hint}")
+        config: TrainConfig = imported(RECIPES[known])()
+        return config
+    raise ConfigError(
+        f"expected a recipe, one of {', '.join(RECIPES)}, got {name!r:.80}"
+        f"{did_you_mean(name, RECIPES)}",
+        code="recipe.unknown",
+        recipe=name[:80],
+        known=list(RECIPES),
+    )

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from gatefill.layers.padding import Padding, Resizing
-from gatefill.methods.infos import METHODS
 from gatefill.methods.network import PLACES, Frames, NetworkMethod, untrained
 from gatefill.methods.networks.deepfill_v2 import DeepFillV2Config, DeepFillV2Network, Stages
+from gatefill.methods.registry import METHODS
 
 
 @dataclass(frozen=True)

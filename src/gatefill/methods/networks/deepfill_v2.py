@@ -12,8 +12,8 @@ from gatefill.layers.contextual_attention import Attended, ContextualAttention
 from gatefill.layers.gated import Activation, ConvKind, Convolution
 from gatefill.layers.padding import Padding, Resizing, resize_nearest
 from gatefill.methods.base import Fill, Image, Mask
-from gatefill.methods.infos import METHODS
 from gatefill.methods.network import PLACES, Frames, NetworkMethod, untrained
+from gatefill.methods.registry import METHODS
 from gatefill.methods.rim import even_miss
 from gatefill.methods.window import Window, around, everywhere
 

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from gatefill.methods.base import Fill, Image, Mask
-from gatefill.methods.infos import METHODS
 from gatefill.methods.network import Frames, NetworkMethod, untrained
+from gatefill.methods.registry import METHODS
 
 
 @dataclass(frozen=True)

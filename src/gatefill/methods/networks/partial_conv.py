@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from gatefill.layers.gated import Activation, activate
 from gatefill.layers.padding import Padding, upsample_twice
 from gatefill.layers.partial import partial_convolution
-from gatefill.methods.infos import METHODS
 from gatefill.methods.network import Frames, NetworkMethod, untrained
+from gatefill.methods.registry import METHODS
 
 
 @dataclass(frozen=True)

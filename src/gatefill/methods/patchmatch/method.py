@@ -29,12 +29,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from gatefill.errors import ConfigError, MaskError
 from gatefill.methods import pyramid
 from gatefill.methods.base import Attention, Fill, Image, Mask, MethodInfo, Progress, check_frame
-from gatefill.methods.infos import METHODS
 from gatefill.methods.patchmatch import kernels
 from gatefill.methods.patchmatch.seams import seam_change
 from gatefill.methods.patchmatch.solver import Level, PatchMatchConfig, Planes, Solver
+from gatefill.methods.registry import METHODS
 from gatefill.methods.rim import even_step
 
 __all__ = ["PatchMatch", "PatchMatchConfig"]
@@ -80,15 +81,23 @@ class PatchMatch:
         hole pixel which pixel it took its detail from. Raises ValueError where sizes differ, where
         `search` leaves nothing, and for a `guide_at_last` out of range.
         """
-        check_frame(image, mask, sketch)
-        for name, plane in (("search", search), ("guess", guess), ("guide", guide)):
+        check_frame(self.info, image, mask, sketch, search)
+        for name, plane in (("guess", guess), ("guide", guide)):
             if plane is not None and plane.shape[:2] != mask.shape:
-                raise ValueError(f"expected a {name} of size {mask.shape}, got {plane.shape[:2]}")
+                raise MaskError(
+                    f"expected a {name} of size {mask.shape}, got {plane.shape[:2]}",
+                    code="frame.plane",
+                    plane=name,
+                    shape=list(plane.shape),
+                )
         if not 0 <= guide_at_last <= 1:
-            raise ValueError(f"expected guide_at_last in 0..1, got {guide_at_last}")
+            raise ConfigError(
+                f"expected guide_at_last in 0..1, got {guide_at_last}",
+                code="config.range",
+                name="guide_at_last",
+                value=guide_at_last,
+            )
         region = np.ones_like(mask) if search is None else search
-        if not (region & ~mask).any():
-            raise ValueError("expected a search region with known pixels, got none")
         guides = [] if guide is None else [_Guide(guide, guide_at_last)]
         if sketch is not None:
             guides.append(_Guide(_edge_guide(image, mask, sketch)))

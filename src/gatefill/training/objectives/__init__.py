@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from gatefill.methods.network_parts import network_parts
+from gatefill.errors import ConfigError
+from gatefill.methods.registry import METHODS, entry
 from gatefill.training.config import TrainConfig
 from gatefill.training.objectives.base import Filled, Judge, Losses, Objective, Turn
 from gatefill.training.objectives.deepfill_v1 import DeepFillV1Loss, DeepFillV1Objective
@@ -10,15 +11,7 @@ from gatefill.training.objectives.deepfill_v2 import DeepFillV2Loss, DeepFillV2O
 from gatefill.training.objectives.global_local import GlobalLocalLoss, GlobalLocalObjective
 from gatefill.training.objectives.partial_conv import PartialConvLoss, PartialConvObjective
 
-OBJECTIVES: dict[str, type[Objective]] = {
-    "deepfill_v2": DeepFillV2Objective,
-    "deepfill_v1": DeepFillV1Objective,
-    "partial_conv": PartialConvObjective,
-    "global_local": GlobalLocalObjective,
-}
-
 __all__ = [
-    "OBJECTIVES",
     "DeepFillV1Loss",
     "DeepFillV1Objective",
     "DeepFillV2Loss",
@@ -37,16 +30,28 @@ __all__ = [
 
 
 def make_objective(config: TrainConfig) -> Objective:
-    """The objective of a run, with fresh networks. Raises ValueError for an unknown method."""
-    if config.method not in OBJECTIVES:
-        raise ValueError(
-            f"expected a method that can be trained, one of {', '.join(OBJECTIVES)}, "
-            f"got {config.method!r}"
+    """The objective of a run, with fresh networks.
+
+    Raises ConfigError for a method that cannot be trained and for another method's network.
+    """
+    if config.method not in METHODS or not METHODS[config.method].trainable:
+        known = [name for name, info in METHODS.items() if info.trainable]
+        raise ConfigError(
+            f"expected a method that can be trained, one of {', '.join(known)}, "
+            f"got {config.method!r}",
+            code="method.not_trainable",
+            method=config.method,
+            known=known,
         )
-    wanted = network_parts(config.method).config
+    found = entry(config.method)
+    wanted = found.load("config")
     if not isinstance(config.network, wanted):
-        raise ValueError(
+        raise ConfigError(
             f"expected a {wanted.__name__} as network of {config.method}, "
-            f"got {type(config.network).__name__}"
+            f"got {type(config.network).__name__}",
+            code="config.type",
+            method=config.method,
+            config=type(config.network).__name__,
         )
-    return OBJECTIVES[config.method](config)
+    objective: Objective = found.load("objective")(config)
+    return objective

@@ -91,9 +91,13 @@ class Warning:
         return self.text
 
 
-def did_you_mean(given: str, known: Iterable[str]) -> str:
-    """``"; did you mean a or b?"`` where known names are close to a given one, else ``""``."""
-    near = get_close_matches(given.lower().replace("-", "_"), [*known], n=3)
-    if not near:
-        near = get_close_matches(given.lower().replace("_", "-"), [*known], n=3)
-    return f"; did you mean {' or '.join(near)}?" if near else ""
+def did_you_mean(given: str, known: Iterable[str], shown: Mapping[str, str] | None = None) -> str:
+    """``"; did you mean a or b?"`` where known names are close to a given one, else ``""``.
+
+    shown: what to write for a known name, where that is not the name itself.
+    """
+    known = [*known]
+    for text in (given.lower().replace("-", "_"), given.lower().replace("_", "-")):
+        if near := get_close_matches(text, known, n=3):
+            return f"; did you mean {' or '.join((shown or {}).get(name, name) for name in near)}?"
+    return ""

@@ -1,13 +1,17 @@
-"""Fields of a config dataclass set by text: ``patch_size=9``, as the command line takes them."""
+"""Config dataclasses: fields set by text, as in ``patch_size=9``, and fields that are checked."""
 
 from __future__ import annotations
 
+import math
 import types
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass, replace
-from difflib import get_close_matches
+from functools import cache
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from gatefill.errors import ConfigError, did_you_mean
 
 Config = TypeVar("Config")
 
@@ -20,13 +24,17 @@ def with_settings(config: Config, settings: Iterable[str]) -> Config:
 
     The value is read as the field's type says: int, float, bool (true/false, yes/no, on/off, 1/0),
     str, Path, Literal, tuple (``1,2,3``), any of these or None (``none``). A field that is itself
-    a dataclass is reached by a dot: ``loss.hole=6``. Raises ValueError for an unknown key, naming
-    its neighbours, and for a value that does not fit its field.
+    a dataclass is reached by a dot: ``loss.hole=6``. Raises ConfigError for an unknown key, naming
+    close ones, and for a value that does not fit its field.
     """
     for setting in settings:
         key, equals, value = setting.partition("=")
         if not equals or not key.strip():
-            raise ValueError(f"expected a setting as KEY=VALUE, got {setting!r}")
+            raise ConfigError(
+                f"expected a setting as KEY=VALUE, got {setting!r:.80}",
+                code="setting.form",
+                setting=setting[:80],
+            )
         config = _with_one(config, key.strip(), value.strip(), key.strip())
     return config
 
@@ -37,26 +45,38 @@ def _with_one(config: Config, key: str, value: str, whole_key: str) -> Config:
     name, dot, rest = key.partition(".")
     names = [field.name for field in fields(config) if field.init]
     if name not in names:
-        raise ValueError(_unknown(name, config))
+        raise _unknown(name, config)
     inner = getattr(config, name)
     if is_dataclass(inner):
         if not dot:
             inside = ", ".join(f"{name}.{field.name}" for field in fields(inner))
-            raise ValueError(f"expected a field of {name!r}, one of {inside}; got {whole_key!r}")
+            raise ConfigError(
+                f"expected a field of {name!r}, one of {inside}; got {whole_key!r}",
+                code="setting.group",
+                setting=whole_key,
+            )
         return replace(config, **{name: _with_one(inner, rest, value, whole_key)})
     if dot:
-        raise ValueError(f"expected {name!r} alone, which has no fields, got {whole_key!r}")
-    kind = get_type_hints(type(config))[name]
+        raise ConfigError(
+            f"expected {name!r} alone, which has no fields, got {whole_key!r:.80}",
+            code="setting.no_group",
+            setting=whole_key[:80],
+        )
+    kind = _hints(type(config))[name]
     return replace(config, **{name: read_value(value, kind, whole_key)})
 
 
-def _unknown(name: str, config: Config) -> str:
+def _unknown(name: str, config: Config) -> ConfigError:
     known = _names(config)
     last = {each.rpartition(".")[2]: each for each in reversed(known)}
-    near = [last[each] for each in get_close_matches(name, last, n=3)]
-    hint = f"; did you mean {' or '.join(near)}?" if near else ""
     listed = ", ".join(known) if known else "none: it has no settings"
-    return f"unknown setting {name!r} of {type(config).__name__}{hint} (settings: {listed})"
+    return ConfigError(
+        f"unknown setting {name!r:.80} of {type(config).__name__}{did_you_mean(name, last, last)} "
+        f"(settings: {listed})",
+        code="setting.unknown",
+        setting=name[:80],
+        known=known,
+    )
 
 
 def _names(config: object, before: str = "") -> list[str]:
@@ -73,11 +93,16 @@ def _names(config: object, before: str = "") -> list[str]:
 
 
 def read_value(text: str, kind: Any, name: str = "the setting") -> Any:
-    """The value of type `kind` that a text stands for. Raises ValueError where it is none."""
+    """The value of type `kind` that a text stands for. Raises ConfigError where it is none."""
     try:
         return _read(text, kind)
-    except ValueError:
-        raise ValueError(f"expected {describe(kind)} for {name}, got {text!r}") from None
+    except ValueError:  # of int() and float() as well
+        raise ConfigError(
+            f"expected {describe(kind)} for {name}, got {text!r:.80}",
+            code="setting.value",
+            setting=name,
+            value=text[:80],
+        ) from None
 
 
 def _read(text: str, kind: Any) -> Any:
@@ -123,6 +148,78 @@ def _read_tuple(text: str, kinds: tuple[Any, ...]) -> tuple[Any, ...]:
     return tuple(_read(part, kind) for part, kind in zip(parts, kinds, strict=True))
 
 
+def check_fields(config: object, **ranges: tuple[float, float]) -> None:
+    """Raise ConfigError unless each field of a config has a value of its type and in its range.
+
+    Args:
+        config: A dataclass instance; call this from its ``__post_init__``.
+        **ranges: By field, the least and the most that a number in it may be, both allowed;
+            infinite where there is no bound. Numbers in a tuple are checked one by one; None
+            passes.
+    """
+    assert is_dataclass(config)
+    assert not isinstance(config, type)
+    hints = _hints(type(config))
+    for each in fields(config):
+        value: Any = getattr(config, each.name)
+        if not _fits(value, hints[each.name]):
+            raise _wrong_type(each.name, value, hints[each.name])
+        least, most = ranges.get(each.name, (-math.inf, math.inf))
+        values: tuple[Any, ...] = value if isinstance(value, tuple) else (value,)
+        numbers: list[Any] = [each for each in values if isinstance(each, Real)]
+        for number in numbers:
+            if not least <= number <= most:
+                raise ConfigError(
+                    f"expected {each.name} {_span(least, most)}, got {number}",
+                    code="config.range",
+                    name=each.name,
+                    value=number,
+                    least=least if math.isfinite(least) else None,
+                    most=most if math.isfinite(most) else None,
+                )
+
+
+@cache
+def _hints(kind: type) -> Mapping[str, Any]:
+    return get_type_hints(kind)
+
+
+def _fits(value: object, kind: Any) -> bool:
+    origin, arguments = get_origin(kind), get_args(kind)
+    if origin in (Union, types.UnionType):
+        return any(_fits(value, each) for each in arguments)
+    if origin is Literal:
+        return any(value == each and type(value) is type(each) for each in arguments)
+    if origin is tuple:
+        if not isinstance(value, tuple):
+            return False
+        if len(arguments) == 2 and arguments[1] is Ellipsis:
+            arguments = (arguments[0],) * len(value)
+        return len(value) == len(arguments) and all(map(_fits, value, arguments))
+    if kind in (int, float):  # also numpy's; True is no number
+        number = isinstance(value, Integral if kind is int else Real)
+        return number and not isinstance(value, bool) and math.isfinite(value)  # type: ignore[arg-type]
+    return kind is Any or isinstance(value, kind)
+
+
+def _wrong_type(name: str, value: object, kind: Any) -> ConfigError:
+    hint = ""
+    if get_origin(kind) is Literal and isinstance(value, str):
+        hint = did_you_mean(value, map(str, get_args(kind)))
+    return ConfigError(
+        f"expected {name} as {describe(kind)}, got {value!r:.80}{hint}",
+        code="config.value",
+        name=name,
+        value=repr(value)[:80],
+    )
+
+
+def _span(least: float, most: float) -> str:
+    if math.isinf(most):
+        return f"of {least} or more"
+    return f"of {most} or less" if math.isinf(least) else f"in {least}..{most}"
+
+
 def describe(kind: Any) -> str:
     """A type in words a user knows: ``a whole number``, ``one of a, b``."""
     origin, arguments = get_origin(kind), get_args(kind)
@@ -142,4 +239,4 @@ def describe(kind: Any) -> str:
         Path: "a path",
         type(None): "none",
     }
-    return words.get(kind, str(kind))
+    return words.get(kind) or (f"a {kind.__name__}" if isinstance(kind, type) else str(kind))

@@ -82,6 +82,24 @@ def test_convolution_equals_one_on_a_padded_map(height, width, kernel, steps, ru
     torch.testing.assert_close(got, wanted, atol=1e-5, rtol=1e-5)
 
 
+@given(
+    height=st.integers(1, 9),
+    width=st.integers(1, 9),
+    kernel=st.sampled_from([3, 5]),
+    dilation=st.integers(1, 16),
+)
+def test_reflection_goes_to_and_fro_at_any_size(height, width, kernel, dilation):
+    x = torch.randn(2, 3, height, width, generator=torch.Generator().manual_seed(height))
+    weight = torch.randn(4, 3, kernel, kernel, generator=torch.Generator().manual_seed(width))
+    reach = dilation * (kernel - 1) // 2
+    sides = [(0, 0), (0, 0), (reach, reach), (reach, reach)]
+    padded = torch.from_numpy(np.pad(x.numpy(), sides, mode="reflect"))
+    wanted = functional.conv2d(padded, weight, dilation=dilation)
+    got = convolve(x, weight, dilation=dilation, padding="reflect")
+    assert got.shape == (2, 4, height, width)
+    torch.testing.assert_close(got, wanted, atol=1e-5, rtol=1e-5)
+
+
 def test_reflection_mirrors_without_the_edge():
     x = torch.tensor([[[[1.0, 2.0, 3.0]] * 3]])
     left = torch.zeros(1, 1, 3, 3)

@@ -16,8 +16,6 @@ from gatefill.methods.registry import entry, network_entry
 if TYPE_CHECKING:
     from torch import nn
 
-MAX_SIZE = 4096  # of any whole number in a config; the widest published layer has 512 channels
-
 
 def load_method(path: str | os.PathLike[str], *, device: str = "cpu") -> Method:
     """The method that a weights file is for, ready to fill.
@@ -41,22 +39,12 @@ def load_network(path: str | os.PathLike[str]) -> tuple[WeightsInfo, nn.Module]:
         found = network_entry(info.method)
         build = found.load("network")
         config = config_from(found.load("config"), info.config)
-        _expect_sane(info.config)
         expect_shapes(info.shapes, shapes_of(build, config))
     except ValueError as problem:
         raise ValueError(f"{Path(path).name}: {problem}") from None
     network: nn.Module = build(config)
     network.load_state_dict(state)
     return info, network.eval().requires_grad_(False)
-
-
-def _expect_sane(fields: dict[str, Any]) -> None:
-    """Raise ValueError for a number of layers or channels that only a hostile file claims."""
-    for name, value in fields.items():
-        if isinstance(value, int) and value > MAX_SIZE:
-            raise ValueError(
-                f"expected the config's field {name!r} as at most {MAX_SIZE}, got {value}"
-            )
 
 
 def shapes_of(build: Callable[[Any], nn.Module], config: object) -> Shapes:

@@ -55,13 +55,25 @@ def convolve(
     top, bottom = pad_amounts(padding, x.shape[-2], kernel, stride, dilation)
     left, right = pad_amounts(padding, x.shape[-1], kernel, stride, dilation)
     if padding == "reflect":
-        x = functional.pad(x, (left, right, top, bottom), mode="reflect")
+        if max(top, bottom) < x.shape[-2] and max(left, right) < x.shape[-1]:
+            x = functional.pad(x, (left, right, top, bottom), mode="reflect")
+        else:
+            x = _reflected(_reflected(x, -2, top, bottom), -1, left, right)
     elif top == bottom and left == right:
         # The convolution pads by itself, which spares a copy of the features.
         return functional.conv2d(x, weight, bias, stride, (top, left), dilation)
     else:
         x = functional.pad(x, (left, right, top, bottom))
     return functional.conv2d(x, weight, bias, stride, 0, dilation)
+
+
+def _reflected(x: Tensor, axis: int, before: int, after: int) -> Tensor:
+    """`x` mirrored at both ends of an axis, as often as the padding is longer than the axis."""
+    last = x.shape[axis] - 1
+    places = torch.arange(-before, last + 1 + after, device=x.device)
+    # A triangle wave with the period of one way to the last place and back.
+    places = last - (last - places % max(2 * last, 1)).abs()
+    return x.index_select(axis, places)
 
 
 @lru_cache(maxsize=256)

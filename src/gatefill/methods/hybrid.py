@@ -27,6 +27,7 @@ from gatefill.methods.base import (
 )
 from gatefill.methods.patchmatch import PatchMatch, PatchMatchConfig
 from gatefill.methods.registry import METHODS
+from gatefill.settings import check_fields
 
 HALF = 0.5  # share of a small pixel that must be known, so that it counts as known
 NETWORK_SHARE = 0.3  # of the progress that is told
@@ -54,16 +55,14 @@ class HybridConfig:
     )
 
     def __post_init__(self) -> None:
-        if not 64 <= self.side <= 4096:
-            raise ValueError(f"expected side in 64..4096, got {self.side}")
-        for name, least, most in (
-            ("context", 1, 100),
-            ("blur", 0, 100),
-            ("weight", 0, 1),
-            ("weight_at_last", 0, 1),
-        ):
-            if not least <= getattr(self, name) <= most:
-                raise ValueError(f"expected {name} in {least}..{most}, got {getattr(self, name)}")
+        check_fields(
+            self,
+            side=(64, 4096),
+            context=(1, 100),
+            blur=(0, 100),
+            weight=(0, 1),
+            weight_at_last=(0, 1),
+        )
 
 
 class Hybrid:

@@ -12,6 +12,7 @@ from gatefill.layers.padding import Padding, Resizing
 from gatefill.methods.network import PLACES, Frames, NetworkMethod, untrained
 from gatefill.methods.networks.deepfill_v2 import DeepFillV2Config, DeepFillV2Network, Stages
 from gatefill.methods.registry import METHODS
+from gatefill.settings import check_fields
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,9 @@ class DeepFillV1Config:
     resizing: Resizing = "aligned"  # which pixels attention keeps where it halves maps
     mask_steps: Literal[1, 2] = 2  # to 1/8 at once, or to 1/4 and then to 1/2 as the original
     channel_order: Literal["bgr", "rgb"] = "bgr"
+
+    def __post_init__(self) -> None:
+        check_fields(self, width=(2, 1024))
 
     @classmethod
     def compact(cls) -> DeepFillV1Config:

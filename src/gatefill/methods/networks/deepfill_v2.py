@@ -16,6 +16,7 @@ from gatefill.methods.network import PLACES, Frames, NetworkMethod, untrained
 from gatefill.methods.registry import METHODS
 from gatefill.methods.rim import even_miss
 from gatefill.methods.window import Window, around, everywhere
+from gatefill.settings import check_fields
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,9 @@ class DeepFillV2Config:
     channel_order: Literal["bgr", "rgb"] = "bgr"
     # After the network, even out the step of colour at the hole's rim; weights are the same.
     finish: bool = field(default=False, compare=False)
+
+    def __post_init__(self) -> None:
+        check_fields(self, width=(2, 1024))
 
     @classmethod
     def compact(cls) -> DeepFillV2Config:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from gatefill.methods.base import Fill, Image, Mask
 from gatefill.methods.network import Frames, NetworkMethod, untrained
 from gatefill.methods.registry import METHODS
+from gatefill.settings import check_fields
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,9 @@ class GlobalLocalConfig:
     # After the network, Telea's fast marching, then Poisson blending; weights are the same.
     finish: bool = field(default=True, compare=False)
     channel_order: Literal["bgr", "rgb"] = "rgb"  # of the network and of `mean`
+
+    def __post_init__(self) -> None:
+        check_fields(self, width=(2, 1024), mean=(0, 1))
 
     @classmethod
     def compact(cls) -> GlobalLocalConfig:

@@ -13,6 +13,7 @@ from gatefill.layers.padding import Padding, upsample_twice
 from gatefill.layers.partial import partial_convolution
 from gatefill.methods.network import Frames, NetworkMethod, untrained
 from gatefill.methods.registry import METHODS
+from gatefill.settings import check_fields
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,9 @@ class PartialConvConfig:
     levels: int = 8  # halvings of the size; the paper's 8 lead from 512 to 2 pixels
     padding: Padding = "symmetric"
     channel_order: Literal["bgr", "rgb"] = "rgb"
+
+    def __post_init__(self) -> None:
+        check_fields(self, width=(1, 1024), levels=(1, 12))
 
     @classmethod
     def compact(cls) -> PartialConvConfig:

@@ -8,9 +8,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from gatefill.errors import ConfigError
 from gatefill.methods import pyramid
 from gatefill.methods.base import Image, Mask
 from gatefill.methods.patchmatch import kernels
+from gatefill.settings import check_fields
 
 Planes = NDArray[np.uint8]
 DOUBT = 30.0  # of detail whose match differs in smooth colour: half of it counts at 0.18
@@ -42,14 +44,24 @@ class PatchMatchConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.patch_size % 2 == 0 or not 3 <= self.patch_size <= 31:
-            raise ValueError(f"expected patch_size to be odd and in 3..31, got {self.patch_size}")
-        for name, least in (("levels", 0), ("rounds", 1), ("passes", 1), ("seed", 0)):
-            if getattr(self, name) < least:
-                raise ValueError(f"expected {name} >= {least}, got {getattr(self, name)}")
-        for name, most in (("texture", 4), ("guide", 16), ("sharpness", 100)):
-            if not 0 <= getattr(self, name) <= most:
-                raise ValueError(f"expected {name} in 0..{most}, got {getattr(self, name)}")
+        check_fields(
+            self,
+            patch_size=(3, 31),
+            levels=(0, 32),
+            rounds=(1, 1000),
+            passes=(1, 1000),
+            texture=(0, 4),
+            guide=(0, 16),
+            sharpness=(0, 100),
+            seed=(0, 2**64 - 1),
+        )
+        if self.patch_size % 2 == 0:
+            raise ConfigError(
+                f"expected patch_size to be odd, got {self.patch_size}",
+                code="config.odd",
+                name="patch_size",
+                value=self.patch_size,
+            )
 
 
 @dataclass(frozen=True)
@@ -63,6 +75,13 @@ class Level:
     start: Image | None  # HW3, the initial guess if there is one
 
 
+def _folded(seed: int) -> int:
+    """A seed of any size as one of 40 bits: with the kernels' counters it must fit 64."""
+    while seed >> 40:
+        seed = (seed >> 40) ^ (seed & (1 << 40) - 1)
+    return seed
+
+
 class Solver:
     """Search and vote at one level, on its own estimate of the photo."""
 
@@ -70,6 +89,7 @@ class Solver:
         self, config: PatchMatchConfig, level: Level, number: int, coarse: Image | None
     ) -> None:
         self.config, self.level, self.number = config, level, number
+        self.seed = _folded(config.seed)
         shape = height, width = level.hole.shape
         if coarse is not None:
             begin = pyramid.enlarge(coarse, height, width)
@@ -115,7 +135,7 @@ class Solver:
         best = np.nonzero(self.penalty == self.penalty.min())
         source_y, source_x = (axis.astype(np.int32) for axis in best)
         alone = self.patches._replace(ys=self.ys[~matched], xs=self.xs[~matched])
-        kernels.scatter(alone, field, source_y, source_x, 8, self.config.seed * 64 + self.number)
+        kernels.scatter(alone, field, source_y, source_x, 8, self.seed * 64 + self.number)
         if coarse is None:
             return field
         kernels.measure(self.patches, field)
@@ -135,7 +155,7 @@ class Solver:
                 self.block_start,
                 number % 2 == 0,
                 FINE_RADIUS if self.number == 0 else max(self.targets.shape),
-                ((self.config.seed * 64 + self.number) * 64 + turn) * 64 + number,
+                ((self.seed * 64 + self.number) * 64 + turn) * 64 + number,
             )
         if turn == 0:
             kernels.try_offsets(self.patches, field, *self._shared_offsets(field))

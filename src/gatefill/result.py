@@ -47,17 +47,39 @@ class Result:
             raise ValueError(f"expected dtype {pixels.dtype} for an array without a copy")
         return pixels.astype(wanted, copy=bool(copy))
 
-    def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
+    def save(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        overwrite: bool = False,
+        quality: int | None = None,
+        lossless: bool | None = None,
+    ) -> None:
         """Write a file whose format follows its name; see `Photo.save`.
 
-        Raises ImageError (a ValueError) where `path` is the source photo, unless `overwrite`.
+        What the file leaves out of the photo is added to `warnings`.
+
+        Args:
+            path: The file to write.
+            overwrite: Whether it may be the source photo.
+            quality: 1 to 100, of JPEG and lossy WebP. Without it a JPEG that was read keeps the
+                coefficients of all blocks outside the hole.
+            lossless: Whether WebP keeps every pixel. Default: unless the source was a lossy WebP,
+                or a quality is given.
+
+        Raises:
+            ImageError: Where `path` is the source photo, unless `overwrite`, and where it cannot be
+                written.
+            ConfigError: For a quality out of range, and where lossless cannot be had.
         """
         if not overwrite and same_file(self.source, path):
             raise ImageError(
                 f"{os.fspath(path)} is the photo itself: choose another name, "
                 "or allow it with overwrite=True (--overwrite)"
             )
-        self.photo.save(path)
+        for warning in self.photo.save(path, quality=quality, lossless=lossless):
+            if str(warning) not in self.warnings:
+                self.warnings.append(str(warning))
 
 
 def same_file(one: str | os.PathLike[str] | None, other: str | os.PathLike[str]) -> bool:

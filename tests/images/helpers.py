@@ -83,8 +83,11 @@ def exif_block(orientation: int = 1) -> Image.Exif:
     return exif
 
 
-def cmyk_profile() -> bytes:
-    """A little ICC profile for CMYK in which only black ink shows (ICC.1:2001, lut8Type)."""
+def cmyk_profile(*, both_ways: bool = False) -> bytes:
+    """A little ICC profile for CMYK in which only black ink shows (ICC.1:2001, lut8Type).
+
+    From CMYK only, unless `both_ways`.
+    """
     lightness = bytes(value for index in range(16) for value in (0 if index & 1 else 255, 128, 128))
     ramp = bytes(range(256))
     identity = struct.pack(">9i", *(65536 if cell % 4 == 0 else 0 for cell in range(9)))
@@ -92,7 +95,10 @@ def cmyk_profile() -> bytes:
     white = b"XYZ \0\0\0\0" + struct.pack(">3i", 63190, 65536, 54061)
     text = b"desc\0\0\0\0" + struct.pack(">I", 5) + b"test\0" + bytes(78)
     right = b"text\0\0\0\0none\0"
-    tags = {b"A2B0": lut, b"wtpt": white, b"desc": text, b"cprt": right}
+    inks = bytes(value for index in range(8) for value in (0, 0, 0, 0 if index & 4 else 255))
+    back = b"mft1\0\0\0\0\3\4\2\0" + identity + ramp * 3 + inks + ramp * 4
+    tags = {b"A2B0": lut} | ({b"B2A0": back} if both_ways else {}) | {b"wtpt": white, b"desc": text}
+    tags |= {b"cprt": right}
     table, body = struct.pack(">I", len(tags)), b""
     start = 128 + 4 + 12 * len(tags)
     for name, content in tags.items():

@@ -7,6 +7,7 @@ import logging
 import os
 import stat
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -111,17 +112,16 @@ def test_others_read_our_sixteen_bit_files(dtype: type) -> None:
 
 
 @pytest.mark.parametrize("subsampling", ["4:4:4", "4:2:2", "4:2:0"])
-def test_jpeg_keeps_the_sources_subsampling(subsampling: str, tmp_path: Path) -> None:
+def test_jpeg_keeps_the_sources_tables_and_subsampling(subsampling: str, tmp_path: Path) -> None:
     image = mode_image("RGB", 32, 32)
-    photo = read_photo(pil_file(image, "JPEG", subsampling=subsampling, quality=60))
-    photo.save(tmp_path / "out.jpg")
+    source = pil_file(image, "JPEG", subsampling=subsampling, quality=60)
+    read_photo(source).save(tmp_path / "out.jpg")
     with Image.open(tmp_path / "out.jpg") as out:
         assert isinstance(out, JpegImagePlugin.JpegImageFile)
         found = JpegImagePlugin.get_sampling(out)
         assert {0: "4:4:4", 1: "4:2:2", 2: "4:2:0"}[found] == subsampling
-        best = Image.open(io.BytesIO(pil_file(image, "JPEG", quality=95)))
-        assert isinstance(best, JpegImagePlugin.JpegImageFile)
-        assert out.quantization == best.quantization
+        before: Any = Image.open(io.BytesIO(source))
+        assert out.quantization == before.quantization
 
 
 @pytest.mark.parametrize("source", ["PNG", "TIFF", "array"])

@@ -8,6 +8,7 @@ import json
 import httpx
 import numpy as np
 import PIL.Image
+import PIL.ImageOps
 import pytest
 import tifffile
 
@@ -67,17 +68,45 @@ def test_alpha_is_reattached_and_may_be_the_mask(client: httpx.Client) -> None:
     assert (result[known] == image[known][..., :3]).all()
 
 
-def test_photos_come_back_upright_with_their_data(client: httpx.Client) -> None:
+@pytest.mark.parametrize("format", ["same", "png"])
+def test_turned_photos_come_back_with_their_data(client: httpx.Client, format: str) -> None:
     exif = PIL.Image.Exif()
     exif[0x0112] = 6  # turned by a quarter
     exif[0x010E] = "a description"
     data = file_of(photo(40, 60), "JPEG", exif=exif.tobytes(), quality=95)
-    reply = upload(client, data, file_of(hole(60, 40)))
-    assert reply.headers["content-type"] == "image/jpeg"
+    reply = upload(client, data, file_of(hole(60, 40)), format=format)
     result = PIL.Image.open(io.BytesIO(reply.content))
-    assert result.size == (40, 60)
-    assert result.getexif()[0x0112] == 1
+    # A JPEG stays as it is stored, so that its blocks stay; viewers turn it by the tag.
+    stored, orientation = ((60, 40), 6) if format == "same" else ((40, 60), 1)
+    assert result.size == stored
+    assert result.getexif()[0x0112] == orientation
     assert result.getexif()[0x010E] == "a description"
+    assert PIL.ImageOps.exif_transpose(result).size == (40, 60)
+
+
+def test_a_jpeg_keeps_its_blocks_unless_a_quality_is_given(client: httpx.Client) -> None:
+    data = file_of(photo(40, 64), "JPEG", quality=60, subsampling="4:4:4")
+    before = array_of(data)
+    kept = array_of(upload(client, data, file_of(hole(40, 64))).content)
+    anew = array_of(upload(client, data, file_of(hole(40, 64)), quality="60").content)
+    outside = np.ones((40, 64), np.bool_)
+    rows, columns = np.nonzero(hole(40, 64))
+    outside[rows.min() // 8 * 8 : rows.max() + 8, columns.min() // 8 * 8 : columns.max() + 8] = 0
+    assert outside.sum() > 200
+    assert (kept == before)[outside].all()
+    assert not (anew == before)[outside].all()
+
+
+@pytest.mark.parametrize("wrong", [{"quality": "0"}, {"quality": "high"}, {"lossless": "maybe"}])
+def test_wrong_file_options_are_refused(client: httpx.Client, wrong: dict[str, str]) -> None:
+    reply = upload(client, file_of(photo()), file_of(hole()), **wrong)
+    assert reply.status_code == 422
+    assert next(iter(wrong)) in reply.json()["detail"]
+
+
+def test_what_the_reply_leaves_out_is_said(client: httpx.Client) -> None:
+    reply = upload(client, file_of(photo()), file_of(hole()), format="jpg")
+    assert "lossless photo is written as lossy JPEG" in reply.headers["X-Gatefill-Warnings"]
 
 
 @pytest.mark.parametrize("format", ["png", "jpg", "webp", "tiff", "bmp"])

@@ -38,13 +38,15 @@ def inpaint(
     ] = (),
     attention: Path | None = None,
     attention_lines: Path | None = None,
+    quality: int | None = None,
+    lossless: Annotated[bool | None, Parameter(negative="--lossy", show_default=False)] = None,
     overwrite: Switch = False,
     json: Json = False,
 ) -> int:
     """Fill the hole of a photo.
 
-    Every pixel outside the hole comes back as it was, in 8 or 16 bits, with EXIF data and colour
-    profile.
+    Every pixel outside the hole comes back as it was, in 8 or 16 bits, with all metadata. In a JPEG
+    every block of 8x8 pixels outside the hole comes back as it was.
 
     Parameters
     ----------
@@ -85,10 +87,14 @@ def inpaint(
         Write a picture of where the method looked, as colours; see docs/attention.md.
     attention_lines
         Write the photo with lines from the hole to where the method looked.
+    quality
+        Encode JPEG and lossy WebP anew with this quality, 1 to 100.
+    lossless
+        Whether WebP keeps every pixel. Default: unless the photo is a lossy WebP.
     overwrite
         Allow OUTPUT to be one of the input files.
     """
-    from gatefill.images import DEFAULT_MAX_PIXELS, check_output
+    from gatefill.images import DEFAULT_MAX_PIXELS, check_options, check_output
     from gatefill.inpainter import DEFAULT_METHOD, load
     from gatefill.methods import default_config
     from gatefill.settings import with_settings
@@ -111,7 +117,9 @@ def inpaint(
     for path in targets:
         _protect_inputs(path, [photo, mask, sketch, search], overwrite)
         if photo.is_file():  # else reading it fails, with the better message
-            check_output(path)
+            format = check_output(path)
+            if path is target:
+                check_options(format, quality, lossless)
     with terminal.progress_bar("filling", quiet=json) as progress:
         result = inpainter(
             photo,
@@ -123,7 +131,7 @@ def inpaint(
             resize_mask=resize_mask,
             progress=progress,
         )
-    result.save(target, overwrite=overwrite)
+    result.save(target, overwrite=overwrite, quality=quality, lossless=lossless)
     if len(targets) > 1 and result.attention is None and result.mask.any():
         raise ValueError(f"{result.method} has no attention to draw; {target} is written")
     if result.attention is not None and attention is not None:
@@ -153,10 +161,19 @@ def _seed(method: str, seed: int) -> str:
 
 
 def _default_output(photo: Path) -> Path:
-    """``photo_filled.jpg`` beside ``photo.jpg``; PNG where its format can be read only."""
-    from gatefill.images import OUTPUT_SUFFIXES
+    """``photo_filled.jpg`` beside ``photo.jpg``, in the format of the photo's content.
 
-    suffix = photo.suffix if photo.suffix.lower() in OUTPUT_SUFFIXES else ".png"
+    PNG where that can be read only.
+    """
+    from gatefill.images import OUTPUT_SUFFIXES, ImageError, format_of, suffix_of
+
+    try:
+        with photo.open("rb") as file:
+            suffix = suffix_of(format_of(file.read(64), str(photo)))
+    except (OSError, ImageError):  # reading it will say what is wrong
+        suffix = ".png"
+    if OUTPUT_SUFFIXES.get(photo.suffix.lower()) == OUTPUT_SUFFIXES[suffix]:
+        suffix = photo.suffix
     return photo.parent / f"{photo.stem}_filled{suffix}"
 
 

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+from gatefill.images.decode import format_of
+from gatefill.images.encode import Encoded, check_options
 from gatefill.images.mask import read_mask, read_plane
 from gatefill.images.mask_check import mask_warnings
 from gatefill.images.meta import Meta
 from gatefill.images.photo import Photo
 from gatefill.images.read import read_photo
 from gatefill.images.source import DEFAULT_MAX_PIXELS, ImageError, Source
-from gatefill.images.write import OUTPUT_SUFFIXES, check_output, write_atomically
+from gatefill.images.write import OUTPUT_SUFFIXES, check_output, suffix_of, write_atomically
 
 __all__ = [
     "DEFAULT_MAX_PIXELS",
     "OUTPUT_SUFFIXES",
+    "Encoded",
     "ImageError",
     "Meta",
     "Photo",
     "Source",
+    "check_options",
     "check_output",
+    "format_of",
     "mask_warnings",
     "read_mask",
     "read_photo",
     "read_plane",
+    "suffix_of",
     "write_atomically",
 ]

@@ -146,3 +146,8 @@ def upright(array: Any, orientation: int) -> Any:
     if orientation in (2, 3, 6, 7):
         array = array[:, ::-1]
     return np.ascontiguousarray(array)
+
+
+def turned_back(array: Any, orientation: int) -> Any:
+    """The opposite of `upright`: ``HW...`` as a file of EXIF `orientation` (1 to 8) stores it."""
+    return upright(array, {6: 8, 8: 6}.get(orientation, orientation))

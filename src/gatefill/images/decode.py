@@ -21,6 +21,7 @@ from PIL import (
     WebPImagePlugin,
 )
 
+from gatefill.images.contents import with_contents
 from gatefill.images.convert import Planes, from_array, from_pil, to_depth, upright
 from gatefill.images.meta import Meta, clean_dpi, clean_exif, first_line, orientation_of
 from gatefill.images.opencv import decode_with_opencv
@@ -58,7 +59,7 @@ def decode(data: bytes, label: str, max_pixels: int) -> Decoded:
     Raises ImageError for whatever is wrong with it, before decoding where it has more than
     `max_pixels` pixels.
     """
-    format = _format_of(data, label)
+    format = format_of(data, label)
     try:
         with warnings.catch_warnings():
             # Pillow warns about broken EXIF and the like; what matters is raised.
@@ -79,11 +80,13 @@ def _decode(data: bytes, format: str, label: str, max_pixels: int) -> Decoded:
     check_size(*image.size, label, max_pixels)
     if format == "PNM" and _is_deep_pnm(image):
         raise ImageError(f"{label}: expected 8 bits in a colour PNM; save deeper ones as PNG")
-    decoded = from_opened(image, label)
+    planes, meta = from_opened(image, label)
+    decoded = Decoded(planes, with_contents(meta, data, format))
     return _with_16_bits(decoded, data, image, label) if format == "PNG" else decoded
 
 
-def _format_of(data: bytes, label: str) -> str:
+def format_of(data: bytes, label: str) -> str:
+    """The format of a file by how it starts. Raises ImageError where it is none that is read."""
     if not data:
         raise ImageError(f"{label} is empty")
     if data.startswith(b"\xff\xd8\xff"):

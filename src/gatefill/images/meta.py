@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from PIL import Image
@@ -37,6 +37,8 @@ class Meta:
     icc: bytes | None = None
     subsampling: Subsampling | None = None  # None where the source was no colour JPEG
     dpi: tuple[float, float] | None = None  # horizontal, vertical
+    lossy: bool = False  # whether the source was encoded with loss
+    jpeg: bytes | None = field(default=None, repr=False)  # the file, where it was a JPEG
     warnings: tuple[Warning, ...] = ()  # what reading left out or had to assume
 
 

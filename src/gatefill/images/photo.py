@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,12 +11,16 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from gatefill.errors import Warning
 from gatefill.images.convert import Pixels
+from gatefill.images.encode import Encoded, check_options, encode, to_pil
 from gatefill.images.meta import Meta
-from gatefill.images.write import check_output, encode, format_named, to_pil, write_atomically
+from gatefill.images.write import check_output, format_named, write_atomically
 
 if TYPE_CHECKING:
     import PIL.Image
+
+logger = logging.getLogger(__name__)
 
 # ITU-R BT.601, as JPEG and Pillow have it.
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
@@ -125,21 +130,77 @@ class Photo:
         """
         return to_pil(self.pixels, self.alpha, self.meta)
 
-    def to_bytes(self, format: str) -> bytes:
-        """The photo as a file of a format such as ``"png"``, ``".jpg"`` or ``"TIFF"``."""
-        return encode(self.pixels, self.alpha, self.meta, format_named(format))
+    def to_bytes(
+        self, format: str, *, quality: int | None = None, lossless: bool | None = None
+    ) -> bytes:
+        """The photo as a file of a format such as ``"png"``, ``".jpg"`` or ``"TIFF"``.
 
-    def save(self, path: str | os.PathLike[str], *, overwrite: bool = True) -> None:
+        See `encoded` for the arguments, and for what the file leaves out, which is logged here.
+        """
+        data, found = self.encoded(format, quality=quality, lossless=lossless)
+        _log(found)
+        return data
+
+    def encoded(
+        self, format: str, *, quality: int | None = None, lossless: bool | None = None
+    ) -> Encoded:
+        """The photo as a file, and what the file leaves out.
+
+        A JPEG that was read and is written as JPEG keeps its tables, sampling, orientation and
+        segments; all blocks of 8x8 pixels without a changed one keep their DCT coefficients.
+
+        Args:
+            format: Such as ``"png"``, ``".jpg"`` or ``"TIFF"``.
+            quality: 1 to 100, of JPEG and lossy WebP; other formats have none. With it a JPEG is
+                encoded anew. Without it that of JPEGs from other sources is 95, of WebP 90.
+            lossless: Whether WebP keeps every pixel. Default: unless the source was a lossy WebP,
+                or a quality is given.
+
+        Raises:
+            ConfigError: For a quality out of range, and where lossless cannot be had.
+            ImageError: Where the photo cannot be written in that format.
+        """
+        name = format_named(format)
+        return encode(self.pixels, self.alpha, self.meta, name, quality=quality, lossless=lossless)
+
+    def save(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        overwrite: bool = True,
+        quality: int | None = None,
+        lossless: bool | None = None,
+    ) -> tuple[Warning, ...]:
         """Write a file whose format follows its name; it appears whole or not at all.
 
-        PNG, TIFF and WebP are lossless, JPEG has quality 95 and the source's subsampling (4:4:4
-        where the source was no JPEG). EXIF, ICC profile and alpha are kept where the format can
-        hold them; JPEG and BMP put transparent photos on white, with a logged warning. 16 bits
-        are kept in PNG and TIFF and rounded elsewhere, with a logged warning.
-        Raises ImageError (a ValueError) for an unknown suffix and where it cannot be written,
-        FileNotFoundError where the folder does not exist.
+        PNG and TIFF are lossless, WebP is unless the source was a lossy one, and a JPEG from a JPEG
+        changes in the blocks only in which the photo was changed. Metadata and alpha are kept where
+        the format can hold them; JPEG and BMP put transparent photos on white. 16 bits are kept in
+        PNG and TIFF and rounded elsewhere.
+
+        Args:
+            path: The file to write.
+            overwrite: Whether it may be there already.
+            quality: See `encoded`.
+            lossless: See `encoded`.
+
+        Returns:
+            What the file leaves out of the photo; each is logged as a warning, too.
+
+        Raises:
+            ConfigError: For a quality out of range, and where lossless cannot be had.
+            ImageError: For an unknown suffix, and where it cannot be written.
+            FileNotFoundError: Where the folder does not exist.
         """
         path = Path(path)
         format = check_output(path, overwrite=overwrite)
-        data = encode(self.pixels, self.alpha, self.meta, format)
+        check_options(format, quality, lossless)
+        data, found = self.encoded(path.suffix, quality=quality, lossless=lossless)
         write_atomically(path, data, overwrite=overwrite)
+        _log(found)
+        return found
+
+
+def _log(warnings: tuple[Warning, ...]) -> None:
+    for warning in warnings:
+        logger.warning(str(warning))

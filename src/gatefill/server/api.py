@@ -49,7 +49,10 @@ def add_routes(router: APIRouter, service: Service) -> None:
         openapi_extra=INPAINT_BODY,
     )
     async def inpaint(request: Request) -> Response:
-        """The photo comes back in its own format, upright, every known pixel as it was.
+        """The photo comes back in its own format, every known pixel as it was.
+
+        PNG, TIFF and lossless WebP come back upright. A JPEG keeps its orientation as it is stored,
+        with the EXIF tag that viewers turn it by, and all blocks of 8x8 pixels outside the hole.
 
         Send JSON with base64 as IOPaint's clients do, or multipart with files. JPEG, PNG, WebP,
         TIFF, BMP, GIF and PNM are read. A client that closes the connection cancels the fill.
@@ -63,7 +66,7 @@ def add_routes(router: APIRouter, service: Service) -> None:
         return Response(
             file.data,
             media_type=file.media_type,
-            headers=_about(result, model) | {"X-Seed": str(asked.options.sd_seed)},
+            headers=_about(result, model, file) | {"X-Seed": str(asked.options.sd_seed)},
         )
 
     @router.get("/api/v1/methods", tags=["about"], summary="Methods, and the models on offer")
@@ -163,10 +166,11 @@ def _iopaint(model: Model) -> ModelInfo:
     return ModelInfo(name=model.name, path=model.name)
 
 
-def _about(result: Result, model: Model) -> dict[str, str]:
+def _about(result: Result, model: Model, file: work.File) -> dict[str, str]:
     """How a fill came about, as headers in ASCII."""
+    warnings = [str(warning) for warning in (*result.warnings, *file.warnings)]
     return {
         "X-Gatefill-Model": model.name.encode("ascii", "backslashreplace").decode(),
         "X-Gatefill-Seconds": f"{result.seconds:.3f}",
-        "X-Gatefill-Warnings": json.dumps(result.warnings),
+        "X-Gatefill-Warnings": json.dumps(warnings),
     }

@@ -12,13 +12,13 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator
-from typing import Any, get_args
+from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response, StreamingResponse
 
 from gatefill.server import work
-from gatefill.server.errors import Refused, described
+from gatefill.server.errors import described
 from gatefill.server.jobs import Job
 from gatefill.server.openapi import (
     COMMON,
@@ -29,13 +29,13 @@ from gatefill.server.openapi import (
     errors,
 )
 from gatefill.server.reading import read_edit
-from gatefill.server.schema import OutputFormat
+from gatefill.server.schema import FileOptions
 from gatefill.server.service import Service
 
 _TICK = 0.1  # seconds between reports of progress
 _Event = dict[str, Any]
 _MODEL = {"model": {"type": "string", "description": "Default: the server's choice."}}
-_FORMAT = {"format": {"type": "string", "enum": list(get_args(OutputFormat)), "default": "same"}}
+_FILE = FileOptions.model_json_schema()["properties"]
 
 
 def add_routes(router: APIRouter, service: Service) -> None:
@@ -73,16 +73,14 @@ def add_routes(router: APIRouter, service: Service) -> None:
         summary="The edited photo as a file to keep",
         response_class=Response,
         responses={200: IMAGE_REPLY} | COMMON | errors(400, 415, 422, 503, 504),
-        openapi_extra=edit_body(False, _FORMAT),
+        openapi_extra=edit_body(False, _FILE),
     )
     async def compose(request: Request) -> Response:
         """In the opened file's own format, with its EXIF data and colour profile, or in another."""
         asked = await read_edit(request)
-        format = asked.fields.get("format", "same")
-        if format not in get_args(OutputFormat):
-            raise Refused(422, "wrong field", f"format: expected one of {get_args(OutputFormat)}")
+        options = FileOptions.model_validate_strings(asked.fields)
         return _sent(
-            await service.run(request, lambda ticket: work.composed(asked, format, pixels, ticket))
+            await service.run(request, lambda ticket: work.composed(asked, options, pixels, ticket))
         )
 
     @router.post(
@@ -146,5 +144,8 @@ def _line(event: _Event) -> bytes:
 
 
 def _sent(file: work.File) -> Response:
-    headers = {"X-Gatefill-Suffix": file.suffix}
+    headers = {
+        "X-Gatefill-Suffix": file.suffix,
+        "X-Gatefill-Warnings": json.dumps([str(warning) for warning in file.warnings]),
+    }
     return Response(file.data, media_type=file.media_type, headers=headers)

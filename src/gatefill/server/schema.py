@@ -19,7 +19,28 @@ EXAMPLE_MASK = (
 OutputFormat = Literal["same", "png", "jpg", "webp", "tiff", "bmp"]
 
 
-class InpaintOptions(BaseModel):
+class FileOptions(BaseModel):
+    """How the reply's image is written."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    format: OutputFormat = Field(
+        default="same",
+        description="Of the reply: same is the photo's own, or PNG where that cannot be written.",
+    )
+    quality: int | None = Field(
+        default=None,
+        ge=1,
+        le=100,
+        description="Of JPEG and lossy WebP. Without it a JPEG keeps all blocks outside the hole.",
+    )
+    lossless: bool | None = Field(
+        default=None,
+        description="Whether WebP keeps every pixel. Default: unless the photo is a lossy WebP.",
+    )
+
+
+class InpaintOptions(FileOptions):
     """What may be said about a fill beside its images; unknown fields are ignored."""
 
     model_config = ConfigDict(extra="ignore")
@@ -30,10 +51,6 @@ class InpaintOptions(BaseModel):
     grow: int = Field(0, ge=0, le=1000, description="Pixels by which the hole is widened.")
     invert_mask: bool = Field(False, description="Black marks the hole.")
     resize_mask: bool = Field(False, description="Stretch a mask of another size to the photo's.")
-    format: OutputFormat = Field(
-        "same",
-        description="Of the reply: same is the photo's own, or PNG where that cannot be written.",
-    )
     sd_seed: int = Field(42, description="Accepted for IOPaint's clients and echoed in X-Seed.")
 
 

@@ -10,13 +10,23 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from gatefill.errors import Warning
 from gatefill.geometry import Box, bounding_box
-from gatefill.images import OUTPUT_SUFFIXES, ImageError, Meta, Photo, read_mask, read_photo
+from gatefill.images import (
+    OUTPUT_SUFFIXES,
+    ImageError,
+    Meta,
+    Photo,
+    read_mask,
+    read_photo,
+    suffix_of,
+)
 from gatefill.methods import Attention, composite
 from gatefill.result import Result
 from gatefill.server.jobs import Ticket
 from gatefill.server.models import Model
 from gatefill.server.reading import EditInput, InpaintInput
+from gatefill.server.schema import FileOptions
 
 MEDIA_TYPES = {
     "PNG": "image/png",
@@ -36,6 +46,7 @@ class File:
     data: bytes
     media_type: str
     suffix: str
+    warnings: tuple[Warning, ...] = ()  # what the file leaves out of the photo
 
 
 def inpaint(asked: InpaintInput, model: Model, max_pixels: int, ticket: Ticket) -> tuple[File, Any]:
@@ -54,7 +65,7 @@ def inpaint(asked: InpaintInput, model: Model, max_pixels: int, ticket: Ticket) 
                 resize_mask=asked.options.resize_mask,
                 progress=ticket.progress,
             )
-        return encoded(result.photo, asked.options.format), result
+        return encoded(result.photo, asked.options), result
 
 
 def fill_in(asked: EditInput, model: Model, max_pixels: int, ticket: Ticket) -> dict[str, Any]:
@@ -159,18 +170,18 @@ def _base64(array: NDArray[Any]) -> str:
     return base64.b64encode(np.ascontiguousarray(array).tobytes()).decode()
 
 
-def composed(asked: EditInput, format: str, max_pixels: int, ticket: Ticket) -> File:
+def composed(asked: EditInput, options: FileOptions, max_pixels: int, ticket: Ticket) -> File:
     """The edited photo as a file to keep: everything but the fills as in the opened one."""
     photo = rebuilt(asked, max_pixels)
     with ticket.pixels(photo.height * photo.width):
-        return encoded(photo, format)
+        return encoded(photo, options)
 
 
 def preview(asked: EditInput, max_pixels: int, ticket: Ticket) -> File:
     """A photo that browsers cannot show, as PNG."""
     photo = read_photo(asked.photo, max_pixels=max_pixels)
     with ticket.pixels(photo.height * photo.width):
-        return encoded(photo, "png")
+        return encoded(photo, FileOptions(format="png"))
 
 
 def adjusted(data: bytes, operate: str, size: int, max_pixels: int, ticket: Ticket) -> File:
@@ -193,7 +204,7 @@ def adjusted(data: bytes, operate: str, size: int, max_pixels: int, ticket: Tick
             hole = distance <= size if wider else distance > size
         white: Any = np.where(hole, 255, 0).astype(np.uint8)
         layer = Photo(white[..., None], white, Meta(name="mask"))
-        return encoded(layer, "png")
+        return encoded(layer, FileOptions(format="png"))
 
 
 def _hole_of(data: bytes, drawn: Photo, max_pixels: int) -> NDArray[np.bool_]:
@@ -206,13 +217,9 @@ def _hole_of(data: bytes, drawn: Photo, max_pixels: int) -> NDArray[np.bool_]:
         raise
 
 
-def encoded(photo: Photo, format: str) -> File:
-    """A file of a format such as "png"; "same" is the photo's own where it can be written."""
-    if format == "same":
-        kind = {"MPO": "JPEG"}.get(photo.meta.format or "", photo.meta.format)
-        kind = kind if kind in MEDIA_TYPES else "PNG"
-    else:
-        kind = OUTPUT_SUFFIXES["." + format]
-    assert kind is not None
-    suffix = {"JPEG": ".jpg", "TIFF": ".tif"}.get(kind, "." + kind.lower())
-    return File(photo.to_bytes(suffix), MEDIA_TYPES[kind], suffix)
+def encoded(photo: Photo, options: FileOptions) -> File:
+    """A file as `options` say; the format "same" is the photo's own where it can be written."""
+    suffix = suffix_of(photo.meta.format) if options.format == "same" else f".{options.format}"
+    data, warnings = photo.encoded(suffix, quality=options.quality, lossless=options.lossless)
+    kind = OUTPUT_SUFFIXES[suffix]
+    return File(data, MEDIA_TYPES[kind], suffix_of(kind), warnings)

@@ -1,0 +1,168 @@
+"""From planes to files: PIL images, and the bytes of a file with what it leaves out."""
+
+from __future__ import annotations
+
+import io
+from typing import Any, NamedTuple
+
+import numpy as np
+import PIL.Image
+from numpy.typing import NDArray
+
+from gatefill.errors import ConfigError, Warning
+from gatefill.images.convert import Pixels
+from gatefill.images.jpeg_write import as_source
+from gatefill.images.meta import Meta, first_line
+from gatefill.images.png16 import encode_png16
+from gatefill.images.source import ImageError
+from gatefill.images.tiff_write import encode_tiff
+
+_KNOW_ALPHA = ("PNG", "WEBP", "TIFF")
+_KNOW_16_BITS = ("PNG", "TIFF")
+_EXIF_PREFIX = b"Exif\0\0"
+_JPEG_SEGMENT = 65533 - len(_EXIF_PREFIX)  # the most that EXIF may need in a JPEG
+_JPEG_QUALITY, _WEBP_QUALITY = 95, 90
+
+
+class Encoded(NamedTuple):
+    """A file's bytes, and what the file leaves out of the photo."""
+
+    data: bytes
+    warnings: tuple[Warning, ...]
+
+
+def encode(
+    pixels: Pixels,
+    alpha: Pixels | None,
+    meta: Meta,
+    format: str,
+    *,
+    quality: int | None = None,
+    lossless: bool | None = None,
+) -> Encoded:
+    """A file of `format` with what `meta` holds.
+
+    Args:
+        pixels: ``HWC`` uint8 or uint16, upright.
+        alpha: ``HW`` of the same dtype, or None.
+        meta: What came with the photo.
+        format: One of the formats in `OUTPUT_SUFFIXES`.
+        quality: 1 to 100, of JPEG and lossy WebP; other formats have none. None keeps the blocks of
+            a JPEG that do not change; elsewhere it is 95 for JPEG and 90 for WebP.
+        lossless: Whether WebP keeps every pixel. None: unless the source was a lossy WebP, or a
+            quality is given.
+
+    Raises:
+        ConfigError: For a quality out of range, and where lossless cannot be had.
+        ImageError: Where the photo cannot be written in that format.
+    """
+    check_options(format, quality, lossless)
+    found: list[Warning] = []
+    if format == "WEBP" and lossless is None:
+        lossless = quality is None and not (meta.lossy and meta.format == "WEBP")
+    lossy = format == "JPEG" or (format == "WEBP" and not lossless)
+    if alpha is not None and format not in _KNOW_ALPHA:
+        if (alpha != np.iinfo(alpha.dtype).max).any():
+            found.append(_said("alpha", meta, f"{format} has no transparency: put on white"))
+            pixels = _on_white(pixels, alpha)
+        alpha = None
+    if pixels.dtype == np.uint16 and format not in _KNOW_16_BITS:
+        found.append(_said("depth", meta, f"its 16 bits are rounded to the 8 that {format} holds"))
+        pixels, alpha = _to_8_bits(pixels), None if alpha is None else _to_8_bits(alpha)
+    if lossy and meta.format and not meta.lossy:
+        text = f"a lossless photo is written as lossy {format}: known pixels change, too"
+        found.append(_said("lossy", meta, text))
+    try:
+        if format == "JPEG" and quality is None:
+            data, notes = as_source(pixels, meta)
+            found += notes
+            if data is not None:
+                return Encoded(data, tuple(found))
+        if lossy and format == "WEBP" and meta.lossy and meta.format == "WEBP":
+            text = "as a lossy WebP all of it is encoded anew; lossless keeps every known pixel"
+            found.append(_said("reencoded", meta, text))
+        options = _options(meta, format, found)
+        if format == "JPEG":
+            options |= {"quality": quality or _JPEG_QUALITY}
+            options |= {"subsampling": meta.subsampling or "4:4:4"}
+        elif lossy:
+            options |= {"quality": quality or _WEBP_QUALITY, "lossless": False}
+        data = _encoded(pixels, alpha, meta, format, options)
+    except Exception as error:  # too large a side for JPEG or WebP, and the like
+        raise ImageError(
+            f"{meta.name} cannot be written as {format}: {first_line(error)}"
+        ) from error
+    return Encoded(data, tuple(found))
+
+
+def check_options(format: str, quality: int | None, lossless: bool | None) -> None:
+    """Raise ConfigError where a file of `format` cannot be written like that."""
+    if quality is not None and not 1 <= quality <= 100:
+        raise ConfigError(f"expected a quality from 1 to 100, got {quality}", quality=quality)
+    if lossless and format == "JPEG":
+        raise ConfigError("expected a format that can be lossless, such as PNG or WebP, got JPEG")
+    if lossless and quality is not None:
+        raise ConfigError("expected a quality or lossless, got both")
+
+
+def _said(what: str, meta: Meta, text: str) -> Warning:
+    return Warning(f"file.{what}", f"{meta.name}: {text}", {"name": meta.name})
+
+
+def _encoded(
+    pixels: Pixels, alpha: Pixels | None, meta: Meta, format: str, options: dict[str, Any]
+) -> bytes:
+    if format == "TIFF" or pixels.dtype == np.uint16:
+        write = encode_tiff if format == "TIFF" else encode_png16
+        planes: Any = pixels if alpha is None else np.dstack([pixels, alpha])
+        return write(planes, icc=meta.icc, exif=meta.exif, dpi=meta.dpi)
+    file = io.BytesIO()
+    to_pil(pixels, alpha, meta).save(file, format=format, **options)
+    return file.getvalue()
+
+
+def to_pil(pixels: Pixels, alpha: Pixels | None, meta: Meta) -> PIL.Image.Image:
+    """A PIL image L, LA, RGB or RGBA, or ``I;16`` for 16-bit grey; other 16 bits are rounded."""
+    if pixels.dtype == np.uint16 and (alpha is not None or pixels.shape[2] == 3):
+        pixels, alpha = _to_8_bits(pixels), None if alpha is None else _to_8_bits(alpha)
+    planes: Any = pixels if alpha is None else np.dstack([pixels, alpha])
+    image = PIL.Image.fromarray(planes[..., 0] if planes.shape[2] == 1 else planes)
+    extras = {
+        "exif": meta.exif and _EXIF_PREFIX + meta.exif,
+        "icc_profile": meta.icc,
+        "dpi": meta.dpi,
+    }
+    image.info.update({name: value for name, value in extras.items() if value})
+    return image
+
+
+def _options(meta: Meta, format: str, found: list[Warning]) -> dict[str, Any]:
+    """Pillow's keyword arguments for `save`; what a format cannot hold is added to `found`."""
+    options: dict[str, Any] = {}
+    if meta.dpi:
+        options["dpi"] = meta.dpi
+    if format == "BMP":
+        return options
+    if meta.icc:
+        options["icc_profile"] = meta.icc
+    if meta.exif:
+        if format == "JPEG" and len(meta.exif) > _JPEG_SEGMENT:
+            found.append(_said("exif", meta, "its EXIF data is too long for a JPEG and left out"))
+        else:
+            options["exif"] = _EXIF_PREFIX + meta.exif
+    if format == "WEBP":
+        options |= {"lossless": True, "exact": True}  # exact: colors under alpha 0 stay
+    return options
+
+
+def _to_8_bits(plane: NDArray[Any]) -> NDArray[np.uint8]:
+    """Nearest 8-bit value of 16-bit ones: 65535 / 257 = 255."""
+    return ((plane.astype(np.uint32) + 128) // 257).astype(np.uint8)
+
+
+def _on_white(pixels: Any, alpha: Any) -> Any:
+    """What a viewer shows on a white page; opaque pixels unchanged."""
+    top = np.iinfo(pixels.dtype).max
+    share = alpha[..., None].astype(np.float32) / np.float32(top)
+    blend = np.rint(pixels * share + top * (1 - share)).astype(pixels.dtype)
+    return np.where(alpha[..., None] == top, pixels, blend)

@@ -1,0 +1,189 @@
+"""JPEG in, JPEG out: blocks that hold no changed pixel keep their DCT coefficients bit for bit.
+
+A JPEG is 8x8 blocks of DCT coefficients, quantized (ITU-T T.81). Decoding and encoding a whole
+photo anew changes nearly all of them. Here only blocks that hold a changed pixel are computed, from
+the samples that the source's own coefficients decode to and the new ones; with chroma subsampling a
+chroma block holds the pixels of four luma blocks. Everything else is copied as integers.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gatefill.images.jpeg_segments import Layout
+
+Convert = Callable[[NDArray[np.uint8], int], NDArray[np.float32]]
+"""From pixels ``...C`` and a color space to samples ``...K`` of K components, in [0, 255]."""
+
+# jpeg_color_space, as libjpeg counts.
+GREY, RGB, YCBCR, CMYK, YCCK = 1, 2, 3, 4, 5
+_PROCESSES = (0, 1, 2, 9, 10)  # with DCT blocks, and all of them in one frame
+_BATCH = 1 << 20  # pixels that are worked on at a time
+
+
+class UnkeptError(Exception):
+    """Why the coefficients of a file cannot be kept."""
+
+
+def available() -> bool:
+    """Whether the package that reads and writes coefficients is installed."""
+    return find_spec("jpegio") is not None
+
+
+def with_blocks_changed(
+    source: bytes,
+    pixels: NDArray[np.uint8],
+    changed: NDArray[np.bool_],
+    layout: Layout,
+    convert: Convert,
+) -> bytes:
+    """A JPEG file whose blocks with changed pixels show `pixels`; all others are the source's.
+
+    Sampling, quantization tables, restart interval, segments, and whether it is progressive are the
+    source's. What follows its end marker is left out.
+
+    Args:
+        source: A JPEG file.
+        pixels: ``HWC`` uint8 of the JPEG's stored size and orientation.
+        changed: bool ``HW``, where they differ from what the source decodes to.
+        layout: Of the source.
+        convert: From pixels to samples of a color space, as libjpeg counts them.
+
+    Raises:
+        UnkeptError: Where the file is of a kind whose coefficients cannot be read or written.
+    """
+    if layout.process not in _PROCESSES or layout.later_tables:
+        raise UnkeptError("it is of a rare kind")
+    import jpegio
+
+    slots = layout.slots()
+    with _files() as (read_from, write_to):
+        Path(read_from).write_bytes(memoryview(source)[: layout.end])
+        try:
+            jpeg = jpegio.read(read_from)
+            _check(jpeg, pixels, slots)
+            for number in range(jpeg.num_components):
+                _change(jpeg, number, pixels, changed, slots, convert)
+            _check_range(jpeg)
+            # The source's own Huffman tables may lack codes that the new blocks need. Which table a
+            # component takes is not read where each has a scan of its own.
+            jpeg.optimize_coding = 1
+            for number, part in enumerate(jpeg.comp_info):
+                part.dc_tbl_no = part.ac_tbl_no = min(number, 1)
+            jpegio.write(jpeg, write_to)
+        except RuntimeError as error:  # what libjpeg says
+            raise UnkeptError(str(error).removeprefix("[JSTRUCT] ")) from error
+        return Path(write_to).read_bytes()
+
+
+@contextmanager
+def _files() -> Iterator[tuple[str, str]]:
+    """Two names of files to read and write; in memory where the system has such files."""
+    if hasattr(os, "memfd_create"):
+        numbers = [os.memfd_create("gatefill") for _ in range(2)]
+        try:
+            yield f"/proc/self/fd/{numbers[0]}", f"/proc/self/fd/{numbers[1]}"
+        finally:
+            for number in numbers:
+                os.close(number)
+    else:
+        with tempfile.TemporaryDirectory(prefix="gatefill") as folder:
+            yield str(Path(folder, "in.jpg")), str(Path(folder, "out.jpg"))
+
+
+def _check(jpeg: Any, pixels: NDArray[np.uint8], slots: list[int]) -> None:
+    if jpeg.jpeg_color_space not in (GREY, RGB, YCBCR, CMYK, YCCK):
+        raise UnkeptError("its color space is not known")
+    if jpeg.data_precision != 8:
+        raise UnkeptError(f"it has {jpeg.data_precision} bits per sample")
+    if (jpeg.image_height, jpeg.image_width) != pixels.shape[:2]:
+        raise UnkeptError("the photo has another size now")
+    tables = {part.quant_tbl_no for part in jpeg.comp_info}
+    if len(slots) != len(jpeg.quant_tables) or not tables <= set(slots):
+        raise UnkeptError("its quantization tables change from scan to scan")
+    if any((table < 1).any() or (table > 65535).any() for table in jpeg.quant_tables):
+        raise UnkeptError("it is damaged")
+    for part in jpeg.comp_info:
+        if jpeg.max_h_samp_factor % part.h_samp_factor or (
+            jpeg.max_v_samp_factor % part.v_samp_factor
+        ):
+            raise UnkeptError("its components have sizes that are no multiples of each other")
+
+
+def _check_range(jpeg: Any) -> None:
+    """Refuse what only a damaged file holds and no encoder writes (T.81, F.1.2 and G.1.2)."""
+    for plane in jpeg.coef_arrays:
+        # With more than this the package would leave its files open.
+        if plane.min() < -1024 or plane.max() > 1023:
+            raise UnkeptError("it is damaged")
+
+
+def _change(
+    jpeg: Any,
+    number: int,
+    pixels: NDArray[np.uint8],
+    changed: NDArray[np.bool_],
+    slots: list[int],
+    convert: Convert,
+) -> None:
+    """Compute the blocks of one component that hold changed pixels, in place."""
+    part, coefficients = jpeg.comp_info[number], jpeg.coef_arrays[number]
+    table = np.asarray(jpeg.quant_tables[slots.index(part.quant_tbl_no)], np.float32)
+    # Pixels per sample.
+    tall = jpeg.max_v_samp_factor // part.v_samp_factor
+    wide = jpeg.max_h_samp_factor // part.h_samp_factor
+    blocks = coefficients.reshape(coefficients.shape[0] // 8, 8, coefficients.shape[1] // 8, 8)
+    blocks = blocks.swapaxes(1, 2)  # a view: block row, block column, 8, 8
+    rows, columns = np.nonzero(_holding(changed, 8 * tall, 8 * wide)[: len(blocks)])
+    batch = max(_BATCH // (64 * tall * wide), 1)
+    for start in range(0, len(rows), batch):
+        down, right = rows[start : start + batch], columns[start : start + batch]
+        # Beyond the edge the last pixel is repeated, as encoders do.
+        ys = np.minimum(down[:, None] * 8 * tall + np.arange(8 * tall), len(pixels) - 1)
+        xs = np.minimum(right[:, None] * 8 * wide + np.arange(8 * wide), pixels.shape[1] - 1)
+        place = ys[:, :, None], xs[:, None, :]
+        shape = len(ys), 8, tall, 8, wide
+        samples = convert(pixels[place], jpeg.jpeg_color_space)[..., number]
+        samples = samples.reshape(shape).mean((2, 4))
+        new = changed[place].reshape(shape).any((2, 4))
+        kept = np.clip(_inverse(blocks[down, right] * table) + 128, 0, 255)
+        levels = _forward(np.where(new, samples, kept) - 128) / table
+        blocks[down, right] = np.rint(levels).astype(np.int32)
+
+
+def _holding(changed: NDArray[np.bool_], tall: int, wide: int) -> NDArray[np.bool_]:
+    """For each cell of `tall` x `wide` pixels whether any in it is changed."""
+    height, width = changed.shape
+    by_rows = np.logical_or.reduceat(changed, np.arange(0, height, tall), axis=0)
+    held: NDArray[np.bool_] = np.logical_or.reduceat(by_rows, np.arange(0, width, wide), axis=1)
+    return held
+
+
+def _basis() -> NDArray[np.float32]:
+    """The orthonormal DCT of 8 samples as a matrix, frequency by sample."""
+    frequency, sample = np.arange(8)[:, None], np.arange(8)
+    matrix = np.cos((2 * sample + 1) * frequency * np.pi / 16) / 2
+    matrix[0] /= np.sqrt(2)
+    return matrix.astype(np.float32)
+
+
+_DCT = _basis()
+
+
+def _forward(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    """``N88`` samples as coefficients (T.81, A.3.3)."""
+    return np.asarray(_DCT @ samples @ _DCT.T)
+
+
+def _inverse(coefficients: NDArray[np.float32]) -> NDArray[np.float32]:
+    """``N88`` coefficients as samples."""
+    return np.asarray(_DCT.T @ coefficients @ _DCT)

@@ -1,0 +1,202 @@
+"""A JPEG file as its marker segments (ITU-T T.81, annex B), and which of them an edit keeps."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from gatefill.errors import Warning
+from gatefill.images.exif import without_previews
+from gatefill.images.xmp import EXTENDED, PACKET, without_pictures
+
+APP0, APP1, APP2, APP11, APP13, APP14, APP15, COM = (
+    0xE0, 0xE1, 0xE2, 0xEB, 0xED, 0xEE, 0xEF, 0xFE,
+)  # fmt: skip
+DQT, SOI, EOI, SOS = 0xDB, 0xD8, 0xD9, 0xDA
+_FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
+EXIF_PREFIX = b"Exif\0\0"
+MOST = 65533  # bytes that a segment can hold
+
+_PICTURE = b"\xff\xd8\xff"  # how a JPEG inside another file starts
+# The next marker after entropy-coded data, in which FF stands before 00 or a restart marker only.
+_MARKER = re.compile(rb"\xff+[^\x00\xff\xd0-\xd7]")
+
+
+class Segment(NamedTuple):
+    """A marker and what stands behind it."""
+
+    marker: int
+    payload: bytes
+
+    def tobytes(self) -> bytes:
+        """The segment as it stands in a file."""
+        size = (len(self.payload) + 2).to_bytes(2, "big")
+        return bytes([0xFF, self.marker]) + size + self.payload
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The segments of a JPEG file and where its parts lie."""
+
+    head: Sequence[Segment]  # before the first scan
+    later_tables: bool  # quantization tables that change on the way
+    scans: int  # where the first scan's header starts
+    end: int  # behind the end marker; what follows is no part of the picture
+
+    @property
+    def process(self) -> int:
+        """The number behind SOF: 0 baseline, 1 extended, 2 progressive, 9 and 10 arithmetic."""
+        frames = [marker & 15 for marker, _ in self.head if marker in _FRAMES]
+        return frames[0] if frames else -1
+
+    def slots(self) -> list[int]:
+        """The quantization table slots that are defined before the first scan, in order."""
+        found = set()
+        for marker, payload in self.head:
+            at = 0
+            while marker == DQT and at < len(payload):
+                found.add(payload[at] & 15)
+                at += 129 if payload[at] >> 4 else 65
+        return sorted(found)
+
+
+def layout_of(data: bytes) -> Layout:
+    """Find the segments of a JPEG file. Raises ValueError where there is no scan."""
+    head: list[Segment] = []
+    scans, later_tables, at = 0, False, 2
+    while True:
+        found = _MARKER.search(data, at)
+        if found is None:  # the end marker is missing
+            if not scans:
+                raise ValueError("expected a JPEG with a scan, got none")
+            return Layout(head, later_tables, scans, len(data))
+        marker, at = data[found.end() - 1], found.end()
+        if marker == EOI:
+            return Layout(head, later_tables, scans or found.start(), at)
+        if marker in (SOI, 0x01):  # without a size
+            continue
+        size = int.from_bytes(data[at : at + 2], "big")
+        if marker == SOS:
+            scans = scans or found.start()
+        elif scans:
+            later_tables |= marker == DQT
+        else:
+            head.append(Segment(marker, data[at + 2 : at + size]))
+        at += max(size, 2)
+
+
+def kept(head: Sequence[Segment]) -> list[Segment]:
+    """The segments that say something about a photo and hold after a part of it was filled.
+
+    Small copies of the photo go, for they would still show what was removed: thumbnails, previews,
+    second pictures. So do content credentials, whose signature no longer holds.
+    """
+    segments = []
+    for segment in head:
+        if APP0 <= segment.marker <= APP15 or segment.marker == COM:
+            payload = _edited(*segment)
+            if payload is not None and len(payload) <= MOST:
+                segments.append(Segment(segment.marker, payload))
+    return segments
+
+
+def _edited(marker: int, payload: bytes) -> bytes | None:
+    if marker == APP0 and payload.startswith(b"JFIF\0"):
+        return payload[:12] + b"\0\0" if len(payload) > 14 else payload
+    if marker == APP0 and payload.startswith(b"JFXX\0"):
+        return None
+    if marker == APP1 and payload.startswith(EXIF_PREFIX):
+        exif = without_previews(payload[len(EXIF_PREFIX) :])
+        return None if exif is None else EXIF_PREFIX + exif
+    if marker == APP1 and payload.startswith(PACKET):
+        return PACKET + without_pictures(payload[len(PACKET) :])
+    if marker == APP1 and payload.startswith(EXTENDED):
+        return None
+    if marker == APP2 and payload.startswith((b"MPF\0", b"FPXR\0")):
+        return None
+    if marker == APP11 and payload.startswith(b"JP"):  # JUMBF: content credentials, HDR layers
+        return None
+    if marker == APP13 and payload.startswith(PHOTOSHOP):
+        resources = [entry for entry in resources_of(payload) if entry[0] not in _THUMBNAILS]
+        return PHOTOSHOP + b"".join(_resource(*entry) for entry in resources)
+    if marker not in (APP2, APP14, COM) and _PICTURE in payload:
+        return None
+    return payload
+
+
+PHOTOSHOP = b"Photoshop 3.0\0"
+IPTC_RESOURCE = 1028
+_THUMBNAILS = (1033, 1036)
+
+
+def resources_of(payload: bytes) -> list[tuple[int, bytes, bytes]]:
+    """(number, name, data) of Photoshop's image resources in an APP13 segment."""
+    found, at = [], len(PHOTOSHOP)
+    while payload[at : at + 4] == b"8BIM" and at + 12 <= len(payload):
+        number = int.from_bytes(payload[at + 4 : at + 6], "big")
+        name_end = at + 7 + payload[at + 6]
+        name, start = payload[at + 7 : name_end], name_end + (name_end - at) % 2
+        size = int.from_bytes(payload[start : start + 4], "big")
+        found.append((number, name, payload[start + 4 : start + 4 + size]))
+        at = start + 4 + size + size % 2
+    return found
+
+
+def _resource(number: int, name: bytes, data: bytes) -> bytes:
+    head = b"8BIM" + number.to_bytes(2, "big") + bytes([len(name)]) + name
+    head += b"\0" * (len(head) % 2)
+    return head + len(data).to_bytes(4, "big") + data + b"\0" * (len(data) % 2)
+
+
+def iptc_of(head: Sequence[Segment]) -> bytes | None:
+    """The IPTC records in Photoshop's image resources, or None."""
+    for marker, payload in head:
+        if marker == APP13 and payload.startswith(PHOTOSHOP):
+            for number, _, data in resources_of(payload):
+                if number == IPTC_RESOURCE:
+                    return data
+    return None
+
+
+def with_segments(data: bytes, segments: Sequence[Segment]) -> bytes:
+    """A JPEG file with these application segments and comments in place of its own."""
+    layout = layout_of(data)
+    tables = [
+        segment
+        for segment in layout.head
+        if not (APP0 <= segment.marker <= APP15 or segment.marker == COM)
+    ]
+    parts = [b"\xff\xd8", *(segment.tobytes() for segment in [*segments, *tables])]
+    return b"".join([*parts, data[layout.scans :]])
+
+
+def left_out(data: bytes, label: str) -> list[Warning]:
+    """What `kept` and the end of the picture leave out of a JPEG file, apart from thumbnails."""
+    layout = layout_of(data)
+    found = []
+    several = any(
+        marker == APP2 and payload.startswith(b"MPF\0") for marker, payload in layout.head
+    )
+    rest = data[layout.end :].strip(b"\0\xff\r\n ")
+    if several and _PICTURE in rest:
+        gain = b"hdrgm:" in data or b"urn:iso:std:iso:ts:21496" in data or b"HDRGainMap" in data
+        what = "HDR gain map" if gain else "second picture"
+        code = "file.gain_map" if gain else "file.pictures"
+        found.append(Warning(code, f"{label}: its {what} is left out", {"name": label}))
+    elif rest:
+        what = "video" if b"ftyp" in rest[:4096] else f"{len(rest):,} bytes after the picture"
+        values = {"name": label, "bytes": len(rest)}
+        found.append(Warning("file.trailer", f"{label}: its {what} is left out", values))
+    if _has(layout, APP11, b"JP"):
+        text = f"{label}: its content credentials hold no longer and are left out"
+        found.append(Warning("file.credentials", text, {"name": label}))
+    if _has(layout, APP1, EXTENDED):
+        text = f"{label}: the extended part of its XMP data is left out"
+        found.append(Warning("file.extended_xmp", text, {"name": label}))
+    return found
+
+
+def _has(layout: Layout, marker: int, start: bytes) -> bool:
+    return any(one == marker and payload.startswith(start) for one, payload in layout.head)

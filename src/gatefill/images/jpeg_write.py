@@ -1,0 +1,144 @@
+"""A JPEG that was read is written as the same JPEG with a part of it filled."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import numpy as np
+import PIL.Image
+from numpy.typing import NDArray
+from PIL import ImageCms, JpegImagePlugin
+
+from gatefill.errors import Warning
+from gatefill.images import jpeg_blocks
+from gatefill.images.convert import Pixels, from_pil, turned_back, upright
+from gatefill.images.jpeg_segments import (
+    APP0,
+    APP2,
+    APP14,
+    Layout,
+    kept,
+    layout_of,
+    with_segments,
+)
+from gatefill.images.meta import Meta, first_line, orientation_of
+
+# ITU-T T.871: RGB to Y, Cb, Cr; 128 is added to the last two.
+_TO_YCBCR = np.array(
+    [[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]], np.float32
+)
+_CENTER = np.array([0, 128, 128], np.float32)
+_SUBSAMPLINGS = {0: "4:4:4", 1: "4:2:2", 2: "4:2:0"}
+
+
+def as_source(pixels: Pixels, meta: Meta) -> tuple[bytes | None, list[Warning]]:
+    """The JPEG file that `meta` holds with `pixels` in place of its own, and what to say about it.
+
+    Blocks that hold no changed pixel keep their coefficients. Orientation, sampling, tables and
+    all segments that still hold stay. Where coefficients cannot be kept, the photo is encoded
+    with the source's tables and sampling, and a warning says so.
+
+    Args:
+        pixels: The upright photo, ``HWC`` uint8.
+        meta: What came with it.
+
+    Returns:
+        None in place of the file where the photo came from no JPEG file, or has another size or
+        other channels now.
+    """
+    if meta.jpeg is None or pixels.dtype != np.uint8:
+        return None, []
+    try:
+        layout = layout_of(meta.jpeg)
+        image: Any = JpegImagePlugin.jpeg_factory(io.BytesIO(meta.jpeg))
+        orientation = orientation_of(image.getexif())
+        image.load()
+        before = upright(from_pil(image, meta.name)[0][0], orientation)
+    except Exception as error:  # a truncated file that was opened all the same, and the like
+        return None, [_encoded_anew(meta, error)]
+    if before.shape != pixels.shape:
+        return None, []
+    changed = turned_back((before != pixels).any(axis=2), orientation)
+    del before
+    stored = turned_back(pixels, orientation)
+    try:
+        if not jpeg_blocks.available():
+            raise jpeg_blocks.UnkeptError("the package pyjpegio is not installed")
+        profile = image.info.get("icc_profile")
+        data = jpeg_blocks.with_blocks_changed(
+            meta.jpeg,
+            stored,
+            changed,
+            layout,
+            lambda samples, space: _samples_of(samples, space, profile),
+        )
+        return with_segments(data, kept(layout.head)), []
+    except (jpeg_blocks.UnkeptError, OSError) as error:  # OSError: no room for a file in between
+        return _with_same_tables(stored, image, layout), [_encoded_anew(meta, error)]
+
+
+def _encoded_anew(meta: Meta, error: Exception) -> Warning:
+    reason = first_line(error)
+    text = f"{meta.name}: all blocks of the JPEG are encoded anew ({reason})"
+    return Warning("file.reencoded", text, {"name": meta.name, "reason": reason})
+
+
+def _samples_of(pixels: NDArray[np.uint8], space: int, profile: bytes | None) -> Any:
+    """Pixels ``...C`` as samples ``...K`` float32 in [0, 255] of a JPEG's components."""
+    if space == jpeg_blocks.YCBCR:
+        return pixels.astype(np.float32) @ _TO_YCBCR.T + _CENTER
+    if space in (jpeg_blocks.CMYK, jpeg_blocks.YCCK):
+        inks = _inks_of(pixels, profile).astype(np.float32)
+        if space == jpeg_blocks.CMYK:
+            return 255 - inks
+        # Adobe's files hold 255 minus the inks, and YCCK 255 minus that again, but for black.
+        luma = inks[..., :3] @ _TO_YCBCR.T + _CENTER
+        return np.concatenate([luma, 255 - inks[..., 3:]], axis=-1)
+    return pixels.astype(np.float32)
+
+
+def _inks_of(pixels: NDArray[np.uint8], profile: bytes | None) -> NDArray[np.uint8]:
+    """sRGB pixels ``...3`` as CMYK ``...4``, the opposite of how they were read."""
+    image = PIL.Image.fromarray(pixels.reshape(len(pixels), -1, 3))
+    inks = image.convert("CMYK")
+    if profile:
+        try:
+            target = ImageCms.getOpenProfile(io.BytesIO(profile)).profile
+        except ImageCms.PyCMSError:  # then reading went without it, too
+            target = None
+        try:
+            if target is not None:
+                srgb = ImageCms.createProfile("sRGB")
+                found = ImageCms.profileToProfile(image, srgb, target, outputMode="CMYK")
+                inks = inks if found is None else found
+        except ImageCms.PyCMSError as error:
+            reason = "its ICC profile has no way back to CMYK"
+            raise jpeg_blocks.UnkeptError(reason) from error
+    return np.asarray(inks).reshape(*pixels.shape[:-1], 4)
+
+
+def _with_same_tables(stored: NDArray[np.uint8], image: Any, layout: Layout) -> bytes:
+    """The photo encoded anew with the tables and the sampling of the JPEG it came from."""
+    segments = [segment for segment in kept(layout.head) if segment.marker != APP14]
+    if image.mode == "CMYK":  # becomes RGB, for which its profile does not hold
+        segments = [
+            segment
+            for segment in segments
+            if not (segment.marker == APP2 and segment.payload.startswith(b"ICC_PROFILE\0"))
+        ]
+    sampling = JpegImagePlugin.get_sampling(image) if image.layers == 3 else 0
+    file = io.BytesIO()
+    PIL.Image.fromarray(stored[..., 0] if stored.shape[2] == 1 else stored).save(
+        file,
+        format="JPEG",
+        qtables=image.quantization,
+        # Kinds that Pillow cannot write (4:1:1, 4:4:0) become 4:4:4, which loses nothing.
+        subsampling=_SUBSAMPLINGS.get(sampling, "4:4:4"),
+        progressive="progressive" in image.info,
+        optimize=True,
+    )
+    data = file.getvalue()
+    if not any(segment.marker == APP0 for segment in segments):
+        segments = [*(part for part in layout_of(data).head if part.marker == APP0), *segments]
+    return with_segments(data, segments)

@@ -6,6 +6,7 @@ import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Literal, NamedTuple, TypeVar
 
 import numpy as np
@@ -24,6 +25,7 @@ from gatefill.methods.base import (
     Progress,
     check_frame,
 )
+from gatefill.parallel import use_library_pool
 
 log = logging.getLogger(__name__)
 
@@ -61,6 +63,7 @@ class NetworkMethod(ABC):
         self.device = usable_device(device)
         self.dtype = dtype
         self.network = network.to(self.device, dtype).eval()
+        self._layers = _tell_layers(self.network)
 
     @property
     def info(self) -> MethodInfo:
@@ -90,7 +93,8 @@ class NetworkMethod(ABC):
             drawing = self._tensor(pad_to_multiple(sketch, self.info.multiple)[..., None])
         pixels = self._reordered(self._tensor(padded[0])) * 2.0 - 1.0
 
-        with torch.inference_mode(), _reporting(self.network, progress):
+        _survive_fork()
+        with torch.inference_mode(), _reporting(progress, self._layers):
             frames = self._run(pixels, self._tensor(padded[1][..., None]), drawing)
         found = Fill(
             image=self._image(frames.image, image.shape),
@@ -170,23 +174,49 @@ def usable_device(device: str | torch.device) -> torch.device:
         ) from None
 
 
-@contextmanager
-def _reporting(network: nn.Module, progress: Progress | None) -> Iterator[None]:
-    """Call `progress` after each layer; an exception from it stops the network."""
-    if progress is None:
-        yield
-        return
+# What the fill at work calls after each layer. A fill is one context, so fills of one network in
+# several threads, or one inside another's progress callback, do not see each other's.
+_after_layer: ContextVar[Callable[[], None] | None] = ContextVar("_after_layer", default=None)
+
+
+def _tell(*_: object) -> None:
+    """The hook after a layer."""
+    report = _after_layer.get()
+    if report is not None:
+        report()
+
+
+def _tell_layers(network: nn.Module) -> int:
+    """Let each layer tell the fill at work that it is done; return how many layers there are."""
     layers = [layer for layer in network.modules() if any(True for _ in layer.parameters(False))]
+    for layer in layers:
+        # Two methods may share a network, as validation does with the one that is trained.
+        if _tell not in layer._forward_hooks.values():
+            layer.register_forward_hook(_tell)
+    return len(layers)
+
+
+@contextmanager
+def _reporting(progress: Progress | None, layers: int) -> Iterator[None]:
+    """Call `progress` after each layer; an exception from it stops the fill."""
     done = 0
 
-    def report(*_: object) -> None:
+    def report() -> None:
         nonlocal done
         done += 1
-        progress(min(done / len(layers), 1.0))
+        assert progress is not None
+        progress(min(done / layers, 1.0))
 
-    hooks = [layer.register_forward_hook(report) for layer in layers]
+    # Also without `progress`: the fill may run inside another one's callback.
+    token = _after_layer.set(None if progress is None else report)
     try:
         yield
     finally:
-        for hook in hooks:
-            hook.remove()
+        _after_layer.reset(token)
+
+
+def _survive_fork() -> None:
+    """Compute on one thread where torch's pool of threads was lost by a fork."""
+    if not use_library_pool() and torch.get_num_threads() > 1:
+        log.info("this process was forked after a fill: torch computes on one thread here")
+        torch.set_num_threads(1)

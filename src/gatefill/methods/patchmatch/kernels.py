@@ -1,12 +1,13 @@
-"""The inner loops of PatchMatch, compiled by numba and run in parallel over the hole.
+"""The inner loops of PatchMatch, compiled by numba; threads share the hole between them.
 
 Words: a *field* gives for every *target* patch (one that touches the hole) the centre of its most
 similar *source* patch and the cost of that match. Features are uint8: what two patches are
 compared by, such as colour and texture. They stand flat in memory, rows padded by the patch radius
 on all sides, so that a patch's centre in the image is its corner in the features.
 
-All kernels give the same result for any number of threads: what runs in parallel never reads what
-another thread writes, and random numbers depend on position, seed and pass only.
+All kernels work on the items ``start`` to ``stop - 1`` of theirs, so that `Threads.run` can hand
+them out, and let go of the interpreter's lock. They give the same result for any number of threads:
+none reads what another one writes, and random numbers depend on position, seed and pass only.
 """
 
 from __future__ import annotations
@@ -14,8 +15,10 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 from numpy.typing import NDArray
+
+from gatefill.methods.patchmatch.compiling import compiled
 
 BLOCK = 32  # side of the blocks that are searched in parallel, pixels
 NEVER = np.int32(2**31 - 1)  # a cost above all others
@@ -48,7 +51,7 @@ class Material(NamedTuple):
     usable: NDArray[np.bool_]  # HW
 
 
-@njit
+@njit(inline="always")
 def _mix(position: Any, salt: Any) -> Any:
     """A 32-bit hash, never 0: where a random sequence starts."""
     h = np.uint32(position) * np.uint32(0x9E3779B1) ^ np.uint32(salt) * np.uint32(0x85EBCA77)
@@ -58,7 +61,7 @@ def _mix(position: Any, salt: Any) -> Any:
     return np.uint32(h | np.uint32(1))
 
 
-@njit
+@njit(inline="always")
 def _next(state: Any) -> Any:
     """The next state of a 32-bit xorshift generator (Marsaglia 2003)."""
     state = np.uint32(state ^ (state << np.uint32(13)))
@@ -66,7 +69,7 @@ def _next(state: Any) -> Any:
     return np.uint32(state ^ (state << np.uint32(5)))
 
 
-@njit
+@njit(inline="always")
 def _distance(
     features: Any, stride: Any, a: Any, b: Any, side: Any, length: Any, bound: Any
 ) -> Any:
@@ -91,7 +94,7 @@ def _distance(
     return total
 
 
-@njit
+@njit(inline="always")
 def _cost(
     features: Any, penalty: Any, shape: Any, y: Any, x: Any, sy: Any, sx: Any, bound: Any
 ) -> Any:
@@ -108,28 +111,35 @@ def _cost(
     return np.int32(distance + extra)
 
 
-@njit(parallel=True, nogil=True, cache=True)
-def measure(patches: Patches, field: Field) -> None:
+@compiled()
+def measure(start: int, stop: int, patches: Patches, field: Field) -> None:
     """Measure the cost of every match of the field anew, after the features changed."""
     features, penalty, shape = patches.features, patches.penalty, patches.shape
     ys, xs = patches.ys, patches.xs
-    field_y, field_x, field_cost = field  # numba loses what is written into a tuple in a prange
-    for i in prange(ys.size):
+    field_y, field_x, field_cost = field
+    for i in range(start, stop):
         y, x = ys[i], xs[i]
         field_cost[y, x] = _cost(
             features, penalty, shape, y, x, field_y[y, x], field_x[y, x], NEVER
         )
 
 
-@njit(parallel=True, nogil=True, cache=True)
+@compiled()
 def scatter(
-    patches: Patches, field: Field, source_y: Any, source_x: Any, tries: int, seed: int
+    start: int,
+    stop: int,
+    patches: Patches,
+    field: Field,
+    source_y: Any,
+    source_x: Any,
+    tries: int,
+    seed: int,
 ) -> None:
     """Give every target the best of some sources drawn at random from a list."""
     features, penalty, shape = patches.features, patches.penalty, patches.shape
     ys, xs = patches.ys, patches.xs
     field_y, field_x, field_cost = field
-    for i in prange(ys.size):
+    for i in range(start, stop):
         y, x = ys[i], xs[i]
         state = _mix(i, seed)
         best = NEVER
@@ -143,8 +153,10 @@ def scatter(
         field_cost[y, x] = best
 
 
-@njit(parallel=True, nogil=True, cache=True)
+@compiled()
 def sweep(
+    start: int,
+    stop: int,
     patches: Patches,
     field: Field,
     old_y: Any,
@@ -165,7 +177,7 @@ def sweep(
     field_y, field_x, field_cost = field
     height, width = targets.shape
     step = -1 if forward else 1
-    for block in prange(block_start.size - 1):
+    for block in range(start, stop):
         first, last = block_start[block], block_start[block + 1]
         block_y, block_x = ys[first] // BLOCK, xs[first] // BLOCK
         for j in range(last - first):
@@ -209,28 +221,34 @@ def sweep(
             field_y[y, x], field_x[y, x], field_cost[y, x] = best_y, best_x, best
 
 
-@njit(parallel=True, nogil=True, cache=True)
-def try_offsets(patches: Patches, field: Field, offset_y: Any, offset_x: Any) -> None:
+@compiled()
+def try_offsets(
+    start: int, stop: int, patches: Patches, field: Field, offset_y: Any, offset_x: Any
+) -> None:
     """Offer each target the sources at some offsets, such as those that many others found."""
     features, penalty, shape = patches.features, patches.penalty, patches.shape
     ys, xs = patches.ys, patches.xs
     field_y, field_x, field_cost = field
     height, width = penalty.shape
-    for i in prange(ys.size):
+    for i in range(start, stop):
         y, x = ys[i], xs[i]
+        best, best_y, best_x = field_cost[y, x], field_y[y, x], field_x[y, x]
         for k in range(offset_y.size):
             sy, sx = y + offset_y[k], x + offset_x[k]
             if sy < 0 or sx < 0 or sy >= height or sx >= width:
                 continue
-            if sy == field_y[y, x] and sx == field_x[y, x]:
+            if sy == best_y and sx == best_x:
                 continue
-            cost = _cost(features, penalty, shape, y, x, sy, sx, field_cost[y, x])
-            if cost < field_cost[y, x]:
-                field_y[y, x], field_x[y, x], field_cost[y, x] = sy, sx, cost
+            cost = _cost(features, penalty, shape, y, x, sy, sx, best)
+            if cost < best:
+                best, best_y, best_x = cost, sy, sx
+        field_y[y, x], field_x[y, x], field_cost[y, x] = best_y, best_x, best
 
 
-@njit(parallel=True, nogil=True, cache=True, fastmath=True)
+@compiled(fastmath=True)
 def vote(
+    start: int,
+    stop: int,
     material: Material,
     field: Field,
     least: Any,
@@ -256,7 +274,7 @@ def vote(
     image, smooth, usable = material
     height, width = usable.shape
     radius = side // 2
-    for i in prange(ys.size):
+    for i in range(start, stop):
         y, x = ys[i], xs[i]
         slope = sharpness / (np.float32(least[y, x]) + floor)
         best, best_y, best_x = NEVER, -1, -1

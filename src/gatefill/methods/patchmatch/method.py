@@ -16,14 +16,8 @@ What differs from the papers, and why (measured, see docs/patchmatch.md):
 
 from __future__ import annotations
 
-import logging
 import math
-import os
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -33,18 +27,15 @@ from gatefill.errors import ConfigError, MaskError
 from gatefill.methods import pyramid
 from gatefill.methods.base import Attention, Fill, Image, Mask, MethodInfo, Progress, check_frame
 from gatefill.methods.patchmatch import kernels
+from gatefill.methods.patchmatch.compiling import tell_of_compiling
 from gatefill.methods.patchmatch.seams import seam_change
 from gatefill.methods.patchmatch.solver import Level, PatchMatchConfig, Planes, Solver
 from gatefill.methods.registry import METHODS
 from gatefill.methods.rim import even_step
+from gatefill.parallel import Threads
 
 __all__ = ["PatchMatch", "PatchMatchConfig"]
 
-log = logging.getLogger(__name__)
-
-# numba's plainest threading layer must not be entered by two threads at once; nothing is lost by
-# waiting, as each fill uses all cores.
-_lock = threading.Lock()
 FALL = 3  # levels over which the weight of a guide falls
 LARGEST_STEP = 0.06  # of colour at the rim; what is more is another material, not another light
 
@@ -101,10 +92,10 @@ class PatchMatch:
         guides = [] if guide is None else [_Guide(guide, guide_at_last)]
         if sketch is not None:
             guides.append(_Guide(_edge_guide(image, mask, sketch)))
-        with _lock, _patient_threads():
-            _tell_of_compiling()
-            levels = _build_levels(self.config, image, mask, region, guess, guides)
-            filled, rim, copied_y, copied_x = _optimise(self.config, levels, progress)
+        tell_of_compiling(kernels.vote)
+        levels = _build_levels(self.config, image, mask, region, guess, guides)
+        with Threads() as threads:
+            filled, rim, copied_y, copied_x = _optimise(self.config, levels, threads, progress)
         if self.config.finish:
             filled = even_step(filled, *rim, mask, LARGEST_STEP)
             change = seam_change(filled, mask, copied_y, copied_x)
@@ -118,31 +109,6 @@ class PatchMatch:
             stride=1,
         )
         return Fill(image=filled, attention=attention)
-
-
-@contextmanager
-def _patient_threads() -> Iterator[None]:
-    """Let GNU OpenMP's threads sleep while they wait, unless the user says otherwise.
-
-    They spin by default, which makes a fill several times slower when other programs are busy. The
-    library reads the variable once, when numba starts its threads; torch has a copy of its own.
-    """
-    name = "OMP_WAIT_POLICY"
-    if kernels.vote.signatures or name in os.environ:  # started already, or the user's choice
-        yield
-        return
-    os.environ[name] = "PASSIVE"
-    try:
-        yield
-    finally:
-        os.environ.pop(name, None)
-
-
-def _tell_of_compiling() -> None:
-    """Say once that the kernels are compiled now; later runs take them from numba's cache."""
-    path = kernels.vote.stats.cache_path
-    if not kernels.vote.signatures and not any(Path(path or ".").glob("patch_kernels.vote-*.nbi")):
-        log.info("compiling the PatchMatch kernels, once on this machine (some seconds)")
 
 
 def _edge_guide(image: Image, mask: Mask, sketch: Mask) -> Image:
@@ -221,7 +187,7 @@ def _to_bytes(planes: list[Image]) -> Planes:
 
 
 def _optimise(
-    config: PatchMatchConfig, levels: list[Level], progress: Progress | None
+    config: PatchMatchConfig, levels: list[Level], threads: Threads, progress: Progress | None
 ) -> tuple[Image, tuple[Image, Mask], NDArray[np.int32], NDArray[np.int32]]:
     """Coarse to fine; see `Solver` for what is returned of the finest level."""
     rounds = [config.rounds + 2 * number for number in range(len(levels))]
@@ -231,7 +197,7 @@ def _optimise(
     field: kernels.Field | None = None
     for number in reversed(range(len(levels))):
         level = levels[number]
-        solver = Solver(config, level, number, estimate)
+        solver = Solver(config, level, number, estimate, threads)
         if solver.active:
             field = solver.start(field)
             for turn in range(rounds[number]):

@@ -15,11 +15,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from gatefill.geometry import bounding_box
 from gatefill.methods.base import Image, Mask
+from gatefill.methods.patchmatch.compiling import compiled
 
 HOLD = 0.01  # pull back to the fill; seams are spread over 1 / sqrt(HOLD) pixels
 LARGEST_SEAM = 0.16  # change of a step from which on nothing is done
@@ -53,7 +53,7 @@ def _sides(axis: Plane, length: int) -> NDArray[np.int64]:
     return (axis > 0).astype(np.int64) + (axis < length - 1)
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def _wanted(
     filled: Any, mask: Any, copied_y: Any, copied_x: Any, ys: Any, xs: Any, largest: Any
 ) -> Any:
@@ -94,7 +94,7 @@ def _wanted(
     return total
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def _relax(change: Any, wanted: Any, ys: Any, xs: Any, sides: Any, hold: Any, rounds: int) -> None:
     """Solve ``(sides + hold) change - sum of the neighbours' change = wanted``, in place.
 

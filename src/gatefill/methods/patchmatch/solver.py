@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -12,12 +14,14 @@ from gatefill.errors import ConfigError
 from gatefill.methods import pyramid
 from gatefill.methods.base import Image, Mask
 from gatefill.methods.patchmatch import kernels
+from gatefill.parallel import Threads
 from gatefill.settings import check_fields
 
 Planes = NDArray[np.uint8]
 DOUBT = 30.0  # of detail whose match differs in smooth colour: half of it counts at 0.18
 FLOOR = 6.5  # a pixel of a patch: costs below it are noise, and count alike in a vote
 UNKNOWN_COST = 255 * 255  # what each unusable pixel of a source patch costs: a last resort
+LEAST_PIXELS = 2048  # that are worth handing to another thread
 FINE_RADIUS = 32  # of the random search at full resolution: the coarser levels have looked further
 
 
@@ -86,9 +90,14 @@ class Solver:
     """Search and vote at one level, on its own estimate of the photo."""
 
     def __init__(
-        self, config: PatchMatchConfig, level: Level, number: int, coarse: Image | None
+        self,
+        config: PatchMatchConfig,
+        level: Level,
+        number: int,
+        coarse: Image | None,
+        threads: Threads,
     ) -> None:
-        self.config, self.level, self.number = config, level, number
+        self.config, self.level, self.number, self.threads = config, level, number, threads
         self.seed = _folded(config.seed)
         shape = height, width = level.hole.shape
         if coarse is not None:
@@ -135,10 +144,11 @@ class Solver:
         best = np.nonzero(self.penalty == self.penalty.min())
         source_y, source_x = (axis.astype(np.int32) for axis in best)
         alone = self.patches._replace(ys=self.ys[~matched], xs=self.xs[~matched])
-        kernels.scatter(alone, field, source_y, source_x, 8, self.seed * 64 + self.number)
+        seed = self.seed * 64 + self.number
+        self._over(kernels.scatter, alone.ys.size, alone, field, source_y, source_x, 8, seed)
         if coarse is None:
             return field
-        kernels.measure(self.patches, field)
+        self._measure(field)
         self.vote(field)  # the coarser level's matches, seen at this resolution
         return field
 
@@ -146,7 +156,9 @@ class Solver:
         """Improve the matches."""
         # at full resolution the first pass finds what there is to be found
         for number in range(self.config.passes if self.number else 1):
-            kernels.sweep(
+            self.threads.run(
+                kernels.sweep,
+                self.block_start.size - 1,
                 self.patches,
                 field,
                 field.y.copy(),
@@ -158,14 +170,15 @@ class Solver:
                 ((self.seed * 64 + self.number) * 64 + turn) * 64 + number,
             )
         if turn == 0:
-            kernels.try_offsets(self.patches, field, *self._shared_offsets(field))
+            offsets = self._shared_offsets(field)
+            self._over(kernels.try_offsets, self.ys.size, self.patches, field, *offsets)
 
     def vote(self, field: kernels.Field, *, last: bool = False) -> None:
         """Let the matches say what the hole holds and, but for the last time, measure them anew."""
         self._vote(field, self.hole_y, self.hole_x, self.estimate)
         if not last:
             self.patches = self._patches()
-            kernels.measure(self.patches, field)
+            self._measure(field)
 
     def rim_step(self, field: kernels.Field) -> tuple[Image, Mask]:
         """What the matches propose for the known pixels around the hole differs by how much?
@@ -184,11 +197,18 @@ class Solver:
     ) -> None:
         side = self.config.patch_size
         least = cv2.erode(field.cost.astype(np.float32), np.ones((side, side), np.uint8))
-        kernels.vote(
-            self.material, field, least, ys, xs, side,
+        self._over(
+            kernels.vote, ys.size, self.material, field, least, ys, xs, side,
             np.float32(self.config.sharpness), np.float32(FLOOR * side**2), np.float32(DOUBT),
             out, self.copied_y, self.copied_x,
         )  # fmt: skip
+
+    def _measure(self, field: kernels.Field) -> None:
+        self._over(kernels.measure, self.ys.size, self.patches, field)
+
+    def _over(self, kernel: Callable[..., None], pixels: int, *arguments: Any) -> None:
+        """Run a kernel over so many pixels, on all threads."""
+        self.threads.run(kernel, pixels, *arguments, least=LEAST_PIXELS)
 
     def _patches(self) -> kernels.Patches:
         """The patches of the present estimate."""

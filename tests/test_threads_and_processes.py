@@ -1,0 +1,224 @@
+"""One inpainter in many threads and processes: nobody waits for or stops anybody else."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+import gatefill
+from gatefill.inpainter import Inpainter
+from gatefill.parallel import Threads
+
+PATIENCE = 30  # seconds after which a fill counts as hanging
+
+
+class Cancelled(Exception):  # noqa: N818 - says what happened, as a name
+    """What a progress callback raises to stop its fill."""
+
+
+def photo_and_mask(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    photo = np.random.default_rng(seed).integers(0, 200, (96, 128, 3), dtype=np.uint8)
+    photo = np.asarray(cv2.GaussianBlur(photo, (0, 0), 2))
+    mask = np.zeros((96, 128), bool)
+    mask[40:60, 50:80] = True
+    return photo, mask
+
+
+@pytest.fixture(scope="module", params=["patchmatch", "deepfill_v2", "hybrid"])
+def inpaint(request: pytest.FixtureRequest) -> Inpainter:
+    if request.param != "patchmatch":
+        pytest.importorskip("torch")
+    return gatefill.load(request.param)
+
+
+def in_another_thread(work: Callable[[], Any]) -> Any:
+    """What `work` returned or raised there; None where it does not come to an end."""
+    outcome: list[Any] = []
+
+    def run() -> None:
+        try:
+            outcome.append(work())
+        except BaseException as error:
+            outcome.append(error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(PATIENCE)
+    return outcome[0] if outcome else None
+
+
+def test_cancelling_one_fill_leaves_the_others_alone(inpaint: Inpainter) -> None:
+    """While one fill is at work, and about to be stopped, another one runs to its end."""
+    photo, mask = photo_and_mask()
+    alone = np.asarray(inpaint(photo, mask))
+    others: list[Any] = []
+
+    def stop(share: float) -> None:
+        if share > 0 and not others:
+            others.append(in_another_thread(lambda: inpaint(photo, mask)))
+        if others:
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        inpaint(photo, mask, progress=stop)
+    assert isinstance(others[0], gatefill.Result), others
+    np.testing.assert_array_equal(np.asarray(others[0]), alone)
+
+
+def test_a_progress_callback_may_fill(inpaint: Inpainter) -> None:
+    photo, mask = photo_and_mask()
+    alone = np.asarray(inpaint(photo, mask))
+    shares: list[float] = []
+    inner: list[Any] = []
+
+    def work() -> Any:
+        def fill_too(share: float) -> None:
+            shares.append(share)
+            if not inner and share > 0:
+                inner.append(None)
+                inner[0] = inpaint(photo, mask)
+
+        return inpaint(photo, mask, progress=fill_too)
+
+    outer = in_another_thread(work)
+    assert isinstance(outer, gatefill.Result), outer
+    np.testing.assert_array_equal(np.asarray(outer), alone)
+    np.testing.assert_array_equal(np.asarray(inner[0]), alone)
+    assert shares == sorted(shares), "the inner fill's progress is not the outer one's"
+
+
+def test_many_threads_fill_the_same_as_one(inpaint: Inpainter) -> None:
+    pairs = [photo_and_mask(seed) for seed in range(4)]
+    alone = [np.asarray(inpaint(*pair)) for pair in pairs]
+    told: list[list[float]] = [[] for _ in pairs]
+    found: list[Any] = [None] * len(pairs)
+
+    def fill(number: int) -> None:
+        found[number] = inpaint(*pairs[number], progress=told[number].append)
+
+    threads = [threading.Thread(target=fill, args=(number,)) for number in range(len(pairs))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for result, expected, shares in zip(found, alone, told, strict=True):
+        np.testing.assert_array_equal(np.asarray(result), expected)
+        assert shares == sorted(shares)
+        assert shares[-1] == 1
+
+
+def test_a_fill_leaves_the_process_as_it_was(inpaint: Inpainter) -> None:
+    """Environment, warnings and random generators are watched from a progress callback, too."""
+    photo, mask = photo_and_mask()
+
+    def state() -> tuple[Any, ...]:
+        import warnings
+
+        drawn = np.random.get_state()  # noqa: NPY002 - the process-wide generator
+        return dict(os.environ), list(warnings.filters), drawn[1].tolist(), cv2.getNumThreads()
+
+    before, during = state(), []
+    inpaint(photo, mask, progress=lambda _: during.append(state()))
+    assert during
+    assert all(each == before for each in [*during, state()])
+
+
+FORK = """
+import multiprocessing, sys
+import numpy as np
+import gatefill
+
+photo = np.random.default_rng(0).integers(0, 255, (64, 64, 3), dtype=np.uint8)
+mask = np.zeros((64, 64), bool)
+mask[20:40, 20:40] = True
+inpaint = gatefill.load(sys.argv[1])
+
+def work(number):
+    return float(np.asarray(inpaint(photo, mask)).mean())
+
+here = work(0)
+with multiprocessing.get_context("fork").Pool(2) as pool:
+    there = pool.map_async(work, range(4)).get(timeout=60)
+assert max(abs(mean - here) for mean in there) < 0.1, (here, there)
+print("filled", len(there))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the system cannot fork")
+@pytest.mark.parametrize("method", ["patchmatch", "deepfill_v2", "hybrid"])
+def test_a_process_may_fork_after_a_fill(method: str) -> None:
+    if method != "patchmatch":
+        pytest.importorskip("torch")
+    # Two threads at least: a pool of one never hangs.
+    environment = os.environ | {"OMP_NUM_THREADS": "2", "NUMBA_NUM_THREADS": "2"}
+    done = subprocess.run(
+        [sys.executable, "-c", FORK, method],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "filled 4\n"
+
+
+NO_CACHE = """
+import logging, sys
+import numpy as np
+from numba.core import caching
+
+kind = caching.CacheImpl if hasattr(caching, "CacheImpl") else caching._CacheImpl
+kind._locator_classes = []  # as where none of numba's folders can be written
+logging.basicConfig(level=logging.INFO, stream=sys.stdout, format="%(name)s: %(message)s")
+import gatefill
+
+photo = np.random.default_rng(0).integers(0, 255, (48, 48, 3), dtype=np.uint8)
+mask = np.zeros((48, 48), bool)
+mask[20:30, 20:30] = True
+inpaint = gatefill.load("patchmatch")
+first, second = (np.asarray(inpaint(photo, mask)) for _ in range(2))
+assert (first == second).all()
+assert (first[mask] != photo[mask]).any()
+"""
+
+
+def test_without_a_folder_for_the_cache_it_compiles_and_says_so_once() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", NO_CACHE], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    said = [line for line in done.stdout.splitlines() if "compiling" in line]
+    assert len(said) == 1
+    assert "no folder for numba's cache can be written; NUMBA_CACHE_DIR may name one" in said[0]
+
+
+def test_threads_work_off_every_item_once() -> None:
+    for count in (1, 3):
+        for size in (0, 1, 2, 11, 12, 13, 1000):
+            seen = np.zeros(size, np.int64)
+
+            def count_items(start: int, stop: int, seen: np.ndarray) -> None:
+                seen[start:stop] += 1
+
+            with Threads(count) as threads:
+                threads.run(count_items, size, seen)
+                threads.run(count_items, size, seen, least=500)
+            assert (seen == 2).all()
+
+
+def test_what_a_thread_raises_is_raised() -> None:
+    def fail(start: int, stop: int) -> None:
+        if start <= 70 < stop:
+            raise Cancelled
+
+    with Threads(2) as threads, pytest.raises(Cancelled):
+        threads.run(fail, 100)

@@ -109,7 +109,10 @@ def test_inputs_are_not_overwritten_unless_asked(
         ("inpaint nope.png mask.png", "no such file: nope.png"),
         ("inpaint photo.png nope.png", "no such file: nope.png"),
         ("inpaint photo.png", "no transparent part"),
-        ("inpaint . mask.png", "directory"),
+        (
+            "inpaint . mask.png",
+            "a folder; to fill all photos in it: gatefill batch . --mask mask.png",
+        ),
         ("inpaint photo.png mask.png -o out.gif", "expected an output that ends in one of"),
         ("inpaint photo.png mask.png -o no/out.png", "no such folder"),
         ("inpaint photo.png mask.png --method patchmach", "did you mean patchmatch?"),

@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from gatefill import methods
+    from gatefill.batches import batch
     from gatefill.inpainter import Inpainter, load
     from gatefill.methods import METHODS
     from gatefill.result import Result
 
 __version__ = "0.1.0"
 
-__all__ = ["METHODS", "Inpainter", "Result", "__version__", "load", "methods"]
+__all__ = ["METHODS", "Inpainter", "Result", "__version__", "batch", "load", "methods"]
 
 # Where each public name lives. They are imported at first use, so that `import gatefill` (and
 # `gatefill --version`) costs nothing.
@@ -29,6 +30,7 @@ _HOMES = {
     "METHODS": "gatefill.methods",
     "Inpainter": "gatefill.inpainter",
     "Result": "gatefill.result",
+    "batch": "gatefill.batches",
     "load": "gatefill.inpainter",
 }
 

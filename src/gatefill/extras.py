@@ -19,6 +19,7 @@ MODULES = {
     "outside": "patchmatch",
     "perceptual": "torch_fidelity",
     "serve": "fastapi",
+    "batch": "pyarrow",
     "scale": "ray",
     "export": "onnx",
     "tensorflow": "tensorflow",

@@ -133,6 +133,13 @@ class Inpainter:
             source=_file_of(photo),
         )
 
+    def read(self, photo: Source | Photo) -> Photo:
+        """A photo as the call reads it: it may be read ahead, and then be given to the call.
+
+        Raises ImageError (a ValueError) or FileNotFoundError for what cannot be read.
+        """
+        return photo if isinstance(photo, Photo) else read_photo(photo, max_pixels=self.max_pixels)
+
     def _read(
         self,
         photo: Source | Photo,
@@ -151,8 +158,7 @@ class Inpainter:
         ):
             if given is not None and not takes:
                 raise ValueError(f"{info.name} takes no {name}: leave it out or use another method")
-        if not isinstance(photo, Photo):
-            photo = read_photo(photo, max_pixels=self.max_pixels)
+        photo = self.read(photo)
         hole = read_mask(
             mask,
             photo,

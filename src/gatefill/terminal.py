@@ -18,7 +18,7 @@ from rich.text import Text
 
 from gatefill.extras import MissingExtra
 
-OK, BUG, USER_ERROR, INTERRUPTED = 0, 1, 2, 130  # exit statuses
+OK, BUG, USER_ERROR, PARTLY, INTERRUPTED = 0, 1, 2, 3, 130  # exit statuses
 
 PATIENCE = 1.0  # seconds before a progress bar appears
 

@@ -8,6 +8,7 @@ import traceback
 
 from gatefill import terminal
 from gatefill.cli import (  # each adds its verbs
+    batch,
     compare,
     data,
     fill,
@@ -18,7 +19,18 @@ from gatefill.cli import (  # each adds its verbs
 )
 from gatefill.cli.app import app
 
-__all__ = ["app", "compare", "data", "fill", "make_masks", "run", "serve", "train", "weights"]
+__all__ = [
+    "app",
+    "batch",
+    "compare",
+    "data",
+    "fill",
+    "make_masks",
+    "run",
+    "serve",
+    "train",
+    "weights",
+]
 
 
 def run(arguments: list[str]) -> int:

@@ -14,8 +14,8 @@ app = App(
     help="Fill any hole in any photo: remove people, wires, dust, scratches and watermarks.",
     help_epilogue=(
         "`gatefill VERB --help` explains one verb.\n\n"
-        "Exit status: 0 done, 2 wrong input, 1 a bug, which --debug (or GATEFILL_DEBUG=1) "
-        "shows in full."
+        "Exit status: 0 done, 2 wrong input, 3 some of many photos failed, 1 a bug, which --debug "
+        "(or GATEFILL_DEBUG=1) shows in full."
     ),
     help_format="markdown",
     version_flags=["--version", "-V"],

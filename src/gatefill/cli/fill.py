@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -9,6 +10,7 @@ from cyclopts import Parameter
 
 from gatefill import terminal
 from gatefill.cli.app import Json, Switch, app
+from gatefill.errors import ConfigError
 
 
 @app.command(
@@ -95,15 +97,11 @@ def inpaint(
         Allow OUTPUT to be one of the input files.
     """
     from gatefill.images import DEFAULT_MAX_PIXELS, check_options, check_output
-    from gatefill.inpainter import DEFAULT_METHOD, load
-    from gatefill.methods import default_config
-    from gatefill.settings import with_settings
+    from gatefill.inpainter import load
 
-    config = None
-    if settings := list(set_) if seed is None else [_seed(method or DEFAULT_METHOD, seed), *set_]:
-        if weights is not None and method != "hybrid":
-            raise ValueError("expected no --set and no --seed beside --weights, which hold them")
-        config = with_settings(default_config(method or DEFAULT_METHOD), settings)
+    if photo.is_dir():
+        raise ConfigError(_use_batch(photo, mask, output), code="config.folder")
+    config = method_config(method, weights, seed, set_)
     inpainter = load(
         method,
         config=config,
@@ -153,6 +151,36 @@ def inpaint(
     else:
         terminal.say(f"{target}  ({result.method}, {result.seconds:.1f} s)")
     return terminal.OK
+
+
+def method_config(
+    method: str | None, weights: Path | None, seed: int | None, settings: tuple[str, ...]
+) -> Any:
+    """The config of a method from what ``--seed`` and ``--set`` say; None where they say nothing.
+
+    Raises ValueError where WEIGHTS hold the config already.
+    """
+    from gatefill.inpainter import DEFAULT_METHOD
+    from gatefill.methods import default_config
+    from gatefill.settings import with_settings
+
+    name = method or DEFAULT_METHOD
+    said = list(settings) if seed is None else [_seed(name, seed), *settings]
+    if not said:
+        return None
+    if weights is not None and method != "hybrid":
+        raise ConfigError("expected no --set and no --seed beside --weights, which hold them")
+    return with_settings(default_config(name), said)
+
+
+def _use_batch(photos: Path, mask: Path | None, output: Path | None) -> str:
+    """What to type for a folder of photos."""
+    words = ["gatefill", "batch", str(photos)]
+    if mask is not None:
+        words += ["--masks" if mask.is_dir() else "--mask", str(mask)]
+    named = photos if photos.name else photos.resolve()  # "." has no name
+    words += ["-o", str(output or f"{named}_filled")]
+    return f"expected a photo, got a folder; to fill all photos in it: {shlex.join(words)}"
 
 
 def _seed(method: str, seed: int) -> str:

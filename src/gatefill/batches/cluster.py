@@ -1,0 +1,224 @@
+"""A Ray cluster: the same steps as a Ray Data job. Only this module imports ray.
+
+Reading and writing are tasks, filling is a pool of warm actors; Ray decides where each runs, starts
+anew what was lost, and holds reading back while filling is behind. All nodes must see the inputs
+and the output under the same paths or URLs; weights travel through Ray's object store.
+"""
+
+from __future__ import annotations
+
+import logging
+import pickle
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from gatefill.batches.items import Outcome, Task, failed
+from gatefill.batches.job import Job
+from gatefill.batches.places import TRIES_FOLDER, write
+from gatefill.batches.work import Encoded, Fetched, Filled, Work
+from gatefill.errors import ConfigError, GatefillError
+from gatefill.extras import need
+
+PER_BLOCK = 8  # photos that Ray moves, and does again after a loss, together
+TRIES = 3  # processes that a photo may cost before it is given up
+Rows = dict[str, Any]  # a column of pickles
+
+
+class RayExecutor:
+    """Runs tasks on a Ray cluster."""
+
+    def __init__(self, job: Job, address: str, *, cpus: float = 1.0, gpus: float = 0.0) -> None:
+        """Connect to a cluster.
+
+        Args:
+            job: What is to be done.
+            address: ``"auto"``: the cluster of this machine, or the one the program was submitted
+                to. ``"local"``: a cluster of this machine alone, for this batch. Else an address.
+            cpus, gpus: Share of each that an actor takes.
+
+        Raises:
+            ConfigError: Where there is no such cluster.
+            MissingExtra: Where Ray is not installed.
+        """
+        self._ray = need("ray", "scale", "a batch on a Ray cluster")
+        self._data = need("ray.data", "scale", "a batch on a Ray cluster")
+        self._cpus, self._gpus = cpus, gpus
+        self._ours = not self._ray.is_initialized()
+        if self._ours:
+            self._connect(address)
+        context = self._data.DataContext.get_current()
+        context.enable_progress_bars = False
+        logging.getLogger("ray.data").setLevel(logging.WARNING)
+        weights = job.load.get("weights")
+        self._weights = None
+        if weights is not None:
+            from gatefill.checkpoints import find_weights
+
+            self._weights = self._ray.put(Path(find_weights(weights)).read_bytes())
+        self._job = job
+
+    def _connect(self, address: str) -> None:
+        options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+        try:
+            if address == "local":
+                self._ray.init(include_dashboard=False, **options)
+            else:
+                self._ray.init(address=address, **options)
+        except (ConnectionError, ValueError, RuntimeError) as error:
+            raise ConfigError(
+                f"expected a Ray cluster at {address!r}, found none ({error}); "
+                "`ray start --head` starts one",
+                code="config.ray",
+            ) from error
+
+    @property
+    def count(self) -> int:
+        """How many actors may work at a time."""
+        cluster = self._ray.cluster_resources()
+        found = cluster.get("CPU", 1) / self._cpus if self._cpus else float("inf")
+        if self._gpus:
+            found = min(found, cluster.get("GPU", 0) / self._gpus)
+        return max(int(found), 1)
+
+    def run(self, tasks: Iterable[Task]) -> Iterator[Outcome]:
+        """The outcome of each task, in the order in which they come.
+
+        Raises what loading the method raised.
+        """
+        rows = [{"state": pickle.dumps(task)} for task in tasks]
+        if not rows:
+            return
+        blocks = max(-(-len(rows) // PER_BLOCK), 1)
+        dataset = self._data.from_items(rows, override_num_blocks=blocks)
+        # Next to no CPU, so that they find a place beside the actors: they mostly wait for disks.
+        light: dict[str, Any] = {"batch_size": None, "num_cpus": 0.01, "batch_format": "numpy"}
+        dataset = dataset.map_batches(_fetch, fn_args=(self._job,), **light)
+        dataset = dataset.map_batches(
+            _Filler,
+            fn_constructor_args=(self._job, self._weights),
+            batch_size=None,
+            batch_format="numpy",
+            num_cpus=self._cpus,
+            num_gpus=self._gpus,
+            compute=self._data.ActorPoolStrategy(min_size=1, max_size=min(self.count, blocks)),
+        )
+        dataset = dataset.map_batches(_store, fn_args=(self._job,), **light)
+        try:
+            for row in dataset.iter_rows():
+                yield pickle.loads(row["state"])
+        except self._ray.exceptions.RayError as error:
+            cause: BaseException | None = error
+            while cause is not None and not isinstance(cause, GatefillError):
+                cause = getattr(cause, "cause", None) or cause.__cause__
+            raise cause or error from error
+
+    def close(self) -> None:
+        """Leave the cluster, where it was joined here."""
+        if self._ours:
+            self._ray.shutdown()
+
+
+_works: dict[tuple[str, str], Work] = {}  # of this process
+
+
+def _work(job: Job) -> Work:
+    """The process's own, so that it has one file of the manifest."""
+    key = job.output, job.fingerprint
+    if key not in _works:
+        _works[key] = Work(job)
+    return _works[key]
+
+
+def _each(rows: Rows, step: Any) -> Rows:
+    return {"state": [pickle.dumps(step(pickle.loads(row))) for row in rows["state"]]}
+
+
+def _fetch(rows: Rows, job: Job) -> Rows:
+    """Read photos and masks."""
+    work = _work(job)
+
+    def step(task: Task) -> object:
+        if task.kind == "assemble":
+            return task
+        return work.fetch(task), task.kind != "try"
+
+    return _each(rows, step)
+
+
+class _Filler:
+    """A warm actor: decodes, fills and encodes."""
+
+    def __init__(self, job: Job, weights: Any) -> None:
+        logging.getLogger("gatefill").setLevel(logging.ERROR)
+        if weights is not None:
+            import ray
+
+            file = Path(tempfile.mkdtemp()) / "weights.safetensors"
+            file.write_bytes(ray.get(weights) if isinstance(weights, ray.ObjectRef) else weights)
+            job = replace(job, load={**job.load, "weights": file})
+        self._work = Work(job)
+        _ = self._work.inpainter
+
+    def __call__(self, rows: Rows) -> Rows:
+        return _each(rows, self._step)
+
+    def _step(self, state: Any) -> object:
+        if isinstance(state, Task) or not isinstance(state[0], Fetched):
+            return state
+        fetched, keep = state
+        return self._filled(fetched), keep
+
+    def _filled(self, fetched: Fetched) -> Encoded | Outcome:
+        work, item = self._work, fetched.item
+        noted: list[str] = []
+        try:
+            self._begin(fetched.key, noted)
+            found = work.fill(fetched, work.decode(fetched))
+        except Exception as error:
+            return failed(item, error, fetched.key)
+        finally:
+            with suppress(GatefillError, OSError):
+                for name in noted:
+                    work.output.remove(name)
+        return work.encode(found) if isinstance(found, Filled) else found
+
+    def _begin(self, key: str, noted: list[str]) -> None:
+        """Note that a photo is begun: one that ends its process must not do so for ever.
+
+        Raises GatefillError for one that has done it too often.
+        """
+        output = self._work.output
+        for number in range(TRIES):
+            name = f"{TRIES_FOLDER}/{key}-{number}"
+            noted.append(name)
+            if output.size(name) is None:
+                write(output, name, b"")
+                return
+        noted.clear()
+        raise GatefillError(
+            f"{TRIES} processes that filled it ended, out of memory perhaps", code="batch.worker"
+        )
+
+
+def _store(rows: Rows, job: Job) -> Rows:
+    """Write outputs, and put containers together."""
+    work = _work(job)
+
+    def step(state: Any) -> Outcome:
+        if isinstance(state, Task):
+            return work.assemble(state)
+        found, keep = state
+        if isinstance(found, Encoded):
+            return work.store(found, keep=keep)
+        assert isinstance(found, Outcome)
+        if found.status == "failed":
+            work.note_failure(found)
+        return found
+
+    done = _each(rows, step)
+    work.manifest.flush()
+    return done

@@ -1,0 +1,112 @@
+"""How a batch fills: the options of the call, packed so that any process can take them up."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, is_dataclass
+from pathlib import Path
+from typing import Any
+
+from gatefill.errors import ConfigError, did_you_mean
+from gatefill.images import Photo
+from gatefill.inpainter import DEFAULT_METHOD, Inpainter, default_weights, load
+
+# These change how fast an output comes, not which one.
+_ONLY_SPEED = ("device",)
+_NOT_FOR_MANY = {"photo", "mask", "progress", "sketch", "search", "format", "self"}
+
+
+def options_of(call: Callable[..., Any]) -> set[str]:
+    """The names of a function's options that make sense for many photos alike."""
+    return {
+        name
+        for name, parameter in inspect.signature(call).parameters.items()
+        if name not in _NOT_FOR_MANY and parameter.kind is not parameter.VAR_KEYWORD
+    }
+
+
+@dataclass(frozen=True)
+class Job:
+    """The options of `load`, of the call and of saving, by name; and where outputs go."""
+
+    output: str
+    load: Mapping[str, Any] = field(default_factory=dict)
+    call: Mapping[str, Any] = field(default_factory=dict)
+    save: Mapping[str, Any] = field(default_factory=dict)
+    fingerprint: str = ""  # hash of all that decides what an output looks like
+
+    def open(self) -> Inpainter:
+        """The warm inpainter of a worker."""
+        return load(**self.load)
+
+    def key(self, photo: bytes, mask: bytes | None, format: str) -> str:
+        """The hash under which the manifest knows an output."""
+        parts = [
+            hashlib.sha256(photo).digest(),
+            b"-" if mask is None else hashlib.sha256(mask).digest(),
+            self.fingerprint.encode(),
+            format.encode(),
+        ]
+        return hashlib.sha256(b"".join(parts)).hexdigest()[:32]
+
+
+def make_job(output: str, options: Mapping[str, Any]) -> Job:
+    """Sort options to where they belong, by the names that `load`, the call and saving take.
+
+    Raises ConfigError for an unknown name.
+    """
+    homes = {
+        "load": options_of(load),
+        "call": options_of(Inpainter.__call__),
+        "save": options_of(Photo.encoded),
+    }
+    sorted_: dict[str, dict[str, Any]] = {home: {} for home in homes}
+    for name, value in options.items():
+        home = next((home for home, names in homes.items() if name in names), None)
+        if home is None:
+            known = set().union(*homes.values())
+            raise ConfigError(
+                f"unknown option {name!r} of a batch{did_you_mean(name, known)}",
+                code="config.option",
+                option=name,
+            )
+        sorted_[home][name] = value
+    if not isinstance(sorted_["load"].get("method"), str | None):
+        raise ConfigError("expected the name of a method: each process loads its own")
+    return Job(output, **sorted_, fingerprint=_fingerprint(**sorted_))
+
+
+def _fingerprint(load: dict[str, Any], call: dict[str, Any], save: dict[str, Any]) -> str:
+    """A hash of options and of the weights' bytes."""
+    load = {key: value for key, value in load.items() if value is not None}
+    weights = _hash_of_weights(load.get("method"), load.pop("weights", None))
+    for name in _ONLY_SPEED:
+        load.pop(name, None)
+    shown = [
+        {key: _plain(value) for key, value in options.items()} for options in (load, call, save)
+    ]
+    text = json.dumps([*shown, weights], sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    if is_dataclass(value) and not isinstance(value, type):
+        return {"of": type(value).__name__, **asdict(value)}
+    return str(value) if isinstance(value, Path) else value
+
+
+def _hash_of_weights(method: str | None, weights: str | Path | None) -> str:
+    """The hash of the weights that will be loaded; empty where the method has none."""
+    from gatefill.checkpoints import find_weights
+
+    file = default_weights(method or DEFAULT_METHOD) if weights is None else find_weights(weights)
+    if file is None:
+        return ""
+    digest = hashlib.sha256()
+    with Path(file).open("rb") as opened:
+        while block := opened.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()

@@ -1,0 +1,223 @@
+"""Finding files: in folders, by patterns, in text lists, locally or at URLs."""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+from gatefill.batches.items import Problem, Ref
+from gatefill.batches.places import as_place, filesystem, is_url, read_ref, safe_name
+from gatefill.errors import ConfigError, DataError
+
+PHOTO_SUFFIXES = {
+    *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif"),
+    *(".ppm", ".pgm", ".pnm", ".mpo", ".heic", ".heif", ".avif", ".jp2"),
+}
+SHARD, PARQUET = ".tar", ".parquet"
+LISTS = {".txt", ".lst", ".list"}
+
+
+@dataclass(frozen=True)
+class Found:
+    """A file, and the name that its output mirrors."""
+
+    name: str  # relative, with "/"
+    place: str  # path or URL
+    mask: str | None = None  # path or URL, where a list says so
+
+
+@dataclass
+class Listing:
+    """What the inputs hold."""
+
+    photos: list[Found] = field(default_factory=list)
+    containers: list[Found] = field(default_factory=list)  # shards and Parquet files
+    others: int = 0  # files that are neither
+    problems: list[Problem] = field(default_factory=list)
+    notes: list[Problem] = field(default_factory=list)
+
+    def add(self, found: Found, *, any_kind: bool = False) -> None:
+        """Sort a file in by its suffix; with `any_kind` what has no known one is a photo."""
+        suffix = PurePosixPath(found.place).suffix.lower()
+        if suffix in (SHARD, PARQUET):
+            self.containers.append(found)
+        elif suffix in PHOTO_SUFFIXES or any_kind:
+            self.photos.append(found)
+        else:
+            self.others += 1
+
+
+def list_inputs(inputs: Sequence[str | os.PathLike[str]], output: str) -> Listing:
+    """All photos and containers that the inputs name, each in a stable order.
+
+    A folder: everything below it but hidden files and the output folder; links to folders are
+    followed, each folder once. A file, a pattern such as ``photos/**/*.jpg`` or
+    ``shards-{000..099}.tar``, a text list with one file a line (and its mask after a tab), or the
+    URL of any of these. Raises FileNotFoundError and ConfigError for inputs that are none.
+    """
+    listing = Listing()
+    places = [place for given in inputs for place in expand_braces(as_place(given))]
+    alone: list[str] = []
+    for place in places:
+        suffix = PurePosixPath(place).suffix.lower()
+        if _is_folder(place):
+            before = (
+                f"{PurePosixPath(place.rstrip('/')).name or 'root'}/" if len(places) > 1 else ""
+            )
+            for name, file in _below(place, output, listing):
+                listing.add(Found(before + name, file))
+        elif any(sign in place for sign in "*?[") and not _exists(place):
+            _add_matching(place, output, listing)
+        elif suffix in LISTS:
+            _add_listed(place, listing)
+        elif _exists(place):
+            alone.append(place)
+        else:
+            raise FileNotFoundError(f"no such file or folder: {place}")
+    for place in alone:
+        listing.add(Found(safe_name(_relative(place, _common_folder(alone))), place), any_kind=True)
+    return listing
+
+
+def expand_braces(pattern: str) -> list[str]:
+    """``a-{00..02}.tar`` -> three names; several braces are multiplied out."""
+    match = re.search(r"\{(\d+)\.\.(\d+)\}", pattern)
+    if not match:
+        return [pattern]
+    first, last = match[1], match[2]
+    if int(first) > int(last):
+        raise ConfigError(f"expected a rising range, got {match[0]}", code="config.range")
+    return [
+        pattern[: match.start()] + str(number).zfill(len(first)) + rest
+        for number in range(int(first), int(last) + 1)
+        for rest in expand_braces(pattern[match.end() :])
+    ]
+
+
+def _is_folder(place: str) -> bool:
+    if is_url(place):
+        system, path = filesystem(place)
+        return bool(system.isdir(path))
+    return Path(place).is_dir()
+
+
+def _exists(place: str) -> bool:
+    if is_url(place):
+        system, path = filesystem(place)
+        return bool(system.exists(path))
+    return os.path.lexists(place)
+
+
+def _below(place: str, output: str, listing: Listing) -> Iterator[tuple[str, str]]:
+    """Relative names and places of all files below a folder, sorted."""
+    if is_url(place):
+        system, path = filesystem(place)
+        inside = output.rstrip("/") + "/"
+        for each in sorted(system.find(path)):
+            url = system.unstrip_protocol(each)
+            name = each[len(path.rstrip("/")) :].lstrip("/")
+            if not _hidden(name) and not url.startswith(inside):
+                yield safe_name(name), url
+        return
+    yield from walk(place, output, listing)
+
+
+def walk(folder: str, output: str, listing: Listing) -> Iterator[tuple[str, str]]:
+    """Files below a local folder; problems and notes go to `listing`.
+
+    Each real folder is entered once, so that links cannot lead round in circles.
+    """
+    visited: set[tuple[int, int]] = set()
+    out = os.path.realpath(output) if not is_url(output) else None
+    waiting = [("", folder)]
+    while waiting:
+        before, path = waiting.pop()
+        try:
+            known = os.stat(path)  # noqa: PTH116 - as os.scandir has it
+            if (known.st_dev, known.st_ino) in visited:
+                text = "is a link to a folder that is in the batch already: it is not entered again"
+                listing.notes.append(Problem(path, "batch.link", text))
+                continue
+            visited.add((known.st_dev, known.st_ino))
+            with os.scandir(path) as entries:
+                below = sorted(entries, key=lambda entry: entry.name)
+        except OSError as error:
+            reason = f"the folder cannot be read: {error.strerror}"
+            listing.problems.append(Problem(path, "file.folder", reason))
+            continue
+        folders = []
+        for entry in below:
+            if entry.name.startswith("."):
+                continue
+            if entry.is_dir():
+                if out is None or os.path.realpath(entry.path) != out:
+                    folders.append((f"{before}{entry.name}/", entry.path))
+            else:
+                yield before + entry.name, entry.path
+        waiting += reversed(folders)
+
+
+def _hidden(name: str) -> bool:
+    return any(part.startswith(".") for part in name.split("/"))
+
+
+def _add_matching(pattern: str, output: str, listing: Listing) -> None:
+    """Files that match a pattern; names are relative to the pattern's part without signs."""
+    fixed = re.split(r"[*?\[]", pattern)[0].rpartition("/")[0]
+    if is_url(pattern):
+        system, path = filesystem(pattern)
+        found = [system.unstrip_protocol(each) for each in sorted(system.glob(path))]
+    else:
+        found = sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207 - of any pattern
+    inside = output.rstrip("/") + "/"
+    files = [each for each in found if not _is_folder(each) and not each.startswith(inside)]
+    if not files:
+        raise FileNotFoundError(f"no file matches {pattern}")
+    for place in files:
+        listing.add(Found(safe_name(_relative(place, fixed)), place))
+
+
+def _add_listed(place: str, listing: Listing) -> None:
+    """The files of a text list: paths or URLs, absolute, or relative to the list or to here."""
+    try:
+        lines = read_ref(Ref(place)).decode("utf-8-sig").splitlines()
+    except UnicodeDecodeError:
+        raise DataError(
+            f"expected a text list of photos in UTF-8, got {place}", code="data.list"
+        ) from None
+    folder = place.rpartition("/")[0]
+    for line in filter(None, (line.strip() for line in lines)):
+        photo, _, mask = (part.strip() for part in line.partition("\t"))
+        name = safe_name(photo.partition("://")[2] if is_url(photo) else photo)
+        found = Found(name, _resolved(photo, folder), _resolved(mask, folder) if mask else None)
+        listing.add(found, any_kind=True)
+
+
+def _resolved(line: str, folder: str) -> str:
+    """Where a line of a list leads."""
+    place = as_place(line)
+    if is_url(place) or place.startswith("/") or not folder:
+        return place
+    beside = f"{folder}/{place}"
+    return beside if is_url(folder) or os.path.lexists(beside) else place
+
+
+def _common_folder(places: Iterable[str]) -> str:
+    folders = {place.rpartition("/")[0] for place in places}
+    if len(folders) == 1:
+        return folders.pop()
+    split = [folder.split("/") for folder in folders]
+    same: list[str] = []
+    for parts in zip(*split, strict=False):
+        if len(set(parts)) > 1:
+            break
+        same.append(parts[0])
+    return "/".join(same)
+
+
+def _relative(place: str, folder: str) -> str:
+    return place[len(folder) :].lstrip("/") if place.startswith(folder) else place

@@ -1,0 +1,262 @@
+"""One machine: a few warm processes, each with a photo in each of its steps."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import queue
+import subprocess
+import sys
+import threading
+from collections import deque
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from gatefill.batches.items import Outcome, Task
+from gatefill.batches.job import Job
+from gatefill.batches.memory import PROCESS, SHARE, available_bytes, cores
+from gatefill.errors import ConfigError, GatefillError
+
+IN_FLIGHT = 3  # tasks of a process: one in each of its steps
+THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "NUMBA_NUM_THREADS",
+)
+PATIENCE = 10.0  # seconds for a process to end by itself
+
+
+class WorkerLostError(GatefillError):
+    """The process that worked on a photo ended, twice."""
+
+    default_code = "batch.worker"
+
+
+def processes_that_pay(memory_limit: int | None, device: str = "cpu") -> int:
+    """How many processes to use: one per core, as far as memory goes; one for a GPU."""
+    if device != "cpu":
+        return 1
+    memory = memory_limit
+    if memory is None:
+        free = available_bytes()
+        memory = None if free is None else int(free * SHARE)
+    if memory is None:
+        return cores()
+    return max(min(cores(), memory // PROCESS), 1)
+
+
+@dataclass
+class _Process:
+    """A worker seen from the parent."""
+
+    child: subprocess.Popen[bytes]
+    ready: bool = False
+    tasks: dict[int, Task] = field(default_factory=dict)
+    alone: bool = False  # works on a task that has cost a process before
+
+    def send(self, *message: object) -> None:
+        assert self.child.stdin is not None
+        with suppress(OSError):  # it ended; its reader says so
+            pickle.dump(message, self.child.stdin)
+            self.child.stdin.flush()
+
+
+class LocalExecutor:
+    """Runs tasks in processes of its own; they stay warm from one `run` to the next."""
+
+    def __init__(
+        self, job: Job, *, processes: int, threads: int = 1, memory_limit: int | None = None
+    ) -> None:
+        """Raises ConfigError where the memory is not enough for one process.
+
+        threads: of each process. memory_limit: bytes that all processes together may use.
+        """
+        if processes < 1 or threads < 1:
+            raise ConfigError(f"expected 1 process or more, got {min(processes, threads)}")
+        if memory_limit is not None and memory_limit < PROCESS:
+            raise ConfigError(
+                f"expected a memory limit of at least {PROCESS >> 20} MB, which one process "
+                f"needs, got {memory_limit >> 20} MB",
+                code="config.memory",
+            )
+        self._job, self._threads = job, threads
+        self._memory = _Budget(memory_limit, processes)
+        self._messages: queue.Queue[tuple[_Process, str, Any]] = queue.Queue()
+        self._again: deque[tuple[int, Task]] = deque()  # cost a process, to be tried once more
+        self._processes = [self._start() for _ in range(processes)]
+
+    @property
+    def count(self) -> int:
+        """How many processes there are."""
+        return len(self._processes)
+
+    def _start(self) -> _Process:
+        # A new interpreter and not multiprocessing's spawn: that would run the caller's script
+        # again, and could not set the threads of libraries before they are loaded.
+        path = f"import sys; sys.path[:] = {sys.path!r}"
+        code = f"{path}; from gatefill.batches.worker import main; main()"
+        child = subprocess.Popen(
+            [sys.executable, "-c", code],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=os.environ | dict.fromkeys(THREAD_VARIABLES, str(self._threads)),
+        )
+        process = _Process(child)
+        threading.Thread(target=self._listen, args=(process,), daemon=True).start()
+        assert child.stdin is not None
+        with suppress(OSError):
+            pickle.dump((self._job, self._memory.limited), child.stdin)
+            child.stdin.flush()
+        return process
+
+    def _listen(self, process: _Process) -> None:
+        assert process.child.stdout is not None
+        while True:
+            try:
+                kind, value = pickle.load(process.child.stdout)
+            except (EOFError, OSError, pickle.UnpicklingError):
+                self._messages.put((process, "lost", None))
+                return
+            self._messages.put((process, kind, value))
+
+    def run(self, tasks: Iterable[Task]) -> Iterator[Outcome]:
+        """The outcome of each task, in the order in which they come.
+
+        Raises what loading the method raised.
+        """
+        waiting = enumerate(tasks)
+        more = True
+        while True:
+            more = self._hand_out(waiting, more)
+            if not more and not self._again and not any(each.tasks for each in self._processes):
+                return
+            process, kind, value = self._messages.get()
+            if kind == "ready":
+                process.ready = True
+                self._memory.started(process, value)
+            elif kind == "failed":
+                raise value
+            elif kind == "need":
+                self._memory.ask(process, *value)
+            elif kind == "done":
+                number, outcome = value
+                process.tasks.pop(number, None)
+                process.alone = process.alone and bool(process.tasks)
+                self._memory.release(process, number)
+                yield outcome
+            elif kind == "lost":
+                yield from self._replaced(process)
+
+    def _hand_out(self, waiting: Iterator[tuple[int, Task]], more: bool) -> bool:
+        """Give every process its tasks; whether there may be more."""
+        for process in self._processes:
+            if process.ready and not process.tasks and self._again:
+                process.alone = True
+                self._give(process, *self._again.popleft())
+        while more:
+            free = [each for each in self._processes if each.ready and not each.alone]
+            free = [each for each in free if len(each.tasks) < IN_FLIGHT]
+            if not free or self._again:  # what is tried again must find an idle process
+                break
+            found = next(waiting, None)
+            if found is None:
+                return False
+            self._give(min(free, key=lambda each: len(each.tasks)), *found)
+        return more
+
+    def _give(self, process: _Process, number: int, task: Task) -> None:
+        process.tasks[number] = task
+        process.send("task", number, task)
+
+    def _replaced(self, process: _Process) -> Iterator[Outcome]:
+        """Start a process in place of one that ended; its tasks are tried once more, alone."""
+        status = process.child.wait()
+        self._memory.forget(process)
+        lost = list(process.tasks.items())
+        self._processes.remove(process)
+        if not process.ready:
+            raise WorkerLostError(
+                f"a process of the batch ended with status {status} before its first photo"
+            )
+        if process.alone:
+            hint = ", out of memory perhaps" if status == -9 else ""
+            text = f"the process that filled it ended with status {status}, twice{hint}"
+            yield from (
+                Outcome(task.item, "failed", code=WorkerLostError.default_code, text=text)
+                for _, task in lost
+            )
+        else:
+            self._again.extend(lost)
+        self._processes.append(self._start())
+
+    def close(self) -> None:
+        """End the processes, idle ones in good order."""
+        for process in self._processes:
+            if process.ready and not process.tasks:
+                process.send("end")
+            else:
+                process.child.kill()
+        for process in self._processes:
+            assert process.child.stdin is not None
+            try:
+                process.child.wait(PATIENCE)
+            except subprocess.TimeoutExpired:
+                process.child.kill()
+                process.child.wait()
+            with suppress(OSError):
+                process.child.stdin.close()
+        self._processes = []
+
+
+class _Budget:
+    """Memory for photos: what all processes hold together stays below the limit."""
+
+    def __init__(self, limit: int | None, processes: int) -> None:
+        self.limited = limit is not None
+        self._left = (limit or 0) - processes * PROCESS
+        self._most = self._left
+        self._granted: dict[tuple[int, int], int] = {}
+        self._resident: dict[int, int] = {}  # of processes before their first photo
+        self._waiting: deque[tuple[_Process, int, int]] = deque()
+
+    def started(self, process: _Process, resident: int) -> None:
+        """A process takes more at its start than was thought, or less."""
+        if resident:
+            self._resident[id(process)] = resident
+            self._left += PROCESS - resident
+            self._most += PROCESS - resident
+
+    def ask(self, process: _Process, number: int, needed: int) -> None:
+        self._waiting.append((process, number, needed))
+        self._answer()
+
+    def _answer(self) -> None:
+        # In order: a large photo is not kept waiting by small ones.
+        while self._waiting:
+            process, number, needed = self._waiting[0]
+            if needed > self._most:
+                process.send("grant", False)
+            elif needed <= self._left:
+                self._left -= needed
+                self._granted[id(process), number] = needed
+                process.send("grant", True)
+            else:
+                return
+            self._waiting.popleft()
+
+    def release(self, process: _Process, number: int) -> None:
+        self._left += self._granted.pop((id(process), number), 0)
+        self._answer()
+
+    def forget(self, process: _Process) -> None:
+        """A process ended: what it asked for and had is free again."""
+        if resident := self._resident.pop(id(process), 0):
+            self._left -= PROCESS - resident
+            self._most -= PROCESS - resident
+        self._waiting = deque(each for each in self._waiting if each[0] is not process)
+        for key in [key for key in self._granted if key[0] == id(process)]:
+            self._left += self._granted.pop(key)
+        self._answer()

@@ -1,0 +1,79 @@
+"""How much memory there is, and how much a photo will need."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+from pathlib import Path
+
+import PIL.Image
+
+from gatefill.errors import ConfigError
+
+# Measured (docs/scale.md): what a process holds before its first photo, and what a photo adds for
+# each of its pixels, in bytes: decoded, copied, encoded, and worked on around its hole.
+PROCESS = 500 << 20
+PER_PIXEL = 40
+LEAST = 64 << 20  # of a photo
+SHARE = 0.8  # of what is free, where no limit is given
+
+_UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
+
+
+def read_bytes(text: str) -> int:
+    """``"4GB"``, ``"512M"`` or ``"1.5 GiB"`` as bytes. Raises ConfigError for anything else."""
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?\s*", text, re.IGNORECASE)
+    if not match:
+        raise ConfigError(f"expected an amount of memory such as 4GB, got {text!r}")
+    return int(float(match[1]) * _UNITS[match[2].upper()])
+
+
+def available_bytes() -> int | None:
+    """Memory that may be used now, by the system's word and the container's; None if unknown."""
+    found = []
+    if (match := _field("/proc/meminfo", "MemAvailable")) is not None:
+        found.append(match)
+    limit, used = _number("/sys/fs/cgroup/memory.max"), _number("/sys/fs/cgroup/memory.current")
+    if limit is not None and used is not None:
+        found.append(max(limit - used, 0))
+    return min(found, default=None)
+
+
+def resident_bytes() -> int:
+    """Memory this process has now; 0 where the system cannot tell."""
+    return _field("/proc/self/status", "VmRSS") or 0
+
+
+def bytes_needed(photo: bytes) -> int:
+    """An estimate of what filling a photo adds to a process, from the head of its file."""
+    try:
+        with PIL.Image.open(io.BytesIO(photo)) as image:
+            width, height = image.size
+    except Exception:  # what cannot be opened will be said when it is decoded
+        return LEAST
+    return max(width * height * PER_PIXEL, LEAST)
+
+
+def cores() -> int:
+    """CPU cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _field(file: str, name: str) -> int | None:
+    try:
+        text = Path(file).read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return None
+    match = re.search(rf"^{name}:\s+(\d+) kB", text, re.MULTILINE)
+    return int(match[1]) << 10 if match else None
+
+
+def _number(file: str) -> int | None:
+    try:
+        text = Path(file).read_text(encoding="ascii").strip()
+    except OSError:
+        return None
+    return int(text) if text.isdecimal() else None

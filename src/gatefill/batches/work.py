@@ -1,0 +1,199 @@
+"""What one warm worker does with one photo: fetch, fill, store. The same here and on a cluster."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, BinaryIO
+
+from gatefill.batches import parquet, shards
+from gatefill.batches.items import Container, Item, Outcome, Record, Ref, Task, failed
+from gatefill.batches.job import Job
+from gatefill.batches.manifest import ManifestWriter
+from gatefill.batches.places import open_output, read_ref, safe_name, write
+from gatefill.images import Photo
+
+if TYPE_CHECKING:
+    from gatefill.inpainter import Inpainter
+    from gatefill.result import Result
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """The bytes of a photo and its mask."""
+
+    item: Item
+    key: str
+    photo: bytes
+    mask: bytes | None
+
+
+@dataclass(frozen=True)
+class Filled:
+    """A result, and what it belongs to."""
+
+    item: Item
+    key: str
+    result: Result
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """The bytes of an output, and what the outcome says of it."""
+
+    item: Item
+    key: str
+    data: bytes
+    pixels: int
+    seconds: float
+    warnings: tuple[str, ...]
+
+
+class Work:
+    """The steps of a job. What goes wrong with a photo is its outcome; nothing is raised.
+
+    The steps may run in threads of their own, each step in one thread.
+    """
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self.output = open_output(job.output)
+        self.manifest = ManifestWriter(self.output)
+        self._last_mask: tuple[Ref, bytes] | None = None
+
+    @cached_property
+    def inpainter(self) -> Inpainter:
+        return self.job.open()
+
+    def fetch(self, task: Task) -> Fetched | Outcome:
+        """Read the bytes; the outcome at once where the output is there and nothing changed."""
+        item, key = task.item, ""
+        try:
+            photo = read_ref(item.photo)
+            mask = None if item.mask is None else self._mask(item.mask)
+            key = self.job.key(photo, mask, item.format)
+        except Exception as error:
+            return self._unchanged(task, "") or failed(item, error, key)
+        return self._unchanged(task, key) or Fetched(item, key, photo, mask)
+
+    def _mask(self, ref: Ref) -> bytes:
+        """One mask for all photos is read once."""
+        if self._last_mask is None or self._last_mask[0] != ref:
+            self._last_mask = ref, read_ref(ref)
+        return self._last_mask[1]
+
+    def _unchanged(self, task: Task, key: str) -> Outcome | None:
+        """The outcome of an item that an earlier run has done; None where it is to be filled."""
+        item, known = task.item, task.item.known
+        if task.kind == "try":
+            return None
+        same = known is not None and known.key == key
+        if task.kind == "check":
+            if same and known is not None and known.error is not None:
+                return Outcome(item, "failed", key, *known.error)
+            return Outcome(item, "skipped" if same else "changed", key)
+        if not same or known is None or known.error is not None:
+            return None
+        if self.output.size(item.target) != known.size:
+            return None
+        return Outcome(item, "skipped", key, warnings=known.warnings)
+
+    def decode(self, fetched: Fetched) -> Photo:
+        """The photo's pixels. Raises ImageError for what is none."""
+        return self.inpainter.read(fetched.photo)
+
+    def fill(self, fetched: Fetched, photo: Photo) -> Filled | Outcome:
+        try:
+            result = self.inpainter(photo, fetched.mask, **self.job.call)
+        except Exception as error:
+            return failed(fetched.item, error, fetched.key)
+        return Filled(fetched.item, fetched.key, result)
+
+    def encode(self, filled: Filled) -> Encoded | Outcome:
+        result = filled.result
+        try:
+            data, left_out = result.photo.encoded(filled.item.format, **self.job.save)
+        except Exception as error:
+            return failed(filled.item, error, filled.key)
+        warnings = [*result.warnings, *left_out]
+        codes = tuple({getattr(each, "code", "warning"): None for each in warnings})
+        pixels = result.photo.width * result.photo.height
+        return Encoded(filled.item, filled.key, data, pixels, result.seconds, codes)
+
+    def store(self, encoded: Encoded, *, keep: bool = True) -> Outcome:
+        """Write the output, then note it; without `keep` nothing is written."""
+        item = encoded.item
+        try:
+            if keep:
+                write(self.output, item.target, encoded.data)
+                record = Record(encoded.key, len(encoded.data), encoded.warnings)
+                self.manifest.add(item.target, record)
+        except Exception as error:
+            return failed(item, error)
+        return Outcome(
+            item,
+            "done",
+            encoded.key,
+            pixels=encoded.pixels,
+            seconds=encoded.seconds,
+            warnings=encoded.warnings,
+        )
+
+    def note_failure(self, outcome: Outcome) -> None:
+        """Remember a photo that is left out of its container, so that this stays complete."""
+        if outcome.item.container is not None and not outcome.fatal:
+            record = Record(outcome.key, -1, error=(outcome.code, outcome.text))
+            with suppress(OSError, ValueError):  # else it is tried again
+                self.manifest.add(outcome.item.target, record)
+
+    def assemble(self, task: Task) -> Outcome:
+        """Write a container of its filled photos, and throw away the single files."""
+        container = task.container
+        assert container is not None
+        filled = {item.index: item for item, _ in task.parts}
+        key = container_key([key for _, key in task.parts])
+        try:
+            with self.output.writing(container.output) as file:
+                if container.kind == "shards":
+                    shards.write_shard(file, self._members(container, filled))
+                else:
+                    self._write_parquet(file, container, filled)
+            size = self.output.size(container.output)
+            self.manifest.add(container.output, Record(key, size or 0))
+            self.manifest.flush()
+            for item in filled.values():
+                self.output.remove(item.target)
+        except Exception as error:
+            return failed(task.item, error)
+        return Outcome(task.item, "done", key)
+
+    def _members(
+        self, container: Container, filled: dict[int, Item]
+    ) -> Iterator[tuple[str, bytes]]:
+        """The members of a shard in order; a photo that could not be filled is left out."""
+        if container.source is None:
+            for item in filled.values():
+                yield item.output, self.output.read(item.target)
+            return
+        for index, sample in enumerate(shards.samples_of(container.source)):
+            photo, found = sample.photo(), filled.get(index)
+            for name, ref in sample.members.items():
+                if name != photo:
+                    yield safe_name(f"{sample.key}.{name}"), read_ref(ref)
+                elif found is not None:
+                    yield found.output, self.output.read(found.target)
+
+    def _write_parquet(self, file: BinaryIO, container: Container, filled: dict[int, Item]) -> None:
+        def photo(index: int) -> tuple[str, bytes | None]:
+            item = filled.get(index)
+            return ("", None) if item is None else (item.output, self.output.read(item.target))
+
+        parquet.write_parquet(file, container.source, container.column, container.count, photo)
+
+
+def container_key(keys: Sequence[str]) -> str:
+    """The hash of a container: that of its parts' hashes in order."""
+    return hashlib.sha256("\n".join(keys).encode()).hexdigest()[:32]

@@ -21,6 +21,7 @@ MODULES = {
     "serve": "fastapi",
     "batch": "pyarrow",
     "scale": "ray",
+    "heif": "pillow_heif",
     "export": "onnx",
     "tensorflow": "tensorflow",
 }

@@ -152,7 +152,7 @@ def huge_files() -> dict[str, bytes]:
 def test_decompression_bombs_are_refused_from_the_header(name: str) -> None:
     data = huge_files()[name]
     tracemalloc.start()
-    with pytest.raises(ImageError, match=r"more than the limit of .*--max-pixels"):
+    with pytest.raises(ImageError, match=r"more than the limit of .*max_pixels"):
         read_photo(data)
     _, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
@@ -222,11 +222,6 @@ def test_things_that_are_no_source_at_all() -> None:
     closed.close()
     with pytest.raises(ImageError, match="cannot be read"):
         read_photo(closed)
-
-
-def test_phone_formats_are_named() -> None:
-    with pytest.raises(ImageError, match="export HEIC and AVIF photos"):
-        read_photo(b"\0\0\0\x18ftypheic" + bytes(40))
 
 
 def test_a_lazily_opened_image_that_is_truncated() -> None:

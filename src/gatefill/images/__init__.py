@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from gatefill.images.decode import format_of
 from gatefill.images.encode import Encoded, check_options
+from gatefill.images.kinds import format_of
 from gatefill.images.mask import read_mask, read_plane
 from gatefill.images.mask_check import mask_warnings
 from gatefill.images.meta import Meta

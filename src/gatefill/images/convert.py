@@ -1,46 +1,63 @@
-"""From any array or PIL image to planes: upright colour ``HWC`` and alpha ``HW`` at one depth."""
+"""From any array or PIL image to planes: upright color ``HWC`` and alpha ``HW`` at one depth."""
 
 from __future__ import annotations
 
 import io
-import logging
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import PIL.Image
 from numpy.typing import NDArray
 
+from gatefill.errors import Warning
 from gatefill.images.meta import first_line
+from gatefill.images.notes import became_srgb, profile_unusable, rounded
 from gatefill.images.source import ImageError
-
-logger = logging.getLogger(__name__)
 
 Pixels: TypeAlias = NDArray[np.unsignedinteger[Any]]
 """uint8 or uint16."""
 
 
 class Planes(NamedTuple):
-    """Colour ``HWC`` with C = 1 (grey) or 3 (RGB), and alpha ``HW`` of the same dtype or None."""
+    """Color ``HWC`` with C = 1 (gray) or 3 (RGB), and alpha ``HW`` of the same dtype or None."""
 
-    colour: Any
+    color: Any
     alpha: Any
 
 
 def from_array(array: NDArray[Any], label: str) -> Planes:
-    """Split ``HW``, ``HW1``, ``HW2``, ``HW3`` or ``HW4`` into colour and alpha; any dtype."""
-    if array.ndim == 2:
-        array = array[..., None]
-    if array.ndim != 3 or array.shape[2] not in (1, 2, 3, 4):
+    """Split an array into color and alpha; any dtype.
+
+    ``HW``, ``HW1``, ``HW2``, ``HW3``, ``HW4``; channels may also come first, as in ``1HW`` and
+    ``3HW`` where W is more than 4, and an array of one image, such as ``1HW3``, counts as that.
+    """
+    found = channels_last(array)
+    if found is None:
         raise ImageError(
-            f"{label}: expected an array HW, HW1 (grey), HW2 (grey, alpha), HW3 (RGB) or "
-            f"HW4 (RGBA), got shape {array.shape}"
+            f"{label}: expected an array HW, HW1 (gray), HW2 (gray, alpha), HW3 (RGB) or "
+            f"HW4 (RGBA), got shape {array.shape}",
+            code="image.shape",
+            shape=list(array.shape),
         )
-    if array.size == 0:
+    if found.size == 0:
         raise ImageError(f"{label}: expected at least one pixel, got shape {array.shape}")
-    channels = array.shape[2]
+    channels = found.shape[2]
     if channels in (2, 4):
-        return Planes(array[..., : channels - 1], array[..., channels - 1])
-    return Planes(array, None)
+        return Planes(found[..., : channels - 1], found[..., channels - 1])
+    return Planes(found, None)
+
+
+def channels_last(array: NDArray[Any]) -> NDArray[Any] | None:
+    """An array of one image as ``HWC`` with 1 to 4 channels; None where its shape is no image's."""
+    while array.ndim > 3 and array.shape[0] == 1:
+        array = array[0]
+    if array.ndim == 2:
+        return array[..., None]
+    if array.ndim != 3:
+        return None
+    if array.shape[2] in (1, 2, 3, 4):
+        return array
+    return np.moveaxis(array, 0, -1) if array.shape[0] in (1, 3, 4) else None
 
 
 def tensor_to_array(tensor: Any, label: str) -> NDArray[Any]:
@@ -58,44 +75,94 @@ def tensor_to_array(tensor: Any, label: str) -> NDArray[Any]:
     if array.ndim != 3 or array.shape[0] not in (1, 3, 4):
         raise ImageError(
             f"{label}: expected a tensor HW, CHW or 1CHW with 1, 3 or 4 channels, "
-            f"got shape {tuple(tensor.shape)}"
+            f"got shape {tuple(tensor.shape)}",
+            code="image.shape",
+            shape=list(tensor.shape),
         )
     return np.moveaxis(array, 0, -1)
 
 
-def to_depth(array: NDArray[Any], label: str, *, float_bits: int = 8) -> Any:
+def to_depth(
+    array: NDArray[Any], label: str, *, float_bits: int = 8, wide_bits: int | None = None
+) -> Any:
     """`array` as uint8 or uint16: bool, uint8 and uint16 exactly, float in [0, 1] rounded.
 
-    Wider integers pass where they fit in 16 bits. `float_bits` (8 or 16) is the depth for floats.
+    Args:
+        array: Any shape.
+        label: What messages call it.
+        float_bits: The depth for floats, 8 or 16.
+        wide_bits: The depth that other integers have; None takes 8 where their values fit, else 16.
+
+    Raises:
+        ImageError: The values fit neither, or the dtype holds no pixels.
     """
-    if array.dtype == np.bool_:
-        return array.astype(np.uint8) * np.uint8(255)
     kind, size = array.dtype.kind, array.dtype.itemsize
+    if kind == "b":
+        return array.astype(np.uint8) * np.uint8(255)
     if kind == "u" and size <= 2:
         return array.astype(array.dtype.newbyteorder("="), copy=False)
     if kind == "f":
-        low, high = float(array.min()), float(array.max())
-        if not (low >= 0 and high <= 1):  # also where there is a NaN
-            raise ImageError(
-                f"{label}: expected float values in [0, 1], got {low:.4g} to {high:.4g}; "
-                "save it with 8 or 16 bits"
-            )
-        most = (1 << float_bits) - 1
-        return np.rint(array * most).astype(np.uint8 if float_bits == 8 else np.uint16)
-    if array.dtype in (np.uint32, np.int32) and array.min() >= 0 and array.max() <= 65535:
-        return array.astype(np.uint16)
-    raise ImageError(
-        f"{label}: expected 8 or 16 bits per channel or float in [0, 1], "
-        f"got {array.dtype}" + (f" from {array.min()} to {array.max()}" if kind in "iu" else "")
-    )
+        return _quantized(array, label, float_bits)
+    if kind not in "iu":
+        raise ImageError(
+            f"{label}: expected 8 or 16 bits per channel or float in [0, 1], got {array.dtype}",
+            code="image.dtype",
+        )
+    low, high = int(array.min()), int(array.max())
+    if low < 0 or high > 65535:
+        raise ImageError(
+            f"{label}: expected 8 or 16 bits per channel or float in [0, 1], "
+            f"got {array.dtype} from {low} to {high}",
+            code="image.range",
+            low=low,
+            high=high,
+        )
+    return array.astype(np.uint8 if (wide_bits or (8 if high <= 255 else 16)) == 8 else np.uint16)
 
 
-def from_pil(image: PIL.Image.Image, label: str) -> tuple[Planes, bool]:
-    """The planes of a PIL image of any mode, and whether its ICC profile still holds for them."""
+OVERSHOOT = 2.0**-7
+"""By how much floats may leave [0, 1]: an ulp at 1 of bfloat16, the coarsest that is read."""
+
+
+def check_range(array: NDArray[Any], label: str) -> None:
+    """Raise ImageError unless floats lie in [0, 1], but for what rounding adds."""
+    low, high = float(array.min()), float(array.max())
+    if not (low >= -OVERSHOOT and high <= 1 + OVERSHOOT):  # also where there is a NaN
+        raise ImageError(
+            f"{label}: expected float values in [0, 1], got {low:.4g} to {high:.4g}; "
+            "save it with 8 or 16 bits",
+            code="image.range",
+            low=repr(low),
+            high=repr(high),
+        )
+
+
+def _quantized(array: NDArray[Any], label: str, bits: int) -> NDArray[Any]:
+    """Floats in [0, 1] as integers of 8 or 16 bits."""
+    check_range(array, label)
+    levels = np.empty(array.shape, np.uint8 if bits == 8 else np.uint16)
+    # Row by row, in a kind of float that holds all levels: half floats end at 65504.
+    for row, target in zip(array, levels, strict=True):
+        values = np.asarray(row, np.float64) * ((1 << bits) - 1)
+        target[...] = np.rint(np.clip(values, 0, (1 << bits) - 1))
+    return levels
+
+
+class FromPil(NamedTuple):
+    """What a PIL image holds."""
+
+    planes: Planes
+    profile_holds: bool  # whether its ICC profile is still the one of the planes
+    warnings: tuple[Warning, ...]
+
+
+def from_pil(image: PIL.Image.Image, label: str) -> FromPil:
+    """The planes of a PIL image of any mode."""
     mode = image.mode
-    profile_holds = True
+    said: list[Warning] = []
     if mode in ("CMYK", "LAB"):
-        image, profile_holds = _to_srgb(image, label), False
+        image = _to_srgb(image, label, said)
+        said.append(became_srgb(label, mode))
     elif mode in ("P", "PA") or "transparency" in image.info:
         clear = "transparency" in image.info or mode == "PA"
         if mode in ("1", "L"):
@@ -105,15 +172,20 @@ def from_pil(image: PIL.Image.Image, label: str) -> tuple[Planes, bool]:
     elif mode in ("1", "La", "RGBa", "RGBX", "YCbCr", "HSV"):
         image = image.convert({"1": "L", "La": "LA", "RGBa": "RGBA"}.get(mode, "RGB"))
     if image.mode not in ("L", "LA", "RGB", "RGBA") and image.mode[0] not in "IF":
-        raise ImageError(f"{label}: images of mode {mode} are not supported; convert it to RGB")
-    colour, alpha = from_array(np.asarray(image), label)
+        raise ImageError(
+            f"{label}: images of mode {mode} are not supported; convert it to RGB",
+            code="image.mode",
+            mode=mode,
+        )
+    color, alpha = from_array(np.asarray(image), label)
     if image.mode == "F":
-        logger.warning("%s: its float values are rounded to 16 bits", label)
-    colour = to_depth(colour, label, float_bits=16)
-    return Planes(colour, alpha), profile_holds
+        said.append(rounded(label))
+    # Pillow spreads the values of files over 16 bits; those of images made of arrays it keeps.
+    color = to_depth(color, label, float_bits=16, wide_bits=16 if image.format else None)
+    return FromPil(Planes(color, alpha), mode not in ("CMYK", "LAB"), tuple(said))
 
 
-def _to_srgb(image: PIL.Image.Image, label: str) -> PIL.Image.Image:
+def _to_srgb(image: PIL.Image.Image, label: str, said: list[Warning]) -> PIL.Image.Image:
     """A CMYK or Lab image in sRGB, through its ICC profile where it has a usable one."""
     from PIL import ImageCms
 
@@ -133,7 +205,7 @@ def _to_srgb(image: PIL.Image.Image, label: str) -> PIL.Image.Image:
     except ImageCms.PyCMSError as error:
         if image.mode == "LAB":
             raise
-        logger.warning("%s: its ICC profile cannot be used (%s)", label, first_line(error))
+        said.append(profile_unusable(label, error))
         return image.convert("RGB")
 
 

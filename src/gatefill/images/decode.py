@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import io
-import logging
 import struct
-import warnings
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 import PIL.Image
 from PIL import (
+    AvifImagePlugin,
     BmpImagePlugin,
     GifImagePlugin,
     JpegImagePlugin,
@@ -21,14 +21,26 @@ from PIL import (
     WebPImagePlugin,
 )
 
+from gatefill.errors import Warning
+from gatefill.images import heif, jpeg_read, png_read
 from gatefill.images.contents import with_contents
 from gatefill.images.convert import Planes, from_array, from_pil, to_depth, upright
+from gatefill.images.kinds import format_of
 from gatefill.images.meta import Meta, clean_dpi, clean_exif, first_line, orientation_of
-from gatefill.images.opencv import decode_with_opencv
+from gatefill.images.notes import (
+    chunks_left_out,
+    cut_off,
+    no_end,
+    read_in_part,
+    rounded,
+    tags_left_out,
+)
 from gatefill.images.source import ImageError
-from gatefill.images.tiff_read import DeepTiff
+from gatefill.images.tiff_directory import claims_too_much
+from gatefill.images.tiff_read import TiffPage
 
-logger = logging.getLogger(__name__)
+_SUBSAMPLINGS = {0: "4:4:4", 1: "4:2:2", 2: "4:2:0"}
+_MOST_BYTES, _PADDING = 4, 4  # of a pixel in a BMP or PNM, and pixels by which rows may be longer
 
 
 class Decoded(NamedTuple):
@@ -38,79 +50,148 @@ class Decoded(NamedTuple):
     meta: Meta
 
 
-# Opened through their own classes and not through `Image.open`, which has a limit of its own that
-# can only be raised for the whole process, and many more formats than anybody sends.
-_OPENERS: dict[str, Callable[[io.BytesIO], PIL.Image.Image]] = {
-    "JPEG": JpegImagePlugin.jpeg_factory,
-    "PNG": PngImagePlugin.PngImageFile,
-    "WebP": WebPImagePlugin.WebPImageFile,
-    "TIFF": TiffImagePlugin.TiffImageFile,
-    "BMP": BmpImagePlugin.BmpImageFile,
-    "GIF": GifImagePlugin.GifImageFile,
-    "PNM": PpmImagePlugin.PpmImageFile,
-}
-_TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-_SUBSAMPLINGS = {0: "4:4:4", 1: "4:2:2", 2: "4:2:0"}
-
-
-def decode(data: bytes, label: str, max_pixels: int) -> Decoded:
+def decode(data: bytes, label: str, max_pixels: int, *, allow_truncated: bool = False) -> Decoded:
     """Decode the first frame of an image file, upright.
 
-    Raises ImageError for whatever is wrong with it, before decoding where it has more than
-    `max_pixels` pixels.
+    No process-wide state is changed meanwhile, so that threads may decode at the same time.
+
+    Args:
+        data: The file.
+        label: What messages call it.
+        max_pixels: Files with more pixels are refused before they are decoded.
+        allow_truncated: Take what there is of a file that is cut off.
+
+    Raises:
+        ImageError: Whatever is wrong with it.
     """
-    format = format_of(data, label)
+    kind = format_of(data, label)
     try:
-        with warnings.catch_warnings():
-            # Pillow warns about broken EXIF and the like; what matters is raised.
-            warnings.filterwarnings("ignore", module=r"PIL\.")
-            return _decode(data, format, label, max_pixels)
-    except ImageError:
+        planes, meta = _DECODERS[kind](_File(data, kind, label, max_pixels, allow_truncated))
+        return Decoded(planes, with_contents(meta, meta.jpeg or data, kind))
+    except (ImageError, MemoryError):
         raise
-    except Exception as error:  # Pillow, tifffile and OpenCV raise nearly everything there is
-        raise ImageError(f"{label}: truncated or corrupt {format} ({first_line(error)})") from error
+    except Exception as error:  # Pillow and OpenCV raise nearly everything there is
+        raise ImageError(
+            f"{label}: truncated or corrupt {kind} ({first_line(error)})", code="image.corrupt"
+        ) from error
 
 
-def _decode(data: bytes, format: str, label: str, max_pixels: int) -> Decoded:
-    if format == "TIFF" and (tiff := DeepTiff.open(data)) is not None:
-        return _decode_deep_tiff(tiff, label, max_pixels)
-    if format == "WebP":
-        check_size(*_webp_size(data), label, max_pixels)
-    image = _OPENERS[format](io.BytesIO(data))
-    check_size(*image.size, label, max_pixels)
-    if format == "PNM" and _is_deep_pnm(image):
-        raise ImageError(f"{label}: expected 8 bits in a colour PNM; save deeper ones as PNG")
-    planes, meta = from_opened(image, label)
-    decoded = Decoded(planes, with_contents(meta, data, format))
-    return _with_16_bits(decoded, data, image, label) if format == "PNG" else decoded
+class _File(NamedTuple):
+    """A file to be decoded, and how."""
+
+    data: bytes
+    kind: str
+    label: str
+    max_pixels: int
+    allow_truncated: bool
+
+    def check_size(self, width: int, height: int) -> None:
+        check_size(width, height, self.label, self.max_pixels)
 
 
-def format_of(data: bytes, label: str) -> str:
-    """The format of a file by how it starts. Raises ImageError where it is none that is read."""
-    if not data:
-        raise ImageError(f"{label} is empty")
-    if data.startswith(b"\xff\xd8\xff"):
-        return "JPEG"
-    if data.startswith(b"\x89PNG\r\n\x1a\n"):
-        return "PNG"
-    if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
-        return "WebP"
-    if data.startswith(_TIFF_STARTS):
-        return "TIFF"
-    if data.startswith(b"BM"):
-        return "BMP"
-    if data.startswith((b"GIF87a", b"GIF89a")):
-        return "GIF"
-    if data[:1] == b"P" and data[1:2] in b"123456" and data[2:3].isspace():
-        return "PNM"
-    hint = ""
-    if data[4:8] == b"ftyp" and data[8:12] in (b"heic", b"heix", b"mif1", b"avif", b"msf1"):
-        hint = "; export HEIC and AVIF photos as JPEG or PNG first"
-    raise ImageError(f"{label} is no image of a known kind ({', '.join(_OPENERS)}){hint}")
+def check_size(width: int, height: int, label: str, max_pixels: int) -> None:
+    """Raise ImageError where an image has no pixels, or more than `max_pixels`."""
+    if width < 1 or height < 1:
+        raise ImageError(
+            f"{label}: expected at least one pixel, got {width} x {height}", code="image.size"
+        )
+    if width * height > max_pixels:
+        raise ImageError(
+            f"{label} has {width} x {height} = {width * height:,} pixels, more than the limit of "
+            f"{max_pixels:,}; a larger max_pixels reads it",
+            code="image.pixels",
+            width=width,
+            height=height,
+            max_pixels=max_pixels,
+        )
+
+
+# Opened through Pillow's classes and not through `Image.open`, which has a limit of its own that
+# can only be raised for the whole process, and many more formats than anybody sends.
+
+
+def _jpeg(file: _File) -> Decoded:
+    data, had_bombs = jpeg_read.without_bombs(file.data)
+    said = [tags_left_out(file.label)] if had_bombs else []
+    image = jpeg_read.open_jpeg(data)
+    file.check_size(*image.size)
+    try:
+        image.load()
+        if not jpeg_read.has_end(data):
+            said.append(no_end(file.label))
+    except OSError as error:
+        body = jpeg_read.without_end(data)
+        # Browsers and cameras show a file that lacks nothing but the marker of its end.
+        share = jpeg_read.missing_share(body)
+        if not share and jpeg_read.has_all_scans(body):
+            said.append(no_end(file.label))
+        elif not file.allow_truncated:
+            raise cut_off(file.label, file.kind, error) from error
+        else:
+            said.append(read_in_part(file.label, share))
+        data = body + jpeg_read.END
+        image = jpeg_read.open_jpeg(data)
+    planes, meta = from_opened(image, file.label, said)
+    return Decoded(planes, replace(meta, jpeg=data))
+
+
+def _png(file: _File) -> Decoded:
+    png = png_read.open_png(file.data, file.label)
+    file.check_size(png.width, png.height)
+    said = []
+    if not png.has_end:
+        png, is_cut = png.completed()
+        if is_cut and not file.allow_truncated:
+            raise cut_off(file.label, file.kind)
+        said.append(read_in_part(file.label) if is_cut else no_end(file.label))
+    if png.left_out:
+        said.append(chunks_left_out(file.label, png.left_out))
+    image = PngImagePlugin.PngImageFile(io.BytesIO(png.data))
+    if png.icc is not None:
+        image.info["icc_profile"] = png.icc
+    decoded = from_opened(image, file.label, said)
+    if png.depth != 16 or (png.kind == 0 and "transparency" not in image.info):
+        return decoded
+    planes = Planes(*png_read.decode_deep(png, image.info, file.label))
+    return Decoded(_upright(planes, decoded.meta.orientation), decoded.meta)
+
+
+def _tiff(file: _File) -> Decoded:
+    page = TiffPage(file.data, file.label)
+    file.check_size(page.width, page.height)
+    page.check()
+    if page.is_deep:
+        return _deep_tiff(page, file)
+    return from_opened(TiffImagePlugin.TiffImageFile(io.BytesIO(page.data)), file.label)
+
+
+def _deep_tiff(page: TiffPage, file: _File) -> Decoded:
+    array, is_cut = page.pixels(allow_truncated=file.allow_truncated)
+    said = [read_in_part(file.label)] if is_cut else []
+    if np.issubdtype(array.dtype, np.floating):
+        said.append(rounded(file.label))
+    planes = from_array(to_depth(array, file.label, float_bits=16), file.label)
+    exif = page.exif()
+    orientation = orientation_of(exif)
+    meta = Meta(
+        name=file.label,
+        format="TIFF",
+        exif=clean_exif(exif, file.label),
+        icc=page.icc,
+        dpi=_turned(clean_dpi(page.dpi), orientation),
+        orientation=orientation,
+        warnings=tuple(said),
+    )
+    return Decoded(_upright(planes, orientation), meta)
+
+
+def _webp(file: _File) -> Decoded:
+    file.check_size(*_webp_size(file.data))  # Pillow makes room for the pixels as it opens it
+    return _other(WebPImagePlugin.WebPImageFile, file)
 
 
 def _webp_size(data: bytes) -> tuple[int, int]:
-    """Width and height from a WebP's first chunk: Pillow makes room for them as it opens it."""
+    """Width and height from a WebP's first chunk."""
     kind = data[12:16]
     if kind == b"VP8X":
         return 1 + int.from_bytes(data[24:27], "little"), 1 + int.from_bytes(data[27:30], "little")
@@ -121,37 +202,108 @@ def _webp_size(data: bytes) -> tuple[int, int]:
     return width & 0x3FFF, height & 0x3FFF
 
 
-def check_size(width: int, height: int, label: str, max_pixels: int) -> None:
-    """Raise ImageError where an image has no pixels, or more than `max_pixels`."""
-    if width < 1 or height < 1:
-        raise ImageError(f"{label}: expected at least one pixel, got {width} x {height}")
-    if width * height > max_pixels:
+def _gif(file: _File) -> Decoded:
+    file.check_size(*struct.unpack_from("<HH", file.data, 6))  # as for WebP
+    return _other(GifImagePlugin.GifImageFile, file)
+
+
+def _bmp(file: _File) -> Decoded:
+    return _padded(BmpImagePlugin.BmpImageFile, file)
+
+
+def _pnm(file: _File) -> Decoded:
+    image = PpmImagePlugin.PpmImageFile(io.BytesIO(file.data))
+    # Pillow would round a color PNM to 8 bits; gray ones it reads at 16.
+    if image.mode == "RGB" and image.tile[0].args not in ("RGB", ("RGB", 255)):
         raise ImageError(
-            f"{label} has {width} x {height} = {width * height:,} pixels, more than the limit of "
-            f"{max_pixels:,}; raise max_pixels (--max-pixels on the command line) to read it"
+            f"{file.label}: expected 8 bits in a color PNM; save deeper ones as PNG",
+            code="image.depth",
         )
+    return _padded(PpmImagePlugin.PpmImageFile, file)
 
 
-def _is_deep_pnm(image: PIL.Image.Image) -> bool:
-    """Whether Pillow would round a colour PNM to 8 bits; grey ones it reads at 16."""
-    assert isinstance(image, PpmImagePlugin.PpmImageFile)
-    return image.mode == "RGB" and image.tile[0].args not in ("RGB", ("RGB", 255))
+def _avif(file: _File) -> Decoded:
+    if not AvifImagePlugin.SUPPORTED:
+        raise ImageError(
+            f"{file.label} is an AVIF file, which this build of Pillow does not read: "
+            "save it as PNG or JPEG",
+            code="image.avif",
+        )
+    decoded = _other(AvifImagePlugin.AvifImageFile, file)
+    if not heif.is_deep_avif(file.data):
+        return decoded
+    said = Warning(
+        "file.depth", f"{file.label}: only 8 bits per channel are read of an AVIF that has more"
+    )
+    meta = replace(decoded.meta, warnings=(*decoded.meta.warnings, said))
+    return Decoded(decoded.planes, meta)
 
 
-def from_opened(image: PIL.Image.Image, label: str) -> Decoded:
-    """Decode a PIL image, opened or made; its planes upright, 16 bits only where PIL has them."""
+def _heif(file: _File) -> Decoded:
+    image = heif.open_heif(file.data, file.label)
+    file.check_size(*image.size)
+    deep = heif.decode_deep(file.data, image)
+    decoded = from_opened(image, file.label)
+    planes = decoded.planes if deep is None else from_array(deep, file.label)
+    return Decoded(planes, replace(decoded.meta, format="HEIF"))
+
+
+def _other(opener: Callable[[io.BytesIO], PIL.Image.Image], file: _File) -> Decoded:
+    image = opener(io.BytesIO(file.data))
+    file.check_size(*image.size)
+    return from_opened(image, file.label)
+
+
+def _padded(opener: Callable[[io.BytesIO], PIL.Image.Image], file: _File) -> Decoded:
+    """A file whose pixels are its last bytes, so that those which are missing can be put there."""
+    try:
+        return _other(opener, file)
+    except OSError as error:
+        if not file.allow_truncated:
+            raise cut_off(file.label, file.kind, error) from error
+        width, height = opener(io.BytesIO(file.data)).size
+        missing = bytes(_MOST_BYTES * (width + _PADDING) * height)
+        image = opener(io.BytesIO(file.data + missing))
+        return from_opened(image, file.label, [read_in_part(file.label)])
+
+
+_DECODERS: dict[str, Callable[[_File], Decoded]] = {
+    "JPEG": _jpeg,
+    "PNG": _png,
+    "WebP": _webp,
+    "TIFF": _tiff,
+    "BMP": _bmp,
+    "GIF": _gif,
+    "PNM": _pnm,
+    "AVIF": _avif,
+    "HEIF": _heif,
+}
+
+
+def from_opened(image: PIL.Image.Image, label: str, warnings: Iterable[Warning] = ()) -> Decoded:
+    """Decode a PIL image, opened or made; its planes upright, 16 bits only where PIL has them.
+
+    Args:
+        image: What Pillow opened.
+        label: What messages call it.
+        warnings: What opening it had to say.
+    """
+    said = [*warnings]
     format = image.format
     subsampling = _subsampling(image)
-    stored = orientation_of(image.getexif())
+    block = image.info.get("exif")
+    is_bomb = isinstance(block, bytes) and claims_too_much(block)
+    if is_bomb:
+        said.append(tags_left_out(label))
+    stored = 1 if is_bomb else orientation_of(image.getexif())
     image.load()
     # Pillow turns TIFFs upright itself while it loads them.
-    exif = image.getexif()
-    orientation = orientation_of(exif)
-    planes, profile_holds = from_pil(image, label)
+    exif = PIL.Image.Exif() if is_bomb else image.getexif()
+    planes, profile_holds, more = from_pil(image, label)
     icc = image.info.get("icc_profile")
     dpi = clean_dpi(image.info.get("dpi"))
     return Decoded(
-        _upright(planes, orientation),
+        _upright(planes, orientation_of(exif)),
         Meta(
             name=label,
             format=format,
@@ -159,6 +311,8 @@ def from_opened(image: PIL.Image.Image, label: str) -> Decoded:
             icc=icc if profile_holds and isinstance(icc, bytes) and icc else None,
             subsampling=subsampling,
             dpi=_turned(dpi, stored),
+            orientation=stored,
+            warnings=(*said, *more),
         ),
     )
 
@@ -171,55 +325,11 @@ def _subsampling(image: PIL.Image.Image) -> str | None:
 
 
 def _upright(planes: Planes, orientation: int) -> Planes:
-    colour, alpha = planes
+    color, alpha = planes
     return Planes(
-        upright(colour, orientation), None if alpha is None else upright(alpha, orientation)
+        upright(color, orientation), None if alpha is None else upright(alpha, orientation)
     )
 
 
 def _turned(dpi: tuple[float, float] | None, orientation: int) -> tuple[float, float] | None:
     return (dpi[1], dpi[0]) if dpi and orientation >= 5 else dpi
-
-
-def _with_16_bits(decoded: Decoded, data: bytes, image: PIL.Image.Image, label: str) -> Decoded:
-    """Replace what Pillow rounded to 8 bits in a 16-bit PNG.
-
-    Pillow has decoded it once by now, and by that vouches for it.
-    """
-    depth, kind = struct.unpack(">BB", data[24:26])
-    if depth != 16 or (kind == 0 and "transparency" not in image.info):
-        return decoded
-    found = decode_with_opencv(data)
-    if found is None or found.dtype != np.uint16 or found.shape[:2] != image.size[::-1]:
-        raise ImageError(f"{label}: truncated or corrupt PNG")
-    planes = _png_planes(found, kind, image.info)
-    return Decoded(_upright(planes, orientation_of(image.getexif())), decoded.meta)
-
-
-def _png_planes(found: Any, kind: int, info: dict[Any, Any]) -> Planes:
-    """Grey or RGB and alpha from OpenCV's channels; `kind` is PNG's colour type 0, 2, 4 or 6."""
-    colour = found[..., :1] if kind in (0, 4) else found[..., :3]
-    if kind in (4, 6):
-        return Planes(colour, found[..., 3])
-    if "transparency" not in info:
-        return Planes(colour, None)
-    key = np.atleast_1d(np.asarray(info["transparency"], np.uint16))
-    return Planes(colour, np.where((colour == key).all(axis=2), 0, 65535).astype(np.uint16))
-
-
-def _decode_deep_tiff(tiff: DeepTiff, label: str, max_pixels: int) -> Decoded:
-    check_size(tiff.width, tiff.height, label, max_pixels)
-    array = tiff.pixels(label)
-    if np.issubdtype(array.dtype, np.floating):
-        logger.warning("%s: its float values are rounded to 16 bits", label)
-    planes = from_array(to_depth(array, label, float_bits=16), label)
-    exif = tiff.exif()
-    orientation = orientation_of(exif)
-    meta = Meta(
-        name=label,
-        format="TIFF",
-        exif=clean_exif(exif, label),
-        icc=tiff.icc,
-        dpi=_turned(clean_dpi(tiff.dpi), orientation),
-    )
-    return Decoded(_upright(planes, orientation), meta)

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from gatefill.images.convert import check_range
 from gatefill.images.photo import Photo
 from gatefill.images.read import read_planes
 from gatefill.images.source import DEFAULT_MAX_PIXELS, ImageError, Source, label_of
@@ -120,10 +121,7 @@ def _high(plane: NDArray[Any], *, lossy: bool, label: str) -> NDArray[np.bool_]:
         raise ImageError(f"{label}: expected bool, integer or float values, got {plane.dtype}")
     low, high = float(plane.min()), float(plane.max())
     if np.issubdtype(plane.dtype, np.floating):
-        if not (low >= 0 and high <= 1):
-            raise ImageError(
-                f"{label}: expected float values in [0, 1], got {low:.4g} to {high:.4g}"
-            )
+        check_range(plane, label)
         return np.asarray(plane > 0.5)
     if low < 0 or high > 65535:
         raise ImageError(

@@ -39,6 +39,7 @@ class Meta:
     dpi: tuple[float, float] | None = None  # horizontal, vertical
     lossy: bool = False  # whether the source was encoded with loss
     jpeg: bytes | None = field(default=None, repr=False)  # the file, where it was a JPEG
+    orientation: int = 1  # EXIF orientation of the file, 1 to 8; the pixels are upright
     warnings: tuple[Warning, ...] = ()  # what reading left out or had to assume
 
 

@@ -21,31 +21,53 @@ from gatefill.images.source import (
 )
 
 
-def read_photo(source: Source, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Photo:
+def read_photo(
+    source: Source,
+    *,
+    max_pixels: int = DEFAULT_MAX_PIXELS,
+    allow_truncated: bool = False,
+) -> Photo:
     """Read a photo upright, in its own bit depth, with what came with it.
 
-    source: see `Source`. Files: JPEG, PNG, WebP, TIFF, BMP, GIF and PNM, the first frame of them;
-        palettes become RGB, CMYK and Lab become sRGB (CMYK through the file's ICC profile where
-        there is one), 16 bits stay 16 bits. Float arrays become 8 bits, float files 16.
-    max_pixels: larger files and PIL images are refused before they are decoded.
-    Raises FileNotFoundError where there is no such file, ImageError (a ValueError) for all else.
+    What the bytes hold decides how they are read, whatever the file is called: JPEG, PNG, WebP,
+    TIFF, BMP, GIF, PNM, AVIF and, with the extra `heif`, HEIC. Of several frames the first is
+    taken, of a TIFF's pages the first at full resolution. Palettes become RGB, CMYK and Lab become
+    sRGB (CMYK through the file's ICC profile where there is one), 16 bits stay 16 bits. Float
+    arrays become 8 bits, float files 16; other integers 8 bits where their values fit.
+
+    Args:
+        source: See `Source`.
+        max_pixels: Larger files and PIL images are refused before they are decoded.
+        allow_truncated: Take what there is of a JPEG, PNG, BMP or PNM file, or of a TIFF of more
+            than 8 bits, that is cut off.
+
+    Returns:
+        The photo; what had to be assumed or left out stands in its `meta.warnings`.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ImageError: Anything else, such as a file of another kind.
     """
-    planes, meta = read_planes(source, label_of(source, "photo"), max_pixels)
-    colour = to_depth(planes.colour, meta.name)
+    label = label_of(source, "photo")
+    planes, meta = read_planes(source, label, max_pixels, allow_truncated=allow_truncated)
+    color = to_depth(planes.color, meta.name)
     alpha = None if planes.alpha is None else to_depth(planes.alpha, meta.name)
-    return Photo(colour, alpha, meta)
+    return Photo(color, alpha, meta)
 
 
-def read_planes(source: Source, label: str, max_pixels: int) -> Decoded:
+def read_planes(
+    source: Source, label: str, max_pixels: int, *, allow_truncated: bool = False
+) -> Decoded:
     """The upright planes of any source; those of arrays keep their dtype."""
     if isinstance(source, PIL.Image.Image):
         return _from_pil_image(source, label, max_pixels)
     if is_array_like(source):
         array: Any = source
         array = array if isinstance(array, np.ndarray) else tensor_to_array(array, label)
-        colour, alpha = from_array(array, label)
-        return Decoded(Planes(colour, alpha), Meta(name=label))
-    return decode(fetch_bytes(source, label, max_pixels), label, max_pixels)
+        color, alpha = from_array(array, label)
+        return Decoded(Planes(color, alpha), Meta(name=label))
+    data = fetch_bytes(source, label, max_pixels)
+    return decode(data, label, max_pixels, allow_truncated=allow_truncated)
 
 
 def _from_pil_image(image: PIL.Image.Image, label: str, max_pixels: int) -> Decoded:

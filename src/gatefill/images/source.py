@@ -37,8 +37,9 @@ Source: TypeAlias = (
 )
 """A path, the bytes of a file or an open binary file, a PIL image, an array or a torch tensor.
 
-Arrays: ``HW``, ``HW1`` grey, ``HW2`` grey and alpha, ``HW3`` RGB, ``HW4`` RGBA; bool, uint8, uint16
-or float in [0, 1]. Tensors: ``HW``, ``CHW`` or ``1CHW`` with 1, 3 or 4 channels; uint8 or float.
+Arrays: ``HW``, ``HW1`` gray, ``HW2`` gray and alpha, ``HW3`` RGB, ``HW4`` RGBA, also with the
+channels first or as a batch of one; bool, integers of 8 or 16 bits or float in [0, 1]. Tensors:
+``HW``, ``CHW`` or ``1CHW`` with 1, 3 or 4 channels; uint8 or float.
 """
 
 
@@ -76,7 +77,7 @@ def fetch_bytes(source: Source, label: str, max_pixels: int) -> bytes:
     if len(data) > limit:
         raise ImageError(
             f"{label} is larger than {limit:,} bytes, the most an image of {max_pixels:,} pixels "
-            "can need; raise max_pixels (--max-pixels on the command line) if it is really one"
+            "can need; a larger max_pixels reads it if it is really one"
         )
     return data
 

@@ -1,0 +1,46 @@
+"""HEIC and AVIF: what Pillow alone does not know of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import PIL.Image
+from numpy.typing import NDArray
+
+from gatefill.extras import MissingExtra, need
+from gatefill.images.source import ImageError
+
+_HIGH_BIT_DEPTH = 0x40  # in the third byte of a configuration (AV1-ISOBMFF, 2.3.3)
+
+
+def open_heif(data: bytes, label: str) -> PIL.Image.Image:
+    """A HEIC file, opened by pillow-heif and not yet decoded; libheif turns it upright.
+
+    Raises:
+        ImageError: pillow-heif, the extra `heif`, is not installed.
+    """
+    import io
+
+    try:
+        plugin: Any = need("pillow_heif", "heif", f"reading {label}, a HEIC file,")
+    except MissingExtra as missing:
+        raise ImageError(str(missing), code="image.heif") from missing
+    image: PIL.Image.Image = plugin.HeifImageFile(io.BytesIO(data))
+    return image
+
+
+def decode_deep(data: bytes, image: PIL.Image.Image) -> NDArray[np.uint16] | None:
+    """``HWC`` of a HEIC of more than 8 bits, spread over 16; None where it has 8."""
+    if image.info.get("bit_depth", 8) <= 8:
+        return None
+    plugin: Any = need("pillow_heif", "heif", "HEIC")
+    opened = plugin.open_heif(data, convert_hdr_to_8bit=False)
+    array = np.asarray(opened)
+    return array if array.dtype == np.uint16 else None
+
+
+def is_deep_avif(data: bytes) -> bool:
+    """Whether an AVIF's first configuration says that it has more than 8 bits per channel."""
+    at = data.find(b"av1C")
+    return 0 < at < len(data) - 6 and bool(data[at + 6] & _HIGH_BIT_DEPTH)

@@ -1,0 +1,152 @@
+"""Reading JPEGs: what is wrong with one, and how much of it there is."""
+
+from __future__ import annotations
+
+import io
+import random
+import re
+import struct
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+import PIL.Image
+from PIL import JpegImagePlugin
+
+from gatefill.images.tiff_directory import claims_too_much
+
+END = b"\xff\xd9"
+_START_OF_SCAN, _END_OF_IMAGE = 0xDA, 0xD9
+FRAMES = (*range(0xC0, 0xC4), *range(0xC5, 0xC8), *range(0xC9, 0xCC), *range(0xCD, 0xD0))
+_PROGRESSIVE = (0xC2, 0xC6, 0xCA, 0xCE)
+_STANDALONE = (0x01, *range(0xD0, 0xD9))  # markers without a length
+_NEXT_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")  # after compressed data
+_RESTART = re.compile(rb"\xff[\xd0-\xd7]")
+_DIRECTORIES = ((0xE1, b"Exif\0\0"), (0xE2, b"MPF\0"))  # segments that hold TIFF directories
+
+
+class Segment(NamedTuple):
+    """A marker segment: its marker, where it starts, and its content."""
+
+    marker: int
+    start: int
+    content: bytes
+
+
+def segments(data: bytes) -> Iterator[Segment]:
+    """The segments of the first image in a JPEG file, as far as there are any.
+
+    Compressed data, which follow a scan's header, are passed over.
+    """
+    at = 2
+    while at + 4 <= len(data):
+        if data[at] != 0xFF:
+            at += 1
+            continue
+        marker = data[at + 1]
+        if marker == 0xFF:
+            at += 1
+        elif marker == _END_OF_IMAGE:
+            return
+        elif marker in _STANDALONE or marker == 0:
+            at += 2
+        else:
+            (length,) = struct.unpack_from(">H", data, at + 2)
+            yield Segment(marker, at, data[at + 4 : at + 2 + length])
+            at += 2 + max(length, 2)
+            if marker == _START_OF_SCAN:
+                found = _NEXT_MARKER.search(data, at)
+                at = found.start() if found else len(data)
+
+
+def without_bombs(data: bytes) -> tuple[bytes, bool]:
+    """The file without segments whose tags claim more bytes than they hold, and whether it had any.
+
+    64 kB of them can be copied into hundreds of megabytes as the file is opened.
+    """
+    bad = []
+    for prefix_marker, prefix in _DIRECTORIES:
+        found = []
+        for segment in segments(data):
+            if segment.marker == _START_OF_SCAN:
+                break
+            if segment.marker == prefix_marker and segment.content.startswith(prefix):
+                found.append(segment)
+        # What one segment cannot hold goes on in the next, so that they count together.
+        if found and claims_too_much(b"".join(each.content[len(prefix) :] for each in found)):
+            bad += found
+    for segment in sorted(bad, key=lambda each: -each.start):
+        data = data[: segment.start] + data[segment.start + 4 + len(segment.content) :]
+    return data, bool(bad)
+
+
+def has_all_scans(data: bytes) -> bool:
+    """Whether every coefficient of every component has come in a scan, and been refined."""
+    missing: dict[int, set[int]] = {}
+    is_progressive = False
+    for marker, _, content in segments(data):
+        if marker in FRAMES and len(content) >= 6:
+            is_progressive = marker in _PROGRESSIVE
+            names = content[6 : 6 + 3 * content[5] : 3]
+            missing = {name: set(range(64)) for name in names}
+        elif marker == _START_OF_SCAN and content:
+            names, rest = content[1 : 1 + 2 * content[0] : 2], content[1 + 2 * content[0] :]
+            if len(rest) < 3:
+                return False
+            first, last, low_bit = (
+                (rest[0], rest[1], rest[2] & 15) if is_progressive else (0, 63, 0)
+            )
+            for name in names:
+                if low_bit == 0:
+                    missing.get(name, set()).difference_update(range(first, last + 1))
+    return bool(missing) and not any(missing.values())
+
+
+def has_end(data: bytes) -> bool:
+    """Whether the marker of the end stands anywhere behind the first scan's header."""
+    scans = (start for marker, start, _ in segments(data) if marker == _START_OF_SCAN)
+    return data.find(END, next(scans, 0)) >= 0
+
+
+def without_end(data: bytes) -> bytes:
+    """A JPEG that is cut off, without what is left of a marker or of a scan's header at its end."""
+    for marker, start, content in segments(data):
+        (length,) = struct.unpack_from(">H", data, start + 2)
+        if len(content) + 2 < length or (
+            marker == _START_OF_SCAN and start + 2 + length == len(data)
+        ):
+            return data[:start]
+    return data.rstrip(b"\xff")
+
+
+def missing_share(body: bytes) -> float:
+    """Which part of the rows of a JPEG without an end depends on what is missing, in [0, 1].
+
+    The file is decoded with several things after its last byte. Where all of them give the same,
+    nothing was needed any more but the marker of the end.
+
+    Args:
+        body: A file `without_end`.
+
+    Raises:
+        Exception: What Pillow raises where nothing can be decoded.
+    """
+    dice = random.Random(0)
+    noise = bytes(dice.randrange(255) for _ in range(1 << 14))  # 255 would be a marker
+    tails = [b"\0" * 4096, b"\xaa" * 4096, b"\xfe" * 4096, noise]
+    # Where a restart marker is missing, nothing is read before the one that is due.
+    restarts = _RESTART.findall(body, max(body.rfind(b"\xff\xda"), 0))
+    due = (restarts[-1][1] - 0xD0 + 1) % 8 if restarts else 0
+    tails.append(b"\xff" + bytes([0xD0 + due]) + noise)
+    known = np.asarray(open_jpeg(body + END))
+    rows = np.zeros(known.shape[0], np.bool_)
+    for tail in tails:
+        other = np.asarray(open_jpeg(body + tail + END))
+        rows |= (known != other).reshape(len(rows), -1).any(axis=1)
+    # Nothing is known below the first of them either: what was put there ends somewhere.
+    return 1 - int(rows.argmax()) / len(rows) if rows.any() else 0.0
+
+
+def open_jpeg(data: bytes) -> PIL.Image.Image:
+    """The file, opened by Pillow and not yet decoded."""
+    return JpegImagePlugin.jpeg_factory(io.BytesIO(data))

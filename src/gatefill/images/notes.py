@@ -1,0 +1,64 @@
+"""What reading a file has to say: the warnings and errors that several formats share."""
+
+from __future__ import annotations
+
+from gatefill.errors import Warning
+from gatefill.images.meta import first_line
+from gatefill.images.source import ImageError
+
+
+def no_end(label: str) -> Warning:
+    """All pixels are there, and only the marker of the file's end is missing."""
+    return Warning(
+        "file.no_end",
+        f"{label}: the marker of the file's end is missing; all of its pixels are there",
+    )
+
+
+def read_in_part(label: str, share: float | None = None) -> Warning:
+    """A file that is cut off was read as far as it goes; `share` of its rows are incomplete."""
+    much = "" if share is None else f" in {max(share, 0.01):.0%} of its rows"
+    return Warning(
+        "file.truncated",
+        f"{label} is cut off: pixels{much} are missing, and what stands there is made up",
+        {} if share is None else {"share": share},
+    )
+
+
+def cut_off(label: str, kind: str, error: BaseException | None = None) -> ImageError:
+    """The error for a file that is cut off and could be read in part."""
+    why = "" if error is None else f" ({first_line(error)})"
+    return ImageError(
+        f"{label}: truncated or corrupt {kind}{why}; allow_truncated=True reads what there is",
+        code="image.truncated",
+        kind=kind,
+    )
+
+
+def rounded(label: str) -> Warning:
+    """Floats became integers."""
+    return Warning("file.float", f"{label}: its float values are rounded to 16 bits")
+
+
+def tags_left_out(label: str) -> Warning:
+    """Tags that claim more bytes than there are were not believed."""
+    return Warning("file.exif", f"{label}: its EXIF data is damaged and left out")
+
+
+def chunks_left_out(label: str, names: tuple[str, ...]) -> Warning:
+    """Parts of a file beside its pixels that could not be read."""
+    return Warning(
+        "file.chunks",
+        f"{label}: damaged parts beside the pixels are left out ({', '.join(names)})",
+        {"chunks": list(names)},
+    )
+
+
+def became_srgb(label: str, mode: str) -> Warning:
+    """Colors of another model were converted."""
+    return Warning("file.color", f"{label}: its {mode} colors become sRGB", {"mode": mode})
+
+
+def profile_unusable(label: str, error: BaseException) -> Warning:
+    """The file's own color profile could not be applied."""
+    return Warning("file.profile", f"{label}: its ICC profile cannot be used ({first_line(error)})")

@@ -1,0 +1,373 @@
+"""Files as they come: cut off, with previews in front, raw, of other names, of phones."""
+
+from __future__ import annotations
+
+import io
+import struct
+import threading
+import time
+import warnings
+import zlib
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+from gatefill.images import ImageError, Photo, read_photo
+from tests.images.cases import case
+from tests.images.helpers import (
+    SRGB,
+    cv_file,
+    exif_block,
+    mode_image,
+    noise,
+    pil_file,
+    png_chunk,
+    smooth,
+    tiff_file,
+)
+
+
+def codes(photo: Photo) -> list[str]:
+    return [warning.code for warning in photo.meta.warnings]
+
+
+@pytest.mark.parametrize("name", ["ztxt.png", "itxt.png", "iccp.png"])
+def test_long_text_and_profiles_do_not_make_a_png_corrupt(name: str) -> None:
+    path = case("png-large-text", name)
+    photo = read_photo(path)
+    assert codes(photo) == []
+    # Pillow's own reader refuses the file: only the chunks that make pixels are given to it.
+    data = path.read_bytes()
+    plain = data[:8]
+    for kind in (b"IHDR", b"IDAT", b"IEND"):
+        at = data.index(kind)
+        plain += data[at - 4 : at + 8 + struct.unpack(">I", data[at - 4 : at])[0]]
+    assert (photo.pixels == np.asarray(Image.open(io.BytesIO(plain)).convert("RGB"))).all()
+    if name == "iccp.png":
+        assert photo.meta.icc is not None
+        assert len(photo.meta.icc) > 1 << 20
+        assert read_photo(photo.to_bytes("tiff")).meta.icc == photo.meta.icc
+
+
+def test_broken_parts_beside_the_pixels_are_left_out_and_said() -> None:
+    data = pil_file(mode_image("RGB"), "PNG")
+    broken = png_chunk(b"tEXt", b"a\0b")[:-1] + b"?"
+    photo = read_photo(data[:33] + broken + png_chunk(b"iCCP", b"x\0\0nonsense") + data[33:])
+    assert (photo.pixels == read_photo(data).pixels).all()
+    assert codes(photo) == ["file.chunks"]
+    assert "tEXt, iCCP" in str(photo.meta.warnings[0])
+    broken = data.index(b"IDAT") + 6
+    for allowed in (False, True):
+        with pytest.raises(ImageError, match="truncated or corrupt PNG"):
+            read_photo(data[:broken] + b"?" + data[broken + 1 :], allow_truncated=allowed)
+
+
+def test_a_jpeg_that_lacks_only_the_marker_of_its_end() -> None:
+    path = case("jpeg-without-its-end", "no_eoi.jpg")
+    photo = read_photo(path)
+    assert codes(photo) == ["file.no_end"]
+    whole = np.asarray(Image.open(io.BytesIO(path.read_bytes() + b"\xff\xd9")))
+    assert (photo.pixels == whole).all()
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+@pytest.mark.parametrize("mode", ["L", "RGB", "CMYK"])
+@pytest.mark.parametrize("restart", [0, 1, 5])
+def test_every_cut_of_a_jpeg_is_told_apart(restart: int, mode: str, progressive: bool) -> None:
+    channels = [Image.fromarray(noise(12, 16, 1, seed=seed)[..., 0]) for seed in range(len(mode))]
+    image = Image.merge(mode, [channel.resize((80, 60)) for channel in channels])
+    options = {"quality": 90, "progressive": progressive, "restart_marker_blocks": restart}
+    data = pil_file(image, "JPEG", **options)
+    whole = read_photo(data)
+    assert "file.no_end" not in codes(whole)
+    for cut in (1, 2):
+        photo = read_photo(data[:-cut])
+        assert "file.no_end" in codes(photo)
+        assert (photo.pixels == whole.pixels).all()
+    for cut in (*range(4, 12), 40, 700):
+        with pytest.raises(ImageError, match=r"truncated or corrupt JPEG.*allow_truncated") as no:
+            read_photo(data[:-cut])
+        assert no.value.code == "image.truncated"
+        photo = read_photo(data[:-cut], allow_truncated=True)
+        assert "file.truncated" in codes(photo)
+        assert photo.shape == whole.shape
+        if not progressive:
+            assert (photo.pixels[:16] == whole.pixels[:16]).all()
+
+
+def test_a_progressive_jpeg_cut_between_scans_is_cut() -> None:
+    data = pil_file(Image.fromarray(smooth(64, 64, 3)), "JPEG", progressive=True)
+    last = data.rindex(b"\xff\xda")
+    with pytest.raises(ImageError, match="truncated"):
+        read_photo(data[:last])
+    assert codes(read_photo(data[:last], allow_truncated=True)) == ["file.truncated"]
+
+
+@pytest.mark.parametrize("name", ["cut_30_bytes.jpg", "progressive_70_percent.jpg"])
+def test_really_cut_jpegs_are_opened_on_request(name: str) -> None:
+    path = case("jpeg-without-its-end", name)
+    with pytest.raises(ImageError, match="allow_truncated=True"):
+        read_photo(path)
+    assert codes(read_photo(path, allow_truncated=True)) == ["file.truncated"]
+
+
+def test_other_formats_that_are_cut() -> None:
+    array = noise(20, 30, 3)
+    files = {
+        "png": pil_file(Image.fromarray(array), "PNG"),
+        "interlaced": cv_file(array, ".png"),
+        "png16": cv_file(noise(20, 30, 3, np.uint16), ".png"),
+        "bmp": pil_file(Image.fromarray(array), "BMP"),
+        "ppm": pil_file(Image.fromarray(array), "PPM"),
+        "tiff16": tiff_file(noise(20, 30, 3, np.uint16), compression="zlib", rowsperstrip=4)[:-700],
+    }
+    for name, data in files.items():
+        part = data if name == "tiff16" else data[: len(data) * 2 // 3]
+        with pytest.raises(ImageError, match="allow_truncated"):
+            read_photo(part)
+        photo = read_photo(part, allow_truncated=True)
+        assert photo.size == (30, 20), name
+        assert "file.truncated" in codes(photo), name
+        if name not in ("tiff16", "bmp"):  # BMP begins at the bottom
+            assert (photo.pixels[:6] == read_photo(data).pixels[:6]).all(), name
+
+
+def test_a_png_without_its_end_is_whole() -> None:
+    data = pil_file(mode_image("RGB"), "PNG")
+    for end in (12, 15, 16):  # the end, and the last check sum too
+        photo = read_photo(data[:-end])
+        assert codes(photo) == ["file.no_end"]
+        assert (photo.pixels == read_photo(data).pixels).all()
+
+
+def test_an_interlaced_png_without_its_end() -> None:
+    from gatefill.images.png_read import open_png
+
+    def interlaced(height: int, width: int) -> bytes:
+        passes = ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2))
+        rows = b""
+        picture = smooth(height, width, 3)
+        for row, column, down, across in (*passes, (0, 1, 2, 2), (1, 0, 2, 1)):
+            for line in picture[row::down, column::across]:
+                rows += b"\0" + line.tobytes() if line.size else b""
+        head = png_chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 1))
+        return b"\x89PNG\r\n\x1a\n" + head + png_chunk(b"IDAT", zlib.compress(rows))
+
+    for height, width in ((9, 13), (1, 1), (3, 2), (17, 4)):
+        data = interlaced(height, width)
+        photo = read_photo(data)
+        assert codes(photo) == ["file.no_end"]
+        assert (photo.pixels == smooth(height, width, 3)).all()
+        assert open_png(data, "it").completed()[1] is False
+
+
+def test_the_page_at_full_resolution_is_the_photo() -> None:
+    photo = read_photo(case("tiff-thumbnail-first", "scan.tif"))
+    assert photo.size == (384, 256)
+    expected = tifffile.TiffFile(case("tiff-thumbnail-first", "scan.tif")).pages[1].asarray()
+    assert (photo.pixels == expected).all()
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize("big", [False, True])
+@pytest.mark.parametrize("kinds", [(1, 0), (2, 0), (1, 2, 0), (0, 1), (1, 1, 0, 0), (1, 1)])
+def test_previews_in_a_tiff_are_passed_over(kinds: tuple[int, ...], big: bool, bits: int) -> None:
+    dtype = np.uint8 if bits == 8 else np.uint16
+    # 2 is a page of several: as good as 0.
+    wanted = next((at for at, kind in enumerate(kinds) if not kind & 1), len(kinds) - 1)
+    pages = [noise(8 + 4 * at, 10 + 3 * at, 3, dtype, seed=at) for at in range(len(kinds))]
+    file = io.BytesIO()
+    with tifffile.TiffWriter(file, bigtiff=big) as writer:
+        for page, kind in zip(pages, kinds, strict=True):
+            writer.write(
+                page,
+                photometric="rgb",
+                subfiletype=kind,
+                resolution=(300, 300) if page is pages[wanted] else (72, 72),
+                resolutionunit="INCH",
+                iccprofile=SRGB if page is pages[wanted] else None,
+            )
+    photo = read_photo(file.getvalue())
+    assert (photo.pixels == pages[wanted]).all()
+    if not (big and bits == 8):  # Pillow reads no profile there
+        assert photo.meta.icc == SRGB
+    assert photo.meta.dpi == (300, 300)
+
+
+RAW = {
+    "cr2": b"II*\0\x10\0\0\0CR\2\0" + bytes(40),
+    "cr3": b"\0\0\0\x18ftypcrx " + bytes(40),
+    "crw": b"II\x1a\0\0\0HEAPCCDR" + bytes(40),
+    "raf": b"FUJIFILMCCD-RAW 0201" + bytes(40),
+    "orf": b"IIRO\x08\0\0\0" + bytes(40),
+    "rw2": b"IIU\0\x18\0\0\0" + bytes(40),
+    "x3f": b"FOVb" + bytes(40),
+    "mrw": b"\0MRM" + bytes(40),
+}
+
+
+@pytest.mark.parametrize("suffix", RAW)
+def test_raw_files_are_refused_by_name(suffix: str) -> None:
+    with pytest.raises(ImageError, match=rf"raw file \(.*{suffix.upper()}\): develop it") as found:
+        read_photo(RAW[suffix])
+    assert found.value.code == "image.raw"
+
+
+@pytest.mark.parametrize(
+    ("maker", "name"),
+    [("NIKON CORPORATION", "NEF"), ("SONY", "ARW"), ("PENTAX", "PEF"), ("Someone", "sensor")],
+)
+def test_raw_files_that_are_tiffs_inside(maker: str, name: str) -> None:
+    # A small preview comes first; the sensor's data are in a sub-directory.
+    entries = [(254, 1), (256, 8), (257, 8), (258, 8), (259, 1), (262, 1), (273, 8), (277, 1)]
+    entries += [(278, 8), (279, 64)]
+    text = maker.encode() + b"\0"
+    sub = struct.pack("<H", 2) + struct.pack("<HHII", 259, 3, 1, 1)
+    sub += struct.pack("<HHII", 262, 3, 1, 32803) + bytes(4)
+    count = len(entries) + 2
+    start = 72 + 2 + 12 * count + 4
+    table = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in entries)
+    table = table[:-36] + struct.pack("<HHII", 271, 2, len(text), start + len(sub)) + table[-36:]
+    table += struct.pack("<HHII", 330, 4, 1, start)
+    head = b"II*\0" + struct.pack("<I", 72) + bytes(64)
+    with pytest.raises(ImageError, match=rf"raw file \(.*{name}\)"):
+        read_photo(head + struct.pack("<H", count) + table + bytes(4) + sub + text)
+
+
+def test_dng_is_refused_by_name() -> None:
+    with pytest.raises(ImageError, match=r"shot\.dng is a raw file \(DNG\): develop it first"):
+        read_photo(case("tiff-thumbnail-first", "shot.dng"))
+
+
+@pytest.mark.parametrize(
+    ("start", "name"),
+    [
+        (b"8BPS\0\1", "Photoshop"),
+        (b"\xff\x0a\xfa", "JPEG XL"),
+        (b"\0\0\0\x0cjP  \r\n", "JPEG 2000"),
+        (b"%PDF-1.7", "PDF"),
+        (b"\0\0\0\x20ftypisom", "video"),
+        (b"version https://git-lfs.github.com/spec/v1", "Git LFS"),
+    ],
+)
+def test_files_of_other_kinds_are_named(start: bytes, name: str) -> None:
+    with pytest.raises(ImageError, match=f"it looks like a .*{name}"):
+        read_photo(start + bytes(100))
+
+
+@pytest.mark.parametrize(("name", "format"), [("really_png.jpg", "PNG"), ("photo.jfif", "JPEG")])
+def test_the_content_and_not_the_name_says_the_format(name: str, format: str) -> None:
+    assert read_photo(case("name-and-content-differ", name)).meta.format == format
+
+
+@pytest.mark.parametrize("compression", [5, 8, 32773, 34925, 50000, 1])
+@pytest.mark.parametrize("predictor", [1, 2])
+@pytest.mark.parametrize("shape", [(21, 18, 1), (21, 18, 4)])
+def test_deep_tiffs_of_every_compression(
+    shape: tuple[int, int, int], predictor: int, compression: int
+) -> None:
+    array = smooth(*shape, np.uint16)
+    values = array.astype("<u2").copy()
+    if predictor == 2:
+        values[:, 1:] -= array[:, :-1]
+    # libtiff packs bytes, whatever they mean.
+    rows = np.frombuffer(values.tobytes(), np.uint8).reshape(21, -1)
+    tags: dict[int, Any] = {278: 21}
+    names = {5: "tiff_lzw", 8: "tiff_adobe_deflate", 32773: "packbits", 34925: "lzma"}
+    names |= {50000: "zstd", 1: "raw"}
+    packed = pil_file(Image.fromarray(rows), "TIFF", compression=names[compression], tiffinfo=tags)
+    found = Image.open(io.BytesIO(packed)).tag_v2
+    strip = packed[found[273][0] : found[273][0] + found[279][0]]
+    samples = shape[2]
+    entries = {
+        256: 18, 257: 21, 258: 16, 259: compression, 262: 1 if samples == 1 else 2, 273: 8,
+        277: samples, 278: 21, 279: len(strip), 317: predictor, 338: 2,
+    }  # fmt: skip
+    if samples == 1:
+        del entries[338]
+    body = strip + bytes(len(strip) % 2)
+    table = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in entries.items())
+    data = b"II*\0" + struct.pack("<I", 8 + len(body)) + body
+    data += struct.pack("<H", len(entries)) + table + bytes(4)
+    photo = read_photo(data)
+    assert (photo.pixels == array[..., :3]).all()
+    if samples == 4:
+        assert photo.alpha is not None
+        assert (photo.alpha == array[..., 3]).all()
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+@pytest.mark.parametrize("byteorder", ["<", ">"])
+def test_the_floating_point_predictor(byteorder: str, dtype: Any) -> None:
+    from tests.images.bombs import tiff
+
+    array = (smooth(64, 64, 1)[..., 0] / 255).astype(dtype)
+    size = array.itemsize
+    planes = array.astype(array.dtype.newbyteorder(">")).view(np.uint8).reshape(64, 64, size)
+    rows = np.ascontiguousarray(np.moveaxis(planes, 2, 1)).reshape(64, -1)
+    rows[:, 1:] -= rows[:, :-1].copy()
+    data = tiff(zlib.compress(rows.tobytes()), {317: 3, 339: 3}, bits=8 * size)
+    expected = np.rint(array.astype(np.float64) * 65535)
+    assert (read_photo(data).pixels[..., 0] == expected).all()
+    if byteorder == ">" and dtype != np.float16:
+        assert (read_photo(tiff_file(array, byteorder=">")).pixels[..., 0] == expected).all()
+
+
+def test_reading_changes_nothing_for_the_whole_process() -> None:
+    files = [
+        pil_file(mode_image("RGB"), "JPEG", exif=b"Exif\0\0II*\0\xff\xff\xff\xff"),
+        cv_file(noise(40, 40, 3, np.uint16), ".png"),
+        cv_file(noise(40, 40, 3, np.uint16), ".tif", cv2.IMWRITE_TIFF_COMPRESSION, 5),
+        pil_file(exif_image(), "JPEG", exif=exif_block(3)),
+    ]
+    stop = threading.Event()
+
+    def read_on() -> None:
+        while not stop.is_set():
+            for data in files:
+                read_photo(data)
+
+    reader = threading.Thread(target=read_on)
+    filters, show = [*warnings.filters], warnings.showwarning
+    level = cv2.utils.logging.getLogLevel()
+    reader.start()
+    try:
+        until = time.monotonic() + 0.5
+        while time.monotonic() < until:
+            assert warnings.filters == filters
+            assert warnings.showwarning is show
+            assert cv2.utils.logging.getLogLevel() == level
+    finally:
+        stop.set()
+        reader.join()
+
+
+def exif_image() -> Image.Image:
+    return mode_image("RGB", 40, 40)
+
+
+def test_many_threads_read_the_same() -> None:
+    files = [
+        cv_file(noise(64, 64, 3, np.uint16, seed=1), ".png"),
+        tiff_file(noise(64, 64, 3, np.uint16, seed=2), photometric="rgb", compression="zlib"),
+        pil_file(Image.fromarray(noise(64, 64, 3, seed=3)), "JPEG")[:-2],
+    ]
+    wanted = [read_photo(data).pixels for data in files]
+    wrong: list[int] = []
+
+    def read_all() -> None:
+        for _ in range(20):
+            for at, data in enumerate(files):
+                if not (read_photo(data).pixels == wanted[at]).all():
+                    wrong.append(at)
+
+    threads = [threading.Thread(target=read_all) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []

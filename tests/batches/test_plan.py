@@ -128,9 +128,10 @@ def test_links_lead_nowhere_twice() -> None:
     Path("in/a/up").symlink_to("..")
     Path("again").symlink_to("in")
     Path("in/b").symlink_to("a")
+    Path("in/root").symlink_to("/")
     found = plan("in")
     assert [item.output for item in found.items] == ["a/x.jpg"]
-    assert sorted(note.name for note in found.notes) == ["in/a/up", "in/b"]
+    assert sorted(note.name for note in found.notes) == ["in/a/up", "in/b", "in/root"]
     assert [item.output for item in plan("again").items] == ["a/x.jpg"]
 
 

@@ -129,17 +129,21 @@ def _below(place: str, output: str, listing: Listing) -> Iterator[tuple[str, str
 def walk(folder: str, output: str, listing: Listing) -> Iterator[tuple[str, str]]:
     """Files below a local folder; problems and notes go to `listing`.
 
-    Each real folder is entered once, so that links cannot lead round in circles.
+    Each real folder is entered once, and none that holds the folder itself, so that links lead
+    neither round in circles nor over the whole disk.
     """
     visited: set[tuple[int, int]] = set()
     out = os.path.realpath(output) if not is_url(output) else None
+    top = Path(folder).resolve()
     waiting = [("", folder)]
     while waiting:
         before, path = waiting.pop()
         try:
             known = os.stat(path)  # noqa: PTH116 - as os.scandir has it
-            if (known.st_dev, known.st_ino) in visited:
-                text = "is a link to a folder that is in the batch already: it is not entered again"
+            again = (known.st_dev, known.st_ino) in visited
+            if again or (path != folder and top.is_relative_to(os.path.realpath(path))):
+                what = "is in the batch already" if again else "holds the batch"
+                text = f"is a link to a folder that {what}: it is not entered"
                 listing.notes.append(Problem(path, "batch.link", text))
                 continue
             visited.add((known.st_dev, known.st_ino))
@@ -153,12 +157,19 @@ def walk(folder: str, output: str, listing: Listing) -> Iterator[tuple[str, str]
         for entry in below:
             if entry.name.startswith("."):
                 continue
-            if entry.is_dir():
+            if _leads_to_folder(entry):
                 if out is None or os.path.realpath(entry.path) != out:
                     folders.append((f"{before}{entry.name}/", entry.path))
             else:
                 yield before + entry.name, entry.path
         waiting += reversed(folders)
+
+
+def _leads_to_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself: reading it will say so
+        return False
 
 
 def _hidden(name: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import gatefill
+from gatefill.errors import ConfigError
 from gatefill.images import ImageError, Photo
 from gatefill.inpainter import Inpainter, load
 from gatefill.methods import Attention, Fill, MethodInfo
@@ -356,3 +358,44 @@ def test_the_default_fills_a_photo_with_what_surrounds_the_hole() -> None:
     assert result.warnings == []
     error = np.abs(np.asarray(result).astype(int) - photo)[mask]
     assert error.mean() < 10
+
+
+# Many photos
+
+
+@pytest.mark.usefixtures("folder")
+def test_map_fills_one_photo_after_the_other() -> None:
+    inpaint = gatefill.load("patchmatch")
+    other = np.asarray(PIL.Image.open("photo.png"))[::-1]
+    asked = []
+
+    def photos() -> Iterator[Any]:
+        for photo in ("photo.png", other, Path("photo.png")):
+            asked.append(photo)
+            yield photo
+
+    results = inpaint.map(photos(), "mask.png", grow=1)
+    assert asked == []
+    first = next(results)
+    assert len(asked) == 2, "one photo ahead"
+    second, third = results
+    for photo, result in (("photo.png", first), (other, second), ("photo.png", third)):
+        alone = inpaint(photo, "mask.png", grow=1)
+        np.testing.assert_array_equal(np.asarray(result), np.asarray(alone))
+        assert result.source == alone.source
+
+
+@pytest.mark.usefixtures("folder")
+def test_map_takes_a_mask_for_each_photo() -> None:
+    inpaint = gatefill.load("patchmatch")
+    mask = np.asarray(PIL.Image.open("mask.png"))
+    masks = [mask, np.roll(mask, 8, axis=1)]
+    found = [result.mask for result in inpaint.map(["photo.png"] * 2, masks)]
+    np.testing.assert_array_equal(found, np.array(masks) > 0)
+    for photos, more in ((["photo.png"], "masks"), (["photo.png"] * 3, "photos")):
+        with pytest.raises(ConfigError, match=f"a mask for each photo, got more {more}"):
+            [*inpaint.map(photos, masks)]
+    results = inpaint.map(["photo.png", "nope.png", "photo.png"], "mask.png")
+    next(results)
+    with pytest.raises(FileNotFoundError, match=r"nope\.png"):
+        next(results)

@@ -5,8 +5,11 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from itertools import islice, zip_longest
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -14,12 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gatefill.checkpoints import find_weights, load_method, shipped_weights
+from gatefill.errors import ConfigError
 from gatefill.extras import installed, require
 from gatefill.geometry import Box, bounding_box
 from gatefill.images import (
     DEFAULT_MAX_PIXELS,
     Photo,
     Source,
+    is_source,
     mask_warnings,
     read_mask,
     read_photo,
@@ -35,6 +40,7 @@ logger = logging.getLogger(__name__)
 
 Large = Literal["crop", "whole"]
 DEFAULT_METHOD = "hybrid"
+_NONE_LEFT: Any = object()
 WITHOUT_TORCH = (
     "hybrid needs torch, which is not installed, so PatchMatch filled alone: "
     "pip install 'gatefill[torch]'"
@@ -133,6 +139,39 @@ class Inpainter:
             source=_file_of(photo),
         )
 
+    def map(
+        self,
+        photos: Iterable[Source | Photo],
+        masks: Source | Iterable[Source | None] | None = None,
+        **options: Any,
+    ) -> Iterator[Result]:
+        """Fill photos one after the other, and read the next one while one is filled.
+
+        `gatefill.batch` does so with all cores, and with failures as data.
+
+        Args:
+            photos: Of any kind that the call takes; they are asked for one by one.
+            masks: One for each photo, or a single one for all, or None as for the call.
+            **options: Those of the call.
+
+        Yields:
+            The results, in order. They are made when they are asked for.
+
+        Raises:
+            ConfigError: Where there are fewer masks than photos, or more.
+            GatefillError, FileNotFoundError: As the call does, at that photo's turn.
+        """
+        pairs = _pairs(photos, masks)
+        ahead: deque[tuple[Future[Photo], Source | Photo, Source | None]] = deque()
+        with ThreadPoolExecutor(1, "gatefill-reader") as reader:
+            while True:
+                for photo, mask in islice(pairs, 2 - len(ahead)):
+                    ahead.append((reader.submit(self.read, photo), photo, mask))
+                if not ahead:
+                    return
+                read, photo, mask = ahead.popleft()
+                yield replace(self(read.result(), mask, **options), source=_file_of(photo))
+
     def read(self, photo: Source | Photo) -> Photo:
         """A photo as the call reads it: it may be read ahead, and then be given to the call.
 
@@ -222,6 +261,24 @@ class _Filled:
         known: Any = work.photo.pixels[box.slices][hole.slices]
         filled: Any = work.photo.quantised(image[hole.slices])
         part[...] = composite(filled, known, mask[hole.slices])
+
+
+def _pairs(
+    photos: Iterable[Source | Photo], masks: Source | Iterable[Source | None] | None
+) -> Iterator[tuple[Source | Photo, Source | None]]:
+    """Each photo with its mask. Raises ConfigError where their numbers differ."""
+    if masks is None or is_source(masks):
+        single: Any = masks
+        yield from ((photo, single) for photo in photos)
+        return
+    several: Any = masks
+    for photo, mask in zip_longest(photos, several, fillvalue=_NONE_LEFT):
+        if photo is _NONE_LEFT or mask is _NONE_LEFT:
+            which = "masks" if photo is _NONE_LEFT else "photos"
+            raise ConfigError(
+                f"expected a mask for each photo, got more {which}", code="mask.count"
+            )
+        yield photo, mask
 
 
 def _file_of(photo: object) -> Path | None:

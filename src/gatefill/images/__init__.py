@@ -9,7 +9,7 @@ from gatefill.images.mask_check import mask_warnings
 from gatefill.images.meta import Meta
 from gatefill.images.photo import Photo
 from gatefill.images.read import read_photo
-from gatefill.images.source import DEFAULT_MAX_PIXELS, ImageError, Source
+from gatefill.images.source import DEFAULT_MAX_PIXELS, ImageError, Source, is_source
 from gatefill.images.write import OUTPUT_SUFFIXES, check_output, suffix_of, write_atomically
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "check_options",
     "check_output",
     "format_of",
+    "is_source",
     "mask_warnings",
     "read_mask",
     "read_photo",

@@ -100,6 +100,15 @@ def _read_path(path: Path, label: str, limit: int) -> bytes:
         raise ImageError(f"{label!r} cannot be read: {reason}") from error
 
 
+def is_source(given: object) -> bool:
+    """Whether something is one photo or mask, and not a sequence of them."""
+    return (
+        isinstance(given, (str, os.PathLike, bytes, bytearray, memoryview, PIL.Image.Image))
+        or is_array_like(given)
+        or hasattr(given, "read")
+    )
+
+
 def is_array_like(source: object) -> bool:
     """Whether `source` is an array or a tensor."""
     return isinstance(source, np.ndarray) or (

@@ -11,6 +11,7 @@ FILE is a trained gated DeepFill v2.
 from __future__ import annotations
 
 import argparse
+import itertools
 import time
 from pathlib import Path
 
@@ -28,9 +29,9 @@ from torch import Tensor, nn
 from gatefill.checkpoints import load_network
 from gatefill.layers.gated import Convolution
 from gatefill.layers.padding import convolve, upsample_twice
+from gatefill.layers.partial import Masked
 from gatefill.masks import box_or_brush
 from gatefill.methods.networks.deepfill_v2 import (
-    COARSE_ENCODER,
     DeepFillV2Config,
     DeepFillV2Network,
 )
@@ -206,26 +207,24 @@ def partial_masks(mask: np.ndarray) -> dict[str, np.ndarray]:
     The mask depends on the hole and the layers' sizes alone, not on weights.
     """
     network = DeepFillV2Network(DeepFillV2Config(width=2, kind="partial"))
-    known = torch.from_numpy(~mask[None, None]).float()
-    x = torch.zeros(1, 5, *mask.shape)
+    x = Masked(torch.zeros(1, 5, *mask.shape), torch.from_numpy(~mask[None, None]).float())
     found = {}
     with torch.inference_mode():
-        for row in COARSE_ENCODER:
-            x, known = network.get_submodule(row.name)(x, known)
-            found[row.name] = known[0, 0].numpy()
+        for name, layer in itertools.islice(network.named_children(), 10):  # conv1 to conv10
+            x = layer(x)
+            found[name] = x.known[0, 0].numpy()
     return found
 
 
 def unet_masks(mask: np.ndarray) -> dict[str, np.ndarray]:
     """The same for the encoder of the Partial Convolution network."""
     network = PartialConvNetwork(PartialConvConfig(width=2, levels=6)).eval()
-    known = torch.from_numpy(~mask[None, None]).float()
-    x = torch.zeros(1, 3, *mask.shape)
+    x = Masked(torch.zeros(1, 3, *mask.shape), torch.from_numpy(~mask[None, None]).float())
     found = {}
     with torch.inference_mode():
         for level in range(1, 7):
-            x, known = network.get_submodule(f"enc{level}")(x, known)
-            found[f"enc{level}"] = known[0, 0].numpy()
+            x = network.get_submodule(f"enc{level}")(x)
+            found[f"enc{level}"] = x.known[0, 0].numpy()
     return found
 
 

@@ -44,6 +44,10 @@ class Box:
             min(self.right + margin, width),
         )
 
+    def moved(self, down: int, right: int) -> Box:
+        """The box that many pixels further down and to the right."""
+        return Box(self.top + down, self.left + right, self.bottom + down, self.right + right)
+
     def overlaps(self, other: Box) -> bool:
         """Whether the two boxes share a pixel."""
         return (

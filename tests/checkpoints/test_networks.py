@@ -13,7 +13,7 @@ import torch
 
 from gatefill.checkpoints.describe import describe
 from gatefill.checkpoints.native import Provenance, save_weights
-from gatefill.checkpoints.networks import load_network
+from gatefill.checkpoints.networks import load_method, load_network
 from gatefill.methods.networks.deepfill_v1 import DeepFillV1Config, DeepFillV1Network
 from gatefill.methods.networks.deepfill_v2 import DeepFillV2Config, DeepFillV2Network
 from gatefill.methods.networks.global_local import GlobalLocalConfig, GlobalLocalNetwork
@@ -137,3 +137,34 @@ def test_what_is_neither_is_said(tmp_path: Path) -> None:
         describe(tmp_path / "photo.png")
     with pytest.raises(FileNotFoundError, match="no weights at"):
         describe(tmp_path / "none")
+
+
+@pytest.mark.parametrize(("said", "wanted"), [(True, True), (False, False), (None, True)])
+def test_older_files_say_among_the_networks_fields_what_comes_after_it(
+    tmp_path: Path, said: bool | None, wanted: bool
+) -> None:
+    @dataclasses.dataclass
+    class Older:
+        width: int = 4
+        channel_order: str = "rgb"
+        finish: bool | None = said
+
+    config = DeepFillV2Config(width=4, channel_order="rgb")
+    state = DeepFillV2Network(config).state_dict()
+    path = tmp_path / "w.safetensors"
+    save_weights(path, "deepfill_v2", config if said is None else Older(), state, SOURCE)
+    info, network = load_network(path)
+    assert info.finish is wanted
+    assert network.config == config
+    method: Any = load_method(path)
+    assert (method.finish is not None) is wanted
+
+
+def test_newer_files_say_it_beside_the_config(tmp_path: Path) -> None:
+    config = DeepFillV2Config(width=4)
+    state = DeepFillV2Network(config).state_dict()
+    for wanted in (False, True):
+        path = tmp_path / f"{wanted}.safetensors"
+        save_weights(path, "deepfill_v2", config, state, SOURCE, finish=wanted)
+        assert load_network(path)[0].finish is wanted
+        assert "finish" not in describe(path).config

@@ -7,6 +7,7 @@ import torch
 from torch.nn import functional
 
 from gatefill.layers.gated import Convolution, gate, gate_together
+from gatefill.layers.partial import Masked
 
 
 def test_the_first_half_is_the_feature_and_the_second_the_gate():
@@ -35,9 +36,7 @@ def test_one_gate_serves_all_features():
 def test_kinds_differ_in_parameters_and_agree_in_shape(kind, outputs):
     layer = Convolution(5, 8, 3, stride=2, kind=kind)
     assert layer.weight.shape == (outputs, 5, 3, 3)
-    known = torch.ones(2, 1, 9, 6)
-    x, _ = layer(torch.randn(2, 5, 9, 6), known)
-    assert x.shape == (2, 8, 5, 3)
+    assert layer(torch.randn(2, 5, 9, 6)).shape == (2, 8, 5, 3)
 
 
 def test_a_layer_without_activation_has_no_gate():
@@ -49,19 +48,33 @@ def test_results_with_and_without_gradients_agree():
     layer = Convolution(3, 4, upsample=True)
     x = torch.randn(2, 3, 6, 5)
     with torch.inference_mode():
-        fast = layer(x)[0]
-    torch.testing.assert_close(fast, layer(x)[0].detach())
+        fast = layer(x)
+    torch.testing.assert_close(fast, layer(x).detach())
     assert fast.shape == (2, 4, 12, 10)
 
 
-def test_partial_layers_need_and_carry_the_mask():
+def test_partial_layers_carry_the_mask():
     layer = Convolution(1, 1, stride=2, kind="partial")
     known = torch.zeros(1, 1, 8, 8)
     known[..., :2] = 1
-    _, seen = layer(torch.ones(1, 1, 8, 8), known)
-    assert seen[0, 0, 0].tolist() == [1, 0, 0, 0]
-    with pytest.raises(ValueError, match="mask of known pixels"):
-        layer(torch.ones(1, 1, 8, 8))
+    x = torch.ones(1, 1, 8, 8)
+    assert layer(Masked(x, known)).known[0, 0, 0].tolist() == [1, 0, 0, 0]
+    # A map without a mask is known everywhere.
+    assert torch.equal(layer(x), layer(Masked(x, torch.ones_like(x))).features)
+
+
+@pytest.mark.parametrize("kind", ["gated", "partial"])
+@pytest.mark.parametrize("padding", ["same", "symmetric", "reflect"])
+def test_a_part_of_a_map_gives_a_part_of_the_result(kind, padding):
+    torch.manual_seed(1)
+    layer = Convolution(2, 3, 5, kind=kind, padding=padding)
+    x = torch.randn(1, 2, 12, 11)
+    # The upper right corner: two pixels more below and to the left, the rule's at the border.
+    part = layer(x[:, :, :8, 3:], pads=(0, 2, 2, 0))
+    torch.testing.assert_close(part, layer(x)[:, :, :6, 5:])
+    # What is too much is cut off.
+    part = layer(x[:, :, :, 2:], pads=(-1, 2, 2, 2))
+    torch.testing.assert_close(part, layer(x)[:, :, :, 5:])
 
 
 @pytest.mark.parametrize("activation", ["elu", "relu"])

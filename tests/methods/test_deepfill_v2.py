@@ -100,39 +100,11 @@ def test_a_batch_of_two_masks_equals_two_single_runs():
     mask[1] = mask[1].roll((20, 9), dims=(1, 2))
     network = loud(TINY)
     with torch.inference_mode():
-        both = network(image, mask, places=2)
+        both = network(image, mask)
         for i in (0, 1):
-            one = network(image[i : i + 1], mask[i : i + 1], places=2)
+            one = network(image[i : i + 1], mask[i : i + 1])
             torch.testing.assert_close(both.refined[i : i + 1], one.refined, atol=1e-4, rtol=1e-3)
             assert torch.equal(both.attention.offsets[i : i + 1], one.attention.offsets)
-
-
-@pytest.mark.parametrize("kind", ["gated", "partial", "vanilla"])
-@pytest.mark.parametrize("padding", ["same", "symmetric"])
-@pytest.mark.parametrize(
-    "hole", [(0, 9, 0, 20), (70, 90, 50, 72), (150, 160, 100, 144), (0, 1, 143, 144)]
-)
-def test_near_the_hole_gives_the_same_hole(kind, padding, hole):
-    top, bottom, left, right = hole
-    image, _ = example(160, 144)
-    mask = torch.zeros(1, 1, 160, 144)
-    mask[..., top:bottom, left:right] = 1
-    network = DeepFillV2Network(replace(TINY, kind=kind, padding=padding))
-    with torch.inference_mode():
-        whole = network(image, mask, places=1)
-        near = network(image, mask, places=1, near_hole=True)
-    for wanted, got in ((whole.coarse, near.coarse), (whole.refined, near.refined)):
-        torch.testing.assert_close(got * mask, wanted * mask, atol=2e-6, rtol=1e-4)
-    # Far from the hole stands the image.
-    far = torch.nn.functional.max_pool2d(mask, 161, 1, 80) == 0
-    assert torch.equal(near.refined[far.expand_as(image)], image[far.expand_as(image)])
-
-
-def test_near_no_hole_at_all():
-    image, mask = example()
-    with torch.inference_mode():
-        stages = DeepFillV2Network(TINY)(image, mask * 0, near_hole=True)
-    assert torch.equal(stages.refined[..., 8:, :], image[..., 8:, :])
 
 
 def test_sides_that_do_not_fit_are_refused():

@@ -13,7 +13,7 @@ import gatefill
 from gatefill.checkpoints import Provenance, save_weights
 from gatefill.methods import METHODS, Fill, composite, create, default_config, steered_by
 from gatefill.methods.hybrid import HybridConfig
-from gatefill.methods.networks.deepfill_v2 import DeepFillV2, DeepFillV2Config
+from gatefill.methods.networks.deepfill_v2 import DeepFillV2Config
 
 torch = pytest.importorskip("torch")
 
@@ -58,7 +58,7 @@ def test_any_size_is_filled_and_known_pixels_stay(height, width, seed):
     mask = rng.random((height, width)) < 0.4
     mask.flat[0], mask.flat[-1] = True, False
     before = image.copy()
-    found = steered_by(DeepFillV2(SMALL), HybridConfig(side=64)).fill(image, mask)
+    found = steered_by(create("deepfill_v2", SMALL), HybridConfig(side=64)).fill(image, mask)
     assert found.image.shape == image.shape
     assert np.array_equal(image, before)
     assert np.isfinite(found.image).all()
@@ -78,7 +78,9 @@ def test_the_network_decides_which_of_two_materials_stands_in_the_hole(paint, le
 def test_what_stands_in_the_hole_is_ignored():
     image, mask = two_halves()
     other = np.where(mask[..., None], np.float32(0.5), image)
-    fills = [steered_by(DeepFillV2(SMALL)).fill(each, mask).image for each in (image, other)]
+    fills = [
+        steered_by(create("deepfill_v2", SMALL)).fill(each, mask).image for each in (image, other)
+    ]
     assert np.array_equal(*fills)
 
 
@@ -121,14 +123,14 @@ def test_material_comes_from_the_search_region_only():
 def test_progress_rises_to_one():
     image, mask = two_halves()
     told = []
-    steered_by(DeepFillV2(SMALL)).fill(image, mask, progress=told.append)
+    steered_by(create("deepfill_v2", SMALL)).fill(image, mask, progress=told.append)
     assert told == sorted(told)
     assert told[-1] == pytest.approx(1.0)
 
 
 def test_it_is_loaded_from_anyones_weights(tmp_path):
     path = tmp_path / "mine.safetensors"
-    network = DeepFillV2(SMALL).network
+    network = create("deepfill_v2", SMALL).runtime.network
     save_weights(path, "deepfill_v2", SMALL, network.state_dict(), Provenance(source="a test"))
     config = HybridConfig(side=64)
     inpaint = gatefill.load("hybrid", weights=path, config=config)

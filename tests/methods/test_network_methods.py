@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from copy import deepcopy
 
 import numpy as np
 import pytest
@@ -11,19 +12,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gatefill.methods.base import composite
-from gatefill.methods.networks.deepfill_v1 import DeepFillV1, DeepFillV1Config
-from gatefill.methods.networks.deepfill_v2 import DeepFillV2, DeepFillV2Config
-from gatefill.methods.networks.global_local import GlobalLocal, GlobalLocalConfig
-from gatefill.methods.networks.partial_conv import PartialConv, PartialConvConfig
-from gatefill.methods.registry import METHODS
+from gatefill.methods.networks.deepfill_v1 import DeepFillV1Config
+from gatefill.methods.networks.deepfill_v2 import DeepFillV2Config
+from gatefill.methods.networks.global_local import GlobalLocalConfig
+from gatefill.methods.networks.partial_conv import PartialConvConfig
+from gatefill.methods.registry import METHODS, create, with_network
+from gatefill.runtime.torch import TorchRuntime
 from tests.official import arrays, generator
 
-SMALL = {
-    "deepfill_v2": DeepFillV2(DeepFillV2Config(width=2)),
-    "deepfill_v1": DeepFillV1(DeepFillV1Config(width=2)),
-    "partial_conv": PartialConv(PartialConvConfig(width=2)),
-    "global_local": GlobalLocal(GlobalLocalConfig(width=4)),
+CONFIGS = {
+    "deepfill_v2": DeepFillV2Config(width=2),
+    "deepfill_v1": DeepFillV1Config(width=2),
+    "partial_conv": PartialConvConfig(width=2),
+    "global_local": GlobalLocalConfig(width=4),
 }
+SMALL = {name: create(name, config) for name, config in CONFIGS.items()}
 
 
 def photo(height, width, seed=0):
@@ -96,15 +99,15 @@ def test_the_table_says_what_the_methods_are(name):
     row = METHODS[name]
     assert (info.name, info.title, info.multiple) == (row.name, row.title, row.multiple)
     assert row.needs == ("torch",)
-    assert info.multiple == SMALL[name].network.multiple
+    assert info.multiple == SMALL[name].runtime.network.multiple
     assert not info.takes_sketch
 
 
 def test_fresh_weights_are_the_same_each_time_and_warn(caplog):
     with caplog.at_level(logging.WARNING):
-        first, second = (DeepFillV2(DeepFillV2Config(width=2)) for _ in range(2))
+        first, second = (create("deepfill_v2", CONFIGS["deepfill_v2"]) for _ in range(2))
     assert "no trained weights" in caplog.text
-    for a, b in zip(first.network.parameters(), second.network.parameters(), strict=True):
+    for a, b in zip(*(each.runtime.network.parameters() for each in (first, second)), strict=True):
         assert torch.equal(a, b)
 
 
@@ -112,14 +115,14 @@ def test_creating_a_method_leaves_the_random_state_alone():
     torch.manual_seed(3)
     wanted = torch.rand(2)
     torch.manual_seed(3)
-    PartialConv(PartialConvConfig(width=2))
+    create("partial_conv", CONFIGS["partial_conv"])
     assert torch.equal(torch.rand(2), wanted)
 
 
 @pytest.mark.parametrize(("name", "guided"), [("tiny", False), ("tiny_guided", True)])
 def test_a_photo_through_the_method_equals_the_originals_picture(name, guided):
     network = generator(arrays(f"{name}_weights_initial"), DeepFillV2Config(width=4, guided=guided))
-    method = DeepFillV2(network=network)
+    method = with_network("deepfill_v2", network, finish=False)
     assert method.info.takes_sketch == guided
     run = arrays(f"{name}_64x80")
     image = run["image_bgr_u8"][..., ::-1].astype(np.float32) / np.float32(255)
@@ -145,9 +148,9 @@ def test_a_photo_through_the_method_equals_the_originals_picture(name, guided):
 @pytest.mark.parametrize("name", SMALL)
 def test_half_precision_is_close(name):
     image, mask = photo(48, 40)
-    full = SMALL[name]
-    half = type(full)(full.config, dtype=torch.bfloat16)
-    a, b = (m.fill(image, mask).image[mask] for m in (full, half))
+    full = SMALL[name].runtime
+    half = TorchRuntime(deepcopy(full.network), dtype=torch.bfloat16)
+    a, b = (runtime.run(image, mask).image[mask] for runtime in (full, half))
     assert b.dtype == np.float32
     assert abs(a - b).mean() < 0.02
 
@@ -157,6 +160,6 @@ def test_half_precision_is_close(name):
 def test_cuda_agrees_with_the_cpu(name):
     image, mask = photo(48, 40)
     full = SMALL[name]
-    there = type(full)(full.config, device="cuda")
+    there = create(name, CONFIGS[name], device="cuda")
     a, b = (m.fill(image, mask).image[mask] for m in (full, there))
     np.testing.assert_allclose(a, b, atol=2e-3)

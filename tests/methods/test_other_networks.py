@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from torch.nn import functional
 
 from gatefill.layers.padding import resize_nearest
+from gatefill.methods.blend import blend
 from gatefill.methods.networks.deepfill_v1 import DeepFillV1Config, DeepFillV1Network
-from gatefill.methods.networks.global_local import GlobalLocalConfig, GlobalLocalNetwork, finish
+from gatefill.methods.networks.global_local import GlobalLocalConfig, GlobalLocalNetwork
 from gatefill.methods.networks.partial_conv import PartialConvConfig, PartialConvNetwork
 from gatefill.training.discriminators import (
     CriticsConfig,
@@ -205,12 +206,12 @@ def test_the_finish_keeps_the_fills_gradients_and_the_photos_colours():
     mask = np.zeros((60, 80), dtype=bool)
     mask[20:40, 30:50] = True
     # The right content in the wrong colour comes out in the right colour.
-    finished = finish(photo + np.float32(0.15), np.where(mask[..., None], 9, photo), mask)
+    finished = blend(photo + np.float32(0.15), np.where(mask[..., None], 9, photo), mask)
     assert abs(finished - photo)[mask].max() < 8 / 255
     # Detail of the fill survives, which fast marching alone would not give.
     dotted = photo.copy()
     dotted[28:32, 38:42] += np.float32(0.3)
-    finished = finish(dotted, photo, mask)
+    finished = blend(dotted, photo, mask)
     assert (finished - photo)[29:31, 39:41].min() > 0.15
 
 
@@ -231,7 +232,7 @@ def test_the_finish_does_not_shift_a_hole_at_the_border(box):
     photo = 0.4 + 0.2 * dice.random((60, 80, 3), dtype=np.float32)
     mask = np.zeros((60, 80), dtype=bool)
     mask[box] = True
-    finished = finish(photo, photo, mask)
+    finished = blend(photo, photo, mask)
     assert abs(finished - photo)[~mask].max() <= 0.5 / 255 + 1e-6
     # Inside, the steps from pixel to pixel are those of the fill, which has noise for content.
     inside = cv2.erode(np.pad(mask, 1).astype(np.uint8), np.ones((5, 5)))[1:-1, 1:-1] > 0
@@ -246,7 +247,7 @@ def test_the_finish_takes_any_size_and_mask(height, width, seed):
     photo = dice.random((height, width, 3), dtype=np.float32)
     mask = dice.random((height, width)) < 0.5
     mask[0, 0], mask[-1, -1] = True, False
-    finished = finish(1 - photo, photo, mask)
+    finished = blend(1 - photo, photo, mask)
     assert finished.shape == photo.shape
     assert finished.dtype == np.float32
 
@@ -255,7 +256,7 @@ def test_fast_marching_alone_fills_holes_too_thin_to_blend():
     photo = np.full((20, 20, 3), 0.4, dtype=np.float32)
     mask = np.zeros((20, 20), dtype=bool)
     mask[:, 10] = True
-    finished = finish(np.ones_like(photo), photo, mask)
+    finished = blend(np.ones_like(photo), photo, mask)
     assert abs(finished - 102 / 255).max() < 3 / 255
 
 

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from gatefill.methods.base import Image, Mask
-from gatefill.methods.networks.deepfill_v2 import DeepFillV2, DeepFillV2Config, DeepFillV2Network
+from gatefill.methods.networks.deepfill_v2 import DeepFillV2Config, DeepFillV2Network
+from gatefill.methods.registry import with_network
 from gatefill.methods.rim import LARGEST_MISS, even_miss
 
 
@@ -50,12 +51,11 @@ def test_without_a_rim_nothing_changes(photo: Image, value: bool) -> None:
 
 
 def test_a_network_with_a_finish_steps_less_at_the_rim(photo: Image, mask: Mask) -> None:
-    torch.manual_seed(0)
     steps = {}
     for finish in (False, True):
-        config = DeepFillV2Config(width=4, finish=finish)
         torch.manual_seed(0)
-        method = DeepFillV2(network=DeepFillV2Network(config))
+        network = DeepFillV2Network(DeepFillV2Config(width=4))
+        method = with_network("deepfill_v2", network, finish=finish)
         smooth = np.full_like(photo, 0.55)  # an untrained network paints grey
         filled = method.fill(smooth, mask).image
         steps[finish] = np.abs(filled[8:30, 32] - smooth[8:30, 33]).mean()

@@ -250,18 +250,6 @@ class TestStartingFromWeights:
         with pytest.raises(ValueError, match="expected weights of partial_conv"):
             run(small("partial-conv"), photos, tmp_path, start_from=folder / "best.safetensors")
 
-    def test_what_comes_after_the_network_may_differ(
-        self, folder: Path, photos: Path, tmp_path: Path
-    ) -> None:
-        """Neither a start nor a resumed run minds; the new setting stands in the weights."""
-        config = tiny(images=2)
-        start = folder / "last.safetensors"
-        assert run(config, photos, tmp_path / "old", start_from=start).finished
-        finishing = replace(config, images=4, network=replace(config.network, finish=True))
-        for output in (tmp_path / "old", tmp_path / "new"):
-            assert run(finishing, photos, output, start_from=start).finished
-            assert read_header(output / "last.safetensors").config["finish"] is True
-
 
 class TestAccumulation:
     @pytest.mark.parametrize("separate", [False, True])

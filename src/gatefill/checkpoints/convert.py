@@ -91,7 +91,7 @@ def convert(
         data=data,
         licence=licence,
     )
-    save_weights(target, "deepfill_v2", foreign.config, foreign.state, provenance)
+    save_weights(target, "deepfill_v2", foreign.config, foreign.state, provenance, finish=False)
     return read_header(target)
 
 

@@ -55,6 +55,7 @@ class WeightsInfo:
     method: str
     config: dict[str, Any]
     provenance: Provenance
+    finish: bool  # whether what the method has to come after its network is wanted
     shapes: dict[str, tuple[int, ...]]
     dtypes: tuple[str, ...]  # safetensors names such as F32, each once
     file_bytes: int
@@ -71,11 +72,14 @@ def save_weights(
     config: object,
     state: Mapping[str, torch.Tensor],
     provenance: Provenance,
+    *,
+    finish: bool = True,
 ) -> None:
     """Write a weights file; it appears under its name only when it is complete.
 
     config: the dataclass above the network; its fields must be what JSON can hold.
-    state: the network's ``state_dict()``.
+    state: the network's ``state_dict()``. finish: whether what the method has to come after its
+    network is wanted; not for weights of programs that have nothing of the kind.
     """
     save = need("safetensors.torch", "torch", "writing weights").save_file
     if not dataclasses.is_dataclass(config) or isinstance(config, type):
@@ -84,6 +88,7 @@ def save_weights(
         "gatefill_format": FORMAT,
         "method": method,
         "config": json.dumps(dataclasses.asdict(config), allow_nan=False),
+        "finish": json.dumps(finish),
         "provenance": json.dumps(dataclasses.asdict(provenance), allow_nan=False),
     }
     # Copies, because safetensors refuses tensors that share memory or are not contiguous.
@@ -128,6 +133,8 @@ def read_header(path: str | os.PathLike[str]) -> WeightsInfo:
             path, f"format {metadata['gatefill_format']!r:.20} of a newer gatefill, expected 1"
         )
     config = _inner_object(path, metadata, "config")
+    # Older files have it among the network's fields, though the network knows nothing of it.
+    finish = config.pop("finish", metadata.get("finish") != "false")
     facts = _inner_object(path, metadata, "provenance")
     method = metadata.get("method")
     if not isinstance(method, str) or not method:
@@ -137,6 +144,7 @@ def read_header(path: str | os.PathLike[str]) -> WeightsInfo:
         method=method,
         config=config,
         provenance=_provenance(path, facts),
+        finish=bool(finish),
         shapes={name: tuple(entry["shape"]) for name, entry in tensors.items()},
         dtypes=tuple(sorted({entry["dtype"] for entry in tensors.values()})),
         file_bytes=file_bytes,

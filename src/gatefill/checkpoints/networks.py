@@ -11,7 +11,7 @@ from gatefill.checkpoints.config import config_from
 from gatefill.checkpoints.fit import Shapes, expect_shapes
 from gatefill.checkpoints.native import WeightsInfo, load_weights
 from gatefill.methods.base import Method
-from gatefill.methods.registry import entry, network_entry
+from gatefill.methods.registry import network_entry, with_network
 
 if TYPE_CHECKING:
     from torch import nn
@@ -24,8 +24,7 @@ def load_method(path: str | os.PathLike[str], *, device: str = "cpu") -> Method:
     for a device that is not there; MissingExtra without torch.
     """
     info, network = load_network(path)
-    method: Method = entry(info.method).load("method")(network=network, device=device)
-    return method
+    return with_network(info.method, network, finish=info.finish, device=device)
 
 
 def load_network(path: str | os.PathLike[str]) -> tuple[WeightsInfo, nn.Module]:

@@ -6,20 +6,13 @@ code. How it is computed stands in `attention_pairs`.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from gatefill.layers.attention_pairs import Pairs
-from gatefill.layers.padding import Resizing
-
-_BLOCK = 2**25  # pairs that a block may hold: 128 MB of float32, of which a few live at a time
-
-
-Window = tuple[slice, slice]
-"""Rows and columns, both with a start and a stop."""
+from gatefill.layers.padding import Resizing, resize_nearest
 
 
 class Attended(NamedTuple):
@@ -27,8 +20,7 @@ class Attended(NamedTuple):
 
     features: Tensor  # BCHW
     offsets: Tensor  # B2hw int64, (rows, columns) from each cell to the cell it looked at most
-    sources: Tensor | None  # BKhw int64, the K cells looked at most as row * w + column
-    weights: Tensor | None  # BKhw, their softmax weights in [0, 1], strongest first
+    weights: Tensor  # B1hw, how much of its attention that cell got, in [0, 1]
 
 
 def contextual_attention(
@@ -39,19 +31,22 @@ def contextual_attention(
     fuse: bool = True,
     softmax_scale: float = 10.0,
     resizing: Resizing = "aligned",
-    places: int = 0,
-    window: Window | None = None,
 ) -> Attended:
     """Rebuild `foreground` from patches of `background` that lie wholly outside the hole.
 
-    foreground, background: ``BCHW``, H and W even. hole: ``B1`` H/2 W/2, 1 = hole, or None for no
-    hole; each sample has its own. fuse: prefer matches whose neighbours match side by side too.
-    resizing: which pixels the halved maps keep. places: how many sources to report per place.
-    window: the cells that are wanted, as rows and columns of the halved grid; all results are 0
-    elsewhere. The background is the whole map in any case.
-
     Patches that touch the hole get no weight but stay in the softmax's denominator; where all of
     them do, the result is 0. Borders come out darker than the inside. Both are as the original is.
+
+    Args:
+        foreground: ``BCHW``, H and W even.
+        background: ``BCHW`` of the same shape.
+        hole: ``B1`` H/2 W/2, 1 = hole, or None for no hole; each sample has its own.
+        fuse: Prefer matches whose neighbours match side by side too.
+        softmax_scale: What scores are multiplied by.
+        resizing: Which pixels the halved maps keep.
+
+    Raises:
+        ValueError: For shapes that do not belong together.
     """
     batch, _, height, width = foreground.shape
     if background.shape != foreground.shape or height % 2 or width % 2:
@@ -65,79 +60,69 @@ def contextual_attention(
             f"got {tuple(hole.shape)}"
         )
     # Scores differ by little and are multiplied by ten: half precision would pick other patches.
-    pairs = Pairs(foreground.float(), background.float(), hole, fuse, softmax_scale, resizing)
-
-    lines, columns = window or (slice(0, pairs.h), slice(0, pairs.w))
-    # Blocks save memory only where nothing is kept for a gradient.
-    rows = pairs.h if pairs.tracked else max(1, _BLOCK // (batch * pairs.w * pairs.n))
-    features, blocks = [], []
-    for start in range(lines.start, lines.stop, rows):
-        stop = min(start + rows, lines.stop)
-        first = max(start - 1, 0)
-        weights = pairs.weights(first, min(stop + 1, pairs.h))
-        features.append(pairs.paste(weights, first, slice(start, stop), columns))
-        blocks.append(pairs.strongest(weights.detach(), first, slice(start, stop), columns, places))
-
-    best, sources, strengths = (torch.cat(parts, dim=2) for parts in zip(*blocks, strict=True))
-    frame = (lines.start, pairs.h - lines.stop, columns.start, pairs.w - columns.stop)
-    pasted = torch.cat(features, dim=2) if len(features) > 1 else features[0]
+    single = [exact(part) for part in (foreground, background)]
+    pairs = Pairs(single[0], single[1], hole, resizing)
+    weights = pairs.weights(fuse, softmax_scale)
+    strength, best = weights.detach().max(dim=-1)
     return Attended(
-        _framed(pasted, frame, scale=2).to(foreground.dtype),
-        _framed(_offsets(best, lines.start, columns.start, pairs.w), frame),
-        _framed(sources, frame) if places else None,
-        _framed(strengths, frame) if places else None,
+        pairs.paste(weights).to(foreground.dtype),
+        offsets_to(best.view(batch, 1, pairs.h, pairs.w)),
+        strength.view(batch, 1, pairs.h, pairs.w),
     )
 
 
-def _offsets(best: Tensor, top: int, left: int, width: int) -> Tensor:
-    """Cells ``B1hw`` as row * width + column -> (rows, columns) ``B2hw`` to go from each place.
-
-    The places begin at row `top` and column `left`.
-    """
-    rows = torch.arange(top, top + best.shape[2], device=best.device).view(1, 1, -1, 1)
-    columns = torch.arange(left, left + best.shape[3], device=best.device).view(1, 1, 1, -1)
-    return torch.cat((best // width - rows, best % width - columns), dim=1)
+def exact(x: Tensor) -> Tensor:
+    """The same in float32 at least."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
-def _framed(part: Tensor, frame: tuple[int, int, int, int], scale: int = 1) -> Tensor:
-    """`part` amid zeros: `frame` has the cells above, below, left and right of it."""
-    if not any(frame):
-        return part
-    above, below, left, right = (scale * cells for cells in frame)
-    return functional.pad(part, (left, right, above, below))
+def offsets_to(cells: Tensor) -> Tensor:
+    """Cells ``B1hw`` as row * w + column -> (rows, columns) ``B2hw`` to go from each place."""
+    height, width = cells.shape[-2:]
+    rows = torch.arange(height, device=cells.device).view(1, 1, -1, 1)
+    columns = torch.arange(width, device=cells.device).view(1, 1, 1, -1)
+    return torch.cat((cells // width - rows, cells % width - columns), dim=1)
 
 
 class ContextualAttention(nn.Module):
-    """`contextual_attention` of a feature map with itself; it has no parameters."""
+    """`contextual_attention` of a feature map with itself; it has no parameters.
+
+    mask_steps: whether the mask comes down to the cells at once, or to twice their number first,
+    as in the original: two steps keep other pixels than one.
+    """
 
     def __init__(
-        self, *, fuse: bool = True, softmax_scale: float = 10.0, resizing: Resizing = "aligned"
+        self,
+        *,
+        fuse: bool = True,
+        softmax_scale: float = 10.0,
+        resizing: Resizing = "aligned",
+        mask_steps: Literal[1, 2] = 2,
     ) -> None:
         super().__init__()
         self.fuse = fuse
         self.softmax_scale = softmax_scale
         self.resizing: Resizing = resizing
+        self.mask_steps = mask_steps
 
-    def forward(
-        self,
-        features: Tensor,
-        hole: Tensor | None = None,
-        places: int = 0,
-        window: Window | None = None,
-    ) -> Attended:
-        """``BCHW`` and ``B1`` H/2 W/2 -> `Attended`."""
+    def forward(self, features: Tensor, mask: Tensor) -> Attended:
+        """``BCHW`` and the frame's mask ``B1`` 4H 4W -> `Attended`."""
         if torch.is_autocast_enabled(features.device.type):
             # Autocast would take the scores' products in half precision.
             with torch.autocast(features.device.type, enabled=False):
-                attended: Attended = self(features, hole, places, window)
+                attended: Attended = self(features, mask)
                 return attended
         return contextual_attention(
             features,
             features,
-            hole,
+            self.hole(mask, features.shape[-2], features.shape[-1]),
             fuse=self.fuse,
             softmax_scale=self.softmax_scale,
             resizing=self.resizing,
-            places=places,
-            window=window,
         )
+
+    def hole(self, mask: Tensor, height: int, width: int) -> Tensor:
+        """The frame's mask ``B1HW`` on the cells of features of `height` x `width`."""
+        if self.mask_steps == 2:
+            mask = resize_nearest(mask, height, width, self.resizing)
+        return resize_nearest(mask, height // 2, width // 2, self.resizing)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from gatefill.layers.gate_gradient import Gate
-from gatefill.layers.padding import Padding, convolve, upsample_twice
-from gatefill.layers.partial import grow_known, partial_convolution
+from gatefill.layers.padding import Padding, Pads, convolve, upsample_twice
+from gatefill.layers.partial import Masked, partial_convolution
 
 ConvKind = Literal["gated", "single_gate", "partial", "vanilla"]
 """gated: a learned gate per channel and place. single_gate: one gate per place for all channels,
@@ -74,7 +74,7 @@ class Convolution(nn.Module):
         padding: Padding = "same",
     ) -> None:
         super().__init__()
-        self.width, self.stride, self.dilation = width, stride, dilation
+        self.width, self.kernel, self.stride, self.dilation = width, kernel, stride, dilation
         self.upsample = upsample
         self.activation: Activation = activation
         self.kind: ConvKind = "vanilla" if activation == "none" and kind != "partial" else kind
@@ -84,42 +84,53 @@ class Convolution(nn.Module):
         self.bias = nn.Parameter(torch.zeros(width + gates))
         nn.init.xavier_uniform_(self.weight)  # as the original: Glorot, zero bias
 
-    def forward(self, x: Tensor, known: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
-        """``BCHW`` -> ``B`` width ceil(H / stride) ceil(W / stride), or 2H 2W when upsampling.
+    def forward(self, x: Tensor | Masked, pads: Pads | None = None) -> Any:
+        """Run the layer on a whole map, or on a part of one.
 
-        known: ``B1HW``, 1 = known; only the kind "partial" reads it and returns it updated.
+        Args:
+            x: ``BCHW``. The kind "partial" also takes `Masked`; a plain map counts as known
+                everywhere.
+            pads: How many pixels to pad after the upsampling, where `x` is a part of a map.
+
+        Returns:
+            ``B`` width ceil(H / stride) ceil(W / stride), or 2H 2W when upsampling; `Masked` where
+            `x` was.
         """
-        if self.upsample:
-            x = upsample_twice(x)
         if self.kind == "partial":
-            if known is None:
-                raise ValueError("expected the mask of known pixels for a partial convolution")
-            known = grow_known(known) if self.upsample else known
-            x, known = partial_convolution(
-                x,
-                known,
-                self.weight,
-                self.bias,
-                stride=self.stride,
-                dilation=self.dilation,
-                padding=self.padding,
-            )
-            return activate(x, self.activation), known
-
+            return self._partial(x, pads)
+        assert isinstance(x, Tensor)
         x = convolve(
-            x,
+            upsample_twice(x) if self.upsample else x,
             self.weight,
             self.bias,
             stride=self.stride,
             dilation=self.dilation,
             padding=self.padding,
+            pads=pads,
         )
         # Without a gradient nobody else needs the convolution's own result.
         inplace = not x.requires_grad
         match self.kind:
             case "gated":
-                return gate(x, self.activation, inplace), known
+                return gate(x, self.activation, inplace)
             case "single_gate":
-                return gate_together(x, self.activation), known
+                return gate_together(x, self.activation)
             case _:
-                return activate(x, self.activation, inplace), known
+                return activate(x, self.activation, inplace)
+
+    def _partial(self, x: Tensor | Masked, pads: Pads | None) -> Tensor | Masked:
+        features, known = x if isinstance(x, tuple) else (x, torch.ones_like(x[:, :1]))
+        if self.upsample:
+            features, known = upsample_twice(features), upsample_twice(known)
+        features, known = partial_convolution(
+            features,
+            known,
+            self.weight,
+            self.bias,
+            stride=self.stride,
+            dilation=self.dilation,
+            padding=self.padding,
+            pads=pads,
+        )
+        features = activate(features, self.activation)
+        return Masked(features, known) if isinstance(x, tuple) else features

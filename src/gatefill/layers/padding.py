@@ -17,6 +17,9 @@ number of zeros on both sides, as PyTorch pads. reflect: symmetric, mirrored in 
 Resizing = Literal["aligned", "floor"]
 """aligned: TensorFlow's align_corners=True. floor: every n-th pixel, as PyTorch's nearest."""
 
+Pads = tuple[int, int, int, int]
+"""Pixels to add at the left, right, top and bottom; negative amounts are cut off."""
+
 
 def same_padding(size: int, kernel: int, stride: int = 1, dilation: int = 1) -> tuple[int, int]:
     """TensorFlow's SAME along one side of `size` pixels: (before, after).
@@ -46,25 +49,45 @@ def convolve(
     stride: int = 1,
     dilation: int = 1,
     padding: Padding = "same",
+    pads: Pads | None = None,
 ) -> Tensor:
     """2-D convolution of ``BCHW`` under a padding rule; `weight` is ``OIkk``.
 
-    Returns ``BO`` x ceil(H / stride) x ceil(W / stride).
+    Args:
+        x: ``BIHW``.
+        weight: ``OIkk``.
+        bias: ``O``, or None.
+        stride: Pixels from one output to the next.
+        dilation: Pixels from one tap of the kernel to the next.
+        padding: The rule for what stands beyond the frame.
+        pads: How many pixels to pad, where `x` is a part of a frame and only some of its sides
+            are the frame's; None takes what the rule gives for a whole frame.
+
+    Returns:
+        ``BO`` x ceil(H / stride) x ceil(W / stride) of a whole frame.
     """
-    kernel = weight.shape[-1]
-    top, bottom = pad_amounts(padding, x.shape[-2], kernel, stride, dilation)
-    left, right = pad_amounts(padding, x.shape[-1], kernel, stride, dilation)
-    if padding == "reflect":
-        if max(top, bottom) < x.shape[-2] and max(left, right) < x.shape[-1]:
-            x = functional.pad(x, (left, right, top, bottom), mode="reflect")
-        else:
-            x = _reflected(_reflected(x, -2, top, bottom), -1, left, right)
-    elif top == bottom and left == right:
+    if pads is None:
+        kernel = weight.shape[-1]
+        top, bottom = pad_amounts(padding, x.shape[-2], kernel, stride, dilation)
+        left, right = pad_amounts(padding, x.shape[-1], kernel, stride, dilation)
+        pads = (left, right, top, bottom)
+    if padding != "reflect" and pads[0] == pads[1] >= 0 and pads[2] == pads[3] >= 0:
         # The convolution pads by itself, which spares a copy of the features.
-        return functional.conv2d(x, weight, bias, stride, (top, left), dilation)
+        return functional.conv2d(x, weight, bias, stride, (pads[2], pads[0]), dilation)
+    return functional.conv2d(_padded(x, pads, padding), weight, bias, stride, 0, dilation)
+
+
+def _padded(x: Tensor, pads: Pads, padding: Padding) -> Tensor:
+    """``BCHW`` with more pixels around it; negative amounts are cut off."""
+    added = [max(amount, 0) for amount in pads]
+    if padding != "reflect":
+        x = functional.pad(x, added)
+    elif max(added[:2]) < x.shape[-1] and max(added[2:]) < x.shape[-2]:
+        x = functional.pad(x, added, mode="reflect")
     else:
-        x = functional.pad(x, (left, right, top, bottom))
-    return functional.conv2d(x, weight, bias, stride, 0, dilation)
+        x = _reflected(_reflected(x, -2, *added[2:]), -1, *added[:2])
+    left, right, top, bottom = (max(-amount, 0) for amount in pads)
+    return x[:, :, top : x.shape[-2] - bottom, left : x.shape[-1] - right]
 
 
 def _reflected(x: Tensor, axis: int, before: int, after: int) -> Tensor:

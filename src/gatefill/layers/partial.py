@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
-from torch.nn import functional
+from typing import NamedTuple
 
-from gatefill.layers.padding import Padding, convolve
+import torch
+from torch import Tensor, nn
+
+from gatefill.layers.padding import Padding, Pads, convolve, upsample_twice
+
+
+class Masked(NamedTuple):
+    """A feature map and which of its pixels are known, as partial convolutions pass them on."""
+
+    features: Tensor  # BCHW
+    known: Tensor  # B1HW or BCHW, 1 = known
 
 
 def partial_convolution(
@@ -18,10 +26,12 @@ def partial_convolution(
     stride: int = 1,
     dilation: int = 1,
     padding: Padding = "same",
-) -> tuple[Tensor, Tensor]:
+    pads: Pads | None = None,
+) -> Masked:
     """Convolve only what is known, scaled up by how much was missing.
 
     x: ``BCHW``. known: ``BCHW`` or ``B1HW``, 1 = known and 0 = unknown. weight: ``OCkk``.
+    pads: as `convolve` takes them, where `x` is a part of a frame.
     Returns the features ``BOhw`` and the new mask ``B1hw``: 1 where any input was known.
 
     ``x' = W^T (X . M) * sum(1) / sum(M) + b`` where sum(M) > 0, else 0. Pixels that padding adds
@@ -36,17 +46,29 @@ def partial_convolution(
         exact = torch.promote_types(weight.dtype, torch.float32)
         ones = known.new_ones(1, known.shape[1], kernel, kernel, dtype=exact)
         zeros: Padding = "symmetric" if padding == "reflect" else padding
-        count = convolve(known.to(exact), ones, stride=stride, dilation=dilation, padding=zeros)
+        known_exact = known.to(exact)
+        count = convolve(
+            known_exact, ones, stride=stride, dilation=dilation, padding=zeros, pads=pads
+        )
         seen = (count > 0).to(weight.dtype)
         window = kernel * kernel * known.shape[1]
         scale = (window / count.clamp_min(1.0)).to(weight.dtype) * seen
-    x = convolve(x * known, weight, stride=stride, dilation=dilation, padding=padding)
+    x = convolve(x * known, weight, stride=stride, dilation=dilation, padding=padding, pads=pads)
     features = x * scale
     if bias is not None:
         features = features + bias.view(1, -1, 1, 1) * seen
-    return features, seen
+    return Masked(features, seen)
 
 
-def grow_known(known: Tensor) -> Tensor:
-    """Nearest doubling of a mask ``BCHW``."""
-    return functional.interpolate(known, scale_factor=2.0, mode="nearest")
+class Joined(nn.Module):
+    """A map doubled to the size of a larger one, and joined with it (U-Net's skip connections).
+
+    Features and masks are joined alike, so that the mask has one plane per channel.
+    """
+
+    def forward(self, x: Masked, skip: Masked) -> Masked:
+        """``BChw`` and ``BDHW`` -> ``B(C+D)HW``; 2h and 2w reach H and W, and one more at most."""
+        height, width = skip.features.shape[-2:]
+        features, known = (upsample_twice(part)[:, :, :height, :width] for part in x)
+        joined = [known.expand_as(features), skip.known.expand_as(skip.features)]
+        return Masked(torch.cat([features, skip.features], dim=1), torch.cat(joined, dim=1))

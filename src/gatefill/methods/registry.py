@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from gatefill.methods.base import Method
 
 _NETWORKS = "gatefill.methods.networks"
+_TORCH = "gatefill.runtime.torch"  # by path as well: the core has no torch
+_NETWORK_METHOD = "gatefill.methods.network:NetworkMethod"
 _OBJECTIVES = "gatefill.training.objectives"
 _RECIPES = "gatefill.training.recipes"
 
@@ -50,6 +52,7 @@ class Entry:
     method: str  # the class behind the interface `Method`
     config: str  # its config dataclass
     network: str | None = None  # config -> torch module, where the method runs one of its own
+    finish: str | None = None  # the function that comes after the network, where wanted
     objective: str | None = None  # the class that training uses
     recipes: Mapping[str, str] = field(default_factory=dict)  # name -> function that makes a config
     steers: bool = False  # whether it is built around a network that is ready to fill
@@ -120,9 +123,10 @@ ENTRIES = (
             multiple=4,
             max_side=512,
         ),
-        method=f"{_NETWORKS}.global_local:GlobalLocal",
+        method=_NETWORK_METHOD,
         config=f"{_NETWORKS}.global_local:GlobalLocalConfig",
         network=f"{_NETWORKS}.global_local:GlobalLocalNetwork",
+        finish="gatefill.methods.blend:blend",
         objective=f"{_OBJECTIVES}.global_local:GlobalLocalObjective",
         recipes={
             "global-local-256": f"{_RECIPES}:global_local",
@@ -144,7 +148,7 @@ ENTRIES = (
             multiple=8,
             max_side=512,
         ),
-        method=f"{_NETWORKS}.deepfill_v1:DeepFillV1",
+        method=_NETWORK_METHOD,
         config=f"{_NETWORKS}.deepfill_v1:DeepFillV1Config",
         network=f"{_NETWORKS}.deepfill_v1:DeepFillV1Network",
         objective=f"{_OBJECTIVES}.deepfill_v1:DeepFillV1Objective",
@@ -167,7 +171,7 @@ ENTRIES = (
             takes_weights=True,
             max_side=512,
         ),
-        method=f"{_NETWORKS}.partial_conv:PartialConv",
+        method=_NETWORK_METHOD,
         config=f"{_NETWORKS}.partial_conv:PartialConvConfig",
         network=f"{_NETWORKS}.partial_conv:PartialConvNetwork",
         objective=f"{_OBJECTIVES}.partial_conv:PartialConvObjective",
@@ -193,9 +197,10 @@ ENTRIES = (
             multiple=8,
             max_side=512,
         ),
-        method=f"{_NETWORKS}.deepfill_v2:DeepFillV2",
+        method=_NETWORK_METHOD,
         config=f"{_NETWORKS}.deepfill_v2:DeepFillV2Config",
         network=f"{_NETWORKS}.deepfill_v2:DeepFillV2Network",
+        finish="gatefill.methods.rim:even_miss",
         objective=f"{_OBJECTIVES}.deepfill_v2:DeepFillV2Objective",
         recipes={
             "deepfill-v2-256": f"{_RECIPES}:deepfill_v2",
@@ -271,10 +276,10 @@ def create(name: str, config: object | None = None, *, device: str = "cpu") -> M
             method=name,
         )
     fitting = _fitting(config, found)
-    method: Method
     if found.network is not None:
-        method = found.load("method")(config=fitting, device=device)
-        return method
+        untrained = imported(f"{_TORCH}:untrained")
+        network = untrained(found.load("network"), fitting, found.info.title)
+        return with_network(name, network, device=device)
     if device != "cpu":
         raise ConfigError(
             f"expected device 'cpu' for {name}, got {device!r:.80}",
@@ -282,7 +287,32 @@ def create(name: str, config: object | None = None, *, device: str = "cpu") -> M
             method=name,
             device=device,
         )
-    method = found.load("method")(fitting)
+    method: Method = found.load("method")(fitting)
+    return method
+
+
+def with_network(
+    name: str,
+    network: Any,
+    *,
+    finish: bool = True,
+    device: str = "cpu",
+) -> Method:
+    """A method around a torch network of its kind, which it takes for itself.
+
+    Args:
+        name: One of `METHODS` that has a network.
+        network: Such a network, with its weights.
+        finish: Whether what the method has to come after its network comes.
+        device: Where torch is to run it.
+
+    Raises:
+        ConfigError: For a device that torch cannot use here.
+    """
+    found = entry(name)
+    after = found.load("finish") if finish and found.finish is not None else None
+    runtime = imported(f"{_TORCH}:TorchRuntime")(network, device=device)
+    method: Method = found.load("method")(found.info, runtime, finish=after)
     return method
 
 

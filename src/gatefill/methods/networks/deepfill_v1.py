@@ -9,9 +9,7 @@ import torch
 from torch import Tensor
 
 from gatefill.layers.padding import Padding, Resizing
-from gatefill.methods.network import PLACES, Frames, NetworkMethod, untrained
-from gatefill.methods.networks.deepfill_v2 import DeepFillV2Config, DeepFillV2Network, Stages
-from gatefill.methods.registry import METHODS
+from gatefill.methods.networks.two_stage import Stages, TwoStageNetwork, expect_multiples
 from gatefill.settings import check_fields
 
 
@@ -34,48 +32,45 @@ class DeepFillV1Config:
         """Half the width, a quarter of the parameters, RGB."""
         return cls(width=16, channel_order="rgb")
 
-    def as_v2(self) -> DeepFillV2Config:
-        """The same network as a case of its successor: no gates, a clipped output, and a
-        refinement net that sees the mask."""
-        return DeepFillV2Config(
-            width=self.width,
-            kind="vanilla",
-            padding=self.padding,
-            fuse=self.fuse,
-            resizing=self.resizing,
-            mask_steps=self.mask_steps,
-            refinement_mask=True,
-            output="clip",
-            channel_order=self.channel_order,
-        )
 
-
-class DeepFillV1Network(DeepFillV2Network):
-    """The two stages of figure 2 and the two branches of figure 4; layers as in DeepFill v2."""
+class DeepFillV1Network(TwoStageNetwork):
+    """The two stages of figure 2 and the two branches of figure 4: plain convolutions and ELU."""
 
     def __init__(self, config: DeepFillV1Config) -> None:
-        super().__init__(config.as_v2())
-        self.released = config
+        super().__init__(
+            width=config.width,
+            coarse_channels=5,
+            refinement_channels=5,
+            kind="vanilla",
+            padding=config.padding,
+            fuse=config.fuse,
+            resizing=config.resizing,
+            mask_steps=config.mask_steps,
+        )
+        self.config = config
 
+    def forward(self, image: Tensor, mask: Tensor) -> Stages:
+        """Fill the holes.
 
-class DeepFillV1(NetworkMethod):
-    """DeepFill v1 as a method. Without a network it has random weights and makes noise."""
+        Args:
+            image: ``B3HW`` in [-1, 1], the channels in the config's order; H and W multiples of 8;
+                what stands in the hole is ignored.
+            mask: ``B1HW``, 1 = hole, one per sample.
 
-    def __init__(
-        self,
-        config: DeepFillV1Config | None = None,
-        network: DeepFillV1Network | None = None,
-        device: str | torch.device = "cpu",
-        dtype: torch.dtype = torch.float32,
-    ) -> None:
-        info = METHODS["deepfill_v1"]
-        if network is None:
-            start = config or DeepFillV1Config()
-            network = untrained(lambda: DeepFillV1Network(start), info.title)
-        self.config = network.released
-        super().__init__(info, network, self.config.channel_order, device, dtype)
+        Raises:
+            ConfigError: For sides that are no multiples of 8.
+        """
+        expect_multiples(image)
+        known = 1.0 - mask
+        masked, ones = image * known, torch.ones_like(mask)
 
-    def _run(self, image: Tensor, mask: Tensor, sketch: Tensor | None) -> Frames:
-        assert sketch is None
-        stages: Stages = self.network(image, mask, None, PLACES, near_hole=True)
-        return Frames(stages.refined, stages.coarse, stages.attention)
+        # coarse network
+        coarse = self.coarse(torch.cat([masked, ones, mask], dim=1), known).clamp(-1.0, 1.0)
+
+        # refinement network: both branches see the coarse result in the hole, and the mask
+        x = torch.cat([coarse * mask + masked, ones, mask], dim=1)
+        hallucinated = self.hallucinate(x)
+        attention = self.attention(self.match(x), mask)
+        attended = self.pmconv10(self.pmconv9(attention.features))
+        refined = self.decode(torch.cat([hallucinated, attended], dim=1)).clamp(-1.0, 1.0)
+        return Stages(coarse, refined, attention)

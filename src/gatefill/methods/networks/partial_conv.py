@@ -9,10 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from gatefill.layers.gated import Activation, activate
-from gatefill.layers.padding import Padding, upsample_twice
-from gatefill.layers.partial import partial_convolution
-from gatefill.methods.network import Frames, NetworkMethod, untrained
-from gatefill.methods.registry import METHODS
+from gatefill.layers.padding import Padding, Pads
+from gatefill.layers.partial import Joined, Masked, partial_convolution
 from gatefill.settings import check_fields
 
 
@@ -49,7 +47,7 @@ class PartialBlock(nn.Module):
         padding: Padding = "symmetric",
     ) -> None:
         super().__init__()
-        self.stride = stride
+        self.kernel, self.stride = kernel, stride
         self.activation: Activation = activation
         self.padding: Padding = padding
         self.weight = nn.Parameter(torch.empty(width, channels, kernel, kernel))
@@ -58,14 +56,17 @@ class PartialBlock(nn.Module):
         self.norm = nn.BatchNorm2d(width) if norm else None
         nn.init.kaiming_normal_(self.weight)
 
-    def forward(self, x: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
-        """``BCHW`` and its mask ``B1HW`` or ``BCHW`` -> features and mask ``B1hw``."""
-        x, known = partial_convolution(
-            x, known, self.weight, self.bias, stride=self.stride, padding=self.padding
+    def forward(self, x: Masked, pads: Pads | None = None) -> Masked:
+        """``BCHW`` and its mask ``B1HW`` or ``BCHW`` -> features and mask ``B1hw``.
+
+        pads: how many pixels to pad, where `x` is a part of a map.
+        """
+        features, known = partial_convolution(
+            *x, self.weight, self.bias, stride=self.stride, padding=self.padding, pads=pads
         )
         if self.norm is not None:
-            x = self.norm(x)
-        return activate(x, self.activation), known
+            features = self.norm(features)
+        return Masked(activate(features, self.activation), known)
 
 
 class PartialConvNetwork(nn.Module):
@@ -76,6 +77,7 @@ class PartialConvNetwork(nn.Module):
     def __init__(self, config: PartialConvConfig) -> None:
         super().__init__()
         self.config = config
+        self.join = Joined()
         widths = [3] + [config.width * min(2**level, 8) for level in range(config.levels)]
         kernels = {1: 7, 2: 5, 3: 5}
         for level in range(1, config.levels + 1):
@@ -107,44 +109,17 @@ class PartialConvNetwork(nn.Module):
         """
         # encoder
         known = 1.0 - mask
-        skips = [(image * known, known)]
+        skips = [Masked(image * known, known)]
         for level in range(1, self.config.levels + 1):
-            skips.append(self.get_submodule(f"enc{level}")(*skips[-1]))
+            skips.append(self.get_submodule(f"enc{level}")(skips[-1]))
 
         # decoder: features and masks are doubled and joined with the encoder's
-        x, known = skips.pop()
+        x = skips.pop()
         for level in range(self.config.levels, 0, -1):
-            skip, skip_known = skips.pop()
-            height, width = skip.shape[-2:]
-            x = upsample_twice(x)[:, :, :height, :width]
-            known = upsample_twice(known)[:, :, :height, :width]
-            joined = torch.cat([known.expand_as(x), skip_known.expand_as(skip)], dim=1)
-            x, known = self.get_submodule(f"dec{level}")(torch.cat([x, skip], dim=1), joined)
-        return x
+            x = self.get_submodule(f"dec{level}")(self.join(x, skips.pop()))
+        return x[0]
 
     def encoder_norms(self) -> list[nn.BatchNorm2d]:
         """The normalisations that fine-tuning holds still (section 3.3 of the paper)."""
         encoders = [self.get_submodule(f"enc{i}") for i in range(1, self.config.levels + 1)]
         return [m for e in encoders for m in e.modules() if isinstance(m, nn.BatchNorm2d)]
-
-
-class PartialConv(NetworkMethod):
-    """Partial convolution as a method. Without a network it has random weights and makes noise."""
-
-    def __init__(
-        self,
-        config: PartialConvConfig | None = None,
-        network: PartialConvNetwork | None = None,
-        device: str | torch.device = "cpu",
-        dtype: torch.dtype = torch.float32,
-    ) -> None:
-        info = METHODS["partial_conv"]
-        if network is None:
-            start = config or PartialConvConfig()
-            network = untrained(lambda: PartialConvNetwork(start), info.title)
-        self.config = network.config
-        super().__init__(info, network, self.config.channel_order, device, dtype)
-
-    def _run(self, image: Tensor, mask: Tensor, sketch: Tensor | None) -> Frames:
-        assert sketch is None
-        return Frames(self.network(image, mask))

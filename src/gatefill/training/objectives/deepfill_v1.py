@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from gatefill.methods.networks.deepfill_v1 import DeepFillV1Config, DeepFillV1Network
-from gatefill.methods.networks.deepfill_v2 import Stages
+from gatefill.methods.networks.two_stage import Stages
 from gatefill.training.config import TrainConfig
 from gatefill.training.data.batch import Batch
 from gatefill.training.discriminators import CriticsConfig, DeepFillV1Critics

@@ -9,12 +9,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from gatefill.methods.networks.deepfill_v2 import (
-    COARSE_DECODER,
-    COARSE_ENCODER,
     DeepFillV2Config,
     DeepFillV2Network,
-    Stages,
 )
+from gatefill.methods.networks.two_stage import Stages
 from gatefill.training.config import TrainConfig
 from gatefill.training.data.batch import Batch
 from gatefill.training.discriminators import SNPatchGAN, SNPatchGANConfig
@@ -56,8 +54,9 @@ class DeepFillV2Objective(Objective):
         self.separate_batches = self.loss.separate_batches
         self.generator = initialise(DeepFillV2Network(config.network), config.initialisation)
         if self.loss.coarse_frozen:
-            for row in (*COARSE_ENCODER, *COARSE_DECODER):
-                self.generator.get_submodule(row.name).requires_grad_(False)
+            for name, layer in self.generator.named_children():
+                if name.startswith("conv"):  # the refinement's have a prefix
+                    layer.requires_grad_(False)
         self.critic = SNPatchGAN(
             SNPatchGANConfig(self.loss.discriminator_width, guided=config.network.guided)
         )

@@ -1,0 +1,287 @@
+"""Contextual attention for some cells of a frame, in memory that does not grow with all pairs.
+
+The same numbers as `gatefill.layers.contextual_attention`, for one frame without a gradient. Tables
+of scores are made for a box of foreground cells and a tile of background cells at a time. A softmax
+over ten times a score leaves few cells with any weight, so pasting looks at those alone.
+
+A table is a tensor of foreground row, column, background row, column; boxes may stick out of the
+frame by a few cells, where tables hold zeros.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from gatefill.geometry import Box
+from gatefill.layers.attention_pairs import patch_norms, valid_cells
+from gatefill.layers.contextual_attention import ContextualAttention, exact
+from gatefill.layers.padding import resize_nearest
+
+AROUND = 4  # cells of zeros around the frame: patches and two fusions reach three
+TILE = 2**20  # numbers of a table that are worked on at a time
+LARGEST_CHUNK = 32  # cells along a side of a foreground box
+NEGLIGIBLE = 30.0  # e^-30 of the largest weight is below what float32 can add to it
+PASTED = 4096  # background patches that are pasted at a time
+
+Table = Callable[[Box, Box], Tensor]
+
+
+class Found(NamedTuple):
+    """What attention gives for a box of cells of h x w."""
+
+    features: Tensor  # 1C 2h 2w
+    sources: Tensor  # hwK int64, the K cells looked at most as row * width + column
+    weights: Tensor  # hwK, their weights in [0, 1], strongest first
+
+
+class CellAttention:
+    """Attention over the cells of one frame: what all boxes of its holes share.
+
+    layer: the network's attention. features: ``1CHW``. mask: ``11`` 4H 4W, 1 = hole.
+    memory: bytes that tables may take. tick: called now and then with what the work since then
+    cost, in multiplications.
+    """
+
+    def __init__(
+        self,
+        layer: ContextualAttention,
+        features: Tensor,
+        mask: Tensor,
+        memory: int,
+        tick: Callable[[float], None] = lambda _: None,
+    ) -> None:
+        features = exact(features)
+        height, width = features.shape[-2:]
+        self.h, self.w = height // 2, width // 2
+        self.fuse = layer.fuse
+        self.memory = memory
+        self._tick = tick
+        self._features = features
+        cells = resize_nearest(features, self.h, self.w, layer.resizing)
+        hole = layer.hole(mask, height, width)
+        valid = valid_cells(hole, cells)[0, 0]
+        self._cells = _framed(cells[0])
+        self._per_norm = _framed(1.0 / patch_norms(cells)[0, 0])
+        self._sharpness = valid * layer.softmax_scale
+        self._barred = torch.zeros_like(valid).masked_fill_(valid == 0, -torch.inf)
+        self._invalid = int((valid == 0).sum())
+
+    def __call__(self, box: Box, places: int) -> Found:
+        """What the cells of a box see, with the `places` cells each looked at most."""
+        channels = self._features.shape[1]
+        features = self._features.new_empty(1, channels, 2 * box.height, 2 * box.width)
+        sources = torch.zeros(box.height, box.width, places, dtype=torch.int64)
+        weights = torch.zeros(box.height, box.width, places)
+        for part in self._chunks(box):
+            found = self._chunk(part, places)
+            rows = slice(part.top - box.top, part.bottom - box.top)
+            columns = slice(part.left - box.left, part.right - box.left)
+            here = slice(2 * rows.start, 2 * rows.stop), slice(2 * columns.start, 2 * columns.stop)
+            features[:, :, here[0], here[1]] = found.features
+            sources[rows, columns] = found.sources.cpu()
+            weights[rows, columns] = found.weights.cpu()
+        return Found(features, sources, weights)
+
+    def _chunks(self, box: Box) -> Iterator[Box]:
+        """Parts of a box whose scores for the whole background fit into memory twice."""
+        side = LARGEST_CHUNK
+        while side > 1 and 2 * 4 * (side + 2) ** 2 * self.h * self.w > self.memory:
+            side -= 1
+        return tiles(box, side, side)
+
+    def _chunk(self, box: Box, places: int) -> Found:
+        # A patch covers 4x4 features, so those of the cells around are pasted into the box, too.
+        around = box.grown(1, self.h, self.w)
+        weights, columns = self._weights(around)
+        sources, strengths = self._strongest(weights, columns, places)
+        inner = box.moved(-around.top, -around.left).slices
+        return Found(
+            self._pasted(weights, columns, around, box),
+            sources.view(around.height, around.width, places)[inner],
+            strengths.view(around.height, around.width, places)[inner],
+        )
+
+    def _weights(self, box: Box) -> tuple[Tensor, Tensor]:
+        """Weights of the cells of a box, ``F x N``, for the N background cells that have any."""
+        scores = self._cells.new_empty(box.height, box.width, self.h, self.w)
+        table = self._fused if self.fuse else self._scores
+        background = list(self._background_tiles(box))
+        highest = self._cells.new_empty(len(background), box.area)
+        for number, tile in enumerate(background):
+            rows, columns = tile.slices
+            part = scores[:, :, rows, columns]
+            torch.mul(table(box, tile), self._sharpness[rows, columns], out=part)
+            part += self._barred[rows, columns]
+            highest[number] = part.amax(dim=(2, 3)).flatten()
+            self._tick(pairs_cost(box.area, tile.area))
+
+        # Invalid cells stay in the denominator with a score of 0.
+        top = highest.amax(dim=0)
+        peak = top.clamp_min(0.0) if self._invalid else top
+        total = self._invalid * torch.exp(-peak)
+        kept, at = [], []
+        near = (highest > top - NEGLIGIBLE).any(dim=1).tolist()
+        for tile, matters in zip(background, near, strict=True):
+            if not matters:
+                continue
+            rows, columns = tile.slices
+            part = scores[:, :, rows, columns].reshape(box.area, -1)
+            part = torch.exp(part - peak[:, None])
+            total += part.sum(dim=1)
+            places = torch.arange(self.h * self.w, device=part.device).view(self.h, self.w)
+            cells = places[rows, columns].flatten()
+            some = (part > torch.exp(top - peak - NEGLIGIBLE)[:, None]).any(dim=0)
+            kept.append(part[:, some])
+            at.append(cells[some])
+        if not kept:
+            return scores.new_zeros(box.area, 0), torch.zeros(0, dtype=torch.int64)
+        return torch.cat(kept, dim=1).div_(total[:, None]), torch.cat(at)
+
+    def _background_tiles(self, box: Box) -> Iterator[Box]:
+        """Tiles of the background: long rows, as fast sums want them, but in the cache."""
+        cells = max(TILE // ((box.height + 6) * (box.width + 6)), 64)
+        width = min(self.w, max(64, cells // 16))
+        return tiles(Box(0, 0, self.h, self.w), max(cells // width, 1), width)
+
+    def _strongest(self, weights: Tensor, columns: Tensor, places: int) -> tuple[Tensor, Tensor]:
+        """The cells with the largest weights, ``FK``, and these; zeros where there are fewer."""
+        found = min(places, len(columns))
+        strengths, chosen = weights.topk(found, dim=1)
+        missing = (0, places - found)
+        return functional.pad(columns[chosen], missing), functional.pad(strengths, missing)
+
+    def _pasted(self, weights: Tensor, columns: Tensor, around: Box, box: Box) -> Tensor:
+        """The features of a box: 4x4 patches of the background, overlapping at stride 2."""
+        channels = self._features.shape[1]
+        framed = functional.pad(self._features[0], (1, 1, 1, 1))
+        patches = framed.unfold(1, 4, 2).unfold(2, 4, 2)  # C h w 4 4
+        total = weights.new_zeros(around.area, channels * 16)
+        for start in range(0, len(columns), PASTED):
+            part = columns[start : start + PASTED]
+            raw = patches[:, part // self.w, part % self.w].transpose(0, 1).reshape(len(part), -1)
+            total.addmm_(weights[:, start : start + PASTED], raw)
+        size = 2 * around.height, 2 * around.width
+        whole = functional.fold(total.T[None], size, kernel_size=4, stride=2, padding=1)
+        top, left = 2 * (box.top - around.top), 2 * (box.left - around.left)
+        return whole[:, :, top : top + 2 * box.height, left : left + 2 * box.width] / 4.0
+
+    def _scores(self, f: Box, b: Box) -> Tensor:
+        """Correlation of 3x3 patches, the background's divided by their norms.
+
+        It is a sum of correlations of cells along the diagonal of the table.
+        """
+        channels = self._cells.shape[0]
+        wide_f, wide_b = (_grown(box, 1, 1) for box in (f, b))
+        mine, theirs = (
+            self._cut(self._cells, box).reshape(channels, -1) for box in (wide_f, wide_b)
+        )
+        products = (mine.T @ theirs).view(wide_f.height, wide_f.width, wide_b.height, wide_b.width)
+        wide = products[:, 1:-1, :, 1:-1] + products[:, :-2, :, :-2]
+        wide += products[:, 2:, :, 2:]
+        scores = wide[1:-1, :, 1:-1] + wide[:-2, :, :-2]
+        scores += wide[2:, :, 2:]
+        scores *= self._cut(self._per_norm, b)
+        return self._blank(scores, f, None)  # the norms blank the background
+
+    def _fused_along_rows(self, f: Box, b: Box) -> Tensor:
+        """Scores, and those of the left and right neighbors in reading order."""
+        return self._fuse(self._scores, f, b, across=False)
+
+    def _fused(self, f: Box, b: Box) -> Tensor:
+        """The same again for the neighbors above and below, columns read one after the other."""
+        return self._fuse(self._fused_along_rows, f, b, across=True)
+
+    def _fuse(self, table: Table, f: Box, b: Box, across: bool) -> Tensor:
+        """Add the tables one step back and one step on, in reading order or column by column.
+
+        As in the original, after a row's last cell comes the first one of the next row: at the
+        frame's border the neighbor is at the opposite border.
+        """
+        rows, columns = (1, 0) if across else (0, 1)
+        wide = table(_grown(f, rows, columns), _grown(b, rows, columns))
+        if across:
+            total = wide[1:-1, :, 1:-1] + wide[:-2, :, :-2]
+            total += wide[2:, :, 2:]
+        else:
+            total = wide[:, 1:-1, :, 1:-1] + wide[:, :-2, :, :-2]
+            total += wide[:, 2:, :, 2:]
+        for step in (-1, 1):
+            along = (step * rows, step * columns)
+            mine, theirs = (self._wrapped(box, step, across) for box in (f, b))
+            for here_f, there_f in [(f, f.moved(*along)), *mine]:
+                for here_b, there_b in [(b, b.moved(*along)), *theirs]:
+                    if here_f is f and here_b is b:
+                        continue  # added above
+                    target = total[here_f.moved(-f.top, -f.left).slices]
+                    here = here_b.moved(-b.top, -b.left).slices
+                    target[:, :, here[0], here[1]] += table(there_f, there_b)
+        return self._blank(total, f, b)
+
+    def _wrapped(self, box: Box, step: int, across: bool) -> list[tuple[Box, Box]]:
+        """The cells of a box whose neighbor is at the opposite border, and those neighbors."""
+        if across:
+            edge, opposite = (0, self.h - 1) if step < 0 else (self.h - 1, 0)
+            if not box.top <= edge < box.bottom:
+                return []
+            here = Box(edge, box.left, edge + 1, box.right)
+            there = Box(opposite, box.left + step, opposite + 1, box.right + step)
+        else:
+            edge, opposite = (0, self.w - 1) if step < 0 else (self.w - 1, 0)
+            if not box.left <= edge < box.right:
+                return []
+            here = Box(box.top, edge, box.bottom, edge + 1)
+            there = Box(box.top + step, opposite, box.bottom + step, opposite + 1)
+        return [(here, there)]
+
+    def _blank(self, table: Tensor, f: Box, b: Box | None) -> Tensor:
+        """Zero the table, in place, for cells outside the frame."""
+        for box, first in ((f, 0), (b, 2)):
+            if box is None:
+                continue
+            for axis, start, stop, end in (
+                (first, box.top, box.bottom, self.h),
+                (first + 1, box.left, box.right, self.w),
+            ):
+                if start < 0:
+                    table.narrow(axis, 0, min(-start, stop - start)).zero_()
+                if stop > end:
+                    outside = min(stop - end, stop - start)
+                    table.narrow(axis, stop - start - outside, outside).zero_()
+        return table
+
+    def _cut(self, framed: Tensor, box: Box) -> Tensor:
+        """A box of a map with `AROUND` cells of zeros around it."""
+        rows, columns = box.moved(AROUND, AROUND).slices
+        return framed[..., rows, columns]
+
+
+def pairs_cost(foreground: int, background: int) -> float:
+    """What the scores of so many cells cost, in multiplications, reading and writing included."""
+    return 256.0 * foreground * background
+
+
+def tiles(box: Box, height: int, width: int) -> Iterator[Box]:
+    """Parts of at most `height` x `width` that cover a box, about equally large."""
+    rows, columns = -(-box.height // height), -(-box.width // width)
+    for i in range(rows):
+        for j in range(columns):
+            yield Box(
+                box.top + i * box.height // rows,
+                box.left + j * box.width // columns,
+                box.top + (i + 1) * box.height // rows,
+                box.left + (j + 1) * box.width // columns,
+            )
+
+
+def _framed(plane: Tensor) -> Tensor:
+    return functional.pad(plane, (AROUND,) * 4)
+
+
+def _grown(box: Box, rows: int, columns: int) -> Box:
+    """A box with more cells on all sides, also beyond the frame."""
+    return Box(box.top - rows, box.left - columns, box.bottom + rows, box.right + columns)

@@ -1,0 +1,181 @@
+"""Running a network by torch, where its holes need it and nowhere else.
+
+The plan (`gatefill.runtime.plan`) says which boxes of which steps are needed; a step is computed on
+a box by computing its inputs on the boxes that it depends on. The numbers are those of the whole
+frame. Every run has its own state, so threads may share a runtime.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any, Literal, TypeVar, cast
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from gatefill.errors import ConfigError
+from gatefill.geometry import Box, component_boxes, merge_overlapping
+from gatefill.layers.contextual_attention import exact
+from gatefill.parallel import use_library_pool
+from gatefill.runtime.base import (
+    CELL,
+    Found,
+    Image,
+    Mask,
+    Places,
+    Progress,
+    hole_cells,
+)
+from gatefill.runtime.execution import Execution, Region
+from gatefill.runtime.graph import trace
+from gatefill.runtime.plan import Plan, Size, best_plan
+
+log = logging.getLogger(__name__)
+
+MEMORY_LIMIT = 2 << 30  # bytes; weights and frames come on top
+MARGIN = 3  # pixels around a hole that are right, too: what comes after the network looks there
+KEPT_PLANS = 32
+
+Network = TypeVar("Network", bound=nn.Module)
+Order = Literal["rgb", "bgr"]
+
+
+class TorchRuntime:
+    """A network of torch, ready to run on a device in a number format.
+
+    Args:
+        network: The network, which the runtime takes for itself.
+        device: Where torch is to run it.
+        dtype: The number format of weights and features; scores of attention are float32.
+        memory_limit: Bytes that features and attention may take together, roughly.
+
+    Raises:
+        ConfigError: For a device that torch cannot use here.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        *,
+        device: str | torch.device = "cpu",
+        dtype: torch.dtype = torch.float32,
+        memory_limit: int = MEMORY_LIMIT,
+    ) -> None:
+        self.device = usable_device(device)
+        self.dtype = dtype
+        self.memory_limit = memory_limit
+        self.network = network.to(self.device, dtype).eval().requires_grad_(False)
+        config: Any = network.config
+        self.channel_order: Order = config.channel_order
+        self.takes_sketch: bool = getattr(config, "guided", False)
+        self.multiple = cast(int, network.multiple)
+        self._graph = trace(self.network)
+        self._plans: dict[tuple[Size, tuple[Box, ...]], Plan] = {}
+
+    def run(
+        self,
+        image: Image,
+        mask: Mask,
+        sketch: Mask | None = None,
+        progress: Progress | None = None,
+    ) -> Found:
+        """Fill the holes of one frame; see `Runtime.run`."""
+        plan = self.plan(mask)
+        pixels = self._reordered(self._tensor(image)) * 2.0 - 1.0
+        drawing = np.zeros_like(mask) if sketch is None else sketch
+        frame = {"image": pixels, "mask": self._tensor(mask[..., None])}
+        if self.takes_sketch:
+            frame["sketch"] = self._tensor(drawing[..., None])
+        _survive_fork()
+        with torch.inference_mode():
+            run = Execution(self._graph, plan, frame, self.memory_limit, progress)
+            found = {name: run.frame(step) for name, step in self._graph.outputs.items()}
+            run.finish()
+        coarse = self._pasted(image, found["coarse"]) if "coarse" in found else None
+        places = _places(found["attention"], mask) if "attention" in found else None
+        return Found(self._pasted(image, found["image"]), coarse, places)
+
+    def plan(self, mask: Mask) -> Plan:
+        """What is computed for a mask; plans are kept for the next photo of the same shape."""
+        height, width = mask.shape
+        near = [box.grown(MARGIN, height, width) for box in component_boxes(mask)]
+        boxes = tuple(merge_overlapping(near))
+        key = (mask.shape[:2], boxes)
+        found = self._plans.get(key)
+        if found is None:
+            outputs = [name for kind, name in self._graph.outputs.items() if kind != "attention"]
+            found = best_plan(self._graph.steps, outputs, (height, width), boxes)
+            if len(self._plans) >= KEPT_PLANS:
+                self._plans = {}
+            self._plans[key] = found
+        return found
+
+    def _tensor(self, array: np.ndarray) -> Tensor:
+        """``HWC`` -> ``1CHW``, channels last, on the device in the number format."""
+        plane = torch.from_numpy(np.ascontiguousarray(array))[None].permute(0, 3, 1, 2)
+        return plane.to(self.device, self.dtype)
+
+    def _reordered(self, frame: Tensor) -> Tensor:
+        """RGB to the network's order, or back."""
+        return frame.flip(1) if self.channel_order == "bgr" else frame
+
+    def _pasted(self, image: Image, regions: list[Region]) -> Image:
+        """The photo with the network's results in their boxes."""
+        frame = image.copy()
+        for box, value in regions:
+            part = self._reordered(exact(value)).clamp(-1.0, 1.0) / 2.0 + 0.5
+            frame[box.slices] = part[0].permute(1, 2, 0).cpu().numpy()
+        return frame
+
+
+def _places(regions: list[Region], mask: Mask) -> Places:
+    """Where the cells of the hole looked, out of the regions of attention."""
+    cells, sources, weights = hole_cells(mask), [], []
+    columns = mask.shape[1] // CELL
+    taken = np.zeros(len(cells), np.int64)
+    for number, (box, _) in enumerate(regions):  # boxes of features, two to a cell
+        inside = (2 * cells >= (box.top, box.left)) & (2 * cells < (box.bottom, box.right))
+        taken[inside.all(axis=1)] = number
+    for number, (box, found) in enumerate(regions):
+        rows, lines = (cells[taken == number] - (box.top // 2, box.left // 2)).T
+        sources.append(found.sources.numpy()[rows, lines])
+        weights.append(found.weights.numpy()[rows, lines])
+    order = np.argsort(np.argsort(taken, kind="stable"), kind="stable")
+    flat = np.concatenate(sources)[order]
+    return Places(
+        cells,
+        np.stack((flat // columns, flat % columns), axis=-1),
+        np.concatenate(weights)[order].astype(np.float32),
+    )
+
+
+def _survive_fork() -> None:
+    """Compute on one thread where torch's pool of threads was lost by a fork."""
+    if not use_library_pool() and torch.get_num_threads() > 1:
+        log.info("this process was forked after a fill: torch computes on one thread here")
+        torch.set_num_threads(1)
+
+
+def untrained(build: Callable[[Any], Network], config: object, title: str) -> Network:
+    """A network with random weights, the same every time, and a warning that says so."""
+    log.warning("%s: no trained weights are loaded, the result will be meaningless", title)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return build(config)
+
+
+def usable_device(device: str | torch.device) -> torch.device:
+    """The device of that name. Raises ConfigError where torch cannot compute on it here."""
+    try:
+        return torch.zeros(1, device=device).add(1).device
+    except (RuntimeError, AssertionError, NotImplementedError) as problem:
+        reason = str(problem).partition("\n")[0][:200]
+        raise ConfigError(
+            f"expected a device that torch can use here, such as 'cpu' or 'cuda', "
+            f"got {str(device)[:80]!r}: {reason}",
+            code="device.unusable",
+            device=str(device)[:80],
+            reason=reason,
+        ) from None

@@ -1,0 +1,96 @@
+"""Attention for some cells, in tiles, against the whole frame's."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gatefill.geometry import Box
+from gatefill.layers.contextual_attention import ContextualAttention
+from gatefill.runtime import attention as module
+from gatefill.runtime.attention import CellAttention, tiles
+
+
+def example(height, width, seed, gain=1.0, holes=0.005):
+    dice = torch.Generator().manual_seed(seed)
+    features = gain * torch.randn(1, 3, 2 * height, 2 * width, generator=dice)
+    mask = (torch.rand(1, 1, 8 * height, 8 * width, generator=dice) < holes).float()
+    return features, mask
+
+
+@st.composite
+def boxes(draw, height, width):
+    top, bottom = sorted(
+        draw(st.lists(st.integers(0, height), min_size=2, max_size=2, unique=True))
+    )
+    left, right = sorted(draw(st.lists(st.integers(0, width), min_size=2, max_size=2, unique=True)))
+    return Box(top, left, bottom, right)
+
+
+@given(st.data())
+def test_any_box_in_any_tiles_is_the_whole_frames(data):
+    height, width = data.draw(st.integers(1, 8)), data.draw(st.integers(1, 8))
+    box = data.draw(boxes(height, width))
+    gain = data.draw(st.sampled_from([0.01, 0.3, 1.0]))  # flat attention, and sharp
+    features, mask = example(height, width, data.draw(st.integers(0, 2**16)), gain)
+    layer = ContextualAttention(fuse=data.draw(st.booleans()))
+    tile = data.draw(st.tuples(st.integers(1, 8), st.integers(1, 8)))
+    chunk = data.draw(st.sampled_from([1, 2, 3, 32]))
+
+    wanted = layer(features, mask)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "LARGEST_CHUNK", chunk)
+        patch.setattr(
+            CellAttention, "_background_tiles", lambda *_: tiles(Box(0, 0, height, width), *tile)
+        )
+        found = CellAttention(layer, features, mask, 2**30)(box, 2)
+    rows, columns = box.slices
+    wide = Box(2 * box.top, 2 * box.left, 2 * box.bottom, 2 * box.right).slices
+    close = {"atol": 2e-5, "rtol": 1e-4}
+    torch.testing.assert_close(found.features, wanted.features[:, :, wide[0], wide[1]], **close)
+    torch.testing.assert_close(found.weights[..., 0], wanted.weights[0, 0, rows, columns], **close)
+    # Where one cell is looked at clearly most, it is the same one.
+    first, second = found.weights.unbind(dim=-1)
+    clear = first > second + 1e-3
+    places = torch.stack((found.sources[..., 0] // width, found.sources[..., 0] % width))
+    here = torch.meshgrid(
+        torch.arange(box.top, box.bottom), torch.arange(box.left, box.right), indexing="ij"
+    )
+    offsets = places - torch.stack(here)
+    assert torch.equal(offsets[:, clear], wanted.offsets[0, :, rows, columns][:, clear])
+
+
+def test_little_memory_makes_small_chunks_and_the_same_result():
+    features, mask = example(9, 11, 0)
+    layer = ContextualAttention()
+    box = Box(0, 0, 9, 11)
+    plenty, little = (CellAttention(layer, features, mask, memory) for memory in (2**30, 2**14))
+    assert len(list(little._chunks(box))) > len(list(plenty._chunks(box))) == 1
+    torch.testing.assert_close(
+        little(box, 2).features, plenty(box, 2).features, atol=1e-5, rtol=1e-4
+    )
+
+
+def test_where_all_cells_touch_the_hole_the_result_is_nothing():
+    features, mask = example(5, 6, 1)
+    found = CellAttention(ContextualAttention(), features, torch.ones_like(mask), 2**30)(
+        Box(1, 1, 3, 4), 3
+    )
+    assert not found.features.any()
+    assert not found.weights.any()
+
+
+def test_sources_are_the_strongest_first():
+    features, mask = example(6, 6, 2, gain=0.1, holes=0.05)
+    layer = ContextualAttention()
+    found = CellAttention(layer, features, mask, 2**30)(Box(0, 0, 6, 6), 40)
+    assert (found.weights.diff(dim=-1) <= 0).all()
+    assert found.weights.shape == (6, 6, 40)  # more places than cells leave zeros
+    assert not found.weights[..., 36:].any()
+    chosen = found.sources[..., 0][found.weights[..., 0] > 0]
+    hole = layer.hole(mask, 12, 12)
+    touched = torch.nn.functional.max_pool2d(hole, 3, 1, 1).flatten() > 0
+    assert touched.any()
+    assert not touched[chosen].any()

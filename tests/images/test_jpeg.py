@@ -169,7 +169,8 @@ def test_without_the_package_the_tables_stay_and_it_is_said(
     for kind in ("4:2:2", "grey", "progressive", "rgb", "cmyk"):
         data = oriented(KINDS[kind](45, 61, 0), 6)
         file = filled(data, box((61, 45), 4, 4, 12, 12), 200)
-        assert [warning.code for warning in file.warnings] == ["file.reencoded"]
+        codes = ["file.reencoded"] + (["file.color"] if kind == "cmyk" else [])
+        assert [warning.code for warning in file.warnings] == codes
         assert "pyjpegio is not installed" in str(file.warnings[0])
         before, after = Image.open(io.BytesIO(data)), Image.open(io.BytesIO(file.data))
         assert after.size == before.size == (61, 45)
@@ -196,6 +197,15 @@ def test_a_profile_without_a_way_back_to_cmyk() -> None:
     assert after.mode == "RGB"
     assert "icc_profile" not in after.info
     assert abs(np.asarray(after).astype(int)[6:10, 6:10] - 200).mean() < 8
+
+
+def test_cmyk_that_becomes_srgb_is_said() -> None:
+    photo = read_photo(KINDS["cmyk"](16, 16, 0))
+    assert photo.meta.warnings == photo.encoded("jpg").warnings == ()
+    for format, options in (("png", {}), ("jpg", {"quality": 90})):
+        (said,) = photo.encoded(format, **options).warnings
+        assert said.code == "file.color"
+        assert "CMYK colors become sRGB" in str(said)
 
 
 def test_damaged_files_are_encoded_anew_and_leave_no_file_open() -> None:

@@ -143,7 +143,7 @@ def test_a_photo_with_holes_becomes_a_jpeg_on_white(caplog: pytest.LogCaptureFix
     assert abs(again.pixels[13, 13].astype(int) - [200, 30, 30]).max() <= 3
     caplog.clear()
     array[..., 3] = 255
-    photo_of(array).to_bytes("bmp")
+    photo_of(array, Meta()).to_bytes("bmp")
     assert not caplog.text
 
 

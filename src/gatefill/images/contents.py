@@ -1,12 +1,35 @@
-"""What an image file holds besides its pixels."""
+"""What an image file holds besides its pixels, as bytes that can be written again."""
 
 from __future__ import annotations
 
+import struct
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import Any
+
+import PIL.Image
 
 from gatefill.errors import Warning
-from gatefill.images.jpeg_segments import left_out
+from gatefill.images.exif import Block, upright, without_previews
+from gatefill.images.jpeg_segments import (
+    APP1,
+    COM,
+    EXIF_PREFIX,
+    iptc_in,
+    iptc_of,
+    layout_of,
+    left_out,
+)
 from gatefill.images.meta import Meta
+from gatefill.images.tiff_directory import COMPRESSION, Tiff
+from gatefill.images.tiff_tags import IPTC_TAG, XMP_TAG, Tag, exif_block, read_tags, without_layout
+from gatefill.images.xmp import PACKET, XMP_TEXT, upright_xmp, without_pictures
+
+TEXTS = (b"tEXt", b"zTXt", b"iTXt")
+_COLOR = (b"gAMA", b"cHRM", b"sRGB", b"cICP", b"mDCV", b"cLLI")
+# Texts in which old programs put what has a place of its own now.
+_PROFILES = tuple(b"Raw profile type " + name + b"\0" for name in (b"exif", b"APP1", b"xmp"))
+_PHOTOSHOP_TAG, _LOSSY = 34377, (6, 7)  # compressions
 
 
 def with_contents(meta: Meta, data: bytes, format: str) -> Meta:
@@ -17,25 +40,178 @@ def with_contents(meta: Meta, data: bytes, format: str) -> Meta:
         data: The file.
         format: Its format, as `decode` calls it.
     """
-    found: list[Warning] = []
-    if format == "JPEG":
-        try:
-            found += left_out(data, meta.name)
-        except ValueError:  # cut off before its first scan
-            return replace(meta, lossy=True)
-        return replace(meta, lossy=True, jpeg=data, warnings=(*meta.warnings, *found))
-    if format == "WebP":
-        return replace(meta, lossy=is_lossy_webp(data))
-    return meta
+    read = _READERS.get(format)
+    try:
+        found = {} if read is None else read(data, meta.name)
+    except (ValueError, IndexError, struct.error):  # cut off, or broken beside its pixels
+        return replace(meta, lossy=format == "JPEG")
+    return _with(meta, **found)
 
 
-def is_lossy_webp(data: bytes) -> bool:
-    """Whether the first picture in a WebP file is encoded with loss."""
-    at = 12
+def with_info(meta: Meta, image: PIL.Image.Image) -> Meta:
+    """`meta` with what Pillow read from the file of an image, where the caller left it there."""
+    block = image.info.get("exif")
+    found: dict[str, Any] = {}
+    if isinstance(block, bytes):
+        read = PIL.Image.Exif()
+        read.load(block)
+        # Changed tags stand in the image's EXIF only, which knows less about types.
+        if dict(read) == dict(image.getexif()):
+            found["exif"] = block.removeprefix(EXIF_PREFIX)
+    xmp, comment = image.info.get("xmp"), image.info.get("comment")
+    if isinstance(xmp, bytes):
+        found["xmp"] = xmp
+    if isinstance(comment, (bytes, str)):
+        text = comment if isinstance(comment, bytes) else comment.encode("utf-8", "replace")
+        found["comments"] = (text,)
+    return _with(meta, **found)
+
+
+def _with(
+    meta: Meta,
+    exif: bytes | None = None,
+    xmp: bytes | None = None,
+    warnings: tuple[Warning, ...] = (),
+    **found: Any,
+) -> Meta:
+    said = [*meta.warnings, *warnings]
+    if exif is not None:
+        cleaned = without_previews(exif)
+        if cleaned is None:
+            text = f"{meta.name}: its EXIF data is damaged and left out"
+            said.append(Warning("file.exif", text, {"name": meta.name}))
+        found["exif"] = None if cleaned is None else upright(cleaned)
+    if xmp is not None:
+        found["xmp"] = upright_xmp(without_pictures(xmp))
+    return replace(meta, warnings=tuple(said), **found)
+
+
+def _frames(label: str, number: int, what: str = "frames") -> tuple[Warning, ...]:
+    if number < 2:
+        return ()
+    text = f"{label}: only the first of {number} {what} is filled, the others are left out"
+    return (Warning(f"file.{what}", text, {"name": label, what: number}),)
+
+
+def _jpeg(data: bytes, label: str) -> dict[str, Any]:
+    head = layout_of(data).head
+    found: dict[str, Any] = {
+        "jpeg": data,
+        "lossy": True,
+        "comments": tuple(payload for marker, payload in head if marker == COM),
+        "iptc": iptc_of(head),
+        "warnings": tuple(left_out(data, label)),
+    }
+    exif = [part for marker, part in head if marker == APP1 and part.startswith(EXIF_PREFIX)]
+    xmp = [part for marker, part in head if marker == APP1 and part.startswith(PACKET)]
+    if exif:
+        found["exif"] = b"".join(part[len(EXIF_PREFIX) :] for part in exif)
+    if xmp:
+        found["xmp"] = xmp[0][len(PACKET) :]
+    return found
+
+
+def _png(data: bytes, label: str) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    kept = []
+    for kind, body in png_chunks(data):
+        if kind == b"acTL":
+            found["warnings"] = _frames(label, int.from_bytes(body[:4], "big"))
+        elif kind == b"eXIf":
+            found["exif"] = body.removeprefix(EXIF_PREFIX)
+        elif kind == b"iTXt" and body.startswith(XMP_TEXT):
+            flags, _, text = body[len(XMP_TEXT) :].partition(b"\0")[2].partition(b"\0")
+            if body[len(XMP_TEXT) : len(XMP_TEXT) + 1] == b"\0":  # not compressed
+                found["xmp"] = text if not flags else b""
+        elif kind in _COLOR or (kind in TEXTS and not body.startswith(_PROFILES)):
+            kept.append((kind, body))
+    found["chunks"] = tuple(kept)
+    return found
+
+
+def png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """(kind, body) of a PNG file's chunks."""
+    at = 8
+    while at + 12 <= len(data):
+        size = int.from_bytes(data[at : at + 4], "big")
+        yield data[at + 4 : at + 8], data[at + 8 : at + 8 + size]
+        at += 12 + size
+
+
+def _webp(data: bytes, label: str) -> dict[str, Any]:
+    found: dict[str, Any] = {"lossy": False}
+    at, frames, kinds = 12, 0, set()
     while at + 8 <= len(data):
         kind, size = data[at : at + 4], int.from_bytes(data[at + 4 : at + 8], "little")
-        if kind in (b"VP8 ", b"VP8L"):
-            return kind == b"VP8 "
+        body = data[at + 8 : at + 8 + size]
+        if kind == b"EXIF":
+            found["exif"] = body.removeprefix(EXIF_PREFIX)
+        elif kind == b"XMP ":
+            found["xmp"] = body
+        frames += kind == b"ANMF"
+        kinds.add(kind)
         # A frame's own chunks stand behind 16 bytes of its place.
-        at += 24 if kind == b"ANMF" else 8 + size + size % 2
-    return False
+        at += 24 if kind == b"ANMF" and frames == 1 else 8 + size + size % 2
+    found["lossy"] = b"VP8 " in kinds
+    found["warnings"] = _frames(label, frames)
+    return found
+
+
+def _gif(data: bytes, label: str) -> dict[str, Any]:
+    """By the blocks of the GIF89a specification."""
+    frames, comments = 0, []
+    at = 13 + _color_table(data[10])
+    while at < len(data) and data[at] in b"\x21\x2c":
+        if data[at] == 0x2C:
+            frames += 1
+            at += 10 + _color_table(data[at + 9]) + 1
+            kind = 0
+        else:
+            kind = data[at + 1]
+            at += 2
+        parts = []
+        while size := data[at]:
+            parts.append(data[at + 1 : at + 1 + size])
+            at += 1 + size
+        at += 1
+        if kind == 0xFE:
+            comments.append(b"".join(parts))
+    return {"comments": tuple(comments), "warnings": _frames(label, frames)}
+
+
+def _color_table(flags: int) -> int:
+    return 3 << (flags & 7) + 1 if flags & 0x80 else 0
+
+
+def _tiff(data: bytes, label: str) -> dict[str, Any]:
+    tiff = Tiff(data, label)
+    page = tiff.photo()
+    pages = sum(each.is_photo for each in tiff.pages)
+    found: dict[str, Any] = {
+        "warnings": _frames(label, pages, "pages"),
+        "lossy": page.integer(COMPRESSION) in _LOSSY,
+    }
+    if tiff.is_big:  # no EXIF block holds its tags
+        return found
+    block = Block(tiff.beginning_with(page))
+    tags = read_tags(block)
+    kept = without_layout(tags)
+    if kept:
+        found["exif"] = exif_block(block.order, kept)
+    xmp, iptc, photoshop = (tags.get(tag) for tag in (XMP_TAG, IPTC_TAG, _PHOTOSHOP_TAG))
+    if isinstance(xmp, Tag):
+        found["xmp"] = xmp.data
+    if isinstance(iptc, Tag):
+        found["iptc"] = iptc.data
+    elif isinstance(photoshop, Tag):
+        found["iptc"] = iptc_in(photoshop.data)
+    return found
+
+
+_READERS: dict[str, Callable[[bytes, str], dict[str, Any]]] = {
+    "JPEG": _jpeg,
+    "PNG": _png,
+    "WebP": _webp,
+    "GIF": _gif,
+    "TIFF": _tiff,
+}

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from gatefill.errors import Warning
 from gatefill.images.meta import first_line
-from gatefill.images.notes import became_srgb, profile_unusable, rounded
+from gatefill.images.notes import profile_unusable, rounded
 from gatefill.images.source import ImageError
 
 Pixels: TypeAlias = NDArray[np.unsignedinteger[Any]]
@@ -162,7 +162,6 @@ def from_pil(image: PIL.Image.Image, label: str) -> FromPil:
     said: list[Warning] = []
     if mode in ("CMYK", "LAB"):
         image = _to_srgb(image, label, said)
-        said.append(became_srgb(label, mode))
     elif mode in ("P", "PA") or "transparency" in image.info:
         clear = "transparency" in image.info or mode == "PA"
         if mode in ("1", "L"):

@@ -312,6 +312,7 @@ def from_opened(image: PIL.Image.Image, label: str, warnings: Iterable[Warning] 
             subsampling=subsampling,
             dpi=_turned(dpi, stored),
             orientation=stored,
+            converted=image.mode if image.mode in ("CMYK", "LAB") else None,
             warnings=(*said, *more),
         ),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,17 +11,22 @@ import PIL.Image
 from numpy.typing import NDArray
 
 from gatefill.errors import ConfigError, Warning
+from gatefill.images.contents import TEXTS
 from gatefill.images.convert import Pixels
+from gatefill.images.jpeg_segments import COM, MOST, Segment, iptc_segment, with_more
 from gatefill.images.jpeg_write import as_source
 from gatefill.images.meta import Meta, first_line
-from gatefill.images.png16 import encode_png16
+from gatefill.images.notes import became_srgb
+from gatefill.images.png16 import encode_png16, with_chunks
 from gatefill.images.source import ImageError
 from gatefill.images.tiff_write import encode_tiff
+from gatefill.images.xmp import XMP_TEXT
 
 _KNOW_ALPHA = ("PNG", "WEBP", "TIFF")
 _KNOW_16_BITS = ("PNG", "TIFF")
 _EXIF_PREFIX = b"Exif\0\0"
-_JPEG_SEGMENT = 65533 - len(_EXIF_PREFIX)  # the most that EXIF may need in a JPEG
+_LIMITED = ("exif", "xmp", "iptc")
+_JPEG_SEGMENT = 65533 - 64  # the most that EXIF, XMP or IPTC may need in a JPEG
 _JPEG_QUALITY, _WEBP_QUALITY = 95, 90
 
 
@@ -72,21 +78,32 @@ def encode(
     if lossy and meta.format and not meta.lossy:
         text = f"a lossless photo is written as lossy {format}: known pixels change, too"
         found.append(_said("lossy", meta, text))
+    data = None
     try:
         if format == "JPEG" and quality is None:
             data, notes = as_source(pixels, meta)
             found += notes
-            if data is not None:
+            if data is not None and not notes:
                 return Encoded(data, tuple(found))
+        if meta.converted:
+            found.append(became_srgb(meta.name, meta.converted))
+        if data is not None:
+            return Encoded(data, tuple(found))
         if lossy and format == "WEBP" and meta.lossy and meta.format == "WEBP":
             text = "as a lossy WebP all of it is encoded anew; lossless keeps every known pixel"
             found.append(_said("reencoded", meta, text))
-        options = _options(meta, format, found)
+        meta, dropped = _fitted(meta, format)
+        if dropped:
+            text = f"{format} cannot hold its {', '.join(dropped)}: left out"
+            found.append(_said("metadata", meta, text, left_out=dropped))
+        options: dict[str, Any] = {}
         if format == "JPEG":
             options |= {"quality": quality or _JPEG_QUALITY}
             options |= {"subsampling": meta.subsampling or "4:4:4"}
         elif lossy:
-            options |= {"quality": quality or _WEBP_QUALITY, "lossless": False}
+            options |= {"quality": quality or _WEBP_QUALITY}
+        elif format == "WEBP":
+            options |= {"lossless": True, "exact": True}  # exact: colors under alpha 0 stay
         data = _encoded(pixels, alpha, meta, format, options)
     except Exception as error:  # too large a side for JPEG or WebP, and the like
         raise ImageError(
@@ -105,20 +122,90 @@ def check_options(format: str, quality: int | None, lossless: bool | None) -> No
         raise ConfigError("expected a quality or lossless, got both")
 
 
-def _said(what: str, meta: Meta, text: str) -> Warning:
-    return Warning(f"file.{what}", f"{meta.name}: {text}", {"name": meta.name})
+def _said(what: str, meta: Meta, text: str, **values: Any) -> Warning:
+    return Warning(f"file.{what}", f"{meta.name}: {text}", {"name": meta.name} | values)
+
+
+_HELD = {
+    "exif": ("EXIF data", ("JPEG", "PNG", "WEBP", "TIFF")),
+    "icc": ("color profile", ("JPEG", "PNG", "WEBP", "TIFF")),
+    "xmp": ("XMP data", ("JPEG", "PNG", "WEBP", "TIFF")),
+    "iptc": ("IPTC data", ("JPEG", "TIFF")),
+    "comments": ("comments", ("JPEG", "PNG")),
+}
+"""What each field of `Meta` is called, and the formats that have a place for it."""
+
+
+def _fitted(meta: Meta, format: str) -> tuple[Meta, list[str]]:
+    """What a file of `format` can hold of `meta`, and the names of what it cannot."""
+    gone, names = set(), []
+    for field, (name, formats) in _HELD.items():
+        value = getattr(meta, field)
+        long = format == "JPEG" and field in _LIMITED and len(value or b"") > _JPEG_SEGMENT
+        if value and (long or format not in formats):
+            gone.add(field)
+            names.append(name + (" (too long)" if long else ""))
+    if format != "PNG":
+        kinds = {kind for kind, _ in meta.chunks}
+        names += ["PNG texts"] if kinds & {*TEXTS} else []
+        if meta.icc or b"sRGB" in kinds:  # then these say nothing more
+            kinds -= {b"gAMA", b"cHRM", b"sRGB"}
+        if space := b", ".join(sorted(kinds - {*TEXTS})).decode():
+            names.append(f"color space ({space})")
+    left: dict[str, Any] = {field: () if field == "comments" else None for field in gone}
+    return replace(meta, **left), names
 
 
 def _encoded(
     pixels: Pixels, alpha: Pixels | None, meta: Meta, format: str, options: dict[str, Any]
 ) -> bytes:
-    if format == "TIFF" or pixels.dtype == np.uint16:
-        write = encode_tiff if format == "TIFF" else encode_png16
-        planes: Any = pixels if alpha is None else np.dstack([pixels, alpha])
-        return write(planes, icc=meta.icc, exif=meta.exif, dpi=meta.dpi)
-    file = io.BytesIO()
-    to_pil(pixels, alpha, meta).save(file, format=format, **options)
-    return file.getvalue()
+    planes: Any = pixels if alpha is None else np.dstack([pixels, alpha])
+    if format == "TIFF":
+        return encode_tiff(
+            planes, icc=meta.icc, exif=meta.exif, dpi=meta.dpi, xmp=meta.xmp, iptc=meta.iptc
+        )
+    if pixels.dtype == np.uint16:
+        data = encode_png16(planes, icc=meta.icc, exif=meta.exif, dpi=meta.dpi)
+    else:
+        if format in ("JPEG", "WEBP") and meta.xmp:
+            options |= {"xmp": meta.xmp}
+        file = io.BytesIO()
+        to_pil(pixels, alpha, meta).save(file, format=format, **_options(meta), **options)
+        data = file.getvalue()
+    if format == "PNG":
+        return with_chunks(data, [*_comment_chunks(meta), *meta.chunks, *_xmp_chunks(meta)])
+    if format == "JPEG":
+        segments = [iptc_segment(meta.iptc)] if meta.iptc else []
+        segments += [Segment(COM, comment[:MOST]) for comment in meta.comments]
+        return with_more(data, segments) if segments else data
+    return data
+
+
+def _options(meta: Meta) -> dict[str, Any]:
+    """Pillow's keyword arguments for what comes with the pixels."""
+    options = {
+        "dpi": meta.dpi,
+        "icc_profile": meta.icc,
+        "exif": meta.exif and _EXIF_PREFIX + meta.exif,
+    }
+    return {name: value for name, value in options.items() if value}
+
+
+def _xmp_chunks(meta: Meta) -> list[tuple[bytes, bytes]]:
+    return [(b"iTXt", XMP_TEXT + bytes(4) + meta.xmp)] if meta.xmp else []
+
+
+def _comment_chunks(meta: Meta) -> list[tuple[bytes, bytes]]:
+    """A JPEG's comments as texts: in UTF-8 where they are, else in Latin-1."""
+    chunks = []
+    for comment in meta.comments:
+        text = comment.replace(b"\0", b"")
+        try:
+            text.decode()
+            chunks.append((b"iTXt", b"Comment" + bytes(5) + text))
+        except UnicodeDecodeError:
+            chunks.append((b"tEXt", b"Comment\0" + text))
+    return chunks
 
 
 def to_pil(pixels: Pixels, alpha: Pixels | None, meta: Meta) -> PIL.Image.Image:
@@ -131,28 +218,10 @@ def to_pil(pixels: Pixels, alpha: Pixels | None, meta: Meta) -> PIL.Image.Image:
         "exif": meta.exif and _EXIF_PREFIX + meta.exif,
         "icc_profile": meta.icc,
         "dpi": meta.dpi,
+        "xmp": meta.xmp,
     }
     image.info.update({name: value for name, value in extras.items() if value})
     return image
-
-
-def _options(meta: Meta, format: str, found: list[Warning]) -> dict[str, Any]:
-    """Pillow's keyword arguments for `save`; what a format cannot hold is added to `found`."""
-    options: dict[str, Any] = {}
-    if meta.dpi:
-        options["dpi"] = meta.dpi
-    if format == "BMP":
-        return options
-    if meta.icc:
-        options["icc_profile"] = meta.icc
-    if meta.exif:
-        if format == "JPEG" and len(meta.exif) > _JPEG_SEGMENT:
-            found.append(_said("exif", meta, "its EXIF data is too long for a JPEG and left out"))
-        else:
-            options["exif"] = _EXIF_PREFIX + meta.exif
-    if format == "WEBP":
-        options |= {"lossless": True, "exact": True}  # exact: colors under alpha 0 stay
-    return options
 
 
 def _to_8_bits(plane: NDArray[Any]) -> NDArray[np.uint8]:

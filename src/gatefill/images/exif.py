@@ -12,10 +12,10 @@ from typing import NamedTuple
 
 from gatefill.images.meta import EXIF_IFD, GPS_IFD, ORIENTATION
 
-_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
+SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
 _SHORT, _LONG = 3, 4
 _PIXEL_WIDTH, _PIXEL_HEIGHT, _MAKER_NOTE = 0xA002, 0xA003, 0x927C
-_X_RESOLUTION, _Y_RESOLUTION = 282, 283
+_WIDTH, _HEIGHT, _X_RESOLUTION, _Y_RESOLUTION = 256, 257, 282, 283
 _STRIPS, _STRIP_SIZES, _JPEG, _JPEG_SIZE = 273, 279, 513, 514
 _MOST_DIRECTORIES = 8
 _PICTURE = b"\xff\xd8\xff"
@@ -45,7 +45,7 @@ class Block:
         self.entries = list(self.directory(self.first))
 
     def _number(self, at: int, kind: int) -> int:
-        if at + _SIZES[kind] > len(self.data):
+        if at + SIZES[kind] > len(self.data):
             raise ValueError("a directory ends too early")
         (number,) = struct.unpack_from(self.order + ("H" if kind == _SHORT else "I"), self.data, at)
         return int(number)
@@ -59,7 +59,7 @@ class Block:
             place = at + 2 + 12 * number
             tag, kind = self._number(place, _SHORT), self._number(place + 2, _SHORT)
             count = self._number(place + 4, _LONG)
-            size = _SIZES.get(kind, 0) * count
+            size = SIZES.get(kind, 0) * count
             value = place + 8 if size <= 4 else self._number(place + 8, _LONG)
             if size and value + size <= len(self.data):
                 yield Entry(tag, kind, count, place, value, size)
@@ -128,6 +128,7 @@ def upright(block: bytes) -> bytes:
     found.set_integer(entry, 1)
     if orientation >= 5:
         for entries, pair in (
+            (found.entries, (_WIDTH, _HEIGHT)),
             (found.entries, (_X_RESOLUTION, _Y_RESOLUTION)),
             (found.sub_entries(EXIF_IFD), (_PIXEL_WIDTH, _PIXEL_HEIGHT)),
         ):

@@ -119,7 +119,8 @@ def _edited(marker: int, payload: bytes) -> bytes | None:
     if marker == APP11 and payload.startswith(b"JP"):  # JUMBF: content credentials, HDR layers
         return None
     if marker == APP13 and payload.startswith(PHOTOSHOP):
-        resources = [entry for entry in resources_of(payload) if entry[0] not in _THUMBNAILS]
+        found = resources_in(payload[len(PHOTOSHOP) :])
+        resources = [entry for entry in found if entry[0] not in _THUMBNAILS]
         return PHOTOSHOP + b"".join(_resource(*entry) for entry in resources)
     if marker not in (APP2, APP14, COM) and _PICTURE in payload:
         return None
@@ -131,15 +132,15 @@ IPTC_RESOURCE = 1028
 _THUMBNAILS = (1033, 1036)
 
 
-def resources_of(payload: bytes) -> list[tuple[int, bytes, bytes]]:
-    """(number, name, data) of Photoshop's image resources in an APP13 segment."""
-    found, at = [], len(PHOTOSHOP)
-    while payload[at : at + 4] == b"8BIM" and at + 12 <= len(payload):
-        number = int.from_bytes(payload[at + 4 : at + 6], "big")
-        name_end = at + 7 + payload[at + 6]
-        name, start = payload[at + 7 : name_end], name_end + (name_end - at) % 2
-        size = int.from_bytes(payload[start : start + 4], "big")
-        found.append((number, name, payload[start + 4 : start + 4 + size]))
+def resources_in(data: bytes) -> list[tuple[int, bytes, bytes]]:
+    """(number, name, data) of Photoshop's image resources, as APP13 holds them behind a prefix."""
+    found, at = [], 0
+    while data[at : at + 4] == b"8BIM" and at + 12 <= len(data):
+        number = int.from_bytes(data[at + 4 : at + 6], "big")
+        name_end = at + 7 + data[at + 6]
+        name, start = data[at + 7 : name_end], name_end + (name_end - at) % 2
+        size = int.from_bytes(data[start : start + 4], "big")
+        found.append((number, name, data[start + 4 : start + 4 + size]))
         at = start + 4 + size + size % 2
     return found
 
@@ -151,13 +152,28 @@ def _resource(number: int, name: bytes, data: bytes) -> bytes:
 
 
 def iptc_of(head: Sequence[Segment]) -> bytes | None:
-    """The IPTC records in Photoshop's image resources, or None."""
+    """The IPTC records in a JPEG's segments, or None."""
     for marker, payload in head:
         if marker == APP13 and payload.startswith(PHOTOSHOP):
-            for number, _, data in resources_of(payload):
-                if number == IPTC_RESOURCE:
-                    return data
+            return iptc_in(payload[len(PHOTOSHOP) :])
     return None
+
+
+def iptc_in(resources: bytes) -> bytes | None:
+    """The IPTC records in Photoshop's image resources, or None."""
+    found = [data for number, _, data in resources_in(resources) if number == IPTC_RESOURCE]
+    return found[0] if found else None
+
+
+def iptc_segment(records: bytes) -> Segment:
+    """IPTC records as a segment of their own."""
+    return Segment(APP13, PHOTOSHOP + _resource(IPTC_RESOURCE, b"", records))
+
+
+def with_more(data: bytes, segments: Sequence[Segment]) -> bytes:
+    """A JPEG file with these segments behind its own application segments."""
+    own = [part for part in layout_of(data).head if APP0 <= part.marker <= APP15]
+    return with_segments(data, [*own, *segments])
 
 
 def with_segments(data: bytes, segments: Sequence[Segment]) -> bytes:
@@ -179,13 +195,13 @@ def left_out(data: bytes, label: str) -> list[Warning]:
     several = any(
         marker == APP2 and payload.startswith(b"MPF\0") for marker, payload in layout.head
     )
-    rest = data[layout.end :].strip(b"\0\xff\r\n ")
+    rest = data[layout.end :]
     if several and _PICTURE in rest:
         gain = b"hdrgm:" in data or b"urn:iso:std:iso:ts:21496" in data or b"HDRGainMap" in data
         what = "HDR gain map" if gain else "second picture"
         code = "file.gain_map" if gain else "file.pictures"
         found.append(Warning(code, f"{label}: its {what} is left out", {"name": label}))
-    elif rest:
+    elif rest.strip(b"\0\xff\r\n "):  # and not padding
         what = "video" if b"ftyp" in rest[:4096] else f"{len(rest):,} bytes after the picture"
         values = {"name": label, "bytes": len(rest)}
         found.append(Warning("file.trailer", f"{label}: its {what} is left out", values))

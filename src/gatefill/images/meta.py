@@ -19,8 +19,18 @@ EXIF_IFD, GPS_IFD, INTEROP_IFD = 0x8769, 0x8825, 0xA005
 # Tags of a TIFF's first directory that describe how its pixels are laid out (TIFF 6.0, DNG,
 # sub-images, tiles), or that are carried elsewhere (ICC, XMP, Photoshop's resources with their
 # thumbnail): they would be wrong in another file.
-_LAYOUT_TAGS = frozenset[int]().union(
-    [*range(254, 267), 273, *range(277, 285), *range(290, 298), 301, *range(317, 326), 330],
+LAYOUT_TAGS = frozenset[int]().union(
+    [
+        *range(254, 267),
+        273,
+        *range(277, 282),
+        284,
+        *range(290, 296),
+        297,
+        301,
+        *range(317, 326),
+        330,
+    ],
     [*range(332, 344), 347, *range(512, 533), 700, 33723, 34377, 34675, 37724],
 )
 Subsampling = str
@@ -37,6 +47,11 @@ class Meta:
     icc: bytes | None = None
     subsampling: Subsampling | None = None  # None where the source was no colour JPEG
     dpi: tuple[float, float] | None = None  # horizontal, vertical
+    xmp: bytes | None = None  # a packet, orientation 1
+    iptc: bytes | None = None  # records
+    comments: tuple[bytes, ...] = ()  # of a JPEG or GIF
+    chunks: tuple[tuple[bytes, bytes], ...] = ()  # kind and body of a PNG's texts and color space
+    converted: str | None = None  # "CMYK" or "LAB", of which the pixels were made
     lossy: bool = False  # whether the source was encoded with loss
     jpeg: bytes | None = field(default=None, repr=False)  # the file, where it was a JPEG
     orientation: int = 1  # EXIF orientation of the file, 1 to 8; the pixels are upright
@@ -58,7 +73,7 @@ def clean_exif(exif: Image.Exif, name: str) -> bytes | None:
         kept = Image.Exif()
         kept.endian = exif.endian
         for tag in list(exif):
-            if tag not in _LAYOUT_TAGS:
+            if tag not in LAYOUT_TAGS:
                 kept[tag] = _directory(exif, tag) if tag in (EXIF_IFD, GPS_IFD) else exif[tag]
         if not len(kept):
             return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,6 +53,12 @@ def _compressed_rows(image: NDArray[np.uint16]) -> bytes:
         parts.append(squeeze.compress(filtered.data))
     parts.append(squeeze.flush())
     return b"".join(parts)
+
+
+def with_chunks(data: bytes, chunks: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """A PNG file with more chunks behind its header."""
+    head = 8 + 25  # signature and IHDR
+    return data[:head] + b"".join(_chunk(*chunk) for chunk in chunks) + data[head:]
 
 
 def _chunk(kind: bytes, data: bytes) -> bytes:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import PIL.Image
 
+from gatefill.images.contents import with_info
 from gatefill.images.convert import Planes, from_array, tensor_to_array, to_depth
 from gatefill.images.decode import Decoded, check_size, decode, from_opened
 from gatefill.images.meta import Meta, first_line
@@ -73,7 +74,8 @@ def read_planes(
 def _from_pil_image(image: PIL.Image.Image, label: str, max_pixels: int) -> Decoded:
     check_size(*image.size, label, max_pixels)
     try:
-        return from_opened(image, label)
+        planes, meta = from_opened(image, label)
+        return Decoded(planes, with_info(meta, image))
     except ImageError:
         raise
     except Exception as error:  # an image opened lazily may be truncated

@@ -6,6 +6,7 @@ import re
 
 PACKET = b"http://ns.adobe.com/xap/1.0/\0"  # before a packet in a JPEG's APP1
 EXTENDED = b"http://ns.adobe.com/xmp/extension/\0"  # before a part of what is too long for one
+XMP_TEXT = b"XML:com.adobe.xmp\0"  # how a PNG's iTXt chunk with a packet starts
 
 _ORIENTATION = re.compile(
     rb"""(tiff:Orientation\s*=\s*["']|<tiff:Orientation>\s*)[1-8](?=\s*["'<])"""

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import gatefill
-from gatefill.errors import ConfigError
+from gatefill.errors import ConfigError, MaskError
 from gatefill.images import ImageError, Photo
 from gatefill.inpainter import Inpainter, load
 from gatefill.methods import Attention, Fill, MethodInfo
@@ -90,6 +90,8 @@ def cases(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray]:
     mask[rng.integers(height), rng.integers(width)] = False
     colour = photo[..., :3] if shape else photo
     colour[mask] = np.iinfo(dtype).max
+    if shape == (4,):
+        photo[..., 3] += 1  # nothing is hidden
     return photo, mask
 
 
@@ -108,6 +110,37 @@ def test_known_pixels_come_back_bit_identical_and_holes_are_filled(
     if photo.ndim == 3 and photo.shape[2] == 4:
         np.testing.assert_array_equal(result.photo.alpha, photo[..., 3])
     np.testing.assert_array_equal(result.mask, mask)
+
+
+@given(cases(), st.sampled_from(["crop", "whole"]), st.sampled_from([0.1, 0.5, 0.9]))
+def test_what_alpha_hides_is_neither_filled_nor_taken(
+    case: tuple[np.ndarray, np.ndarray], large: Any, share: float
+) -> None:
+    photo, mask = case
+    color = photo[..., :3] if photo.ndim == 3 else photo[..., None]
+    hidden = (np.random.default_rng(0).random(mask.shape) < share) & ~mask
+    if (hidden | mask).all() or not mask.any():
+        return
+    most = np.iinfo(photo.dtype).max
+    pixels = np.where(hidden[..., None], most, color).astype(photo.dtype)
+    alpha = np.where(hidden, 0, most).astype(photo.dtype)
+    result = Inpainter(Nearest(), large=large)(np.dstack([pixels, alpha]), mask)
+    filled = result.photo.pixels
+    assert (filled[~mask] == pixels[~mask]).all()
+    assert (filled[mask] < most).all()  # nothing of what is hidden
+    if result.photo.alpha is not None:
+        assert (result.photo.alpha == alpha).all()
+    assert result.attention is not None
+    assert mask[tuple(result.attention.target.T)].all()
+    assert not (hidden | mask)[tuple(result.attention.source[:, 0].T)].any()
+
+
+def test_a_hole_in_nothing_but_hidden_pixels_is_refused() -> None:
+    photo = np.dstack([np.zeros((9, 9, 3), np.uint8), np.zeros((9, 9), np.uint8)])
+    mask = np.zeros((9, 9), bool)
+    mask[3:5, 3:5] = True
+    with pytest.raises(MaskError, match="outside the hole is transparent"):
+        Inpainter(Nearest())(photo, mask)
 
 
 @given(cases(), st.sampled_from(["crop", "whole"]))

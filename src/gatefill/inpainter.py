@@ -9,30 +9,33 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice, zip_longest
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gatefill.checkpoints import find_weights, load_method, shipped_weights
-from gatefill.errors import ConfigError
+from gatefill.errors import ConfigError, MaskError
 from gatefill.extras import installed, require
 from gatefill.geometry import Box, bounding_box
 from gatefill.images import (
     DEFAULT_MAX_PIXELS,
+    MaskOptions,
     Photo,
     Source,
     is_source,
     mask_warnings,
-    read_mask,
+    read_drawing,
+    read_hole,
     read_photo,
-    read_plane,
 )
+from gatefill.images.mask import hidden_pixels
+from gatefill.images.mask_values import THRESHOLD
 from gatefill.methods import create, info_of, steered_by
 from gatefill.methods.base import Attention, Fill, Image, Mask, Method, Progress, composite
-from gatefill.photo_attention import in_photo
+from gatefill.photo_attention import in_photo, joined, moved_by, within
 from gatefill.regions import regions
 from gatefill.result import Result
 
@@ -55,6 +58,12 @@ class _Work:
     mask: Mask
     sketch: Mask | None
     search: Mask | None
+    hidden: Mask | None  # known pixels that alpha hides
+
+    def unknown(self, box: Box) -> Mask:
+        """What the method is to treat as missing in a box: the hole, and what alpha hides."""
+        mask = self.mask[box.slices]
+        return mask if self.hidden is None else mask | self.hidden[box.slices]
 
 
 class Inpainter:
@@ -98,6 +107,9 @@ class Inpainter:
         invert_mask: bool = False,
         grow: int = 0,
         resize_mask: bool = False,
+        threshold: int = THRESHOLD,
+        mask_as_stored: bool = False,
+        allow_truncated: bool = False,
         progress: Progress | None = None,
     ) -> Result:
         """Fill the hole of one photo; every other pixel comes back bit-identical.
@@ -110,13 +122,27 @@ class Inpainter:
         invert_mask: black = hole instead.
         grow: pixels by which the hole is widened on all sides.
         resize_mask: stretch mask, sketch and search region of another size to the photo's.
+        threshold: of 255; what is brighter in the mask is the hole.
+        mask_as_stored: mask, sketch and search region were made for the photo's file as it is
+            stored, and are turned upright with it, as its EXIF data says.
+        allow_truncated: take what there is of files that are cut off.
         progress: called with the share of the work done, in [0, 1].
         What looks wrong with the mask is logged as a warning before the work begins, and stands in
         the result.
         Raises ValueError (or FileNotFoundError) for what cannot be read or used.
         """
         started = time.perf_counter()
-        work, warnings = self._read(photo, mask, sketch, search, invert_mask, grow, resize_mask)
+        options = MaskOptions(
+            invert=invert_mask,
+            grow=grow,
+            resize=resize_mask,
+            threshold=threshold,
+            as_stored=mask_as_stored,
+            allow_truncated=allow_truncated,
+            max_pixels=self.max_pixels,
+            seen_upright=isinstance(photo, Photo),
+        )
+        work, warnings = self._read(photo, mask, sketch, search, options)
         for warning in warnings:
             logger.warning(warning)
         fill, boxes = _Filled(work.photo.pixels), self._boxes(work)
@@ -132,7 +158,7 @@ class Inpainter:
             photo=work.photo.replaced(fill.pixels, opaque=opaque),
             mask=work.mask,
             coarse=None if fill.coarse is None else work.photo.replaced(fill.coarse, opaque=opaque),
-            attention=in_photo(_joined(fill.attention), work.photo, work.mask),
+            attention=in_photo(joined(fill.attention), work.photo, work.mask),
             method=self.method.info.name,
             seconds=time.perf_counter() - started,
             warnings=warnings,
@@ -162,22 +188,25 @@ class Inpainter:
             GatefillError, FileNotFoundError: As the call does, at that photo's turn.
         """
         pairs = _pairs(photos, masks)
+        read = partial(self.read, allow_truncated=options.get("allow_truncated", False))
         ahead: deque[tuple[Future[Photo], Source | Photo, Source | None]] = deque()
         with ThreadPoolExecutor(1, "gatefill-reader") as reader:
             while True:
                 for photo, mask in islice(pairs, 2 - len(ahead)):
-                    ahead.append((reader.submit(self.read, photo), photo, mask))
+                    ahead.append((reader.submit(read, photo), photo, mask))
                 if not ahead:
                     return
-                read, photo, mask = ahead.popleft()
-                yield replace(self(read.result(), mask, **options), source=_file_of(photo))
+                opened, photo, mask = ahead.popleft()
+                yield replace(self(opened.result(), mask, **options), source=_file_of(photo))
 
-    def read(self, photo: Source | Photo) -> Photo:
+    def read(self, photo: Source | Photo, *, allow_truncated: bool = False) -> Photo:
         """A photo as the call reads it: it may be read ahead, and then be given to the call.
 
         Raises ImageError (a ValueError) or FileNotFoundError for what cannot be read.
         """
-        return photo if isinstance(photo, Photo) else read_photo(photo, max_pixels=self.max_pixels)
+        if isinstance(photo, Photo):
+            return photo
+        return read_photo(photo, max_pixels=self.max_pixels, allow_truncated=allow_truncated)
 
     def _read(
         self,
@@ -185,9 +214,7 @@ class Inpainter:
         mask: Source | None,
         sketch: Source | None,
         search: Source | None,
-        invert_mask: bool,
-        grow: int,
-        resize_mask: bool,
+        options: MaskOptions,
     ) -> tuple[_Work, list[str]]:
         """Everything the call was given, as planes of one size, and what looks odd about it."""
         info = self.method.info
@@ -197,38 +224,32 @@ class Inpainter:
         ):
             if given is not None and not takes:
                 raise ValueError(f"{info.name} takes no {name}: leave it out or use another method")
-        photo = self.read(photo)
-        hole = read_mask(
-            mask,
-            photo,
-            invert=invert_mask,
-            grow=grow,
-            resize=resize_mask,
-            max_pixels=self.max_pixels,
-        )
-        planes = []
+        photo = self.read(photo, allow_truncated=options.allow_truncated)
+        hole, said = read_hole(mask, photo, options)
+        drawings: list[Mask | None] = []
         for name, given in (("sketch", sketch), ("search region", search)):
-            plane = None
+            drawing = None
             if given is not None:
-                plane = read_plane(
-                    given, photo, name, resize=resize_mask, max_pixels=self.max_pixels
-                )
-            planes.append(plane)
-        work = _Work(photo, hole, *planes)
-        if work.search is not None and not (work.search & ~hole).any():
-            raise ValueError("expected some of the search region outside the hole, got none")
-        found = [str(warning) for warning in photo.meta.warnings]
-        return work, [*self.notes, *found, *mask_warnings(photo, hole)]
+                drawing, more = read_drawing(given, photo, name, options)
+                said = (*said, *more)
+            drawings.append(drawing)
+        hidden = None if mask is None else hidden_pixels(photo, hole)
+        work = _Work(photo, hole, drawings[0], drawings[1], hidden)
+        known = ~work.unknown(Box(0, 0, *hole.shape))
+        if work.search is not None and not (work.search & known).any():
+            raise MaskError("expected some of the search region outside the hole, got none")
+        found = [*photo.meta.warnings, *said, *mask_warnings(photo, hole)]
+        return work, [*self.notes, *map(str, found)]
 
     def _boxes(self, work: _Work) -> list[Box]:
         if not work.mask.any():
             return []
         if self.large == "whole":
             return [Box(0, 0, *work.mask.shape)]
-        return regions(work.mask, self.context, work.search)
+        return regions(work.mask, self.context, work.search, work.hidden)
 
     def _fill(self, work: _Work, box: Box, progress: Progress | None) -> Fill:
-        image, mask = work.photo.rgb(box), work.mask[box.slices]
+        image, mask = work.photo.rgb(box), work.unknown(box)
         sketch = None if work.sketch is None else work.sketch[box.slices]
         search = None if work.search is None else work.search[box.slices]
         return self.method.fill(image, mask, sketch, progress, search=search)
@@ -251,7 +272,8 @@ class _Filled:
                 self.coarse = work.photo.pixels.copy()
             self._paste(self.coarse, work, box, fill.coarse)
         if fill.attention is not None:
-            self.attention.append(_moved(fill.attention, box))
+            moved = moved_by(fill.attention, box.top, box.left)
+            self.attention.append(moved if work.hidden is None else within(moved, work.mask))
 
     def _paste(self, pixels: Any, work: _Work, box: Box, image: Image) -> None:
         mask = work.mask[box.slices]
@@ -285,24 +307,6 @@ def _file_of(photo: object) -> Path | None:
     """The file a photo came from: given as a path, or opened from one by PIL."""
     name = photo if isinstance(photo, (str, os.PathLike)) else getattr(photo, "filename", None)
     return Path(name) if name and isinstance(name, (str, os.PathLike)) else None
-
-
-def _moved(attention: Attention, box: Box) -> Attention:
-    """Positions in a box as positions in the frame."""
-    corner: NDArray[np.int32] = np.array([box.top, box.left], np.int32)
-    return replace(attention, target=attention.target + corner, source=attention.source + corner)
-
-
-def _joined(parts: list[Attention]) -> Attention | None:
-    """The attention of all boxes as one; each looked at the same number of places."""
-    if not parts:
-        return None
-    return Attention(
-        target=np.concatenate([part.target for part in parts]),
-        source=np.concatenate([part.source for part in parts]),
-        weight=np.concatenate([part.weight for part in parts]),
-        stride=parts[0].stride,
-    )
 
 
 def _share_of(progress: Progress | None, start: float, stop: float) -> Progress | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,4 +55,39 @@ def in_photo(attention: Attention | None, photo: Photo, mask: Mask) -> PhotoAtte
         return None
     return PhotoAttention(
         attention.target, attention.source, attention.weight, attention.stride, photo, mask
+    )
+
+
+def moved_by(attention: Attention, top: int, left: int) -> Attention:
+    """Positions in a box as positions in the frame."""
+    corner: NDArray[np.int32] = np.array([top, left], np.int32)
+    return replace(attention, target=attention.target + corner, source=attention.source + corner)
+
+
+def within(attention: Attention, mask: Mask) -> Attention:
+    """The attention of positions that have pixels of the hole, without those that alpha hides."""
+    steps = np.arange(attention.stride) - attention.stride // 2
+    rows, columns = (attention.target[:, axis : axis + 1] + steps for axis in (0, 1))
+    rows, columns = (
+        np.clip(places, 0, side - 1)
+        for places, side in zip((rows, columns), mask.shape, strict=True)
+    )
+    kept = mask[rows[:, :, None], columns[:, None, :]].any(axis=(1, 2))
+    return replace(
+        attention,
+        target=attention.target[kept],
+        source=attention.source[kept],
+        weight=attention.weight[kept],
+    )
+
+
+def joined(parts: list[Attention]) -> Attention | None:
+    """The attention of all boxes as one; each looked at the same number of places."""
+    if not parts:
+        return None
+    return Attention(
+        target=np.concatenate([part.target for part in parts]),
+        source=np.concatenate([part.source for part in parts]),
+        weight=np.concatenate([part.weight for part in parts]),
+        stride=parts[0].stride,
     )

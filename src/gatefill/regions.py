@@ -19,17 +19,21 @@ LEAST_MARGIN = 128  # pixels around a hole, however small it is
 KNOWN_PER_HOLE = 3  # known pixels for every hole pixel that a region must hold
 
 
-def regions(mask: Mask, context: float = 1.0, search: Mask | None = None) -> list[Box]:
+def regions(
+    mask: Mask, context: float = 1.0, search: Mask | None = None, hidden: Mask | None = None
+) -> list[Box]:
     """Boxes that hold all holes of ``HW`` with enough around them; no two overlap.
 
     Around each hole lies a margin of `context` times the side of a square of its area, 128 pixels
     at least: so wires and clouds of specks are not taken for blocks. A box grows further, to the
     whole frame if need be, until three pixels are known for each hole pixel. With `search` (where
     material may come from) only known pixels inside it count, and a box that has too few of them
-    is stretched to hold all of them.
+    is stretched to hold all of them. Pixels that are `hidden` by alpha do not count as known.
     """
     height, width = mask.shape
     usable = ~mask if search is None else search & ~mask
+    if hidden is not None:
+        usable = usable & ~hidden
     boxes = []
     for hole in _hole_boxes(mask):
         side = math.sqrt(np.count_nonzero(mask[hole.slices]))

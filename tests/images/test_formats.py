@@ -110,7 +110,7 @@ def test_a_progressive_jpeg_cut_between_scans_is_cut() -> None:
 @pytest.mark.parametrize("name", ["cut_30_bytes.jpg", "progressive_70_percent.jpg"])
 def test_really_cut_jpegs_are_opened_on_request(name: str) -> None:
     path = case("jpeg-without-its-end", name)
-    with pytest.raises(ImageError, match="allow_truncated=True"):
+    with pytest.raises(ImageError, match="allow_truncated"):
         read_photo(path)
     assert codes(read_photo(path, allow_truncated=True)) == ["file.truncated"]
 

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageFilter
 
+from gatefill.errors import ConfigError, MaskError
 from gatefill.images import ImageError, Photo, read_mask, read_photo
 from tests.images.helpers import cv_file, exif_block, noise, pil_file, tiff_file
 
@@ -145,7 +146,7 @@ def test_tensors() -> None:
     ],
 )
 def test_arrays_that_are_no_mask(array: np.ndarray) -> None:
-    with pytest.raises(ImageError, match="mask: expected"):
+    with pytest.raises((ImageError, MaskError), match="mask: expected"):
         read_mask(array, PHOTO)
 
 
@@ -164,7 +165,7 @@ def test_invert_and_empty_and_full() -> None:
     assert not read_mask(nothing, PHOTO, grow=5).any()
     assert not read_mask(pil_file(Image.new("L", (WIDTH, HEIGHT), 1), "JPEG"), PHOTO).any()
     for mask, invert in ((~nothing, False), (nothing, True)):
-        with pytest.raises(ImageError, match="covers the whole photo"):
+        with pytest.raises(MaskError, match="covers the whole photo"):
             read_mask(mask, PHOTO, invert=invert)
 
 
@@ -182,15 +183,15 @@ def test_growing_is_a_disc(radius: int, seed: int, height: int) -> None:
 
 
 def test_growing_over_everything_and_backwards() -> None:
-    with pytest.raises(ImageError, match="covers the whole photo"):
+    with pytest.raises(MaskError, match="covers the whole photo"):
         read_mask(HOLE, PHOTO, grow=100)
-    with pytest.raises(ImageError, match="0 pixels or more, got -1"):
+    with pytest.raises(ConfigError, match="0 pixels or more, got -1"):
         read_mask(HOLE, PHOTO, grow=-1)
 
 
 def test_another_size_is_an_error_unless_allowed() -> None:
     mask = Image.fromarray(np.kron(HOLE, np.ones((2, 2), bool)))
-    with pytest.raises(ImageError, match=r"72 x 48 .* 36 x 24.*--resize-mask"):
+    with pytest.raises(MaskError, match=r"72 x 48 .* 36 x 24.*resize_mask"):
         read_mask(mask, PHOTO)
     assert (read_mask(mask, PHOTO, resize=True) == HOLE).all()
     small = HOLE[::2, ::2]
@@ -205,7 +206,7 @@ def test_resizing_takes_the_nearest(height: int, width: int, rows: int, columns:
     near_columns = ((np.arange(width) + 0.5) * columns / width + 1e-9).astype(int)
     expected = mask[near_rows][:, near_columns]
     if expected.all():
-        with pytest.raises(ImageError, match="covers the whole photo"):
+        with pytest.raises(MaskError, match="covers the whole photo"):
             read_mask(mask, photo, resize=True)
     else:
         assert (read_mask(mask, photo, resize=True) == expected).all()
@@ -222,7 +223,7 @@ def test_the_photos_own_alpha(dtype: type) -> None:
     expected[3, 6:30] = True
     assert (read_mask(None, photo) == expected).all()
     assert (read_mask(None, photo, grow=1) >= expected).all()
-    with pytest.raises(ImageError, match="no transparent part"):
+    with pytest.raises(MaskError, match="no transparent part"):
         read_mask(None, PHOTO)
     assert not read_mask(None, Photo(photo.pixels, np.full_like(alpha, top))).any()
 

@@ -21,7 +21,7 @@ def disc(radius: int) -> np.ndarray:
 
 
 def rim_is_seen(photo: Photo, mask: np.ndarray) -> bool:
-    return any("--grow" in warning for warning in mask_warnings(photo, mask))
+    return any(warning.code == "mask.rim" for warning in mask_warnings(photo, mask))
 
 
 def box_mask(height: int, width: int, dice: random.Random) -> np.ndarray:
@@ -58,12 +58,12 @@ def pasted(photo: np.ndarray, path: Path, dice: random.Random) -> tuple[np.ndarr
 def test_empty_and_inverted() -> None:
     photo = Photo(smooth(20, 30, 3))
     mask = np.zeros((20, 30), bool)
-    assert "empty" in mask_warnings(photo, mask)[0]
+    assert [each.code for each in mask_warnings(photo, mask)] == ["mask.empty"]
     mask[5:9, 5:9] = True
     assert mask_warnings(photo, mask) == []
     (warning,) = mask_warnings(photo, ~mask)
-    assert "97%" in warning
-    assert "--invert-mask" in warning
+    assert (warning.code, warning.values) == ("mask.inverted", {"percent": 97})
+    assert "97%" in str(warning)
     with pytest.raises(ValueError, match="expected a mask of size"):
         mask_warnings(photo, mask[1:])
 

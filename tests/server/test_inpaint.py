@@ -133,6 +133,29 @@ def test_options_reach_the_fill(client: httpx.Client) -> None:
     assert stretched.status_code == 200
 
 
+def test_how_photos_and_masks_are_read_is_asked_for(client: httpx.Client) -> None:
+    image, mask = photo(), hole()
+    plain = array_of(upload(client, file_of(image), file_of(mask)).content)
+    dim = upload(client, file_of(image), file_of(mask // 3), threshold="50")
+    assert (array_of(dim.content) == plain).all()
+    assert upload(client, file_of(image), file_of(mask), threshold="255").status_code == 422
+    cut = file_of(image, "JPEG")[:-200]
+    refused = upload(client, cut, file_of(mask))
+    assert refused.status_code == 400
+    assert "allow_truncated" in refused.json()["detail"]
+    taken = upload(client, cut, file_of(mask), allow_truncated="true")
+    assert taken.status_code == 200
+    assert "is cut off" in taken.headers["x-gatefill-warnings"]
+    exif = PIL.Image.Exif()
+    exif[0x0112] = 6
+    turned = file_of(image, exif=exif.tobytes())
+    refused = upload(client, turned, file_of(mask), resize_mask="true")
+    assert refused.status_code == 400
+    assert "as its file stores it" in refused.json()["detail"]
+    stored = upload(client, turned, file_of(mask), mask_as_stored="true")
+    assert (np.rot90(array_of(stored.content)) == plain).mean() > 0.9
+
+
 def test_a_sketch_guides_models_that_take_one(client: httpx.Client) -> None:
     image, mask = photo(), hole()
     files = {name: (name, file_of(mask)) for name in ("mask", "sketch")}

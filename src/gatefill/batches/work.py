@@ -103,7 +103,8 @@ class Work:
 
     def decode(self, fetched: Fetched) -> Photo:
         """The photo's pixels. Raises ImageError for what is none."""
-        return self.inpainter.read(fetched.photo)
+        allow = self.job.call.get("allow_truncated", False)
+        return self.inpainter.read(fetched.photo, allow_truncated=allow)
 
     def fill(self, fetched: Fetched, photo: Photo) -> Filled | Outcome:
         try:

@@ -31,6 +31,9 @@ def inpaint(
     invert_mask: Switch = False,
     grow: int = 0,
     resize_mask: Switch = False,
+    threshold: int = 127,
+    mask_as_stored: Switch = False,
+    allow_truncated: Switch = False,
     large: Literal["crop", "whole"] = "crop",
     max_pixels: int | None = None,
     seed: int | None = None,
@@ -53,10 +56,10 @@ def inpaint(
     Parameters
     ----------
     photo
-        JPEG, PNG, WebP, TIFF or BMP.
+        JPEG, PNG, WebP, TIFF, BMP, GIF, PNM, AVIF or HEIC, whatever its name is.
     mask
-        An image of the photo's size: white = hole. Without it, the transparent part of the photo
-        is the hole.
+        An image of the photo's size: white = hole. In a copy of the photo with a part erased, that
+        is the hole. Without a mask, the transparent part of the photo is the hole.
     output
         The file to write; its format follows its name. Default: PHOTO_filled beside the photo.
     method
@@ -76,6 +79,12 @@ def inpaint(
         Widen the hole by this many pixels on all sides, to catch an object's rim.
     resize_mask
         Stretch a mask of another size to the photo's.
+    threshold
+        What is brighter in the mask is the hole, from 0 to 254 of 255.
+    mask_as_stored
+        The mask was made for the photo as its file stores it, before EXIF data turn it.
+    allow_truncated
+        Take what there is of a photo or mask that is cut off.
     large
         With crop, only the surroundings of each hole are looked at, so that time and memory
         follow the hole; with whole, the whole photo.
@@ -127,6 +136,9 @@ def inpaint(
             invert_mask=invert_mask,
             grow=grow,
             resize_mask=resize_mask,
+            threshold=threshold,
+            mask_as_stored=mask_as_stored,
+            allow_truncated=allow_truncated,
             progress=progress,
         )
     result.save(target, overwrite=overwrite, quality=quality, lossless=lossless)

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from gatefill.images.encode import Encoded, check_options
 from gatefill.images.kinds import format_of
-from gatefill.images.mask import read_mask, read_plane
+from gatefill.images.mask import (
+    MaskOptions,
+    read_drawing,
+    read_hole,
+    read_mask,
+    read_plane,
+)
 from gatefill.images.mask_check import mask_warnings
 from gatefill.images.meta import Meta
 from gatefill.images.photo import Photo
@@ -17,6 +23,7 @@ __all__ = [
     "OUTPUT_SUFFIXES",
     "Encoded",
     "ImageError",
+    "MaskOptions",
     "Meta",
     "Photo",
     "Source",
@@ -25,6 +32,8 @@ __all__ = [
     "format_of",
     "is_source",
     "mask_warnings",
+    "read_drawing",
+    "read_hole",
     "read_mask",
     "read_photo",
     "read_plane",

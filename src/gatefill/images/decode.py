@@ -98,7 +98,7 @@ def check_size(width: int, height: int, label: str, max_pixels: int) -> None:
     if width * height > max_pixels:
         raise ImageError(
             f"{label} has {width} x {height} = {width * height:,} pixels, more than the limit of "
-            f"{max_pixels:,}; a larger max_pixels reads it",
+            f"{max_pixels:,} (max_pixels)",
             code="image.pixels",
             width=width,
             height=height,

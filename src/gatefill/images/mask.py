@@ -2,21 +2,57 @@
 
 from __future__ import annotations
 
-from typing import Any
+import math
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from gatefill.images.convert import check_range
+from gatefill.errors import ConfigError, MaskError, Warning
+from gatefill.images.convert import Planes, upright
+from gatefill.images.mask_values import THRESHOLD, Drawing, drawn, erased
 from gatefill.images.photo import Photo
 from gatefill.images.read import read_planes
-from gatefill.images.source import DEFAULT_MAX_PIXELS, ImageError, Source, label_of
+from gatefill.images.source import DEFAULT_MAX_PIXELS, Source, is_array_like, label_of
 
-_LOSSY = ("JPEG", "MPO", "WEBP")
-# Of 255. A drawing has dark and bright opaque pixels; one that lives in alpha has not.
-_DARK, _BRIGHT = 64, 191
-_NEARLY_OPAQUE = 250
+_LOSSY = ("JPEG", "MPO", "WEBP", "AVIF", "HEIF")
+_SAME_SHAPE = 0.03  # by how much the logarithms of two ratios of sides may differ
+
+
+@dataclass(frozen=True)
+class MaskOptions:
+    """How masks, sketches and search regions are read.
+
+    Raises:
+        ConfigError: A value is out of range.
+    """
+
+    invert: bool = False  # black = hole; of masks only
+    grow: int = 0  # pixels by which the hole is widened all round; of masks only
+    resize: bool = False  # stretch one of another size to the photo's
+    threshold: int = THRESHOLD  # of 255: what is brighter is white
+    as_stored: bool = False  # it fits the photo's file before EXIF turns it, and is turned with it
+    allow_truncated: bool = False  # take what there is of a file that is cut off
+    max_pixels: int = DEFAULT_MAX_PIXELS  # larger files are refused before they are decoded
+    seen_upright: bool = False  # arrays were made from the upright photo: nothing is said of turns
+
+    def __post_init__(self) -> None:
+        if self.grow < 0:
+            raise ConfigError(
+                f"expected to grow the mask by 0 pixels or more, got {self.grow}",
+                code="mask.grow",
+                grow=self.grow,
+            )
+        if not 0 <= self.threshold < 255:
+            raise ConfigError(
+                f"expected a threshold from 0 to 254, got {self.threshold}",
+                code="mask.threshold",
+                threshold=self.threshold,
+            )
+
+
+_DEFAULTS = MaskOptions()
 
 
 def read_mask(
@@ -26,34 +62,55 @@ def read_mask(
     invert: bool = False,
     grow: int = 0,
     resize: bool = False,
+    threshold: int = THRESHOLD,
+    as_stored: bool = False,
+    allow_truncated: bool = False,
     max_pixels: int = DEFAULT_MAX_PIXELS,
 ) -> NDArray[np.bool_]:
     """The hole of `photo` as bool ``HW``, True = hole. It may be empty, but never everything.
 
-    source: where the hole is drawn, white (above 127 of 255) on black, in grey or any colour; or
-        in alpha alone, where what is drawn is the hole; or a bool array. None takes the photo's
-        own alpha: what is transparent is the hole, with its soft rim.
-    invert: the other custom, black = hole.
-    grow: pixels by which the hole is widened all round.
-    resize: let a mask of another size be stretched to the photo's.
-    Raises FileNotFoundError and ImageError (a ValueError) as `read_photo` does, ImageError where
-    sizes differ, the photo has no alpha to take, or the mask covers the whole photo.
+    Args:
+        source: Where the hole is drawn: white (above `threshold`) on black, in gray or any color;
+            in alpha alone, where what is drawn is the hole; as a copy of the photo with the hole
+            erased; or a bool array. None takes the photo's own alpha: what is transparent is the
+            hole, with its soft rim.
+        photo: What it is for.
+        invert: The other custom, black = hole.
+        grow: Pixels by which the hole is widened all round.
+        resize: Let a mask of another size be stretched to the photo's.
+        threshold: Of 255: what is brighter is white.
+        as_stored: The mask fits the photo's file as it is stored, before EXIF turns it.
+        allow_truncated: Take what there is of a file that is cut off.
+        max_pixels: Larger files are refused before they are decoded.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ImageError: It cannot be read.
+        MaskError: It does not fit the photo, or covers all of it, or the photo has no alpha.
     """
-    if grow < 0:
-        raise ImageError(f"expected to grow the mask by 0 pixels or more, got {grow}")
-    hole = _from_own_alpha(photo) if source is None else _read(source, "mask", max_pixels)
-    if invert:
+    options = MaskOptions(invert, grow, resize, threshold, as_stored, allow_truncated, max_pixels)
+    return read_hole(source, photo, options).mask
+
+
+def read_hole(source: Source | None, photo: Photo, options: MaskOptions = _DEFAULTS) -> Drawing:
+    """As `read_mask`, with what is to be said about the mask."""
+    found = Drawing(_own_alpha(photo)) if source is None else _read(source, photo, "mask", options)
+    hole, said = found
+    if options.invert:
         hole = ~hole
-    if hole.shape != photo.shape:
-        hole = _resized(hole, photo, resize, "mask")
-    if grow and hole.any():
-        hole = _grown(hole, grow)
+    if options.grow and hole.any():
+        hole = _grown(hole, options.grow)
     if hole.all():
-        raise ImageError(
-            "the mask covers the whole photo: nothing known is left to fill from"
-            + ("" if invert or grow else " (--invert-mask if black marks the hole)")
+        raise MaskError(
+            "the mask covers the whole photo: nothing known is left to fill from",
+            code="mask.all_hole",
         )
-    return hole
+    if source is not None and photo.alpha is not None and hole.any():
+        hidden = np.count_nonzero(hole & (photo.alpha == 0))
+        if hidden == np.count_nonzero(hole):
+            text = "the hole lies where the photo is transparent: what is filled there is not seen"
+            said = (*said, Warning("mask.hidden", text))
+    return Drawing(hole, said)
 
 
 def read_plane(
@@ -66,85 +123,121 @@ def read_plane(
 ) -> NDArray[np.bool_]:
     """What is white in a drawing of the photo's size, such as a sketch, as bool ``HW``.
 
-    name: what messages call it. It is read like a mask, but may cover everything.
-    Raises as `read_mask` does.
+    It is read like a mask, but may cover everything.
+
+    Args:
+        source: The drawing.
+        photo: What it is for.
+        name: What messages call it.
+        resize: Let one of another size be stretched to the photo's.
+        max_pixels: Larger files are refused before they are decoded.
+
+    Raises:
+        FileNotFoundError, ImageError, MaskError: As `read_mask`.
     """
-    drawn = _read(source, name, max_pixels)
-    return drawn if drawn.shape == photo.shape else _resized(drawn, photo, resize, name)
+    options = MaskOptions(resize=resize, max_pixels=max_pixels)
+    return read_drawing(source, photo, name, options).mask
 
 
-def _read(source: Source, name: str, max_pixels: int) -> NDArray[np.bool_]:
+def read_drawing(
+    source: Source, photo: Photo, name: str, options: MaskOptions = _DEFAULTS
+) -> Drawing:
+    """As `read_plane`, with what is to be said about the drawing."""
+    return _read(source, photo, name, options)
+
+
+def _read(source: Source, photo: Photo, name: str, options: MaskOptions) -> Drawing:
+    """A drawing in the photo's size and orientation."""
     label = label_of(source, name)
-    (colour, alpha), meta = read_planes(source, label, max_pixels)
-    return _drawn(colour, alpha, lossy=meta.format in _LOSSY, label=label)
+    planes, meta = read_planes(
+        source, label, options.max_pixels, allow_truncated=options.allow_truncated
+    )
+    turn = photo.meta.orientation if meta.orientation == 1 else 1
+    said = list(meta.warnings)
+    if turn > 1 and options.as_stored:
+        color, alpha = planes
+        planes = Planes(upright(color, turn), None if alpha is None else upright(alpha, turn))
+    elif turn > 1 and not (options.seen_upright and is_array_like(source)):
+        said += _about_turn(planes.color.shape[:2], photo, name, turn)
+    lossy = meta.format in _LOSSY
+    mask, more = drawn(planes, photo, label, name=name, threshold=options.threshold, lossy=lossy)
+    if mask.shape != photo.shape:
+        mask = _resized(mask, photo, options.resize, name)
+    return Drawing(mask, (*said, *more))
 
 
-def _from_own_alpha(photo: Photo) -> NDArray[np.bool_]:
-    """Where alpha is low, and the half-transparent rim that belongs to it."""
-    if photo.alpha is None:
-        raise ImageError(
-            f"{photo.meta.name} has no transparent part to fill: give a mask as well, "
-            "or a photo whose hole is transparent"
-        )
-    # A soft eraser leaves a rim with traces of what was erased: it is part of the hole, but only
-    # where it touches it, so that half-transparent things elsewhere stay.
-    clear = photo.alpha <= photo.max_value // 2
-    soft = photo.alpha < photo.max_value * _NEARLY_OPAQUE // 255
-    _, labels = cv2.connectedComponents(soft.astype(np.uint8), connectivity=8)
-    touched = np.unique(labels[clear])
-    return np.isin(labels, touched) & soft
+def _about_turn(shape: tuple[int, int], photo: Photo, name: str, turn: int) -> tuple[Warning, ...]:
+    """What to say about a drawing that has no orientation of its own, for a photo that has one.
 
+    Programs that do not ask EXIF see the photo as its file stores it, and draw for that.
 
-def _drawn(colour: Any, alpha: Any, *, lossy: bool, label: str) -> NDArray[np.bool_]:
-    # The brightest channel: a hole drawn in pure red or blue is one, too.
-    bright = colour[..., 0] if colour.shape[2] == 1 else colour.max(axis=2)
-    if alpha is None:
-        return _high(bright, lossy=lossy, label=label)
-    opaque = _high(alpha, lossy=False, label=label)
-    if opaque.all() or not opaque.any():
-        return _high(bright, lossy=lossy, label=label)
-    drawn = bright[opaque]
-    most = _max_value(bright)
-    if drawn.min() <= most * _DARK // 255 and drawn.max() >= most * _BRIGHT // 255:
-        return _high(bright, lossy=lossy, label=label) & opaque
-    return opaque
-
-
-def _high(plane: NDArray[Any], *, lossy: bool, label: str) -> NDArray[np.bool_]:
-    """Above the middle of the plane's range; the range is 0 to 1, 255 or 65535 as the values say.
-
-    Label maps have 0 and 1 even where the file has 8 bits, but a black JPEG may hold 1s as well.
+    Raises:
+        MaskError: It fits the stored photo and not the upright one.
     """
-    if plane.dtype == np.bool_:
-        return plane
-    if plane.dtype.kind not in "uif":
-        raise ImageError(f"{label}: expected bool, integer or float values, got {plane.dtype}")
-    low, high = float(plane.min()), float(plane.max())
-    if np.issubdtype(plane.dtype, np.floating):
-        check_range(plane, label)
-        return np.asarray(plane > 0.5)
-    if low < 0 or high > 65535:
-        raise ImageError(
-            f"{label}: expected values of 0 and 1, or up to 255 or 65535, "
-            f"got {low:.0f} to {high:.0f}"
+    values = {"orientation": turn, "plane": name}
+    if shape == photo.shape:
+        text = f"EXIF turns the photo (orientation {turn}), and the {name} is taken as upright"
+        return (
+            Warning("mask.turned", f"{text}, not as the file is stored (mask_as_stored)", values),
         )
-    if high <= 1 and not lossy:
-        return np.asarray(plane == 1)
-    return np.asarray(plane > _max_value(plane) // 2)
+    off, off_stored = (
+        abs(math.log(shape[0] / shape[1] * (wide / tall)))
+        for tall, wide in (photo.shape, photo.size)
+    )
+    if turn >= 5 and (shape == photo.size or off_stored <= _SAME_SHAPE < off):
+        raise MaskError(
+            f"the {name} is {shape[1]} x {shape[0]} and fits the photo as its file stores it, but "
+            f"EXIF turns it (orientation {turn}) to {photo.width} x {photo.height}: turn the "
+            f"{name} too, or let it be turned with the photo (mask_as_stored)",
+            code="mask.orientation",
+            **values,
+        )
+    return ()
 
 
-def _max_value(plane: NDArray[Any]) -> int:
-    return 255 if plane.max() <= 255 else 65535
+def hidden_pixels(photo: Photo, hole: NDArray[np.bool_]) -> NDArray[np.bool_] | None:
+    """The known pixels that alpha hides, whose colors nobody has seen; None where there are none.
+
+    Raises MaskError where no others are known.
+    """
+    if photo.alpha is None or not hole.any():
+        return None
+    hidden: NDArray[np.bool_] = (photo.alpha == 0) & ~hole
+    if not hidden.any():
+        return None
+    if (hidden | hole).all():
+        raise MaskError(
+            "all that is outside the hole is transparent: nothing known is left to fill from",
+            code="mask.all_hole",
+        )
+    return hidden
+
+
+def _own_alpha(photo: Photo) -> NDArray[np.bool_]:
+    if photo.alpha is None:
+        raise MaskError(
+            f"{photo.meta.name} has no transparent part to fill: give a mask as well, "
+            "or a photo whose hole is transparent",
+            code="mask.none",
+            name=photo.meta.name,
+        )
+    return erased(photo.alpha)
 
 
 def _resized(hole: NDArray[np.bool_], photo: Photo, allowed: bool, name: str) -> NDArray[np.bool_]:
     if not allowed:
-        raise ImageError(
+        raise MaskError(
             f"the {name} is {hole.shape[1]} x {hole.shape[0]} and the photo "
-            f"{photo.width} x {photo.height}: make them the same size, or stretch the {name} "
-            "with --resize-mask (resize_mask=True)"
+            f"{photo.width} x {photo.height}: make them the same size, or let the {name} be "
+            "stretched (resize_mask)",
+            code="mask.size",
+            plane=name,
+            width=hole.shape[1],
+            height=hole.shape[0],
+            photo_width=photo.width,
+            photo_height=photo.height,
         )
-    # Each pixel takes the mask's pixel under its own centre.
+    # Each pixel takes the mask's pixel under its own center.
     rows = (2 * np.arange(photo.height) + 1) * hole.shape[0] // (2 * photo.height)
     columns = (2 * np.arange(photo.width) + 1) * hole.shape[1] // (2 * photo.width)
     stretched: NDArray[np.bool_] = hole[rows[:, None], columns]

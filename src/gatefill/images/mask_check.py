@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from gatefill.errors import MaskError, Warning
 from gatefill.images.photo import Photo
 
 INVERTED_SHARE = 0.7
@@ -25,22 +26,39 @@ _MIN_RIM, _MAX_RIM = 20, 20_000  # places along the hole that are looked at
 _TANGENT = 4  # contour points either way from which its direction is taken
 
 
-def mask_warnings(photo: Photo, mask: NDArray[np.bool_]) -> list[str]:
-    """Sentences for the user about a bool mask ``HW`` of `photo`; none where it looks well."""
+def mask_warnings(photo: Photo, mask: NDArray[np.bool_]) -> list[Warning]:
+    """What looks wrong with a bool mask ``HW`` of `photo`; nothing where it looks well."""
     if mask.shape != photo.shape:
-        raise ValueError(f"expected a mask of size {photo.shape}, got {mask.shape}")
+        raise MaskError(
+            f"expected a mask of size {photo.shape}, got {mask.shape}",
+            code="frame.plane",
+            plane="mask",
+            shape=list(mask.shape),
+        )
     if not mask.any():
-        return ["the mask is empty: the photo comes back unchanged (white marks the hole)"]
+        return [
+            Warning(
+                "mask.empty",
+                "the mask is empty: the photo comes back unchanged (white marks the hole)",
+            )
+        ]
     warnings = []
     share = float(mask.mean())
     if share > INVERTED_SHARE:
         warnings.append(
-            f"the hole covers {share:.0%} of the photo: is it inverted? (--invert-mask)"
+            Warning(
+                "mask.inverted",
+                f"the hole covers {share:.0%} of the photo: is the mask inverted?",
+                {"percent": round(100 * share)},
+            )
         )
     if rim_share(photo, mask) > _RIM_SHARE:
         warnings.append(
-            "a thin rim of something is left around the hole: does the mask cover all of the "
-            "object? (--grow 4 widens it by 4 pixels)"
+            Warning(
+                "mask.rim",
+                "a thin rim of something is left around the hole: does the mask cover all of the "
+                "object? Growing it by 4 pixels may help",
+            )
         )
     return warnings
 

@@ -29,7 +29,7 @@ def cut_off(label: str, kind: str, error: BaseException | None = None) -> ImageE
     """The error for a file that is cut off and could be read in part."""
     why = "" if error is None else f" ({first_line(error)})"
     return ImageError(
-        f"{label}: truncated or corrupt {kind}{why}; allow_truncated=True reads what there is",
+        f"{label}: truncated or corrupt {kind}{why}; what there is can be read (allow_truncated)",
         code="image.truncated",
         kind=kind,
     )

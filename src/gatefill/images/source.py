@@ -77,7 +77,7 @@ def fetch_bytes(source: Source, label: str, max_pixels: int) -> bytes:
     if len(data) > limit:
         raise ImageError(
             f"{label} is larger than {limit:,} bytes, the most an image of {max_pixels:,} pixels "
-            "can need; a larger max_pixels reads it if it is really one"
+            "can need (max_pixels)"
         )
     return data
 

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
+from gatefill.errors import MaskError
 from gatefill.images import ImageError
 from gatefill.server.jobs import Busy, Stopped, TimeUp
 from gatefill.server.models import UnknownModel
@@ -55,7 +56,7 @@ def described(error: BaseException) -> tuple[int, str, str]:
         return 404, "unknown model", str(error)
     if isinstance(error, (ValidationError, RequestValidationError)):
         return 422, "wrong field", _fields(error)
-    if isinstance(error, ImageError):
+    if isinstance(error, (ImageError, MaskError)):
         return 400, "unusable image", str(error)
     if isinstance(error, ValueError):
         return 400, "unusable request", str(error)

@@ -51,6 +51,15 @@ class InpaintOptions(FileOptions):
     grow: int = Field(0, ge=0, le=1000, description="Pixels by which the hole is widened.")
     invert_mask: bool = Field(False, description="Black marks the hole.")
     resize_mask: bool = Field(False, description="Stretch a mask of another size to the photo's.")
+    threshold: int = Field(
+        127, ge=0, le=254, description="Of 255: what is brighter in the mask is the hole."
+    )
+    mask_as_stored: bool = Field(
+        False, description="The mask fits the photo as its file stores it, before EXIF turns it."
+    )
+    allow_truncated: bool = Field(
+        False, description="Take what there is of a photo or mask that is cut off."
+    )
     sd_seed: int = Field(42, description="Accepted for IOPaint's clients and echoed in X-Seed.")
 
 

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from gatefill.errors import Warning
+from gatefill.errors import MaskError, Warning
 from gatefill.geometry import Box, bounding_box
 from gatefill.images import (
     OUTPUT_SUFFIXES,
@@ -51,7 +51,9 @@ class File:
 
 def inpaint(asked: InpaintInput, model: Model, max_pixels: int, ticket: Ticket) -> tuple[File, Any]:
     """The filled photo in the format asked for, and the result it came from."""
-    photo = read_photo(asked.image, max_pixels=max_pixels)
+    photo = read_photo(
+        asked.image, max_pixels=max_pixels, allow_truncated=asked.options.allow_truncated
+    )
     with ticket.pixels(photo.height * photo.width):
         with model.turn() as fill:
             ticket.check()
@@ -63,6 +65,9 @@ def inpaint(asked: InpaintInput, model: Model, max_pixels: int, ticket: Ticket) 
                 invert_mask=asked.options.invert_mask,
                 grow=asked.options.grow,
                 resize_mask=asked.options.resize_mask,
+                threshold=asked.options.threshold,
+                mask_as_stored=asked.options.mask_as_stored,
+                allow_truncated=asked.options.allow_truncated,
                 progress=ticket.progress,
             )
         return encoded(result.photo, asked.options), result
@@ -210,7 +215,7 @@ def adjusted(data: bytes, operate: str, size: int, max_pixels: int, ticket: Tick
 def _hole_of(data: bytes, drawn: Photo, max_pixels: int) -> NDArray[np.bool_]:
     try:
         return read_mask(data, drawn, max_pixels=max_pixels)
-    except ImageError:
+    except MaskError:
         # A mask that covers everything cannot fill a photo, but it can be turned round.
         if (drawn.pixels > drawn.max_value // 2).any(axis=2).all():
             return np.ones(drawn.shape, np.bool_)

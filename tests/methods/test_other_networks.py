@@ -261,7 +261,7 @@ def test_fast_marching_alone_fills_holes_too_thin_to_blend():
 
 
 def test_critics_take_a_frame_and_a_patch():
-    config = CriticsConfig(width=4, global_size=64, local_size=32)
+    config = CriticsConfig(width=4, global_size=(64, 64), local_size=32)
     frame, patch = torch.randn(2, 3, 64, 64), torch.randn(2, 3, 32, 32)
     whole, local = DeepFillV1Critics(config)(frame, patch)
     assert whole.shape == local.shape == (2, 1)

@@ -63,6 +63,26 @@ def test_train_then_inpaint(photos: Path, tmp_path: Path, capsys: pytest.Capture
     assert not np.array_equal(filled, photo)
 
 
+def test_time_and_masks_are_options(
+    photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    (tmp_path / "masks").mkdir()
+    hole = np.zeros((64, 64), np.uint8)
+    hole[:16] = 255
+    cv2.imwrite(str(tmp_path / "masks" / "hole.png"), hole)
+    arguments = [f"--data={photos}", f"-o={tmp_path}/run", "--devices=cpu", *SETTINGS, "--json"]
+    asked = ["--minutes=0.02", f"--masks={tmp_path}/masks", "--set=images=1000000"]
+    assert run(["train", "deepfill-v2-laptop", *arguments, *asked]) == 0
+    assert json.loads(capsys.readouterr().out)["finished"] is True
+    config = json.loads((tmp_path / "run" / "run.json").read_text())["config"]
+    assert (config["minutes"], config["data"]["mask_folder"]) == (0.02, f"{tmp_path}/masks")
+    sheet = cv2.imread(str(tmp_path / "run" / "examples.png"), cv2.IMREAD_GRAYSCALE)
+    mask = sheet[:32, 36:68]
+    assert (mask > 127).mean() == 0.25
+    assert run(["train", "deepfill-v2-laptop", *arguments, "--minutes=0"]) == 2
+    assert "expected minutes above 0" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import tarfile
 from dataclasses import replace
 from pathlib import Path
@@ -13,11 +14,14 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gatefill.errors import ConfigError, DataError
+from gatefill.masks import MASKS
 from gatefill.training.config import DataConfig
 from gatefill.training.data import drawn_sketch, make_loader, open_source
 from gatefill.training.data.batch import Stored
 from gatefill.training.data.check import check, near_groups
-from gatefill.training.data.cut import centre_sample, cut_sample
+from gatefill.training.data.cut import Cutter, Planes
+from gatefill.training.data.masks import MaskMaker
 from gatefill.training.data.pack import pack
 from gatefill.training.data.place import Place
 from gatefill.training.data.shards import raw_samples
@@ -25,6 +29,10 @@ from gatefill.training.data.sources import DataSource, expand_braces
 from tests.training.helpers import picture, write_pictures
 
 CONFIG = DataConfig(size=32, workers=0, holdout=0, shuffle=4, flip=True, scale=(0.5, 1.0))
+
+
+def cutter(config: DataConfig) -> Cutter:
+    return Cutter(config, MaskMaker(config))
 
 
 def batches(source: DataSource, count: int, config: DataConfig = CONFIG, **options) -> list[Stored]:
@@ -47,7 +55,11 @@ class TestSources:
         paths = write_pictures(tmp_path, 6)
         (tmp_path / "picture_000_edge.png").write_bytes(paths[0].read_bytes())
         (tmp_path / "notes.txt").write_text("no image")
-        assert sorted(open_source(tmp_path).files) == sorted(paths)
+        edges = cv2.imread(str(paths[1]))
+        cv2.imwrite(str(paths[1].with_name("picture_001_edge.jpg")), edges)
+        cliff = tmp_path / "cliff_edge.jpg"  # a photo: there is no cliff beside it
+        cv2.imwrite(str(cliff), edges)
+        assert sorted(open_source(tmp_path).files) == sorted([*paths, cliff])
 
     def test_a_list_names_files_from_its_own_folder_on(self, tmp_path: Path) -> None:
         paths = write_pictures(tmp_path, 3)
@@ -116,11 +128,138 @@ class TestFiles:
 
     def test_only_broken_images_end_with_an_error(self, tmp_path: Path) -> None:
         (tmp_path / "a.jpg").write_bytes(b"no image")
-        with pytest.raises(ValueError, match=r"a hundred broken images.*no image of a known kind"):
+        with pytest.raises(ValueError, match=r"100 broken images.*no image of a known kind"):
             batches(open_source(tmp_path), 1)
+
+    @pytest.mark.parametrize("workers", [0, 1])
+    def test_only_broken_images_end_a_run_whoever_loads_them(
+        self, tmp_path: Path, workers: int
+    ) -> None:
+        (tmp_path / "a.jpg").write_bytes(b"no image")
+        loader = make_loader(open_source(tmp_path), replace(CONFIG, workers=workers), 2)
+        with pytest.raises(DataError, match=r"^100 broken images .*a\.jpg.*no image of a known"):
+            loader.next()
+        loader.close()
+        assert not multiprocessing.active_children()
+
+    def test_a_fault_in_a_loading_process_is_raised_and_leaves_none_behind(
+        self, tmp_path: Path
+    ) -> None:
+        """And so it ends a run: before, the interpreter waited for it without end."""
+        source = open_source(write_pictures(tmp_path, 3)[0].parent)
+        config = replace(CONFIG, workers=1, sketches="drawn")
+        loader = make_loader(source, config, 2, extractor=_failing)
+        with pytest.raises(ZeroDivisionError) as held:  # its traceback holds the loader
+            loader.next()
+        loader.close()
+        assert held.value is not None
+        assert not multiprocessing.active_children()
+
+
+def _failing(*_: object) -> np.ndarray:
+    raise ZeroDivisionError
+
+
+class TestMasks:
+    def test_kinds_are_mixed_by_their_weights(self) -> None:
+        maker = MaskMaker(replace(CONFIG, masks="center:3, box"))
+        center = MASKS["center"](64, 64, 0)
+        rng = np.random.default_rng(0)
+        found = [np.array_equal(maker.random(64, 64, rng), center) for _ in range(400)]
+        assert 0.68 < np.mean(found) < 0.82
+
+    def test_one_kind_draws_as_it_does_alone(self) -> None:
+        found = MaskMaker(replace(CONFIG, masks="brush")).random(64, 48, np.random.default_rng(3))
+        assert np.array_equal(found, MASKS["brush"](64, 48, np.random.default_rng(3)))
+
+    @pytest.mark.parametrize(
+        ("masks", "message"),
+        [
+            ("brushes:2,box", "got 'brushes'; did you mean brush"),
+            ("box,box:2", "each kind in data.masks once, got box twice"),
+            ("box:0", "a weight above 0 for box in data.masks, got '0'"),
+            ("box:much", "got 'much'"),
+            ("box:inf", "got 'inf'"),
+            ("", "got ''"),
+        ],
+    )
+    def test_other_texts_are_refused(self, masks: str, message: str) -> None:
+        with pytest.raises(ConfigError, match=message):
+            DataConfig(masks=masks)
+
+    def test_a_folder_of_masks_gives_random_ones(self, tmp_path: Path) -> None:
+        photos = open_source(write_pictures(tmp_path / "photos", 4)[0].parent)
+        (tmp_path / "masks").mkdir()
+        for number, rows in enumerate((slice(0, 10), slice(20, 40))):
+            plane = np.zeros((40, 60), np.uint8)
+            plane[rows, :20] = 255
+            cv2.imwrite(str(tmp_path / "masks" / f"hole{number}.png"), plane)
+        config = replace(CONFIG, mask_folder=tmp_path / "masks")
+        holes = {mask.numpy().tobytes() for b in batches(photos, 40, config) for mask in b.mask}
+        assert len(holes) == 8  # both of them, turned over both ways
+        for hole in holes:
+            mask = np.frombuffer(hole, np.bool_).reshape(32, 32)
+            assert mask.mean() in (pytest.approx(1 / 12, abs=0.03), pytest.approx(1 / 6, abs=0.03))
+
+    def test_files_of_labels_and_of_alpha_alone_are_masks_too(self, tmp_path: Path) -> None:
+        hole = np.zeros((32, 32), np.uint8)
+        hole[:8] = 1
+        clear = np.zeros((32, 32, 4), np.uint8)
+        clear[:8, :, 3] = 255
+        for name, content in (("labels", hole), ("alpha", clear)):
+            (tmp_path / name).mkdir()
+            cv2.imwrite(str(tmp_path / name / "a.png"), content)
+            maker = MaskMaker(replace(CONFIG, mask_folder=tmp_path / name))
+            assert maker.random(32, 32, np.random.default_rng(0)).sum() == 8 * 32
+
+    def test_masks_of_the_images_names_are_cut_with_them(self, tmp_path: Path) -> None:
+        (tmp_path / "photos").mkdir()
+        (tmp_path / "masks").mkdir()
+        for number in range(3):
+            image = np.full((60, 90, 3), 40, np.uint8)
+            image[10 + 10 * number : 40, 20:50] = 220
+            cv2.imwrite(str(tmp_path / "photos" / f"p{number}.png"), image)
+            bright = np.where(image[..., 0] > 100, 255, 0).astype(np.uint8)
+            cv2.imwrite(str(tmp_path / "masks" / f"p{number}.png"), cv2.resize(bright, (180, 120)))
+        config = replace(CONFIG, mask_folder=tmp_path / "masks")
+        for batch in batches(open_source(tmp_path / "photos"), 10, config):
+            for image, mask in zip(batch.image.numpy(), batch.mask.numpy(), strict=True):
+                assert mask.any()
+                assert not mask.all()
+                assert (mask == (image[..., 0] > 127)).mean() > 0.93
+        missing = tmp_path / "masks" / "p1.png"
+        missing.unlink()
+        with pytest.raises(DataError, match=r"masks for 2 of 3; none for p1\.png"):
+            batches(open_source(tmp_path / "photos"), 1, config)
+
+    def test_a_folder_without_masks_is_refused(self, tmp_path: Path) -> None:
+        photos = open_source(write_pictures(tmp_path / "photos", 2)[0].parent)
+        (tmp_path / "empty").mkdir()
+        for name, message in (("empty", "found none"), ("nowhere", "expected a folder of masks")):
+            with pytest.raises(DataError, match=message):
+                batches(photos, 1, replace(CONFIG, mask_folder=tmp_path / name))
 
 
 class TestCut:
+    def test_samples_may_be_wider_than_high(self, tmp_path: Path) -> None:
+        config = replace(CONFIG, size="48x32", sketches="drawn")
+        source = open_source(write_pictures(tmp_path, 3)[0].parent)
+        for crop in (True, False):
+            (batch,) = batches(source, 1, replace(config, random_crop=crop))
+            assert batch.sketch is not None
+            assert batch.image.shape == (2, 32, 48, 3)
+            assert batch.mask.shape == batch.sketch.shape == (2, 32, 48)
+        image = picture(1)
+        plain = replace(config, scale=(1.0, 1.0), flip=False)
+        sample = cutter(plain).random(Planes(image), np.random.default_rng(3))
+        windows = np.lib.stride_tricks.sliding_window_view(image, (32, 48), axis=(0, 1))
+        assert (windows.transpose(0, 1, 3, 4, 2) == sample.image).all(axis=(2, 3, 4)).any()
+
+    @pytest.mark.parametrize("size", ["48", "48x", "x48", "48x30", "0x32", "4,8"])
+    def test_other_sizes_are_refused(self, size: str) -> None:
+        with pytest.raises(ConfigError, match=r"expected data\.size"):
+            DataConfig(size=size)
+
     @given(
         height=st.integers(1, 90),
         width=st.integers(1, 90),
@@ -133,8 +272,8 @@ class TestCut:
     ) -> None:
         config = replace(CONFIG, random_crop=crop, scale=(low, 1.0), sketches="drawn")
         image = picture(seed % 7, 96, 96)[:height, :width]
-        for cut in (cut_sample, centre_sample):
-            sample = cut(image, None, config, np.random.default_rng(seed))
+        for cut in (cutter(config).random, cutter(config).middle):
+            sample = cut(Planes(image), np.random.default_rng(seed))
             assert sample.image.shape == (32, 32, 3)
             assert sample.image.dtype == np.uint8
             assert sample.mask.shape == (32, 32)
@@ -145,14 +284,14 @@ class TestCut:
     def test_a_crop_at_full_resolution_is_a_part_of_the_image(self) -> None:
         config = replace(CONFIG, scale=(1.0, 1.0), flip=False)
         image = picture(1)
-        sample = cut_sample(image, None, config, np.random.default_rng(3))
+        sample = cutter(config).random(Planes(image), np.random.default_rng(3))
         windows = np.lib.stride_tricks.sliding_window_view(image, (32, 32), axis=(0, 1))
         assert (windows.transpose(0, 1, 3, 4, 2) == sample.image).all(axis=(2, 3, 4)).any()
 
     def test_without_crop_the_whole_image_is_resized(self) -> None:
         config = replace(CONFIG, random_crop=False, scale=(1.0, 1.0), flip=False)
         image = picture(1, 64, 128)
-        sample = cut_sample(image, None, config, np.random.default_rng(0))
+        sample = cutter(config).random(Planes(image), np.random.default_rng(0))
         expected = cv2.resize(image, (32, 32), interpolation=cv2.INTER_AREA)
         assert np.array_equal(sample.image, expected)
 
@@ -163,7 +302,7 @@ class TestCut:
         edges = np.zeros((80, 80), np.uint8)
         image[::8], edges[::8] = 255, 255
         for seed in range(5):
-            sample = cut_sample(image, edges, config, np.random.default_rng(seed))
+            sample = cutter(config).random(Planes(image, edges), np.random.default_rng(seed))
             assert sample.sketch is not None
             bright = sample.image[..., 0] > 100
             assert bright.any()
@@ -173,12 +312,39 @@ class TestCut:
     def test_a_share_of_samples_has_no_sketch(self) -> None:
         config = replace(CONFIG, sketches="drawn", sketch_share=0.5)
         rng = np.random.default_rng(0)
-        drawn = [cut_sample(picture(1), None, config, rng).sketch for _ in range(40)]
+        drawn = [cutter(config).random(Planes(picture(1)), rng).sketch for _ in range(40)]
         empty = sum(not sketch.any() for sketch in drawn if sketch is not None)
         assert 8 < empty < 32
 
 
 class TestSketches:
+    @pytest.mark.parametrize("suffix", [".png", ".jpg"])
+    def test_edge_files_are_read_beside_images_and_in_shards(
+        self, tmp_path: Path, suffix: str
+    ) -> None:
+        paths = write_pictures(tmp_path / "in", 2)
+        for path in paths:
+            edges = np.zeros((72, 96), np.uint8)
+            edges[:, 48:] = 255
+            cv2.imwrite(str(path.with_name(f"{path.stem}_edge{suffix}")), edges)
+        config = replace(CONFIG, sketches="files", random_crop=False, scale=(1, 1), flip=False)
+        packed = pack(open_source(tmp_path / "in"), tmp_path / "out")
+        assert packed.images == 2
+        for source in (tmp_path / "in", tmp_path / "out"):
+            (batch,) = batches(open_source(source), 1, replace(config, shuffle=1))
+            assert batch.sketch is not None
+            assert batch.sketch[:, :, 17:].all()
+            assert not batch.sketch[:, :, :15].any()
+
+    def test_images_without_edge_files_are_refused_or_skipped(self, tmp_path: Path) -> None:
+        paths = write_pictures(tmp_path, 2)
+        config = replace(CONFIG, sketches="files")
+        with pytest.raises(DataError, match=r"such as picture_000_edge\.png or .*, found none"):
+            batches(open_source(tmp_path), 1, config)
+        cv2.imwrite(str(tmp_path / "picture_000_edge.png"), np.zeros((72, 96), np.uint8))
+        (batch,) = batches(open_source(tmp_path), 1, config)
+        assert {name.split(": ")[0] for name in batch.broken} == {str(paths[1])}
+
     def test_a_line_is_drawn_along_an_edge(self) -> None:
         image = np.full((128, 128, 3), 40, np.uint8)
         image[:, 64:] = 200
@@ -273,8 +439,18 @@ class TestShards:
 
     def test_a_file_that_is_no_tar_is_named(self, tmp_path: Path) -> None:
         (tmp_path / "bad.tar").write_bytes(b"nothing")
-        with pytest.raises(ValueError, match=r"bad\.tar: not a whole tar file"):
+        with pytest.raises(DataError, match=r"bad\.tar, found 0: not a whole tar file"):
             batches(open_source(tmp_path / "bad.tar"), 1)
+
+    @pytest.mark.parametrize("workers", [0, 1])
+    def test_a_truncated_shard_is_named_and_the_others_are_read(
+        self, shards: DataSource, workers: int
+    ) -> None:
+        cut = Path(shards.shards[1])
+        cut.write_bytes(cut.read_bytes()[:700])  # within its first image
+        found = batches(shards, 12, replace(CONFIG, workers=workers))
+        assert {name.split(": ")[0] for batch in found for name in batch.broken} == {str(cut)}
+        assert len(set(self.colours(found))) == 9
 
     def test_a_shard_without_images_ends_with_an_error(self, tmp_path: Path) -> None:
         (tmp_path / "a.txt").write_text("text")

@@ -287,6 +287,39 @@ def test_the_watcher_is_told_of_every_step(photos: Path, tmp_path: Path) -> None
     assert [status.terms is not None for status in seen] == [False, True] * 3
 
 
+def test_a_run_by_the_clock_ends_with_its_time(photos: Path, tmp_path: Path) -> None:
+    """Its learning rate falls with the clock, and a session has what the ones before have left."""
+    options = OptimizerConfig(schedule="cosine", last=0.0, warmup=100_000)
+    config = tiny(images=1_000_000, minutes=0.08, log_every=2, optimizer=options)
+    config = replace(config, loss=replace(config.loss, adversarial_from=500_000))
+    shares = []
+
+    def watch(status: Status) -> None:
+        shares.append((status.share, status.seconds_left))
+        if status.share > 0.5 and sum(share > 0.5 for share, _ in shares) == 1:
+            signal.raise_signal(signal.SIGTERM)
+
+    stopped = run(config, photos, tmp_path, watch=watch)
+    assert not stopped.finished
+    started = time.monotonic()
+    finished = run(config, photos, tmp_path, watch=watch)
+    assert finished.finished
+    assert finished.seconds == pytest.approx(4.8, abs=1.5)
+    assert time.monotonic() - started < 30
+    assert shares == sorted(shares, key=lambda each: each[0])
+    assert all(left == pytest.approx(4.8 * (1 - share)) for share, left in shares)
+    lines = log_of(tmp_path, "train")
+    rates = [line["lr"] for line in lines]
+    top = rates.index(max(rates))
+    assert rates[: top + 1] == sorted(rates[: top + 1])
+    assert rates[top:] == sorted(rates[top:], reverse=True)
+    assert rates[-1] < 0.1 * max(rates)
+    judged = ["g_adversarial" in line for line in lines]
+    assert judged == sorted(judged)  # the discriminator comes in at half of the time
+    assert any(judged)
+    assert not all(judged)
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler")
 def test_compiled_training_learns_the_same(photos: Path, tmp_path: Path) -> None:

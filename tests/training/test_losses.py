@@ -7,7 +7,6 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from torch import nn
 
 from gatefill.training.losses import (
     discount,
@@ -19,7 +18,6 @@ from gatefill.training.losses import (
     style_loss,
     variation_loss,
 )
-from gatefill.training.vgg import VGG16, load_vgg16
 
 
 def box_mask(top: int, bottom: int, left: int, right: int, size: int = 16) -> torch.Tensor:
@@ -97,42 +95,3 @@ def test_patches_lie_in_the_frame_around_the_hole(top: int, left: int, side: int
 def test_a_patch_larger_than_the_frame_is_refused() -> None:
     with pytest.raises(ValueError, match="at most 16"):
         hole_corners(box_mask(0, 4, 0, 4), 17)
-
-
-class TestVGG:
-    def test_it_reads_torchvision_names_and_leaves_the_rest(self, tmp_path) -> None:
-        state = VGG16().state_dict()
-        names = [
-            f"features.{i}.{part}" for i in (0, 2, 5, 7, 10, 12, 14) for part in ("weight", "bias")
-        ]
-        assert list(state) == names
-        more = state | {"classifier.0.weight": torch.zeros(3), "features.17.bias": torch.zeros(512)}
-        torch.save(more, tmp_path / "vgg16.pth")
-        loaded = load_vgg16(tmp_path / "vgg16.pth")
-        assert all(torch.equal(loaded.state_dict()[name], state[name]) for name in state)
-
-    def test_features_are_those_after_each_pooling(self) -> None:
-        network = VGG16()
-        image = torch.rand(1, 3, 32, 40) * 2 - 1
-        found = network(image)
-        assert [tuple(each.shape) for each in found] == [
-            (1, 64, 16, 20),
-            (1, 128, 8, 10),
-            (1, 256, 4, 5),
-        ]
-        mean = torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1)
-        std = torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1)
-        x = ((image + 1) / 2 - mean) / std
-        layers = list(network.features)[:5]
-        torch.testing.assert_close(nn.Sequential(*layers)(x), found[0])
-        assert not any(p.requires_grad for p in network.parameters())
-
-    @pytest.mark.parametrize("content", [b"", b"no weights", None])
-    def test_other_files_are_refused(self, tmp_path, content: bytes | None) -> None:
-        path = tmp_path / "file.pth"
-        if content is None:
-            torch.save({"features.0.weight": torch.zeros(64, 3, 3, 3)}, path)
-        else:
-            path.write_bytes(content)
-        with pytest.raises(ValueError, match=r"file\.pth"):
-            load_vgg16(path)

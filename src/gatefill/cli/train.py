@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -52,6 +53,8 @@ def train(
     strategy: str = "auto",
     nodes: int = 1,
     start_from: Path | None = None,
+    minutes: float | None = None,
+    masks: Path | None = None,
     data_name: str = "not stated",
     licence: str = "not stated",
     dry_run: Switch = False,
@@ -80,6 +83,12 @@ def train(
     start_from
         Weights that a new run starts from, in place of random ones: fine-tuning. A file, or
         compact, the weights that come with gatefill. A run that goes on keeps its own.
+    minutes
+        Train for this long, over all sessions, and let the learning rate and the phases of the
+        recipe follow the clock. Default: for the recipe's number of images.
+    masks
+        A folder of masks, white = hole, in place of drawn ones: each image's own, where all have
+        one of their name there (photos/a.jpg, masks/a.png), else random ones.
     data_name
         What the data is, to be kept in the weights.
     licence
@@ -94,6 +103,10 @@ def train(
     from gatefill.training.recipes import recipe as recipe_named
 
     config = with_settings(recipe_named(recipe), set_)
+    if minutes is not None:
+        config = replace(config, minutes=minutes)
+    if masks is not None:
+        config = replace(config, data=replace(config.data, mask_folder=masks))
     source = open_source(data)
     if source.missing:
         terminal.warn(
@@ -173,7 +186,8 @@ def _show_dry_run(config: TrainConfig, source: DataSource, devices: str, json: b
     terminal.say(f"{'memory at its peak':<26}{found.peak_mb:,.0f} MB")
     speed = f"{found.images_per_second:.1f} images per second"
     terminal.say(f"{'speed':<26}{speed}, {found.waiting_for_data:.1%} of the time waiting for data")
-    terminal.say(f"{'whole budget':<26}{found.hours:,.1f} hours for {config.images:,} images")
+    images = round(found.hours * 3600 * found.images_per_second)
+    terminal.say(f"{'whole budget':<26}{found.hours:,.1f} hours for {images:,} images")
     return terminal.OK
 
 
@@ -193,7 +207,6 @@ def _watching(*, quiet: bool) -> Iterator[Callable[[Status], None] | None]:
     """A bar with images per second and time left; lines where standard error is no terminal."""
     from rich.progress import (
         BarColumn,
-        MofNCompleteColumn,
         Progress,
         TextColumn,
         TimeElapsedColumn,
@@ -210,7 +223,7 @@ def _watching(*, quiet: bool) -> Iterator[Callable[[Status], None] | None]:
     bar = Progress(
         TextColumn("training"),
         BarColumn(),
-        MofNCompleteColumn(),
+        TextColumn("{task.fields[images]:,} images"),
         TextColumn("{task.fields[speed]}"),
         TimeElapsedColumn(),
         TextColumn("left"),
@@ -218,13 +231,13 @@ def _watching(*, quiet: bool) -> Iterator[Callable[[Status], None] | None]:
         TextColumn("{task.fields[losses]}"),
         console=console,
     )
-    task = bar.add_task("training", total=None, speed="", losses="")
+    task = bar.add_task("training", total=1.0, images=0, speed="", losses="")
 
     def move(status: Status) -> None:
         bar.update(
             task,
-            total=status.budget,
-            completed=status.images,
+            completed=status.share,
+            images=status.images,
             speed=f"{status.images_per_second:.1f}/s",
         )
         if status.terms is not None:
@@ -241,10 +254,11 @@ def _watching(*, quiet: bool) -> Iterator[Callable[[Status], None] | None]:
 def _say_line(status: Status) -> None:
     if status.terms is None:
         return
-    left = (status.budget - status.images) / max(status.images_per_second, 1e-9)
+    hours = status.seconds_left / 3600
     terminal.say(
-        f"{status.images:,} of {status.budget:,} images, {status.images_per_second:.1f} per "
-        f"second, {left / 3600:.1f} h left, {_losses(status.terms)}",
+        f"{status.images:,} images, {status.share:.1%} of the budget, "
+        f"{status.images_per_second:.1f} images per second, {hours:.1f} h left, "
+        f"{_losses(status.terms)}",
         console=terminal.err(),
     )
 
@@ -253,5 +267,5 @@ def _losses(terms: dict[str, float]) -> str:
     return " ".join(
         f"{name} {value:.3f}"
         for name, value in terms.items()
-        if name.startswith(("l1", "mse", "d_loss"))
+        if name.startswith(("l1", "mse", "d_loss", "perceptual", "style"))
     )

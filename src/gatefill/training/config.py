@@ -4,32 +4,50 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
+from gatefill.errors import ConfigError, did_you_mean
 from gatefill.masks import MASKS
 
-MaskKind = Literal[
-    "box",
-    "brush",
-    "box_or_brush",
-    "lama_thin",
-    "lama_medium",
-    "lama_thick",
-    "irregular",
-    "center",
-]
 Initialisation = Literal["published", "keep_variance"]
+
+
+def mask_weights(text: str) -> dict[str, float]:
+    """Kinds of masks and how often each is drawn: ``brush:2,box:1`` -> two of three are brushes.
+
+    Raises:
+        ConfigError: An unknown kind, one that comes twice, or a weight that is none.
+    """
+    found: dict[str, float] = {}
+    for part in text.split(","):
+        kind, colon, weight = (piece.strip() for piece in part.partition(":"))
+        if kind not in MASKS:
+            raise ConfigError(
+                f"expected data.masks as kinds among {', '.join(MASKS)}, with weights such as "
+                f"brush:2,box:1, got {kind!r:.80}{did_you_mean(kind, MASKS)}"
+            )
+        if kind in found:
+            raise ConfigError(f"expected each kind in data.masks once, got {kind} twice")
+        try:
+            found[kind] = float(weight) if colon else 1.0
+        except ValueError:
+            found[kind] = -1.0
+        if not 0 < found[kind] < float("inf"):
+            raise ConfigError(f"expected a weight above 0 for {kind} in data.masks, got {weight!r}")
+    return found
 
 
 @dataclass(frozen=True)
 class DataConfig:
     """What is cut out of the images."""
 
-    size: int = 256  # side of a sample in pixels
+    size: int | str = 256  # side of a sample in pixels, or its WIDTHxHEIGHT, such as 256x192
     random_crop: bool = True  # at full resolution; else the whole image is resized to the sample
     scale: tuple[float, float] = (1.0, 1.0)  # images are scaled by a factor from here, then cropped
     flip: bool = False  # left and right, in half of the samples
-    masks: MaskKind = "box_or_brush"
+    masks: str = "box_or_brush"  # a kind, or several with their weights: brush:2,box:1
+    mask_folder: Path | None = None  # files of masks in their place
     sketches: Literal["none", "files", "drawn"] = "none"  # files: NAME_edge.png; drawn: by Canny
     sketch_share: float = 1.0  # of the samples; the others have no edges
     holdout: int = 64  # images kept for validation, where there is no folder for it
@@ -39,16 +57,27 @@ class DataConfig:
 
     def __post_init__(self) -> None:
         low, high = self.scale
-        if self.size < 8 or self.size % 8:
-            raise ValueError(f"expected data.size as a multiple of 8 from 8 on, got {self.size}")
+        if any(side < 8 or side % 8 for side in self.shape):
+            raise ConfigError(f"expected data.size as multiples of 8 from 8 on, got {self.size}")
         if not 0 < low <= high:
-            raise ValueError(
+            raise ConfigError(
                 f"expected data.scale as two factors 0 < low <= high, got {low},{high}"
             )
-        if self.masks not in MASKS:
-            raise ValueError(f"expected data.masks as one of {', '.join(MASKS)}, got {self.masks}")
+        mask_weights(self.masks)
         _expect_at_least(0, holdout=self.holdout, workers=self.workers, cache_mb=self.cache_mb)
         _expect_at_least(1, shuffle=self.shuffle)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width of a sample."""
+        if isinstance(self.size, int):
+            return self.size, self.size
+        width, cross, height = self.size.lower().partition("x")
+        if not (cross and width.isdecimal() and height.isdecimal()):
+            raise ConfigError(
+                f"expected data.size as pixels or WIDTHxHEIGHT, such as 256x192, got {self.size!r}"
+            )
+        return int(height), int(width)
 
 
 @dataclass(frozen=True)
@@ -66,9 +95,32 @@ class OptimizerConfig:
 
     def __post_init__(self) -> None:
         if self.lr <= 0:
-            raise ValueError(f"expected optimizer.lr above 0, got {self.lr}")
+            raise ConfigError(f"expected optimizer.lr above 0, got {self.lr}")
         if self.clip is not None and self.clip <= 0:
-            raise ValueError(f"expected optimizer.clip above 0 or none, got {self.clip}")
+            raise ConfigError(f"expected optimizer.clip above 0 or none, got {self.clip}")
+
+
+@dataclass(frozen=True)
+class TermsConfig:
+    """Weights of losses that any method may be trained with besides its own; 0 = without."""
+
+    perceptual: float = 0.0  # LPIPS in the holes
+    style: float = 0.0  # difference of the covariances of the same features over each hole
+    perceptual_weights: Path | None = None  # file of AlexNet or VGG-16 that both need
+    taps: int = 4  # feature maps that both look at, of five; fewer are faster
+    # Side in pixels of the window that both look at in each sample, around a random place of its
+    # hole; the time goes with its area. none: the whole sample.
+    window: int | None = None
+    spectral: float = 0.0  # difference of local spectra, our own
+
+    def __post_init__(self) -> None:
+        for name in ("perceptual", "style", "spectral"):
+            if getattr(self, name) < 0:
+                raise ConfigError(f"expected terms.{name} of 0 or more, got {getattr(self, name)}")
+        if self.window is not None and self.window < 64:
+            raise ConfigError(f"expected terms.window of 64 or more or none, got {self.window}")
+        if not 1 <= self.taps <= 5:
+            raise ConfigError(f"expected terms.taps from 1 to 5, got {self.taps}")
 
 
 @dataclass(frozen=True)
@@ -80,8 +132,12 @@ class TrainConfig:
     network: Any  # the config dataclass of the method's network
     loss: Any  # the config dataclass of the method's objective
     images: int  # budget: how many the generator is trained on
+    # Budget in time, over all sessions: schedule and phases, whose places are given in images, then
+    # follow the clock as if `images` took so long. none: the budget is `images`.
+    minutes: float | None = None
     data: DataConfig = field(default_factory=DataConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    terms: TermsConfig = field(default_factory=TermsConfig)
     batch_size: int = 16  # of one step, over all processes and accumulated parts
     accumulate: int = 1  # parts that a batch is worked off in, where memory is short
     ema: float = 0.0  # decay of the averaged generator that is exported; 0: none
@@ -110,11 +166,13 @@ class TrainConfig:
             patience=self.patience,
         )
         _expect_at_least(0, seed=self.seed)
+        if self.minutes is not None and self.minutes <= 0:
+            raise ConfigError(f"expected minutes above 0 or none, got {self.minutes}")
         if not 0 <= self.ema < 1:
-            raise ValueError(f"expected ema in [0, 1), got {self.ema}")
+            raise ConfigError(f"expected ema in [0, 1), got {self.ema}")
         guided = getattr(self.network, "guided", False)
         if guided and self.data.sketches == "none":
-            raise ValueError("a guided network needs data.sketches=drawn or data.sketches=files")
+            raise ConfigError("a guided network needs data.sketches=drawn or data.sketches=files")
 
     @property
     def channel_order(self) -> Literal["bgr", "rgb"]:
@@ -130,7 +188,7 @@ class TrainConfig:
         """Samples in one part of a batch on one of the processes."""
         parts = processes * self.accumulate
         if self.batch_size % parts:
-            raise ValueError(
+            raise ConfigError(
                 f"expected a batch_size that {processes} processes x {self.accumulate} parts "
                 f"divide, got {self.batch_size}"
             )
@@ -140,4 +198,4 @@ class TrainConfig:
 def _expect_at_least(least: int, **values: int) -> None:
     for name, value in values.items():
         if value < least:
-            raise ValueError(f"expected {name} of {least} or more, got {value}")
+            raise ConfigError(f"expected {name} of {least} or more, got {value}")

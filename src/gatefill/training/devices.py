@@ -8,6 +8,7 @@ from typing import Any, Literal
 import torch
 from lightning_fabric import Fabric
 
+from gatefill.errors import ConfigError
 from gatefill.training.config import TrainConfig
 
 Precision = Literal["32-true", "bf16-mixed"]
@@ -30,7 +31,7 @@ def make_fabric(config: TrainConfig, devices: str, strategy: str, nodes: int) ->
 
     devices: ``auto``, ``cpu``, ``cuda``, a number, or kind and number such as ``cpu:2``. Under
     torchrun and SLURM the processes are there already; else Fabric starts them.
-    Raises ValueError for devices that are not there.
+    Raises ConfigError for devices that are not there.
     """
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # what it uses is in run.json
     kind, _, count = devices.partition(":")
@@ -38,10 +39,10 @@ def make_fabric(config: TrainConfig, devices: str, strategy: str, nodes: int) ->
         kind, count = "auto", kind
     accelerators = {"auto": "auto", "cpu": "cpu", "cuda": "cuda", "gpu": "cuda", "mps": "mps"}
     if kind not in accelerators or (count and not (count.isdigit() and int(count) > 0)):
-        raise ValueError(f"expected devices such as auto, cpu, cuda, 2 or cuda:4, got {devices!r}")
+        raise ConfigError(f"expected devices such as auto, cpu, cuda, 2 or cuda:4, got {devices!r}")
     accelerator = accelerators[kind]
     if accelerator == "cuda" and not torch.cuda.is_available():
-        raise ValueError("expected a CUDA device for training, but torch sees none")
+        raise ConfigError("expected a CUDA device for training, but torch sees none")
     if accelerator == "auto":
         accelerator = "cuda" if torch.cuda.is_available() else "cpu"
     number: Any = int(count) if count else ("auto" if accelerator == "cuda" else 1)

@@ -53,25 +53,25 @@ class CriticsConfig:
     """Critics of DeepFill v1 or of Global & Local. The dense layers fix the sizes."""
 
     width: int = 64  # channels of the first layers
-    global_size: int = 256  # side of the whole image in pixels
+    global_size: tuple[int, int] = (256, 256)  # height and width of the whole image in pixels
     local_size: int = 128  # side of the patch around the hole
 
 
 class _Critic(nn.Module):
     """5x5 convolutions of stride 2 with LeakyReLU(0.2), then one dense value."""
 
-    def __init__(self, width: int, factors: tuple[int, ...], size: int) -> None:
+    def __init__(self, width: int, factors: tuple[int, ...], size: tuple[int, int]) -> None:
         super().__init__()
         self.kernels = nn.ModuleList()
         channels = 3
         for factor in factors:
             self.kernels.append(nn.Conv2d(channels, factor * width, 5, 2))
             channels = factor * width
-            size = -(-size // 2)
-        self.dense = nn.Linear(channels * size * size, 1)
+            size = _halved(size)
+        self.dense = nn.Linear(channels * size[0] * size[1], 1)
 
     def forward(self, image: Tensor) -> Tensor:
-        """``B3SS`` -> ``B1``."""
+        """``B3HW`` -> ``B1``."""
         x = image
         for layer in self.kernels:
             assert isinstance(layer, nn.Conv2d)
@@ -87,10 +87,10 @@ class DeepFillV1Critics(nn.Module):
         super().__init__()
         self.config = config
         self.whole = _Critic(config.width, (1, 2, 4, 4), config.global_size)
-        self.local = _Critic(config.width, (1, 2, 4, 8), config.local_size)
+        self.local = _Critic(config.width, (1, 2, 4, 8), (config.local_size, config.local_size))
 
     def forward(self, image: Tensor, patch: Tensor) -> tuple[Tensor, Tensor]:
-        """Whole image ``B3SS`` and patch around the hole ``B3PP`` -> two scores ``B1``."""
+        """Whole image ``B3HW`` and patch around the hole ``B3PP`` -> two scores ``B1``."""
         return self.whole(image), self.local(patch)
 
 
@@ -101,15 +101,15 @@ class GlobalLocalCritic(nn.Module):
         super().__init__()
         self.config = config
         self.whole = self._branch((1, 2, 4, 8, 8, 8), config.global_size)
-        self.local = self._branch((1, 2, 4, 8, 8), config.local_size)
+        self.local = self._branch((1, 2, 4, 8, 8), (config.local_size, config.local_size))
         self.joint = nn.Linear(2 * 16 * config.width, 1)
 
     def forward(self, image: Tensor, patch: Tensor) -> Tensor:
-        """Whole image ``B3SS`` and patch around the hole ``B3PP`` -> one logit ``B1``."""
+        """Whole image ``B3HW`` and patch around the hole ``B3PP`` -> one logit ``B1``."""
         logit: Tensor = self.joint(torch.cat([self.whole(image), self.local(patch)], dim=1))
         return logit
 
-    def _branch(self, factors: tuple[int, ...], size: int) -> nn.Sequential:
+    def _branch(self, factors: tuple[int, ...], size: tuple[int, int]) -> nn.Sequential:
         layers: list[nn.Module] = []
         channels, width = 3, self.config.width
         for factor in factors:
@@ -119,7 +119,12 @@ class GlobalLocalCritic(nn.Module):
                 nn.ReLU(),
             ]
             channels = factor * width
-            size = -(-size // 2)
+            size = _halved(size)
         return nn.Sequential(
-            *layers, nn.Flatten(), nn.Linear(channels * size * size, 16 * width), nn.ReLU()
+            *layers, nn.Flatten(), nn.Linear(channels * size[0] * size[1], 16 * width), nn.ReLU()
         )
+
+
+def _halved(size: tuple[int, int]) -> tuple[int, int]:
+    """The size after a convolution of stride 2, rounded up."""
+    return -(-size[0] // 2), -(-size[1] // 2)

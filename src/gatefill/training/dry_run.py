@@ -37,6 +37,8 @@ class DryRun:
     @property
     def hours(self) -> float:
         """What the whole budget would take."""
+        if self.config["minutes"] is not None:
+            return float(self.config["minutes"]) / 60
         images: int = self.config["images"]
         return images / self.images_per_second / 3600
 
@@ -50,6 +52,7 @@ def dry_run(config: TrainConfig, data: DataSource, devices: str = "auto") -> Dry
     objective.generator.to(fabric.device)
     state = State(config, objective)
     state.progress.images = config.images - 1
+    state.progress.seconds = 60 * (config.minutes or 0) * state.progress.images / config.images
     stepper = Stepper(fabric, config, state)
     part = config.per_process(fabric.world_size)
     loader = make_loader(data, config.data, part, seed=config.seed)
@@ -64,14 +67,16 @@ def dry_run(config: TrainConfig, data: DataSource, devices: str = "auto") -> Dry
             yield stored.to_batch(fabric.device, config.channel_order, config.channels_last)
 
     stream = batches()
-    for _ in range(WARM_UP):
-        stepper.run(stream)
-    waited, started = 0.0, time.monotonic()
-    for _ in range(STEPS):
-        stepper.run(stream)
-    seconds = time.monotonic() - started
+    try:
+        for _ in range(WARM_UP):
+            stepper.run(stream)
+        waited, started = 0.0, time.monotonic()
+        for _ in range(STEPS):
+            stepper.run(stream)
+        seconds = time.monotonic() - started
+    finally:
+        loader.close()
     peak = _peak_mb(fabric.device)
-    loader.close()
     generator, critic = _count(objective.generator), _count(objective.critic)
     per_parameter = 4 * 4  # bytes: weight, gradient, and the optimizer's two
     fixed = per_parameter * (generator + critic) + (4 * generator if state.ema else 0)

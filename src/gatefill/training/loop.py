@@ -16,10 +16,8 @@ from torch import nn
 from gatefill.checkpoints import Provenance, save_weights
 from gatefill.training.config import TrainConfig
 from gatefill.training.data import Batch, DataSource, SketchExtractor, drawn_sketch
-from gatefill.training.data.files import FixedSamples
-from gatefill.training.data.loader import Loader, make_loader
+from gatefill.training.data.loader import Loader, fixed, make_loader
 from gatefill.training.data.place import Place
-from gatefill.training.data.shards import fixed_samples
 from gatefill.training.devices import make_fabric, pick_precision
 from gatefill.training.journal import Journal, write_run
 from gatefill.training.objectives import make_objective
@@ -43,7 +41,8 @@ class Status:
     """What a watcher is told after every step."""
 
     images: int
-    budget: int
+    share: float  # of the budget that is used up
+    seconds_left: float
     images_per_second: float
     terms: dict[str, float] | None  # means since the last time, where a line of the log is due
 
@@ -166,7 +165,7 @@ class _Run:
         if self.leads:
             self.journal = Journal(self.folder, progress.images)
             self.validation = Validation(
-                _fixed(validation, config, extractor), config, fabric.device
+                fixed(validation, config.data, extractor), config, fabric.device
             )
             self._write_run()
 
@@ -174,7 +173,8 @@ class _Run:
         """Step after step until the budget is used up or a signal comes."""
         config, progress = self.config, self.state.progress
         batches = self._batches()
-        while progress.images < config.images and not self._asked_to_stop(stop):
+        clock = _Clock(progress.seconds)
+        while not self.state.finished and not self._asked_to_stop(stop):
             before = progress.images
             # Chance is a function of where the run stands, so that it goes on anywhere the same.
             torch.manual_seed(_mixed(config.seed, self.fabric.global_rank, before))
@@ -182,7 +182,7 @@ class _Run:
             outcome = self.stepper.run(batches)
             progress.step += 1
             progress.images += config.batch_size
-            progress.seconds += time.monotonic() - started
+            progress.seconds = self._everywhere_the_same(clock.seconds)
             self._count_skips(outcome.skipped)
             self._note(outcome.terms, before, time.monotonic() - started)
 
@@ -205,7 +205,7 @@ class _Run:
         return Outcome(
             folder=self.folder,
             images=progress.images,
-            finished=progress.images >= self.config.images,
+            finished=self.state.finished,
             signal=signal,
             best=progress.best,
             skipped=progress.skipped,
@@ -232,7 +232,7 @@ class _Run:
     def _due(self, every: int, before: int) -> bool:
         """Whether the last step passed a multiple of `every` images, or ended the budget."""
         now = self.state.progress.images
-        return now // every != before // every or now >= self.config.images
+        return now // every != before // every or self.state.finished
 
     def _asked_to_stop(self, stop: StopSignals) -> bool:
         """Whether any of the processes has been told to end."""
@@ -241,6 +241,12 @@ class _Run:
         told = torch.tensor(float(stop.received is not None), device=self.fabric.device)
         total = self.fabric.all_reduce(told, reduce_op="sum")
         return bool(total)
+
+    def _everywhere_the_same(self, seconds: float) -> float:
+        """The first process's clock, where the schedule of all of them follows it."""
+        if self.fabric.world_size == 1 or self.config.minutes is None:
+            return seconds
+        return self.fabric.broadcast(seconds)
 
     def _count_skips(self, skipped: int) -> None:
         progress = self.state.progress
@@ -271,7 +277,12 @@ class _Run:
         if self.watch is not None and self.leads:
             speed = since.images / max(since.seconds, 1e-9)
             images = self.state.progress.images
-            self.watch(Status(images, self.config.images, speed, values))
+            share = self.state.share
+            if self.config.minutes is None:
+                left = (self.config.images - images) / max(speed, 1e-9)
+            else:
+                left = 60 * self.config.minutes * (1 - share)
+            self.watch(Status(images, share, left, speed, values))
         if due:
             self.since = _Since()
 
@@ -337,6 +348,17 @@ class _Run:
         write_run(self.folder, self.config, facts)
 
 
+class _Clock:
+    """Seconds of a run, over all sessions; validation and checkpoints count."""
+
+    def __init__(self, before: float) -> None:
+        self._before, self._started = before, time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        return self._before + time.monotonic() - self._started
+
+
 class _Since:
     """Sums since the last line of the log."""
 
@@ -366,13 +388,6 @@ class _Since:
         values["images_per_second"] = self.images / max(self.seconds, 1e-9)
         values["waiting_for_data"] = self.waited / max(self.seconds, 1e-9)  # share of the time
         return values
-
-
-def _fixed(source: DataSource, config: TrainConfig, extractor: SketchExtractor) -> list[Any]:
-    """The validation samples of a source."""
-    if source.shards:
-        return fixed_samples(source.shards, config.data.holdout, config.data, extractor)
-    return FixedSamples(source.files, config.data, extractor).samples()
 
 
 def _mixed(seed: int, rank: int, images: int) -> int:

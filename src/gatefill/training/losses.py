@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from gatefill.errors import ConfigError
+
 
 def hinge_discriminator_loss(real: Tensor, fake: Tensor) -> Tensor:
     """Hinge loss of a discriminator's values (arXiv 1806.03589, equation 3), halved and averaged.
@@ -95,7 +97,7 @@ def hole_corners(mask: Tensor, side: int) -> list[tuple[int, int]]:
     """(top, left) of a square of `side` pixels around the middle of each hole's box, inside."""
     height, width = mask.shape[-2:]
     if side > min(height, width):
-        raise ValueError(f"expected a patch of at most {min(height, width)} pixels, got {side}")
+        raise ConfigError(f"expected a patch of at most {min(height, width)} pixels, got {side}")
     return [
         (
             min(max((top + bottom - side) // 2, 0), height - side),
@@ -103,6 +105,26 @@ def hole_corners(mask: Tensor, side: int) -> list[tuple[int, int]]:
         )
         for top, bottom, left, right in hole_boxes(mask)
     ]
+
+
+def random_corners(mask: Tensor, side: int) -> list[tuple[int, int]]:
+    """(top, left) of a square of `side` pixels around a random pixel of each hole.
+
+    The square lies inside the frame; (0, 0) where the frame is not larger.
+    """
+    height, width = mask.shape[-2:]
+    corners = []
+    for plane in (mask[:, 0] > 0).cpu():
+        places = plane.nonzero()
+        y, x = height // 2, width // 2
+        if len(places):
+            y, x = places[int(torch.randint(len(places), ()))].tolist()
+        top, left = (
+            min(max(at - side // 2, 0), max(length - side, 0))
+            for at, length in ((y, height), (x, width))
+        )
+        corners.append((top, left))
+    return corners
 
 
 def patches(frames: Tensor, corners: Sequence[tuple[int, int]], side: int) -> Tensor:

@@ -16,6 +16,7 @@ from lightning_fabric import Fabric
 from torch import nn
 
 from gatefill.checkpoints import find_weights, load_network
+from gatefill.errors import ConfigError
 from gatefill.training.config import TrainConfig
 from gatefill.training.ema import Ema
 from gatefill.training.files import remove_parts, whole
@@ -77,6 +78,25 @@ class State:
                 objective.critic.parameters(), options, options.critic_lr or options.lr
             )
 
+    @property
+    def share(self) -> float:
+        """Of the budget that is used up, in images or in time."""
+        if self.config.minutes is None:
+            return min(self.progress.images / self.config.images, 1.0)
+        return min(self.progress.seconds / (60 * self.config.minutes), 1.0)
+
+    @property
+    def scheduled(self) -> int:
+        """Images after which the schedule stands: those trained on, or what the clock says."""
+        if self.config.minutes is None:
+            return self.progress.images
+        return int(self.share * self.config.images)
+
+    @property
+    def finished(self) -> bool:
+        """Whether the budget is used up."""
+        return self.share >= 1.0
+
     def best_generator(self) -> nn.Module:
         """The network to validate and export: the average where there is one.
 
@@ -111,7 +131,7 @@ class State:
     def load(self, saved: dict[str, Any]) -> list[str]:
         """Become what was saved; the names of settings that are others now.
 
-        Raises ValueError where it is a run of another network.
+        Raises ConfigError where it is a run of another network.
         """
         changed = self._changed(json.loads(saved["config"]))
         generator = self.objective.generator
@@ -136,7 +156,7 @@ class State:
         same = all(before["network"].get(name) == now["network"][name] for name in compared)
         for key, fits in (("method", before["method"] == now["method"]), ("network", same)):
             if not fits:
-                raise ValueError(
+                raise ConfigError(
                     f"the folder holds a run with {key} {before[key]}, this one has {now[key]}: "
                     "choose another --output"
                 )
@@ -146,11 +166,11 @@ class State:
 def load_start(network: nn.Module, config: TrainConfig, path: Path) -> str:
     """Give a new network the weights of a file; where those come from.
 
-    Raises ValueError for a damaged file and for weights of another network.
+    Raises ConfigError for a damaged file and for weights of another network.
     """
     info, loaded = load_network(find_weights(path))
     if info.method != config.method or loaded.config != config.network:
-        raise ValueError(
+        raise ConfigError(
             f"expected weights of {config.method} with {config.network}, "
             f"got {path.name}: {info.method} with {loaded.config}"
         )
@@ -193,7 +213,7 @@ class Checkpoints:
                 log.warning("%s cannot be read (%s): taking the one before", path, problem)
                 continue
             if saved.get("format") != FORMAT:
-                raise ValueError(f"{path}: a checkpoint of another version of gatefill")
+                raise ConfigError(f"{path}: a checkpoint of another version of gatefill")
             return saved
         return None
 

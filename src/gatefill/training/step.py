@@ -17,6 +17,7 @@ from gatefill.training.objectives import Filled, Losses, Objective
 from gatefill.training.optimizers import TensorFlowAdam, rate_factor, set_rate
 from gatefill.training.sharding import ShardedForward, is_sharded, whole_norm
 from gatefill.training.state import State
+from gatefill.training.terms import Terms
 
 
 class Outcome(NamedTuple):
@@ -32,6 +33,7 @@ class Stepper:
     def __init__(self, fabric: Fabric, config: TrainConfig, state: State) -> None:
         self.fabric, self.config, self.state = fabric, config, state
         self.objective = state.objective
+        self.terms = Terms(config, fabric.device)
         network = self.objective.generator
         if config.compile:
             network.compile()
@@ -47,9 +49,9 @@ class Stepper:
 
     def run(self, batches: Iterator[Batch]) -> Outcome:
         """One step; takes as many batches as it needs."""
-        progress, objective = self.state.progress, self.objective
-        turn = objective.turn(progress.images)
-        objective.set_mode(progress.images)
+        objective, images = self.objective, self.state.scheduled
+        turn = objective.turn(images)
+        objective.set_mode(images)
         self._set_rates(turn.rate)
         terms: dict[str, Tensor] = {}
         skipped = 0
@@ -106,13 +108,14 @@ class Stepper:
     def _generator_update(
         self, parts: list[Batch], filled: list[Filled], terms: dict[str, Tensor]
     ) -> int:
-        objective, images = self.objective, self.state.progress.images
+        objective, images = self.objective, self.state.scheduled
         if objective.critic is not None:
             objective.critic.requires_grad_(False)
         for number, batch in enumerate(parts):
             with self._exchange(last=number == len(parts) - 1):
                 found = filled[number] if filled else objective.fill(self.generator, batch)
                 losses = objective.generator_loss(self._judge, batch, found, images)
+                losses = self.terms.add(losses, batch, found)
                 self.fabric.backward(losses.total / len(parts))
             _add(terms, losses, len(parts))
         if objective.critic is not None:
@@ -167,7 +170,7 @@ class Stepper:
 
     def _set_rates(self, rate: float) -> None:
         options = self.config.optimizer
-        rate *= rate_factor(options, self.state.progress.images, self.config.images)
+        rate *= rate_factor(options, self.state.scheduled, self.config.images)
         set_rate(self.state.generator_optimizer, options.lr * rate)
         if self.state.critic_optimizer is not None:
             set_rate(self.state.critic_optimizer, (options.critic_lr or options.lr) * rate)

@@ -24,6 +24,16 @@ class Sample(NamedTuple):
     broken: tuple[str, ...] = ()  # names of images that were skipped to get here
 
 
+class Failure(NamedTuple):
+    """In place of a sample: loading cannot go on, and why.
+
+    It travels to the process that trains, which says so and ends; an error raised in a process that
+    loads would come with the traceback of a bug.
+    """
+
+    reason: str
+
+
 class Batch(NamedTuple):
     """Samples for a network."""
 
@@ -66,6 +76,14 @@ class Stored(NamedTuple):
         ]
         assert planes[0] is not None
         return Batch(image.contiguous(memory_format=layout), planes[0], planes[1])
+
+
+def collate(samples: Sequence[Sample | Failure]) -> Stored | Failure:
+    """Samples side by side, or the first failure among them."""
+    for sample in samples:
+        if isinstance(sample, Failure):
+            return sample
+    return stack([sample for sample in samples if isinstance(sample, Sample)])
 
 
 def stack(samples: Sequence[Sample]) -> Stored:

@@ -3,61 +3,94 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from gatefill.masks import MASKS, Mask
+from gatefill.masks import Mask
 from gatefill.training.config import DataConfig
 from gatefill.training.data.batch import Pixels, Sample
+from gatefill.training.data.masks import MaskMaker, is_hole
 from gatefill.training.data.sketches import SketchExtractor, drawn_sketch, read_edges
 
+TRIES = 10  # crops that are tried until one holds a part of the image's own mask
 
-def cut_sample(
-    image: Pixels,
-    edges: NDArray[np.uint8] | None,
-    config: DataConfig,
-    rng: np.random.Generator,
-    extractor: SketchExtractor = drawn_sketch,
-) -> Sample:
-    """A random sample of an image.
 
-    image: ``HW3`` RGB uint8 of any size. edges: ``HW`` uint8 of an edge file, of any size; read
-    only where the config wants sketches from files.
+class Planes(NamedTuple):
+    """What is cut alike: an image and what lies over it, each of any size."""
+
+    image: Pixels  # HW3 RGB uint8
+    edges: NDArray[np.uint8] | None = None  # HW, of an edge file, where sketches come from files
+    mask: NDArray[np.uint8] | None = None  # HW, of the image's own mask, where it has one
+
+
+class Cutter:
+    """Cuts samples out of images.
+
+    Args:
+        config: Of the data.
+        masks: Makes the holes of images that have no mask of their own.
+        extractor: Makes sketches where the config wants them drawn.
     """
-    if edges is not None and edges.shape != image.shape[:2]:
-        edges = cv2.resize(edges, image.shape[1::-1]).astype(np.uint8)
-    height, width = _scaled_size(image, config, rng)
-    top, left = (int(rng.integers(side - config.size + 1)) for side in (height, width))
-    flip = config.flip and rng.random() < 0.5
-    image = _cut(image, height, width, top, left, flip, config.size)
-    if edges is not None:
-        # Thin lines would fade where images shrink.
-        shrink = max(round(edges.shape[0] / height), 1)
-        edges = cv2.dilate(edges, np.ones((shrink, shrink), np.uint8)).astype(np.uint8)
-        edges = _cut(edges, height, width, top, left, flip, config.size)
-    mask = MASKS[config.masks](config.size, config.size, rng)
-    return Sample(image, mask, _sketch(image, edges, config, rng, extractor))
+
+    def __init__(
+        self, config: DataConfig, masks: MaskMaker, extractor: SketchExtractor = drawn_sketch
+    ) -> None:
+        self.config, self.masks, self.extractor = config, masks, extractor
+
+    def random(self, planes: Planes, rng: np.random.Generator) -> Sample:
+        """A random sample of an image."""
+        config = self.config
+        for _ in range(TRIES):
+            height, width = _scaled_size(planes.image, config, rng)
+            top, left = (
+                int(rng.integers(whole - side + 1))
+                for whole, side in zip((height, width), config.shape, strict=True)
+            )
+            flip = config.flip and rng.random() < 0.5
+            place = _Place(height, width, top, left, flip, config.shape)
+            mask = None if planes.mask is None else is_hole(_cut(planes.mask, place))
+            if mask is None or (mask.any() and not mask.all()):
+                break
+        return self._sample(planes, place, mask, rng)
+
+    def middle(self, planes: Planes, rng: np.random.Generator) -> Sample:
+        """The middle of an image at the mean scale, for validation; only the mask is random."""
+        config = self.config
+        factor = math.sqrt(config.scale[0] * config.scale[1])
+        height, width = _size_at(planes.image, config, factor)
+        top, left = (height - config.shape[0]) // 2, (width - config.shape[1]) // 2
+        place = _Place(height, width, top, left, False, config.shape)
+        mask = None if planes.mask is None else is_hole(_cut(planes.mask, place))
+        return self._sample(planes, place, mask, rng)
+
+    def _sample(
+        self, planes: Planes, place: _Place, mask: Mask | None, rng: np.random.Generator
+    ) -> Sample:
+        image, edges = _cut(planes.image, place), planes.edges
+        if edges is not None:
+            if edges.shape != planes.image.shape[:2]:
+                edges = cv2.resize(edges, planes.image.shape[1::-1]).astype(np.uint8)
+            # Thin lines would fade where images shrink.
+            shrink = max(round(edges.shape[0] / place.height), 1)
+            edges = cv2.dilate(edges, np.ones((shrink, shrink), np.uint8)).astype(np.uint8)
+            edges = _cut(edges, place)
+        if mask is None:
+            mask = self.masks.random(*self.config.shape, rng)
+        return Sample(image, mask, _sketch(image, edges, self.config, rng, self.extractor))
 
 
-def centre_sample(
-    image: Pixels,
-    edges: NDArray[np.uint8] | None,
-    config: DataConfig,
-    rng: np.random.Generator,
-    extractor: SketchExtractor = drawn_sketch,
-) -> Sample:
-    """The middle of an image at the mean scale, for validation; only the mask is random."""
-    if edges is not None and edges.shape != image.shape[:2]:
-        edges = cv2.resize(edges, image.shape[1::-1]).astype(np.uint8)
-    height, width = _size_at(image, config, math.sqrt(config.scale[0] * config.scale[1]))
-    top, left = (height - config.size) // 2, (width - config.size) // 2
-    place = (height, width, top, left, False, config.size)
-    mask = MASKS[config.masks](config.size, config.size, rng)
-    image = _cut(image, *place)
-    edges = None if edges is None else _cut(edges, *place)
-    return Sample(image, mask, _sketch(image, edges, config, rng, extractor))
+class _Place(NamedTuple):
+    """Where a sample is cut out of an image that is scaled to height x width."""
+
+    height: int
+    width: int
+    top: int
+    left: int
+    flip: bool
+    shape: tuple[int, int]  # of the sample
 
 
 def _scaled_size(image: Pixels, config: DataConfig, rng: np.random.Generator) -> tuple[int, int]:
@@ -67,29 +100,32 @@ def _scaled_size(image: Pixels, config: DataConfig, rng: np.random.Generator) ->
 
 
 def _size_at(image: Pixels, config: DataConfig, factor: float) -> tuple[int, int]:
-    height, width = image.shape[:2]
+    sides = config.shape
     if not config.random_crop:
         # The whole image as the official code takes it: both sides to the sample's, times factor.
-        side = max(round(config.size * factor), config.size)
-        return side, side
-    factor = max(factor, config.size / min(height, width))
-    return max(round(height * factor), config.size), max(round(width * factor), config.size)
+        height, width = (max(round(side * factor), side) for side in sides)
+        return height, width
+    given = image.shape[:2]
+    factor = max(factor, *(side / whole for side, whole in zip(sides, given, strict=True)))
+    height, width = (
+        max(round(whole * factor), side) for side, whole in zip(sides, given, strict=True)
+    )
+    return height, width
 
 
-def _cut(
-    plane: NDArray[np.uint8], height: int, width: int, top: int, left: int, flip: bool, size: int
-) -> NDArray[np.uint8]:
-    """The square at (top, left) of a plane once it is scaled to height x width."""
+def _cut(plane: NDArray[np.uint8], place: _Place) -> NDArray[np.uint8]:
+    """The sample's part of a plane once it is scaled."""
+    (rows, columns), (height, width, top, left, flip, _) = place.shape, place
     if (height, width) == plane.shape[:2]:
-        part = plane[top : top + size, left : left + size]
+        part = plane[top : top + rows, left : left + columns]
     else:
         # Only the part that is wanted is resized: photos are large and samples small.
         per_row, per_column = plane.shape[0] / height, plane.shape[1] / width
-        rows = slice(int(top * per_row), math.ceil((top + size) * per_row))
-        columns = slice(int(left * per_column), math.ceil((left + size) * per_column))
+        across = slice(int(left * per_column), math.ceil((left + columns) * per_column))
+        down = slice(int(top * per_row), math.ceil((top + rows) * per_row))
         smaller = per_row > 1 or per_column > 1
         way = cv2.INTER_AREA if smaller else cv2.INTER_CUBIC
-        part = cv2.resize(plane[rows, columns], (size, size), interpolation=way).astype(np.uint8)
+        part = cv2.resize(plane[down, across], (columns, rows), interpolation=way).astype(np.uint8)
     return np.ascontiguousarray(part[:, ::-1] if flip else part)
 
 

@@ -6,6 +6,7 @@ goes on anywhere, and any number of processes share the sequence without talking
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,51 +14,39 @@ import numpy as np
 from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
-from gatefill.training.config import DataConfig
-from gatefill.training.data.batch import Pixels, Sample
-from gatefill.training.data.cut import centre_sample, cut_sample
-from gatefill.training.data.sketches import SketchExtractor, drawn_sketch
+from gatefill.training.data.batch import Failure, Sample
+from gatefill.training.data.cut import Cutter, Planes
 from gatefill.training.data.sources import read_file
 
-Decoded = tuple[Pixels, NDArray[np.uint8] | None]
+log = logging.getLogger(__name__)
+
+MOST_BROKEN = 100  # images one after the other that cannot be read, before loading gives up
 
 
-class FileSamples(Dataset[Sample]):
+class FileSamples(Dataset[Sample | Failure]):
     """Sample k for any k from 0 on; each epoch has its own order."""
 
     def __init__(
-        self,
-        files: Sequence[Path],
-        config: DataConfig,
-        seed: int,
-        extractor: SketchExtractor = drawn_sketch,
-        cache_bytes: int = 0,
+        self, files: Sequence[Path], cutter: Cutter, seed: int, cache_bytes: int = 0
     ) -> None:
-        self.files = files
-        self.config = config
-        self.seed = seed
-        self.extractor = extractor
-        self.images = _Cache(files, config.sketches == "files", cache_bytes)
+        self.files, self.cutter, self.seed = files, cutter, seed
+        self.images = _Cache(files, cutter, cache_bytes)
         self._order: tuple[int, NDArray[np.int64]] | None = None
 
-    def __getitem__(self, position: int) -> Sample:
+    def __getitem__(self, position: int) -> Sample | Failure:
         rng = np.random.Generator(np.random.PCG64([self.seed, 1, position]))
         index = self._index(position)
-        broken = []
+        broken: list[str] = []
         # In place of a broken image comes another, chosen by the position's own chance.
-        while True:
+        while len(broken) <= MOST_BROKEN:
             try:
-                image, edges = self.images.read(index)
-                break
+                planes = self.images.read(index)
+                sample = self.cutter.random(planes, rng)
+                return sample._replace(broken=tuple(broken))
             except (ValueError, OSError) as problem:
                 broken.append(f"{self.files[index]}: {problem}")
-                if len(broken) > 100:
-                    raise ValueError(
-                        f"a hundred broken images one after the other, the last: {problem}"
-                    ) from None
                 index = int(rng.integers(len(self.files)))
-        sample = cut_sample(image, edges, self.config, rng, self.extractor)
-        return sample._replace(broken=tuple(broken))
+        return Failure(f"{MOST_BROKEN} broken images one after the other, the last: {broken[-1]}")
 
     def _index(self, position: int) -> int:
         """Which file stands at a position."""
@@ -68,43 +57,39 @@ class FileSamples(Dataset[Sample]):
         return int(self._order[1][place])
 
 
-class FixedSamples:
-    """The middle of each file with a mask of its own, always the same: for validation."""
+def fixed_files(files: Sequence[Path], cutter: Cutter) -> list[Sample]:
+    """The middle of each file with a mask of its own, always the same: for validation.
 
-    def __init__(
-        self,
-        files: Sequence[Path],
-        config: DataConfig,
-        extractor: SketchExtractor = drawn_sketch,
-    ) -> None:
-        self.files, self.config, self.extractor = files, config, extractor
-
-    def samples(self) -> list[Sample]:
-        """All of them that can be read."""
-        found = []
-        for number, file in enumerate(self.files):
-            rng = np.random.Generator(np.random.PCG64([number, 3]))
-            try:
-                image, edges = read_file(file, self.config.sketches == "files")
-            except (ValueError, OSError):
-                continue
-            found.append(centre_sample(image, edges, self.config, rng, self.extractor))
-        return found
+    Files that cannot be read are left out.
+    """
+    found = []
+    for number, file in enumerate(files):
+        rng = np.random.Generator(np.random.PCG64([number, 3]))
+        try:
+            found.append(cutter.middle(_read(file, cutter), rng))
+        except (ValueError, OSError) as problem:
+            log.warning("validation without %s (%s)", file, problem)
+    return found
 
 
 class _Cache:
     """Decoded images, kept as long as there is room: decoding costs more than everything else."""
 
-    def __init__(self, files: Sequence[Path], with_edges: bool, room: int) -> None:
-        self.files, self.with_edges, self.room = files, with_edges, room
-        self.kept: dict[int, Decoded] = {}
+    def __init__(self, files: Sequence[Path], cutter: Cutter, room: int) -> None:
+        self.files, self.cutter, self.room = files, cutter, room
+        self.kept: dict[int, Planes] = {}
 
-    def read(self, index: int) -> Decoded:
+    def read(self, index: int) -> Planes:
         if index in self.kept:
             return self.kept[index]
-        image, edges = read_file(self.files[index], self.with_edges)
-        size = image.nbytes + (0 if edges is None else edges.nbytes)
+        planes = _read(self.files[index], self.cutter)
+        size = sum(plane.nbytes for plane in planes if plane is not None)
         if size <= self.room:
             self.room -= size
-            self.kept[index] = image, edges
-        return image, edges
+            self.kept[index] = planes
+        return planes
+
+
+def _read(file: Path, cutter: Cutter) -> Planes:
+    image, edges = read_file(file, cutter.config.sketches == "files")
+    return Planes(image, edges, cutter.masks.for_image(file, image.shape[:2]))

@@ -29,7 +29,7 @@ def stored_images(source: DataSource) -> Iterator[StoredImage]:
             data = file.read_bytes()
         except OSError:
             data = b""
-        beside = edges.read_bytes() if edges.is_file() else None
+        beside = None if edges is None else edges.read_bytes()
         yield StoredImage(str(file), file.suffix.lower(), data, beside)
     for shard in source.shards:
         for raw in raw_samples(shard):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 from collections.abc import Iterator
 from types import FrameType
@@ -10,13 +11,18 @@ from typing import Any
 import torch
 from torch.utils.data import DataLoader, Sampler
 
+from gatefill.errors import DataError
 from gatefill.training.config import DataConfig
-from gatefill.training.data.batch import Stored, stack
-from gatefill.training.data.files import FileSamples
+from gatefill.training.data.batch import Failure, Sample, Stored, collate
+from gatefill.training.data.cut import Cutter
+from gatefill.training.data.files import FileSamples, fixed_files
+from gatefill.training.data.masks import MaskMaker
 from gatefill.training.data.place import ONE_PROCESS, Place
-from gatefill.training.data.shards import ShardSamples
+from gatefill.training.data.shards import ShardSamples, fixed_samples
 from gatefill.training.data.sketches import SketchExtractor, drawn_sketch
-from gatefill.training.data.sources import DataSource
+from gatefill.training.data.sources import EDGES, DataSource, edge_file
+
+log = logging.getLogger(__name__)
 
 
 class Loader:
@@ -24,15 +30,29 @@ class Loader:
 
     def __init__(self, loader: DataLoader[Any]) -> None:
         self._loader: DataLoader[Any] | None = loader
-        self._batches: Iterator[Stored] | None = None
+        self._batches: Any = None
 
     def next(self) -> Stored:
+        """The next batch.
+
+        Raises:
+            DataError: The data is such that there is none.
+        """
         assert self._loader is not None
         if self._batches is None:
             self._batches = iter(self._loader)
-        return next(self._batches)
+        found: Stored | Failure = next(self._batches)
+        if isinstance(found, Failure):
+            raise DataError(found.reason, code="data.broken")
+        return found
 
     def close(self) -> None:
+        """End the processes that load, also where one of them has failed."""
+        # Letting go of the iterator is not enough: the traceback of an error may hold it, and then
+        # the interpreter waits at its end for processes that no one has told to stop.
+        end = getattr(self._batches, "_shutdown_workers", None)
+        if end is not None:
+            end()
         self._batches = self._loader = None
 
 
@@ -53,18 +73,61 @@ def make_loader(
     workers = config.workers
     options: dict[str, Any] = {
         "num_workers": workers,
-        "collate_fn": stack,
+        "collate_fn": collate,
         "pin_memory": torch.cuda.is_available(),
         "generator": torch.Generator(),  # else the loader draws from torch's own and changes it
     }
     if workers:
         options |= {"prefetch_factor": 4, "worker_init_fn": _prepare_worker}
+    cutter = make_cutter(source, config, extractor)
     if source.shards:
-        shards = ShardSamples(source.shards, config, batch, seed, place, position, extractor)
+        shards = ShardSamples(source.shards, cutter, batch, seed, place, position)
         return Loader(DataLoader(shards, batch_size=batch, **options))
     room = config.cache_mb * 2**20 // max(workers, 1)
-    files = FileSamples(source.files, config, seed, extractor, room)
+    files = FileSamples(source.files, cutter, seed, room)
     return Loader(DataLoader(files, batch_sampler=_Positions(batch, place, position), **options))
+
+
+def fixed(
+    source: DataSource, config: DataConfig, extractor: SketchExtractor = drawn_sketch
+) -> list[Sample]:
+    """The middles of images with fixed masks, for validation; of shards at most ``data.holdout``.
+
+    Raises:
+        DataError: None of the images can be read.
+    """
+    cutter = make_cutter(source, config, extractor)
+    if source.shards:
+        found = fixed_samples(source.shards, config.holdout, cutter)
+    else:
+        found = fixed_files(source.files, cutter)
+    if not found and (source.files or source.shards):
+        raise DataError(
+            f"expected images to validate on in {source.name}, found none that can be read",
+            code="data.validation",
+        )
+    return found
+
+
+def make_cutter(
+    source: DataSource, config: DataConfig, extractor: SketchExtractor = drawn_sketch
+) -> Cutter:
+    """What cuts samples out of a source's images.
+
+    Raises:
+        DataError: Masks or sketches are to come from files that are not there.
+    """
+    if config.sketches == "files" and source.files and not any(map(edge_file, source.files)):
+        first = source.files[0]
+        raise DataError(
+            f"expected sketches beside the images, such as {first.stem}{EDGES[0]} or "
+            f"{first.stem}{EDGES[1]} beside {first.name}, found none",
+            code="data.sketches",
+        )
+    masks = MaskMaker(config, source.files)
+    if masks.paired:
+        log.info("each image has a mask of its own in %s", config.mask_folder)
+    return Cutter(config, masks, extractor)
 
 
 class _Positions(Sampler[list[int]]):

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from gatefill.errors import DataError
 from gatefill.training.data.images import StoredImage, stored_images
 from gatefill.training.data.sources import DataSource, decode_image
 from gatefill.training.files import remove_parts, whole, write_json
@@ -40,12 +41,12 @@ def pack(
 
     Shards that are there already stay, so that packing goes on where it was stopped. Images that
     cannot be decoded are left out. Edge files go along. An index, ``shards.json``, names shards,
-    counts and broken images. Raises ValueError where the folder holds shards of other images.
+    counts and broken images. Raises DataError where the folder holds shards of other images.
     """
     if per_shard < 1:
-        raise ValueError(f"expected one image per shard or more, got {per_shard}")
+        raise DataError(f"expected one image per shard or more, got {per_shard}")
     if not source.files:
-        raise ValueError("expected a folder or a list of images to pack, got shards")
+        raise DataError("expected a folder or a list of images to pack, got shards")
     folder.mkdir(parents=True, exist_ok=True)
     remove_parts(folder)
     order = np.random.Generator(np.random.PCG64(seed)).permutation(len(source.files))
@@ -92,7 +93,8 @@ def _write_shard(path: Path, source: DataSource, start: int) -> tuple[int, list[
             entry: dict[str, Any] = {"__key__": f"{number:09d}"}
             entry[image.suffix.removeprefix(".")] = image.data
             if image.edges is not None:
-                entry["edge.png"] = image.edges
+                jpeg = image.edges.startswith(b"\xff\xd8")
+                entry["edge.jpg" if jpeg else "edge.png"] = image.edges
             tar.write(entry)
             written += 1
     return written, broken
@@ -112,7 +114,7 @@ def _opened_index(path: Path, fingerprint: str) -> dict[str, Any]:
         return {"fingerprint": fingerprint, "shards": {}}
     index: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     if index.get("fingerprint") != fingerprint:
-        raise ValueError(
+        raise DataError(
             f"{path.parent} holds shards of other images or other settings: choose another folder"
         )
     return index

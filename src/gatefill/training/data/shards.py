@@ -1,10 +1,12 @@
 """Samples streamed from tar files, WebDataset's way (https://github.com/webdataset/webdataset).
 
-The files of a sample share a name: ``0001.jpg`` and perhaps ``0001_edge.png`` or ``0001.edge.png``.
+The files of a sample share a name: ``0001.jpg`` and perhaps ``0001_edge.png`` or ``0001.edge.png``,
+or the same as JPEG.
 """
 
 from __future__ import annotations
 
+import logging
 import tarfile
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -13,41 +15,46 @@ import fsspec
 import numpy as np
 from torch.utils.data import IterableDataset, get_worker_info
 
+from gatefill.errors import DataError
 from gatefill.training.config import DataConfig
-from gatefill.training.data.batch import Sample
-from gatefill.training.data.cut import centre_sample, cut_sample
+from gatefill.training.data.batch import Failure, Sample
+from gatefill.training.data.cut import Cutter, Planes
+from gatefill.training.data.files import MOST_BROKEN
 from gatefill.training.data.place import Place
-from gatefill.training.data.sketches import SketchExtractor, drawn_sketch
-from gatefill.training.data.sources import EDGE, SUFFIXES, decode_edges, decode_image
+from gatefill.training.data.sources import EDGES, SUFFIXES, decode_edges, decode_image
+
+log = logging.getLogger(__name__)
 
 Raw = dict[str, Any]  # "name", "image" and perhaps "edges", as bytes
 
 
-class ShardSamples(IterableDataset[Sample]):
+class ShardSamples(IterableDataset[Sample | Failure]):
     """An endless stream: each reader has its shards, in a new order every epoch."""
 
     def __init__(
         self,
         shards: Sequence[str],
-        config: DataConfig,
+        cutter: Cutter,
         batch: int,
         seed: int,
         place: Place,
         position: int,
-        extractor: SketchExtractor = drawn_sketch,
     ) -> None:
-        self.shards, self.config, self.batch = shards, config, batch
-        self.seed, self.place, self.extractor = seed, place, extractor
+        self.shards, self.cutter, self.batch = shards, cutter, batch
+        self.seed, self.place = seed, place
         self.batches_before = position // (batch * place.processes)
 
-    def __iter__(self) -> Iterator[Sample]:
+    def __iter__(self) -> Iterator[Sample | Failure]:
         worker = get_worker_info()
         count = 1 if worker is None else worker.num_workers
         # Workers take turns. After a restart the first one goes on where the next in turn was.
         turn = (self.batches_before + (0 if worker is None else worker.id)) % count
         done = len(range(turn, self.batches_before, count)) * self.batch
         reader = self.place.rank * count + turn
-        return self._samples(reader, self.place.processes * count, done)
+        try:
+            yield from self._samples(reader, self.place.processes * count, done)
+        except (DataError, OSError) as problem:
+            yield Failure(str(problem))
 
     def _samples(self, reader: int, readers: int, done: int) -> Iterator[Sample]:
         """The samples of one of several readers, without the first `done`."""
@@ -58,13 +65,13 @@ class ShardSamples(IterableDataset[Sample]):
                 continue
             rng = np.random.Generator(np.random.PCG64([self.seed, 1, reader, number]))
             try:
-                image, edges = decode(raw, self.config.sketches == "files")
-                sample = cut_sample(image, edges, self.config, rng, self.extractor)
+                sample = self.cutter.random(decode(raw, self.cutter.config), rng)
             except (ValueError, OSError) as problem:
                 broken.append(f"{raw['name']}: {problem}")
-                if len(broken) > 100:
-                    raise ValueError(
-                        f"a hundred broken images one after the other, the last: {problem}"
+                if len(broken) > MOST_BROKEN:
+                    raise DataError(
+                        f"{MOST_BROKEN} broken images one after the other, the last: {broken[-1]}",
+                        code="data.broken",
                     ) from None
                 if last is None:
                     continue
@@ -78,7 +85,7 @@ class ShardSamples(IterableDataset[Sample]):
         rng = np.random.Generator(np.random.PCG64([self.seed, 2, reader]))
         held: list[Raw] = []
         for raw in self._stream(reader, readers):
-            if len(held) < self.config.shuffle:
+            if len(held) < self.cutter.config.shuffle:
                 held.append(raw)
                 continue
             place = int(rng.integers(len(held)))
@@ -93,21 +100,25 @@ class ShardSamples(IterableDataset[Sample]):
             order = np.random.Generator(np.random.PCG64([self.seed, 3, epoch]))
             shards = [self.shards[i] for i in order.permutation(len(self.shards))]
             mine = shards[reader::readers] if by_shard else shards
-            number = -1
-            for number, raw in enumerate(raw for shard in mine for raw in raw_samples(shard)):
+            good, problem = 0, ""
+            for number, raw in enumerate(raw for shard in mine for raw in _whole(shard)):
+                good += "problem" not in raw
+                problem = raw.get("problem", problem)
                 # With fewer shards than readers, all read all shards and take turns in them.
                 if by_shard or number % readers == reader:
                     yield raw
-            if number < (0 if by_shard else reader):
-                raise ValueError(
+            if good <= (0 if by_shard else reader):
+                reason = f": {problem}" if problem else ""
+                raise DataError(
                     f"expected images for each of {readers} readers in {len(shards)} shards such "
-                    f"as {shards[0]}, found {number + 1}"
+                    f"as {shards[0]}, found {good}{reason}",
+                    code="data.empty",
                 )
             epoch += 1
 
 
 def raw_samples(shard: str) -> Iterator[Raw]:
-    """The samples of a tar file or URL, not decoded. Raises ValueError where it is none."""
+    """The samples of a tar file or URL, not decoded. Raises DataError where it is none."""
     from webdataset.tariterators import group_by_keys, tar_file_iterator
 
     try:
@@ -118,38 +129,51 @@ def raw_samples(shard: str) -> Iterator[Raw]:
                 if image is None:
                     continue
                 raw = {"name": f"{shard}:{group['__key__']}.{image}", "image": group[image]}
-                yield raw | ({"edges": group["edge.png"]} if "edge.png" in group else {})
-    except tarfile.TarError as problem:
-        raise ValueError(f"{shard}: not a whole tar file ({problem})") from None
+                edges = next(
+                    (group[kind] for kind in ("edge.png", "edge.jpg") if kind in group), None
+                )
+                yield raw if edges is None else raw | {"edges": edges}
+    except (tarfile.TarError, EOFError) as problem:
+        raise DataError(
+            f"{shard}: not a whole tar file ({problem})", code="data.shard", shard=shard
+        ) from None
 
 
-def decode(raw: Raw, with_edges: bool) -> tuple[Any, Any]:
-    """The image and, if wanted, the edges of a raw sample."""
-    edges = decode_edges(raw.get("edges", b""), raw["name"]) if with_edges else None
-    return decode_image(raw["image"]), edges
+def _whole(shard: str) -> Iterator[Raw]:
+    """The samples of a shard up to where it is damaged, which is said by a last, broken one."""
+    try:
+        yield from raw_samples(shard)
+    except (DataError, OSError) as problem:
+        yield {"name": shard, "problem": str(problem).removeprefix(f"{shard}: ")}
 
 
-def fixed_samples(
-    shards: Sequence[str], count: int, config: DataConfig, extractor: SketchExtractor = drawn_sketch
-) -> list[Sample]:
+def decode(raw: Raw, config: DataConfig) -> Planes:
+    """The planes of a raw sample. Raises DataError for a broken one."""
+    if "problem" in raw:
+        raise DataError(raw["problem"], code="data.shard")
+    wanted = config.sketches == "files"
+    edges = decode_edges(raw.get("edges", b""), raw["name"]) if wanted else None
+    return Planes(decode_image(raw["image"]), edges)
+
+
+def fixed_samples(shards: Sequence[str], count: int, cutter: Cutter) -> list[Sample]:
     """The middles of the first `count` images that can be read, for validation."""
     found: list[Sample] = []
-    for shard in shards:
-        for raw in raw_samples(shard):
-            rng = np.random.Generator(np.random.PCG64([len(found), 3]))
-            try:
-                image, edges = decode(raw, config.sketches == "files")
-            except (ValueError, OSError):
-                continue
-            found.append(centre_sample(image, edges, config, rng, extractor))
-            if len(found) == count:
-                return found
+    for raw in (raw for shard in shards for raw in _whole(shard)):
+        rng = np.random.Generator(np.random.PCG64([len(found), 3]))
+        try:
+            found.append(cutter.middle(decode(raw, cutter.config), rng))
+        except (ValueError, OSError) as problem:
+            log.warning("validation without %s (%s)", raw["name"], problem)
+        if len(found) == count:
+            break
     return found
 
 
 def _renamed(entry: dict[str, Any], shard: str) -> dict[str, Any]:
     """``a_edge.png`` as ``a.edge.png``, so that it belongs to ``a.jpg``."""
     name = str(entry["fname"])
-    if name.endswith(EDGE):
-        name = f"{name.removesuffix(EDGE)}.edge.png"
+    for edge in EDGES:
+        if name.endswith(edge):
+            name = f"{name.removesuffix(edge)}.{edge.removeprefix('_').replace('_', '.')}"
     return entry | {"fname": name, "__url__": shard}

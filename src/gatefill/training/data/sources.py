@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,11 +11,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from gatefill.errors import DataError
 from gatefill.images import read_photo
 from gatefill.training.data.batch import Pixels
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".ppm", ".pgm"}
-EDGE = "_edge.png"  # NAME_edge.png beside NAME.jpg: the official convention for sketches
+EDGES = ("_edge.png", "_edge.jpg")  # beside NAME.jpg: the official convention for sketches
+_EVERY_SUFFIX = SUFFIXES | {suffix.upper() for suffix in SUFFIXES}
 MAX_PIXELS = 100_000_000
 MAX_TRANSPARENT = 0.01  # share of pixels; what alpha hides is often garbage
 
@@ -55,7 +57,7 @@ def open_source(data: str | Path) -> DataSource:
 
     A folder: all images below it. A text file: one path a line, absolute, or relative to the
     list's folder or the current one. Shards: ``name-{000..099}.tar``, a tar file, or a URL that
-    fsspec opens. Raises ValueError where nothing is found.
+    fsspec opens. Raises DataError where nothing is found.
     """
     text = str(data)
     if text.endswith(".tar") or "://" in text:
@@ -70,9 +72,19 @@ def open_source(data: str | Path) -> DataSource:
     if path.is_file():
         files, missing = _listed(path)
         return _not_empty(DataSource(text, files, missing=missing), "existing images listed in")
-    raise ValueError(
+    raise DataError(
         f"expected a folder of images, a text list or shards ending in .tar as data, got {text!r}"
     )
+
+
+def image_files(folder: Path, what: str) -> tuple[Path, ...]:
+    """All images in a folder and below, of which there is at least one. Raises DataError."""
+    if not folder.is_dir():
+        raise DataError(f"expected a folder of {what}, got {str(folder)!r}", code="data.folder")
+    found = images_below(folder)
+    if not found:
+        raise DataError(f"expected {what} below {folder}, found none", code="data.empty")
+    return found
 
 
 def images_below(folder: Path) -> tuple[Path, ...]:
@@ -80,11 +92,10 @@ def images_below(folder: Path) -> tuple[Path, ...]:
     found = (
         path
         for path in folder.rglob("*")
-        if path.suffix.lower() in SUFFIXES
-        and not path.name.startswith(".")
-        and not path.name.endswith(EDGE)
+        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
     )
-    return tuple(sorted(path for path in found if path.is_file()))
+    files = {path for path in found if path.is_file()}
+    return tuple(sorted(path for path in files if not is_edge_file(path, files)))
 
 
 def expand_braces(pattern: str) -> list[str]:
@@ -95,40 +106,52 @@ def expand_braces(pattern: str) -> list[str]:
     first, last = match[1], match[2]
     names = [str(i).zfill(len(first)) for i in range(int(first), int(last) + 1)]
     if not names:
-        raise ValueError(f"expected a rising range of shards, got {match[0]!r}")
+        raise DataError(f"expected a rising range of shards, got {match[0]!r}")
     rest = expand_braces(pattern[match.end() :])
     return [pattern[: match.start()] + name + tail for name in names for tail in rest]
 
 
-def edge_file(image: Path) -> Path:
-    """Where the sketch of an image lies."""
-    return image.with_name(image.stem + EDGE)
+def is_edge_file(path: Path, files: Collection[Path]) -> bool:
+    """Whether a file is the sketch of another; a photo may be called cliff_edge.jpg too."""
+    end = next((edge for edge in EDGES if path.name.endswith(edge)), None)
+    if end is None:
+        return False
+    name = path.name.removesuffix(end)
+    return any(path.with_name(name + suffix) in files for suffix in _EVERY_SUFFIX)
+
+
+def edge_file(image: Path) -> Path | None:
+    """The file of an image's sketch, None where it has none."""
+    choices = (image.with_name(image.stem + edge) for edge in EDGES)
+    return next((choice for choice in choices if choice.is_file()), None)
 
 
 def decode_image(source: Path | bytes) -> Pixels:
-    """An upright image as ``HW3`` RGB uint8. Raises ValueError or OSError for a broken one."""
+    """An upright image as ``HW3`` RGB uint8. Raises DataError or OSError for a broken one."""
     photo = read_photo(source, max_pixels=MAX_PIXELS)
     pixels = photo.pixels
     if photo.alpha is not None and (photo.alpha < photo.max_value).mean() > MAX_TRANSPARENT:
-        raise ValueError("has transparent parts: what stands there is no photo")
+        raise DataError("has transparent parts: what stands there is no photo")
     if pixels.dtype == np.uint16:
         pixels = (pixels >> 8).astype(np.uint8)
     return np.repeat(pixels, 3, axis=2) if pixels.shape[2] == 1 else np.asarray(pixels, np.uint8)
 
 
 def decode_edges(data: bytes, name: str) -> NDArray[np.uint8]:
-    """The channel of an edge file that counts, ``HW``. Raises ValueError for a broken one."""
+    """The channel of an edge file that counts, ``HW``. Raises DataError for a broken one."""
     plane = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
     if plane is None:
-        raise ValueError(f"{name}: expected an image of edges, got something else")
+        raise DataError(f"{name}: expected an image of edges, got something else")
     return np.ascontiguousarray(plane[..., 2])  # the official code reads the first of R, G, B
 
 
 def read_file(path: Path, with_edges: bool) -> tuple[Pixels, NDArray[np.uint8] | None]:
-    """An image and, if wanted, its edge file. Raises ValueError or OSError."""
+    """An image and, if wanted, its edge file. Raises DataError or OSError."""
     edges = None
     if with_edges:
         beside = edge_file(path)
+        if beside is None:
+            raise DataError(f"has no sketch {path.stem}{EDGES[0]} beside it", code="data.sketches")
         edges = decode_edges(beside.read_bytes(), beside.name)
     return decode_image(path), edges
 
@@ -138,7 +161,7 @@ def _listed(path: Path) -> tuple[tuple[Path, ...], tuple[str, ...]]:
     try:
         lines: Sequence[str] = path.read_text(encoding="utf-8").splitlines()
     except UnicodeDecodeError:
-        raise ValueError(f"expected a text list of images, got {path.name}") from None
+        raise DataError(f"expected a text list of images, got {path.name}") from None
     files, missing = [], []
     for line in filter(None, (line.strip() for line in lines)):
         choices = [path.parent / line, Path(line)]
@@ -152,5 +175,5 @@ def _listed(path: Path) -> tuple[tuple[Path, ...], tuple[str, ...]]:
 
 def _not_empty(source: DataSource, what: str) -> DataSource:
     if not source.files:
-        raise ValueError(f"expected {what} {source.name}, found none")
+        raise DataError(f"expected {what} {source.name}, found none")
     return source

@@ -40,10 +40,10 @@ class DeepFillV1Objective(Objective):
         assert isinstance(config.network, DeepFillV1Config)
         assert isinstance(config.loss, DeepFillV1Loss)
         self.loss = config.loss
-        self.side = config.data.size // 2
+        self.side = min(config.data.shape) // 2
         self.generator = initialise(DeepFillV1Network(config.network), config.initialisation)
         self.critic = DeepFillV1Critics(
-            CriticsConfig(self.loss.critic_width, config.data.size, self.side)
+            CriticsConfig(self.loss.critic_width, config.data.shape, self.side)
         )
 
     def turn(self, images: int) -> Turn:

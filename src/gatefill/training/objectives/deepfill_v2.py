@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from gatefill.errors import ConfigError
 from gatefill.methods.networks.deepfill_v2 import (
     DeepFillV2Config,
     DeepFillV2Network,
@@ -19,7 +20,6 @@ from gatefill.training.discriminators import SNPatchGAN, SNPatchGANConfig
 from gatefill.training.initialisation import initialise
 from gatefill.training.losses import hinge_discriminator_loss, hinge_generator_loss, l1
 from gatefill.training.objectives.base import Filled, Generator, Judge, Losses, Objective, Turn
-from gatefill.training.spectral import spectral_loss
 
 
 @dataclass(frozen=True)
@@ -33,13 +33,12 @@ class DeepFillV2Loss:
     adversarial_from: int = 0  # images before the discriminator comes in
     # Pixels from what is known, beyond which the discriminator is shown the truth; 0 = nowhere.
     adversarial_reach: int = 0
-    spectral: float = 0.0  # difference of the composite's local spectra, our own; 0 = without
     discriminator_width: int = 64  # channels of its first layer
     separate_batches: bool = True  # for the two networks; else one batch is filled once for both
 
     def __post_init__(self) -> None:
         if self.adversarial_reach < 0:
-            raise ValueError(
+            raise ConfigError(
                 f"expected loss.adversarial_reach of 0 or more, got {self.adversarial_reach}"
             )
 
@@ -94,10 +93,6 @@ class DeepFillV2Objective(Objective):
         terms = {"l1_coarse": l1(filled.coarse, batch.image)}
         terms["l1_refined"] = l1(filled.refined, batch.image)
         total = self.loss.coarse * terms["l1_coarse"] + self.loss.refined * terms["l1_refined"]
-        if self.loss.spectral:
-            composite = batch.composite(filled.refined)
-            terms["spectral"] = spectral_loss(composite, batch.image, batch.mask)
-            total = total + self.loss.spectral * terms["spectral"]
         if self.turn(images).critic:
             values = judge(self._judged(batch, filled.refined), batch.mask, batch.sketch)
             terms["g_adversarial"] = hinge_generator_loss(values)

@@ -32,10 +32,10 @@ class GlobalLocalObjective(Objective):
         assert isinstance(config.network, GlobalLocalConfig)
         assert isinstance(config.loss, GlobalLocalLoss)
         self.loss = config.loss
-        self.side = config.data.size // 2
+        self.side = min(config.data.shape) // 2
         self.generator = GlobalLocalNetwork(config.network)
         self.critic = GlobalLocalCritic(
-            CriticsConfig(self.loss.critic_width, config.data.size, self.side)
+            CriticsConfig(self.loss.critic_width, config.data.shape, self.side)
         )
 
     def turn(self, images: int) -> Turn:

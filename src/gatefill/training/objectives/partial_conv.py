@@ -8,13 +8,15 @@ from pathlib import Path
 
 import torch
 from torch import nn
+from torch.nn import functional
 
+from gatefill.errors import ConfigError
 from gatefill.methods.networks.partial_conv import PartialConvConfig, PartialConvNetwork
 from gatefill.training.config import TrainConfig
 from gatefill.training.data.batch import Batch
 from gatefill.training.losses import perceptual_loss, style_loss, variation_loss
 from gatefill.training.objectives.base import Filled, Generator, Judge, Losses, Objective, Turn
-from gatefill.training.vgg import VGG16, load_vgg16
+from gatefill.training.trunks import VGG16, Trunk, load_trunk
 
 
 @dataclass(frozen=True)
@@ -41,17 +43,17 @@ class PartialConvObjective(Objective):
         self.order = config.channel_order
         self.network = PartialConvNetwork(config.network)
         self.generator = self.network
-        self.vgg: VGG16 | None = None
+        self.vgg: Trunk | None = None
         if self.loss.perceptual or self.loss.style:
             if self.loss.vgg is None:
-                raise ValueError(
+                raise ConfigError(
                     "the perceptual and style terms need VGG-16 weights: give the file that "
                     "torchvision publishes as vgg16-397923af.pth "
                     "(https://download.pytorch.org/models/vgg16-397923af.pth) with "
                     "--set loss.vgg=FILE, or train without them with "
                     "--set loss.perceptual=0 --set loss.style=0"
                 )
-            self.vgg = load_vgg16(self.loss.vgg)
+            self.vgg = load_trunk(self.loss.vgg, taps=3, only=VGG16)
 
     def turn(self, images: int) -> Turn:
         return Turn(0, True, self.loss.finetune_rate if self._finetunes(images) else 1.0)
@@ -84,9 +86,9 @@ class PartialConvObjective(Objective):
         if self.vgg is not None:
             frames = torch.cat([found, composite, image])
             vgg = self.vgg.to(frames.device)
-            layers = [
-                each.chunk(3) for each in vgg(frames.flip(1) if self.order == "bgr" else frames)
-            ]
+            features = vgg(frames.flip(1) if self.order == "bgr" else frames)
+            # The paper compares what comes out of the first three poolings.
+            layers = [functional.max_pool2d(each, 2, 2).chunk(3) for each in features]
             of_found, of_composite, of_image = ([each[i] for each in layers] for i in range(3))
             terms["perceptual"] = perceptual_loss(of_found, of_image)
             terms["perceptual"] = terms["perceptual"] + perceptual_loss(of_composite, of_image)

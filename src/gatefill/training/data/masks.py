@@ -1,0 +1,113 @@
+"""The holes of training samples: drawn by kinds that are mixed by weights, or read from files."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from gatefill.errors import DataError
+from gatefill.images import read_photo
+from gatefill.masks import MASKS, Mask
+from gatefill.training.config import DataConfig, mask_weights
+from gatefill.training.data.sources import image_files
+
+WHITE = 127  # of 255: what is brighter is hole
+LOSSY = (".jpg", ".jpeg")  # a value of 1 in these is noise
+
+
+class MaskMaker:
+    """Makes the hole of a sample.
+
+    Files, where ``data.mask_folder`` names some, come in one of two ways. Where each image has a
+    file of its own name in the folder (``photos/a.jpg``, ``masks/a.png``), that is its hole, and is
+    scaled, cropped and flipped with it. Otherwise each sample gets a random file, stretched to its
+    size and turned over by chance.
+
+    Args:
+        config: Of the data.
+        images: Those that are trained on, to see whether masks come in pairs with them.
+
+    Raises:
+        DataError: The folder has no images, or a part of the images has masks of their names.
+    """
+
+    def __init__(self, config: DataConfig, images: Sequence[Path] = ()) -> None:
+        weights = mask_weights(config.masks)
+        self._kinds, total = [*weights], sum(weights.values())
+        self._ends = np.cumsum([weight / total for weight in weights.values()])
+        self._files: tuple[Path, ...] = ()
+        self._pairs: dict[str, Path] = {}
+        if config.mask_folder is not None:
+            self._files = image_files(config.mask_folder, "masks")
+            named = {file.stem: file for file in self._files}
+            own = [image for image in images if image.stem in named]
+            if own and len(own) == len(images):
+                self._pairs = named
+            elif own and not _numbered(named):
+                lacking = next(image for image in images if image.stem not in named)
+                raise DataError(
+                    f"expected a mask in {config.mask_folder.name} for each image or for none, got "
+                    f"masks for {len(own)} of {len(images)}; none for {lacking.name}",
+                    code="data.masks",
+                    images=len(images),
+                    masks=len(own),
+                )
+
+    @property
+    def paired(self) -> bool:
+        """Whether each image has a mask of its own."""
+        return bool(self._pairs)
+
+    def for_image(self, image: Path, shape: tuple[int, int]) -> NDArray[np.uint8] | None:
+        """The image's own mask, ``HW`` 0 to 255 of the image's shape; None where masks are random.
+
+        Raises:
+            ValueError, OSError: It cannot be read.
+        """
+        if not self._pairs:
+            return None
+        return _stretched(_read(self._pairs[image.stem]), shape)
+
+    def random(self, height: int, width: int, rng: np.random.Generator) -> Mask:
+        """A hole of a random kind or file, ``HW``."""
+        if self._files and not self._pairs:
+            plane = _read(self._files[int(rng.integers(len(self._files)))])
+            turned = plane[:: 1 if rng.random() < 0.5 else -1, :: 1 if rng.random() < 0.5 else -1]
+            return is_hole(_stretched(np.ascontiguousarray(turned), (height, width)))
+        kind = self._kinds[0]
+        if len(self._kinds) > 1:
+            kind = self._kinds[int(np.searchsorted(self._ends, rng.random(), side="right"))]
+        return MASKS[kind](height, width, rng)
+
+
+def is_hole(plane: NDArray[np.uint8]) -> Mask:
+    """White is hole, at half of the range."""
+    return plane > WHITE
+
+
+def _read(path: Path) -> NDArray[np.uint8]:
+    """A mask's file as ``HW`` of 0 and 255: white is hole, and 1 in files of 0 and 1."""
+    photo = read_photo(path)
+    plane = photo.pixels.max(axis=2)
+    if photo.alpha is not None and plane.min() == plane.max():
+        plane = photo.alpha  # drawn in alpha alone
+    labels = plane.max() == 1 and path.suffix.lower() not in LOSSY
+    limit = 0 if labels else photo.max_value // 2
+    return np.where(plane > limit, np.uint8(255), np.uint8(0))
+
+
+def _stretched(plane: NDArray[np.uint8], shape: tuple[int, int]) -> NDArray[np.uint8]:
+    if plane.shape == shape:
+        return plane
+    way = cv2.INTER_AREA if math.prod(plane.shape) > math.prod(shape) else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(plane, shape[::-1], interpolation=way), np.uint8)
+
+
+def _numbered(names: dict[str, Path]) -> bool:
+    """Whether names are numbers, which some images may have by accident."""
+    return all(name.isdecimal() for name in names)

@@ -1,0 +1,117 @@
+"""Losses that compare features of a trained classifier in the holes.
+
+The perceptual distance asks for the same features at the same place (LPIPS, arXiv 1801.03924); the
+style distance for the same statistics of features anywhere in the hole, so it wants texture of the
+right kind without knowing where each grain lies (after arXiv 1508.06576).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from gatefill.training.trunks import Trunk
+
+
+class Places(NamedTuple):
+    """Features at the places of a tap that hold a part of a hole."""
+
+    found: Tensor  # PC float32, of the composite
+    wanted: Tensor  # PC float32, of the truth
+    counts: list[int]  # how many of the P belong to each sample
+
+
+def hole_places(found: Sequence[Tensor], wanted: Sequence[Tensor], mask: Tensor) -> list[Places]:
+    """What the losses below compare: the features in the holes, tap by tap.
+
+    Holes are a small part of most images, and what is computed of features costs more than the
+    convolutions where these run in bfloat16.
+
+    Args:
+        found: Feature maps ``BCHW`` of the composite, one a tap.
+        wanted: Of the truth, likewise.
+        mask: ``B1HW``, 1 = hole.
+    """
+    taps = []
+    for ours, theirs in zip(found, wanted, strict=True):
+        inside = functional.adaptive_max_pool2d(mask, ours.shape[-2:])[:, 0] > 0
+        one, other = (each.permute(0, 2, 3, 1)[inside].float() for each in (ours, theirs))
+        taps.append(Places(one, other, inside.sum(dim=(1, 2)).tolist()))
+    return taps
+
+
+def perceptual_distance(taps: Sequence[Places], channels: Sequence[Tensor]) -> Tensor:
+    """LPIPS at the places that see the holes.
+
+    Args:
+        taps: The features there.
+        channels: Weights of the channels, one vector a tap.
+
+    Returns:
+        The weighted squared difference of unit vectors, its mean over the places of each tap,
+        summed over taps; 0 where nothing is hole.
+    """
+    total = taps[0].found.new_zeros(())
+    for tap, weights in zip(taps, channels, strict=True):
+        apart = (_unit(tap.found, 1) - _unit(tap.wanted, 1)).square() @ weights
+        total = total + apart.sum() / max(len(apart), 1)
+    return total
+
+
+def style_distance(taps: Sequence[Places]) -> Tensor:
+    """How far the covariances of channels over each hole's places lie apart.
+
+    Args:
+        taps: The features there.
+
+    Returns:
+        The Frobenius norm of the difference over that of the truth's covariance, so that every
+        sample and tap counts alike: its mean over the samples with a hole and over taps; 0 where
+        nothing is hole.
+    """
+    total = taps[0].found.new_zeros(())
+    for tap in taps:
+        if not sum(tap.counts):
+            continue
+        ours, theirs = (
+            torch.stack([_covariance(rows) for rows in torch.split(each, tap.counts) if len(rows)])
+            for each in (tap.found, tap.wanted)
+        )
+        size = theirs.flatten(1).norm(dim=1)
+        # The root has no finite gradient at 0; over a flat surface there is next to no covariance.
+        norm = ((ours - theirs).flatten(1).square().sum(1) + 1e-12).sqrt()
+        total = total + (norm / (size + 0.1 * size.mean() + 1e-3)).mean() / len(taps)
+    return total
+
+
+def lpips(trunk: Trunk, found: Tensor, wanted: Tensor) -> Tensor:
+    """LPIPS v0.1 of pairs of images, a value a pair.
+
+    Args:
+        trunk: With the channel weights of LPIPS and all five taps.
+        found: ``B3HW`` RGB in [-1, 1].
+        wanted: Likewise.
+    """
+    total = torch.zeros(len(found), device=found.device)
+    for ours, theirs, weights in zip(
+        trunk(found), trunk(wanted), trunk.channel_weights(), strict=True
+    ):
+        apart = (_unit(ours.float(), 1) - _unit(theirs.float(), 1)).square()
+        total = total + torch.einsum("bchw,c->bhw", apart, weights).mean(dim=(1, 2))
+    return total
+
+
+def _unit(features: Tensor, dim: int) -> Tensor:
+    # Beside the root and below it: its gradient at 0 has to be finite.
+    norm = (features.square().sum(dim, keepdim=True) + 1e-12).sqrt()
+    return features / (norm + 1e-10)
+
+
+def _covariance(rows: Tensor) -> Tensor:
+    """Of the channels of features ``PC``: ``CC``."""
+    centered = rows - rows.mean(0)
+    return centered.T @ centered / len(rows)

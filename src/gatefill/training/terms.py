@@ -1,0 +1,71 @@
+"""Losses of the composite that any method can be trained with, whatever its own are."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from gatefill.errors import ConfigError
+from gatefill.training.config import TrainConfig
+from gatefill.training.data.batch import Batch
+from gatefill.training.devices import pick_precision
+from gatefill.training.losses import patches, random_corners
+from gatefill.training.objectives import Filled, Losses
+from gatefill.training.perceptual import hole_places, perceptual_distance, style_distance
+from gatefill.training.spectral import spectral_loss
+from gatefill.training.trunks import load_trunk
+
+
+class Terms:
+    """Adds what `TrainConfig.terms` weighs to the losses of an objective.
+
+    Raises:
+        ConfigError: There is no file of the classifier's weights, or it holds something else.
+    """
+
+    def __init__(self, config: TrainConfig, device: torch.device) -> None:
+        self.config = config.terms
+        self.order = config.channel_order
+        self.trunk = None
+        if self.config.perceptual or self.config.style:
+            if self.config.perceptual_weights is None:
+                raise ConfigError(
+                    "terms.perceptual and terms.style need the weights of AlexNet or VGG-16: "
+                    "expected terms.perceptual_weights=FILE, got none"
+                )
+            trunk = load_trunk(self.config.perceptual_weights, self.config.taps)
+            self.trunk = trunk.to(device)
+        # The classifier's weights never move: half of the bits do, whatever the run computes in.
+        self.halved = pick_precision("auto", device.type) == "bf16-mixed"
+
+    def add(self, losses: Losses, batch: Batch, filled: Filled) -> Losses:
+        """The losses with the weighted terms of the composite added."""
+        config, total, terms = self.config, losses.total, dict(losses.terms)
+        composite = batch.composite(filled.refined)
+        if config.spectral:
+            terms["spectral"] = spectral_loss(composite, batch.image, batch.mask)
+            total = total + config.spectral * terms["spectral"]
+        if self.trunk is not None:
+            frames = [batch.image, composite, batch.mask]
+            if config.window is not None:
+                corners = random_corners(batch.mask, config.window)
+                frames = [patches(frame, corners, config.window) for frame in frames]
+            image, ours, mask = frames
+            with torch.no_grad():
+                wanted = self._features(image)
+            taps = hole_places(self._features(ours), wanted, mask)
+            if config.perceptual:
+                channels = self.trunk.channel_weights()
+                terms["perceptual"] = perceptual_distance(taps, channels)
+                total = total + config.perceptual * terms["perceptual"]
+            if config.style:
+                terms["style"] = style_distance(taps)
+                total = total + config.style * terms["style"]
+        return Losses(total, terms)
+
+    def _features(self, frames: Tensor) -> list[Tensor]:
+        assert self.trunk is not None
+        frames = frames.flip(1) if self.order == "bgr" else frames
+        with torch.autocast(frames.device.type, torch.bfloat16, enabled=self.halved):
+            features: list[Tensor] = self.trunk(frames)
+        return features

@@ -1,0 +1,164 @@
+"""AlexNet and VGG-16 without their classifiers, whose features perceptual losses compare.
+
+Their weights come from a file that the user names; none are in the package.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from gatefill.errors import WeightsError
+
+
+class Architecture(NamedTuple):
+    """How the convolutions of a trunk are strung together."""
+
+    name: str
+    strides: tuple[int, ...]
+    paddings: tuple[int, ...]
+    pooled_before: tuple[int, ...]  # the convolutions that see pooled maps
+    window: int  # of the pooling, whose stride is 2
+    taps: tuple[int, ...]  # the convolutions whose ReLU is compared
+    places: tuple[int, ...]  # among torchvision's `features`
+
+
+ALEXNET = Architecture(
+    "AlexNet", (4, 1, 1, 1, 1), (2, 2, 1, 1, 1), (1, 2), 3, (0, 1, 2, 3, 4), (0, 3, 6, 8, 10)
+)
+VGG16 = Architecture(
+    "VGG-16", (1,) * 13, (1,) * 13, (2, 4, 7, 10), 2, (1, 3, 6, 9, 12),
+    (0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28),
+)  # fmt: skip
+
+
+class Trunk(nn.Module):
+    """The convolutions of AlexNet or VGG-16; never trained.
+
+    Args:
+        architecture: Of which of the two.
+        weights: ``convN.weight`` (OIHW) and ``convN.bias``, N from 0; ``linN.weight``, where there
+            are any, are the channel weights of LPIPS (arXiv 1801.03924, equation 1).
+        taps: How many of the five feature maps are computed, from the first.
+    """
+
+    shift: Tensor
+    scale: Tensor
+
+    def __init__(
+        self, architecture: Architecture, weights: Mapping[str, Tensor], taps: int = 5
+    ) -> None:
+        super().__init__()
+        self.architecture, self.tapped = architecture, architecture.taps[:taps]
+        self.convolutions = nn.ModuleList()
+        for number in range(self.tapped[-1] + 1):
+            weight = weights[f"conv{number}.weight"].float()
+            out, into, side, _ = weight.shape
+            strides, paddings = architecture.strides, architecture.paddings
+            layer = nn.Conv2d(into, out, side, strides[number], paddings[number])
+            layer.load_state_dict({"weight": weight, "bias": weights[f"conv{number}.bias"].float()})
+            self.convolutions.append(layer)
+        for place, number in enumerate(self.tapped):
+            given = weights.get(f"lin{place}.weight")
+            width = len(weights[f"conv{number}.bias"])
+            channels = torch.ones(width) if given is None else given.float().flatten()
+            self.register_buffer(f"channels{place}", channels, persistent=False)
+        # Of LPIPS v0.1, for RGB in [-1, 1]: ImageNet's mean and deviation, which are for [0, 1].
+        self.register_buffer("shift", torch.tensor([-0.030, -0.088, -0.188]).view(1, 3, 1, 1))
+        self.register_buffer("scale", torch.tensor([0.458, 0.448, 0.450]).view(1, 3, 1, 1))
+        self.requires_grad_(False)
+        self.eval()
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def forward(self, image: Tensor) -> list[Tensor]:
+        """Feature maps of the taps.
+
+        Args:
+            image: ``B3HW`` RGB in [-1, 1].
+        """
+        x = (image - self.shift) / self.scale
+        found = []
+        for number, layer in enumerate(self.convolutions):
+            if number in self.architecture.pooled_before:
+                x = functional.max_pool2d(x, self.architecture.window, 2)
+            x = layer(x).relu()
+            if number in self.tapped:
+                found.append(x)
+        return found
+
+    def channel_weights(self) -> list[Tensor]:
+        """One vector of channel weights a tap."""
+        return [self.get_buffer(f"channels{place}") for place in range(len(self.tapped))]
+
+
+def load_trunk(
+    path: str | os.PathLike[str], taps: int = 5, only: Architecture | None = None
+) -> Trunk:
+    """A trunk with the weights of a file.
+
+    Args:
+        path: An ``.npz`` of arrays named as `Trunk` says, or torchvision's file of AlexNet or
+            VGG-16 (``features.N.weight``), which has no channel weights of LPIPS.
+        taps: How many feature maps are wanted.
+        only: Take weights of this architecture only.
+
+    Raises:
+        WeightsError: The file holds something else.
+    """
+    name = Path(path).name
+    try:
+        stored = _read(path)
+    except (RuntimeError, pickle.UnpicklingError, EOFError, ValueError, zipfile.BadZipFile) as why:
+        reason = " ".join(str(why).split())[:200]
+        raise WeightsError(
+            f"{name}: not a file of weights ({reason})", code="weights.file"
+        ) from None
+    weights = stored if isinstance(stored, dict) else {}
+    architecture, found = _named(weights, taps)
+    if architecture is None or only not in (None, architecture):
+        expected = "AlexNet or VGG-16" if only is None else only.name
+        raise WeightsError(
+            f"expected the convolutions of {expected}, with torchvision's names "
+            f"(features.0.weight ...) or as conv0.weight ..., got {name}, which holds other things",
+            code="weights.classifier",
+        )
+    return Trunk(architecture, found, taps)
+
+
+def _read(path: str | os.PathLike[str]) -> object:
+    if Path(path).suffix == ".npz":
+        with np.load(path, allow_pickle=False) as arrays:
+            return {key: torch.from_numpy(arrays[key]) for key in arrays.files}
+    return torch.load(path, map_location="cpu", weights_only=True)
+
+
+def _named(stored: dict[str, Tensor], taps: int) -> tuple[Architecture | None, dict[str, Tensor]]:
+    """Which architecture a file holds, None for neither, and its weights by our names."""
+    for architecture in (ALEXNET, VGG16):
+        numbers = range(architecture.taps[taps - 1] + 1)
+        for names in (
+            {n: f"conv{n}" for n in numbers},
+            {n: f"features.{architecture.places[n]}" for n in numbers},
+        ):
+            sides = [stored.get(f"{name}.weight", torch.zeros(())) for name in names.values()]
+            biases = [stored.get(f"{name}.bias", torch.zeros(())) for name in names.values()]
+            fits = all(
+                w.ndim == 4 and b.shape == w.shape[:1] for w, b in zip(sides, biases, strict=True)
+            )
+            if not fits or (sides[0].shape[-1] == 11) != (architecture is ALEXNET):
+                continue
+            found = {key: value for key, value in stored.items() if key.startswith("lin")}
+            for number, name in names.items():
+                found[f"conv{number}.weight"] = stored[f"{name}.weight"]
+                found[f"conv{number}.bias"] = stored[f"{name}.bias"]
+            return architecture, found
+    return None, {}

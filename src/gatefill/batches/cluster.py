@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import pickle
+import socket
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -25,6 +26,7 @@ from gatefill.extras import need
 
 PER_BLOCK = 8  # photos that Ray moves, and does again after a loss, together
 TRIES = 3  # processes that a photo may cost before it is given up
+SECONDS_TO_CONNECT = 10.0
 Rows = dict[str, Any]  # a column of pickles
 
 
@@ -64,11 +66,15 @@ class RayExecutor:
     def _connect(self, address: str) -> None:
         options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
         try:
+            if ":" in address:
+                # Ray itself waits for minutes.
+                host, _, port = address.removeprefix("ray://").rpartition(":")
+                socket.create_connection((host, int(port)), SECONDS_TO_CONNECT).close()
             if address == "local":
                 self._ray.init(include_dashboard=False, **options)
             else:
                 self._ray.init(address=address, **options)
-        except (ConnectionError, ValueError, RuntimeError) as error:
+        except (OSError, ValueError, RuntimeError) as error:
             raise ConfigError(
                 f"expected a Ray cluster at {address!r}, found none ({error}); "
                 "`ray start --head` starts one",

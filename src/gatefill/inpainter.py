@@ -34,7 +34,16 @@ from gatefill.images import (
 from gatefill.images.mask import hidden_pixels
 from gatefill.images.mask_values import THRESHOLD
 from gatefill.methods import create, info_of, steered_by
-from gatefill.methods.base import Attention, Fill, Image, Mask, Method, Progress, composite
+from gatefill.methods.base import (
+    Attention,
+    Fill,
+    Image,
+    Mask,
+    Method,
+    Progress,
+    SharesBatches,
+    composite,
+)
 from gatefill.photo_attention import in_photo, joined, moved_by, within
 from gatefill.regions import regions
 from gatefill.result import Result
@@ -325,6 +334,7 @@ def load(
     large: Large = "crop",
     context: float = 1.0,
     max_pixels: int = DEFAULT_MAX_PIXELS,
+    batch_size: int = 1,
 ) -> Inpainter:
     """An inpainter for a method, by name or ready made; the default comes with its weights.
 
@@ -336,6 +346,8 @@ def load(
     trained.
     device: where torch runs networks, such as ``"cuda"``.
     large, context, max_pixels: see `Inpainter`.
+    batch_size: how many photos, filled by several threads at once, a network may take together,
+    where what it sees of them has one size; attention is then not reported. Pays on a GPU.
     Raises ValueError for an unknown name, and for weights that are damaged, that are another
     method's or that the method does not take; MissingExtra (an ImportError) where packages of an
     extra are missing. Only ``"hybrid"`` without torch goes on as ``"patchmatch"``, which every
@@ -359,6 +371,10 @@ def load(
         found = _with_weights(name, config, shipped, device)
     else:
         found = create(name, config, device=device)
+    if batch_size < 1:
+        raise ConfigError(f"expected a batch size of 1 or more, got {batch_size}")
+    if batch_size > 1 and found is not method and isinstance(found, SharesBatches):
+        found.share_batches(batch_size)
     return Inpainter(found, large=large, context=context, max_pixels=max_pixels, notes=notes)
 
 

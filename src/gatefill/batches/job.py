@@ -15,7 +15,8 @@ from gatefill.images import Photo
 from gatefill.inpainter import DEFAULT_METHOD, Inpainter, default_weights, load
 
 # These change how fast an output comes, not which one.
-_ONLY_SPEED = ("device",)
+_ONLY_SPEED = ("device", "batch_size")
+GPU_BATCH = 8  # photos of one size that a network on a GPU takes together
 _NOT_FOR_MANY = {"photo", "mask", "progress", "sketch", "search", "format", "self"}
 
 
@@ -37,6 +38,11 @@ class Job:
     call: Mapping[str, Any] = field(default_factory=dict)
     save: Mapping[str, Any] = field(default_factory=dict)
     fingerprint: str = ""  # hash of all that decides what an output looks like
+
+    @property
+    def batch_size(self) -> int:
+        """Photos that a network takes together."""
+        return int(self.load.get("batch_size", 1))
 
     def open(self) -> Inpainter:
         """The warm inpainter of a worker."""
@@ -74,6 +80,8 @@ def make_job(output: str, options: Mapping[str, Any]) -> Job:
                 option=name,
             )
         sorted_[home][name] = value
+    if str(sorted_["load"].get("device", "cpu")) != "cpu":
+        sorted_["load"].setdefault("batch_size", GPU_BATCH)
     if not isinstance(sorted_["load"].get("method"), str | None):
         raise ConfigError("expected the name of a method: each process loads its own")
     return Job(output, **sorted_, fingerprint=_fingerprint(**sorted_))

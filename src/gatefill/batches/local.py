@@ -19,7 +19,7 @@ from gatefill.batches.job import Job
 from gatefill.batches.memory import PROCESS, SHARE, available_bytes, cores
 from gatefill.errors import ConfigError, GatefillError
 
-IN_FLIGHT = 3  # tasks of a process: one in each of its steps
+IN_FLIGHT = 3  # tasks of a process for each photo of a batch: one in each of its steps
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",
@@ -83,6 +83,7 @@ class LocalExecutor:
                 code="config.memory",
             )
         self._job, self._threads = job, threads
+        self._in_flight = IN_FLIGHT * job.batch_size
         self._memory = _Budget(memory_limit, processes)
         self._messages: queue.Queue[tuple[_Process, str, Any]] = queue.Queue()
         self._again: deque[tuple[int, Task]] = deque()  # cost a process, to be tried once more
@@ -158,7 +159,7 @@ class LocalExecutor:
                 self._give(process, *self._again.popleft())
         while more:
             free = [each for each in self._processes if each.ready and not each.alone]
-            free = [each for each in free if len(each.tasks) < IN_FLIGHT]
+            free = [each for each in free if len(each.tasks) < self._in_flight]
             if not free or self._again:  # what is tried again must find an idle process
                 break
             found = next(waiting, None)
@@ -238,11 +239,11 @@ class _Budget:
         while self._waiting:
             process, number, needed = self._waiting[0]
             if needed > self._most:
-                process.send("grant", False)
+                process.send("grant", number, False)
             elif needed <= self._left:
                 self._left -= needed
                 self._granted[id(process), number] = needed
-                process.send("grant", True)
+                process.send("grant", number, True)
             else:
                 return
             self._waiting.popleft()

@@ -13,6 +13,7 @@ import errno
 import json
 import os
 import secrets
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -70,7 +71,7 @@ def _line(name: str, record: Record) -> bytes:
 
 
 class ManifestWriter:
-    """The records of one process; used by one thread."""
+    """The records of one process, from any of its threads."""
 
     def __init__(self, output: Output) -> None:
         self._output = output
@@ -79,10 +80,14 @@ class ManifestWriter:
         self._waiting: list[bytes] = []
         self._flushed = time.monotonic()
         self._objects = 0
+        self._lock = threading.RLock()
 
     def add(self, name: str, record: Record) -> None:
         """Note an output that is written. Raises OSError where that is not possible."""
-        line = _line(name, record)
+        with self._lock:
+            self._add(_line(name, record))
+
+    def _add(self, line: bytes) -> None:
         if isinstance(self._output, FolderOutput):
             if self._file is None:
                 path = Path(self._output.root) / FOLDER / f"{self._name}.jsonl"
@@ -97,12 +102,13 @@ class ManifestWriter:
 
     def flush(self) -> None:
         """Write what waits."""
-        if self._waiting:
-            name = f"{FOLDER}/{self._name}-{self._objects:06d}.jsonl"
-            write(self._output, name, b"".join(self._waiting))
-            self._objects += 1
-            self._waiting.clear()
-        self._flushed = time.monotonic()
+        with self._lock:
+            if self._waiting:
+                name = f"{FOLDER}/{self._name}-{self._objects:06d}.jsonl"
+                write(self._output, name, b"".join(self._waiting))
+                self._objects += 1
+                self._waiting.clear()
+            self._flushed = time.monotonic()
 
     def close(self) -> None:
         self.flush()

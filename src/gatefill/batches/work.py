@@ -55,7 +55,7 @@ class Encoded:
 class Work:
     """The steps of a job. What goes wrong with a photo is its outcome; nothing is raised.
 
-    The steps may run in threads of their own, each step in one thread.
+    Any number of threads may run the steps.
     """
 
     def __init__(self, job: Job) -> None:
@@ -81,9 +81,10 @@ class Work:
 
     def _mask(self, ref: Ref) -> bytes:
         """One mask for all photos is read once."""
-        if self._last_mask is None or self._last_mask[0] != ref:
-            self._last_mask = ref, read_ref(ref)
-        return self._last_mask[1]
+        last = self._last_mask
+        if last is None or last[0] != ref:
+            self._last_mask = last = ref, read_ref(ref)
+        return last[1]
 
     def _unchanged(self, task: Task, key: str) -> Outcome | None:
         """The outcome of an item that an earlier run has done; None where it is to be filled."""

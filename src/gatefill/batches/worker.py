@@ -22,8 +22,6 @@ from gatefill.batches.memory import bytes_needed, resident_bytes
 from gatefill.batches.work import Encoded, Fetched, Filled, Work
 from gatefill.images import Photo
 
-AHEAD = 1  # photos that wait between two steps
-
 
 def main() -> None:
     """Speak with the parent until it closes the pipe."""
@@ -36,15 +34,18 @@ def main() -> None:
 
 
 class Worker:
-    """Three threads, one step each: fetch and decode, fill, encode and write."""
+    """Threads for each of three steps: fetch and decode, fill, encode and write.
+
+    One thread for a step, or as many as the network takes photos together.
+    """
 
     def __init__(self, tasks: BinaryIO, answers: BinaryIO) -> None:
         self._tasks, self._answers = tasks, answers
         self._answering = threading.Lock()
         self._asked: queue.Queue[tuple[int, Task]] = queue.Queue()
-        self._fetched: queue.Queue[Any] = queue.Queue(AHEAD)
-        self._filled: queue.Queue[Any] = queue.Queue(AHEAD)
-        self._grants: queue.Queue[bool] = queue.Queue()
+        self._fetched: queue.Queue[Any] = queue.Queue()
+        self._filled: queue.Queue[Any] = queue.Queue()
+        self._grants: dict[int, queue.Queue[bool]] = {}  # answers to come
 
     def run(self) -> None:
         job, limited = pickle.load(self._tasks)
@@ -57,7 +58,7 @@ class Worker:
             self._answer("failed", error)
             return
         self._answer("ready", resident_bytes())
-        for step in (self._fetch, self._fill, self._store):
+        for step in (self._fetch, self._fill, self._store) * job.batch_size:
             threading.Thread(target=_or_exit(step), daemon=True).start()
         while True:
             try:
@@ -65,7 +66,7 @@ class Worker:
             except EOFError:
                 os._exit(0)  # what is half done is thrown away by the next run
             if kind == "grant":
-                self._grants.put(rest[0])
+                self._grants[rest[0]].put(rest[1])
             elif kind == "end":
                 self._work.manifest.close()
                 self._answer("ended", None)
@@ -92,8 +93,9 @@ class Worker:
         try:
             if self._limited:
                 needed = bytes_needed(fetched.photo)
+                self._grants[number] = queue.Queue()
                 self._answer("need", (number, needed))
-                if not self._grants.get():
+                if not self._granted(number):
                     raise MemoryRefusedError(
                         "expected a photo that can be filled within the memory limit, got one "
                         f"that needs about {needed >> 20} MB beside the process itself",
@@ -102,6 +104,11 @@ class Worker:
             return fetched, self._work.decode(fetched)
         except Exception as error:
             return failed(fetched.item, error, fetched.key)
+
+    def _granted(self, number: int) -> bool:
+        granted = self._grants[number].get()
+        del self._grants[number]
+        return granted
 
     def _fill(self) -> None:
         while True:

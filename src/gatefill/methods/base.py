@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,7 @@ __all__ = [
     "Method",
     "MethodInfo",
     "Progress",
+    "SharesBatches",
     "check_frame",
     "composite",
     "not_taken",
@@ -88,6 +89,15 @@ class Method(Protocol):
             GatefillError: Where an array is not as above, or where the method takes no sketch or
                 no search region and is given one.
         """
+        ...
+
+
+@runtime_checkable
+class SharesBatches(Protocol):
+    """A method with a network that can take several photos at once."""
+
+    def share_batches(self, most: int) -> None:
+        """Let threads that fill at the same moment share batches of at most so many frames."""
         ...
 
 

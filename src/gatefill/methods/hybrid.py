@@ -25,6 +25,7 @@ from gatefill.methods.base import (
     check_frame,
     composite,
 )
+from gatefill.methods.network import NetworkMethod
 from gatefill.methods.patchmatch import PatchMatch, PatchMatchConfig
 from gatefill.methods.registry import METHODS
 from gatefill.settings import check_fields
@@ -77,6 +78,11 @@ class Hybrid:
     @property
     def info(self) -> MethodInfo:
         return METHODS["hybrid"]
+
+    def share_batches(self, most: int) -> None:
+        """Let threads that fill at the same moment share batches of at most so many frames."""
+        if isinstance(self.network, NetworkMethod):
+            self.network.share_batches(most)
 
     def fill(
         self,

@@ -18,6 +18,7 @@ from gatefill.methods.base import (
     Progress,
     check_frame,
 )
+from gatefill.runtime.together import BatchRuntime, TogetherRuntime
 
 if TYPE_CHECKING:
     from gatefill.runtime.base import Places, Runtime
@@ -48,6 +49,11 @@ class NetworkMethod:
     @property
     def info(self) -> MethodInfo:
         return self._info
+
+    def share_batches(self, most: int) -> None:
+        """Let threads that fill at the same moment share batches of at most so many frames."""
+        if isinstance(self.runtime, BatchRuntime):
+            self.runtime = TogetherRuntime(self.runtime, most)
 
     def fill(
         self,

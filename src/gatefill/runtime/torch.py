@@ -8,7 +8,7 @@ frame. Every run has its own state, so threads may share a runtime.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, TypeVar, cast
 
 import numpy as np
@@ -97,11 +97,45 @@ class TorchRuntime:
         places = _places(found["attention"], mask) if "attention" in found else None
         return Found(self._pasted(image, found["image"]), coarse, places)
 
+    def run_batch(self, frames: Sequence[tuple[Image, Mask, Mask | None]]) -> list[Found]:
+        """Fill the holes of several frames of one size at once, each computed as a whole.
+
+        The numbers are those of `run` but for rounding; no attention is reported.
+        """
+        pixels = torch.cat([self._tensor(image) for image, _, _ in frames])
+        masks = torch.cat([self._tensor(mask[..., None]) for _, mask, _ in frames])
+        given = [self._reordered(pixels) * 2.0 - 1.0, masks]
+        if self.takes_sketch:
+            drawn = [np.zeros_like(mask) if it is None else it for _, mask, it in frames]
+            given.append(torch.cat([self._tensor(sketch[..., None]) for sketch in drawn]))
+        _survive_fork()
+        with torch.inference_mode():
+            outputs = self.network(*given)
+        refined, coarse = (outputs, None) if isinstance(outputs, Tensor) else outputs[1::-1]
+        return [
+            Found(
+                self._pasted(image, self._regions(refined[[number]], mask)),
+                None
+                if coarse is None
+                else self._pasted(image, self._regions(coarse[[number]], mask)),
+            )
+            for number, (image, mask, _) in enumerate(frames)
+        ]
+
+    def _regions(self, frame: Tensor, mask: Mask) -> list[Region]:
+        """The part of a whole frame ``13HW`` that counts."""
+        return [Region(box, frame[:, :, *box.slices]) for box in self._near(mask)]
+
+    def _near(self, mask: Mask) -> tuple[Box, ...]:
+        """The boxes in which results are right: the holes and a few pixels around them."""
+        height, width = mask.shape
+        near = [box.grown(MARGIN, height, width) for box in component_boxes(mask)]
+        return tuple(merge_overlapping(near))
+
     def plan(self, mask: Mask) -> Plan:
         """What is computed for a mask; plans are kept for the next photo of the same shape."""
         height, width = mask.shape
-        near = [box.grown(MARGIN, height, width) for box in component_boxes(mask)]
-        boxes = tuple(merge_overlapping(near))
+        boxes = self._near(mask)
         key = (mask.shape[:2], boxes)
         found = self._plans.get(key)
         if found is None:

@@ -1,0 +1,115 @@
+"""Several frames of one size at once: what threads ask for at the same moment is one batch.
+
+A GPU takes little longer for eight small frames than for one. While one batch is computed the next
+one gathers by itself, so that nobody waits for company and a single caller loses nothing.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
+
+from gatefill.runtime.base import Found, Image, Mask, Progress, Runtime
+
+LARGEST = 1 << 19  # pixels of a frame that is batched; a larger one fills a GPU by itself
+
+
+@runtime_checkable
+class BatchRuntime(Runtime, Protocol):
+    """A runtime that can also run several frames of one size at once."""
+
+    def run_batch(self, frames: list[tuple[Image, Mask, Mask | None]]) -> list[Found]:
+        """Fill the holes of several frames of one size; no attention is reported."""
+        ...
+
+
+@dataclass(eq=False)
+class _Frame:
+    """What one caller asks for, and what becomes of it."""
+
+    image: Image
+    mask: Mask
+    sketch: Mask | None
+    called: threading.Event = field(default_factory=threading.Event)
+    found: Found | BaseException | None = None  # None when called: it is this caller's turn
+
+
+class TogetherRuntime:
+    """A runtime whose callers in several threads share batches.
+
+    One of the callers computes a batch of all that wait with a frame of its size, then calls the
+    next one. Frames that come alone, and large ones, are run as without this.
+
+    Args:
+        runtime: What runs the network.
+        most: Frames in a batch.
+    """
+
+    def __init__(self, runtime: BatchRuntime, most: int) -> None:
+        self.runtime = runtime
+        self.most = most
+        self._lock = threading.Lock()
+        self._busy = False  # a caller is computing
+        self._waiting: list[_Frame] = []
+
+    @property
+    def multiple(self) -> int:
+        return self.runtime.multiple
+
+    @property
+    def takes_sketch(self) -> bool:
+        return self.runtime.takes_sketch
+
+    def run(
+        self,
+        image: Image,
+        mask: Mask,
+        sketch: Mask | None = None,
+        progress: Progress | None = None,
+    ) -> Found:
+        """Fill the holes of one frame; see `Runtime.run`."""
+        if mask.size > LARGEST:
+            return self.runtime.run(image, mask, sketch, progress)
+        own = _Frame(image, mask, sketch)
+        with self._lock:
+            self._waiting.append(own)
+            first, self._busy = not self._busy, True
+        if not first:
+            own.called.wait()
+        if own.found is None:
+            self._compute(own)
+        if isinstance(own.found, BaseException):
+            raise own.found
+        assert own.found is not None
+        if progress is not None:
+            progress(1.0)
+        return own.found
+
+    def _compute(self, own: _Frame) -> None:
+        """Compute the own frame and those that go with it, then call the next one."""
+        with self._lock:
+            others = [
+                each
+                for each in self._waiting
+                if each is not own and each.mask.shape == own.mask.shape
+            ]
+            batch = [own, *others[: self.most - 1]]
+            self._waiting = [each for each in self._waiting if each not in batch]
+        try:
+            for frame, found in zip(batch, self._run(batch), strict=True):
+                frame.found = found
+        except BaseException as error:
+            for frame in batch:
+                frame.found = error
+        with self._lock:
+            following = self._waiting[:1]
+            self._busy = bool(following)
+        for frame in [*batch, *following]:
+            frame.called.set()
+
+    def _run(self, batch: list[_Frame]) -> list[Found]:
+        if len(batch) == 1:
+            (frame,) = batch
+            return [self.runtime.run(frame.image, frame.mask, frame.sketch, None)]
+        return self.runtime.run_batch([(each.image, each.mask, each.sketch) for each in batch])

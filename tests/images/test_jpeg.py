@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -229,6 +230,18 @@ def test_damaged_files_are_encoded_anew_and_leave_no_file_open() -> None:
 def open_files() -> int:
     folder = Path("/proc/self/fd")
     return len(list(folder.iterdir())) if folder.is_dir() else 0
+
+
+def test_many_threads_write_the_same() -> None:
+    jobs = [(kind, KINDS[kind](64, 80, number)) for number in range(4) for kind in KINDS]
+
+    def write(job: tuple[str, bytes]) -> bytes:
+        shade = [90] if job[0] == "grey" else [90, 90, 90]
+        return bytes(filled(job[1], box((64, 80), 10, 17, 20, 30), shade).data)
+
+    one_by_one = [write(job) for job in jobs]
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(write, jobs)) == one_by_one
 
 
 def test_a_quality_encodes_all_of_it() -> None:

@@ -143,7 +143,7 @@ def _change(
     wide = jpeg.max_h_samp_factor // part.h_samp_factor
     blocks = coefficients.reshape(coefficients.shape[0] // 8, 8, coefficients.shape[1] // 8, 8)
     blocks = blocks.swapaxes(1, 2)  # a view: block row, block column, 8, 8
-    rows, columns = np.nonzero(_holding(changed, 8 * tall, 8 * wide)[: len(blocks)])
+    rows, columns = _holding(changed, 8 * tall, 8 * wide).T
     batch = max(_BATCH // (64 * tall * wide), 1)
     for start in range(0, len(rows), batch):
         down, right = rows[start : start + batch], columns[start : start + batch]
@@ -160,12 +160,18 @@ def _change(
         blocks[down, right] = np.rint(levels).astype(np.int32)
 
 
-def _holding(changed: NDArray[np.bool_], tall: int, wide: int) -> NDArray[np.bool_]:
-    """For each cell of `tall` x `wide` pixels whether any in it is changed."""
-    height, width = changed.shape
-    by_rows = np.logical_or.reduceat(changed, np.arange(0, height, tall), axis=0)
-    held: NDArray[np.bool_] = np.logical_or.reduceat(by_rows, np.arange(0, width, wide), axis=1)
-    return held
+def _holding(changed: NDArray[np.bool_], tall: int, wide: int) -> NDArray[np.intp]:
+    """(row, column) of each cell of `tall` x `wide` pixels that holds a changed one."""
+    rows = np.flatnonzero(changed.any(axis=1))
+    if not len(rows):
+        return np.zeros((0, 2), np.intp)
+    first = rows[0] // tall
+    part = changed[first * tall : rows[-1] + 1]  # most of a large photo has none
+    by_rows = np.logical_or.reduceat(part, np.arange(0, len(part), tall), axis=0)
+    held = np.logical_or.reduceat(by_rows, np.arange(0, part.shape[1], wide), axis=1)
+    cells: NDArray[np.intp] = np.argwhere(held)
+    cells[:, 0] += first
+    return cells
 
 
 def _basis() -> NDArray[np.float32]:

@@ -62,8 +62,11 @@ class Layout:
         return sorted(found)
 
 
-def layout_of(data: bytes) -> Layout:
-    """Find the segments of a JPEG file. Raises ValueError where there is no scan."""
+def layout_of(data: bytes, *, head_only: bool = False) -> Layout:
+    """Find the segments of a JPEG file. Raises ValueError where there is no scan.
+
+    With `head_only` the scans are not looked at, and the file is taken to end with its data.
+    """
     head: list[Segment] = []
     scans, later_tables, at = 0, False, 2
     while True:
@@ -80,6 +83,8 @@ def layout_of(data: bytes) -> Layout:
         size = int.from_bytes(data[at : at + 2], "big")
         if marker == SOS:
             scans = scans or found.start()
+            if head_only:
+                return Layout(head, False, scans, len(data))
         elif scans:
             later_tables |= marker == DQT
         else:
@@ -172,13 +177,13 @@ def iptc_segment(records: bytes) -> Segment:
 
 def with_more(data: bytes, segments: Sequence[Segment]) -> bytes:
     """A JPEG file with these segments behind its own application segments."""
-    own = [part for part in layout_of(data).head if APP0 <= part.marker <= APP15]
+    own = [part for part in layout_of(data, head_only=True).head if APP0 <= part.marker <= APP15]
     return with_segments(data, [*own, *segments])
 
 
 def with_segments(data: bytes, segments: Sequence[Segment]) -> bytes:
     """A JPEG file with these application segments and comments in place of its own."""
-    layout = layout_of(data)
+    layout = layout_of(data, head_only=True)
     tables = [
         segment
         for segment in layout.head

@@ -1,0 +1,57 @@
+"""docs/formats.md says what is measured, and README quotes it."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import statistics
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+DOC = (ROOT / "docs" / "formats.md").read_text("utf-8")
+
+
+def rows(table: str) -> list[list[str]]:
+    return [[cell.strip() for cell in line.split("|")[1:-1]] for line in table.splitlines()[2:]]
+
+
+def in_doc(name: str) -> list[list[str]]:
+    return rows(DOC.split(f"<!-- {name} -->\n")[1].split(f"<!-- /{name} -->")[0])
+
+
+def script() -> Any:
+    spec = importlib.util.spec_from_file_location("formats_doc", ROOT / "scripts/formats_doc.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_table_of_kinds_is_what_is_measured() -> None:
+    def exact(row: list[str]) -> list[str]:
+        # What is not all depends on how a processor rounds.
+        return ["less" if cell.endswith(" %") and cell != "100 %" else cell for cell in row]
+
+    measured = rows(script().kinds_table())
+    assert [exact(row) for row in measured] == [exact(row) for row in in_doc("kinds")]
+    for row in measured:
+        assert row[5] == "kept"
+        assert row[4] == "100 %" or row[0] == "WebP, lossy"
+        assert row[3] == "100 %" or row[0].startswith(("JPEG", "WebP, lossy"))
+
+
+def test_readmes_quote_the_table_of_photos() -> None:
+    columns = list(zip(*in_doc("photos"), strict=True))
+    same, anew = (
+        statistics.median(float(cell.removesuffix(" %")) for cell in columns[number])
+        for number in (1, 3)
+    )
+    for name in ("README.md", "README.ko.md"):
+        (quote,) = (
+            part
+            for part in (ROOT / name).read_text("utf-8").split("\n\n")
+            if "docs/formats.md" in part
+        )
+        assert re.findall(r"(\d+(?:\.\d)?) %", quote) == [f"{same:.1f}", f"{anew:.0f}"]

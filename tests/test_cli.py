@@ -61,7 +61,12 @@ def test_inpaint_speaks_json(capsys: pytest.CaptureFixture[str]) -> None:
         "height": 48,
         "hole_pixels": 80,
         "warnings": [
-            "photo.png: a lossless photo is written as lossy JPEG: known pixels change, too"
+            {
+                "code": "file.lossy",
+                "text": "photo.png: a lossless photo is written as lossy JPEG: known pixels "
+                "change, too",
+                "values": {"name": "photo.png"},
+            }
         ],
     }
     assert PIL.Image.open("out.jpg").format == "JPEG"

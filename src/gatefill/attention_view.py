@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from gatefill.errors import ConfigError, MaskError
 from gatefill.methods.base import Attention, Mask
 
 Picture = NDArray[np.uint8]  # HW3 RGB
@@ -90,7 +91,12 @@ def lines_picture(
     Returns ``HW3`` RGB uint8.
     """
     if image.shape[:2] != mask.shape:
-        raise ValueError(f"expected a mask of size {image.shape[:2]}, got {mask.shape}")
+        raise MaskError(
+            f"expected a mask of size {image.shape[:2]}, got {mask.shape}",
+            code="frame.plane",
+            plane="mask",
+            shape=list(mask.shape),
+        )
     picture = np.where(mask[..., None], image // 2 + 64, image).astype(np.uint8)
     contours, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
     cv2.drawContours(picture, contours, -1, (255, 255, 255), 1)
@@ -160,7 +166,11 @@ def _on_grid(attention: Attention, spacing: int | None) -> list[int]:
     if spacing is None:
         spacing = max(attention.stride, round(float((high - low).max()) / 12))
     elif spacing < 1:
-        raise ValueError(f"expected a spacing of at least 1 pixel, got {spacing}")
+        raise ConfigError(
+            f"expected a spacing of at least 1 pixel, got {spacing}",
+            code="attention.spacing",
+            spacing=spacing,
+        )
     chosen: dict[int, None] = {}
     for row in np.arange(low[0] + (high[0] - low[0]) % spacing / 2, high[0] + 1, spacing):
         for column in np.arange(low[1] + (high[1] - low[1]) % spacing / 2, high[1] + 1, spacing):

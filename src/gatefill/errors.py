@@ -90,6 +90,10 @@ class Warning:
     def __str__(self) -> str:
         return self.text
 
+    def as_dict(self) -> dict[str, Any]:
+        """``code``, ``text`` and ``values``, as JSON takes them."""
+        return {"code": self.code, "text": self.text, "values": dict(self.values)}
+
 
 def did_you_mean(given: str, known: Iterable[str], shown: Mapping[str, str] | None = None) -> str:
     """``"; did you mean a or b?"`` where known names are close to a given one, else ``""``.

@@ -17,7 +17,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from gatefill.checkpoints import find_weights, load_method, shipped_weights
-from gatefill.errors import ConfigError, MaskError
+from gatefill.errors import ConfigError, MaskError, Warning
 from gatefill.extras import installed, require
 from gatefill.geometry import Box, bounding_box
 from gatefill.images import (
@@ -53,9 +53,9 @@ logger = logging.getLogger(__name__)
 Large = Literal["crop", "whole"]
 DEFAULT_METHOD = "hybrid"
 _NONE_LEFT: Any = object()
-WITHOUT_TORCH = (
-    "hybrid needs torch, which is not installed, so PatchMatch filled alone: "
-    "pip install 'gatefill[torch]'"
+WITHOUT_TORCH = Warning(
+    "method.without_torch",
+    "hybrid needs torch, so PatchMatch fills alone: pip install 'gatefill[torch]'",
 )
 
 
@@ -85,7 +85,7 @@ class Inpainter:
         large: Large = "crop",
         context: float = 1.0,
         max_pixels: int = DEFAULT_MAX_PIXELS,
-        notes: Sequence[str] = (),
+        notes: Sequence[Warning] = (),
     ) -> None:
         """Raises ValueError for a `large` or `context` that is none.
 
@@ -94,7 +94,7 @@ class Inpainter:
         context: width of the margin around a hole with ``"crop"``, as a multiple of the side of a
             square of the hole's area; never below 128 pixels.
         max_pixels: larger files are refused before they are decoded.
-        notes: sentences that stand first in every result's warnings.
+        notes: What stands first in every result's warnings.
         """
         if large not in get_args(Large):
             raise ValueError(f"expected large as one of 'crop', 'whole', got {large!r}")
@@ -224,7 +224,7 @@ class Inpainter:
         sketch: Source | None,
         search: Source | None,
         options: MaskOptions,
-    ) -> tuple[_Work, list[str]]:
+    ) -> tuple[_Work, tuple[Warning, ...]]:
         """Everything the call was given, as planes of one size, and what looks odd about it."""
         info = self.method.info
         for name, given, takes in (
@@ -247,8 +247,7 @@ class Inpainter:
         known = ~work.unknown(Box(0, 0, *hole.shape))
         if work.search is not None and not (work.search & known).any():
             raise MaskError("expected some of the search region outside the hole, got none")
-        found = [*photo.meta.warnings, *said, *mask_warnings(photo, hole)]
-        return work, [*self.notes, *map(str, found)]
+        return work, (*self.notes, *photo.meta.warnings, *said, *mask_warnings(photo, hole))
 
     def _boxes(self, work: _Work) -> list[Box]:
         if not work.mask.any():
@@ -353,7 +352,7 @@ def load(
     extra are missing. Only ``"hybrid"`` without torch goes on as ``"patchmatch"``, which every
     result's warnings then say.
     """
-    notes: list[str] = []
+    notes: list[Warning] = []
     if not isinstance(method, str | None):
         if config is not None or weights is not None:
             raise ValueError(

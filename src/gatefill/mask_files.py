@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from difflib import get_close_matches
 from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from gatefill.errors import ConfigError, MaskError
 from gatefill.images import DEFAULT_MAX_PIXELS, Photo, read_photo
 from gatefill.masks import (
-    MASK_KINDS,
     MASKS,
     OBJECT,
     Mask,
@@ -20,6 +19,7 @@ from gatefill.masks import (
     generator,
     object_mask,
     sample_in_bin,
+    unknown_kind,
 )
 
 # The contact sheet: the first masks, scaled to tiles on a grey ground.
@@ -29,26 +29,34 @@ TILES, COLUMNS, TILE, GAP, GROUND = 64, 8, 128, 6, 110
 def kind_named(name: str, cutouts: Sequence[Path] = ()) -> MaskGenerator:
     """The generator of that name; ``object`` takes its shapes from the alpha of `cutouts`.
 
-    Raises ValueError for an unknown name, cut-outs without alpha, and cut-outs too many or too few.
+    Raises GatefillError for an unknown name, cut-outs without alpha, too many or too few cut-outs.
     """
     if name == OBJECT:
         if not cutouts:
-            raise ValueError("expected a cut-out for object masks (--cutout FILE), got none")
+            raise ConfigError(
+                "expected a cut-out for object masks, got none", code="masks.no_cutouts"
+            )
         alphas = [_alpha(path) for path in cutouts]
         return lambda height, width, chance: object_mask(height, width, chance, alphas)
     if cutouts:
-        raise ValueError(f"expected cut-outs with kind 'object' only, got them with {name!r}")
+        raise ConfigError(
+            f"expected cut-outs with kind 'object' only, got them with {name!r:.80}",
+            code="masks.unused_cutouts",
+            kind=name[:80],
+        )
     if name in MASKS:
         return MASKS[name]
-    near = get_close_matches(name.lower().replace("-", "_"), MASK_KINDS, n=3)
-    hint = f"; did you mean {' or '.join(near)}?" if near else ""
-    raise ValueError(f"expected a kind of mask, one of {', '.join(MASK_KINDS)}, got {name!r}{hint}")
+    raise unknown_kind(name)
 
 
 def _alpha(path: Path) -> NDArray[np.uint8]:
     photo = read_photo(path)
     if photo.alpha is None:
-        raise ValueError(f"expected a cut-out with alpha, got one without: {path}")
+        raise MaskError(
+            f"expected a cut-out with alpha, got one without: {path}",
+            code="masks.cutout",
+            file=str(path),
+        )
     return (
         photo.alpha.astype(np.uint8)
         if photo.max_value == 255
@@ -106,28 +114,35 @@ def _tile(plane: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def read_size(text: str) -> tuple[int, int]:
-    """(width, height) from ``680x512``. Raises ValueError for what is none or far too large."""
+    """(width, height) from ``680x512``. Raises ConfigError for what is none or far too large."""
     try:
         width, height = (int(part) for part in text.lower().split("x"))
     except ValueError:
-        raise ValueError(
-            f"expected a size as WIDTHxHEIGHT, such as 680x512, got {text!r}"
+        raise ConfigError(
+            f"expected a size as WIDTHxHEIGHT, such as 680x512, got {text!r:.80}",
+            code="masks.size",
+            value=text[:80],
         ) from None
     if min(height, width) < 1 or height * width > DEFAULT_MAX_PIXELS:
-        raise ValueError(
-            f"expected a size from 1x1 to {DEFAULT_MAX_PIXELS:,} pixels, got {width}x{height}"
+        raise ConfigError(
+            f"expected a size from 1x1 to {DEFAULT_MAX_PIXELS:,} pixels, got {width}x{height}",
+            code="masks.size",
+            value=text[:80],
         )
     return width, height
 
 
 def read_bin(text: str) -> tuple[float, float]:
-    """Hole shares in [0, 1] from percent, ``10-20``. Raises ValueError for what is no range."""
+    """Hole shares in [0, 1] from percent, ``10-20``. Raises ConfigError for what is no range."""
     try:
         low, high = (float(part) / 100 for part in text.removesuffix("%").split("-"))
     except ValueError:
         low, high = 1.0, 0.0
     if not 0 <= low < high <= 1:
-        raise ValueError(
-            f"expected a range of hole shares in percent as LOW-HIGH, such as 10-20, got {text!r}"
+        raise ConfigError(
+            f"expected a range of hole shares in percent as LOW-HIGH, such as 10-20, "
+            f"got {text!r:.80}",
+            code="masks.shares",
+            value=text[:80],
         )
     return low, high

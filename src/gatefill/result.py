@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gatefill.errors import Warning
 from gatefill.images import ImageError, Photo
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ class Result:
     mask: NDArray[np.bool_]  # HW, True = filled
     method: str
     seconds: float  # reading the input and filling it
-    warnings: list[str] = field(default_factory=list)  # sentences for the user
+    warnings: tuple[Warning, ...] = ()  # what the user should know; str() of one is a sentence
     coarse: Photo | None = None  # the first stage's fill, of methods that have two
     attention: PhotoAttention | None = None  # where it looked, of methods that tell
     source: Path | None = None  # the photo's file, where it came from one
@@ -54,10 +55,8 @@ class Result:
         overwrite: bool = False,
         quality: int | None = None,
         lossless: bool | None = None,
-    ) -> None:
+    ) -> tuple[Warning, ...]:
         """Write a file whose format follows its name; see `Photo.save`.
-
-        What the file leaves out of the photo is added to `warnings`.
 
         Args:
             path: The file to write.
@@ -67,6 +66,9 @@ class Result:
             lossless: Whether WebP keeps every pixel. Default: unless the source was a lossy WebP,
                 or a quality is given.
 
+        Returns:
+            What the file leaves out of the photo.
+
         Raises:
             ImageError: Where `path` is the source photo, unless `overwrite`, and where it cannot be
                 written.
@@ -75,11 +77,11 @@ class Result:
         if not overwrite and same_file(self.source, path):
             raise ImageError(
                 f"{os.fspath(path)} is the photo itself: choose another name, "
-                "or allow it with overwrite=True (--overwrite)"
+                "or allow it with overwrite=True",
+                code="output.input",
+                file=os.fspath(path),
             )
-        for warning in self.photo.save(path, quality=quality, lossless=lossless):
-            if str(warning) not in self.warnings:
-                self.warnings.append(str(warning))
+        return self.photo.save(path, quality=quality, lossless=lossless)
 
 
 def same_file(one: str | os.PathLike[str] | None, other: str | os.PathLike[str]) -> bool:

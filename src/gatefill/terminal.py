@@ -16,11 +16,27 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+from gatefill.errors import GatefillError, Warning
 from gatefill.extras import MissingExtra
 
 OK, BUG, USER_ERROR, PARTLY, INTERRUPTED = 0, 1, 2, 3, 130  # exit statuses
 
 PATIENCE = 1.0  # seconds before a progress bar appears
+
+# The options that help, by the code of an error or a warning. What is below the command line
+# knows none of them.
+_HINTS = {
+    "compare.damaged": "--overwrite starts anew",
+    "compare.no_cutouts": "--cutouts FOLDER names it",
+    "compare.other_settings": "--overwrite starts anew",
+    "mask.all_hole": "--invert-mask if black marks the hole",
+    "mask.empty": "--invert-mask if black marks the hole",
+    "mask.inverted": "--invert-mask turns it round",
+    "mask.rim": "--grow 4",
+    "mask.size": "--resize-mask",
+    "masks.no_cutouts": "--cutout FILE",
+    "method.needs_weights": "--weights FILE",
+}
 
 
 class _Terminal(Console):
@@ -46,6 +62,12 @@ def err() -> Console:
     return _Terminal(stderr=True, highlight=False)
 
 
+def in_words(told: GatefillError | Warning) -> str:
+    """The sentence of an error or a warning, with the option that helps."""
+    hint = _HINTS.get(told.code)
+    return f"{told.text} ({hint})" if hint else told.text
+
+
 def say(message: str, style: str = "", console: Console | None = None) -> None:
     """One line, whatever it holds: no markup is read in it and it is not wrapped."""
     console = console or out()
@@ -66,6 +88,8 @@ def explain(error: Exception, *, debug: bool = False) -> int:
     """Say in one line what went wrong; the exit status: 2 for the user's errors, 1 for ours."""
     if isinstance(error, OSError) and error.strerror:
         fail(f"{error.filename}: {error.strerror}" if error.filename else error.strerror)
+    elif isinstance(error, GatefillError):
+        fail(in_words(error))
     elif isinstance(error, (ValueError, OSError, MissingExtra, CycloptsError)):
         fail(str(error))
     elif isinstance(error, MemoryError):
@@ -90,7 +114,9 @@ class LogToTerminal(logging.Handler):
     """gatefill's log messages on standard error, those at WARNING in yellow."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        if record.levelno >= logging.WARNING:
+        if isinstance(record.msg, Warning):
+            warn(in_words(record.msg))
+        elif record.levelno >= logging.WARNING:
             warn(record.getMessage())
         else:
             say(f"gatefill: {_one_line(record.getMessage())}", "dim", err())

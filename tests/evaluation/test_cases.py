@@ -140,7 +140,7 @@ def test_kinds_of_masks_are_checked(tmp_path: Path) -> None:
         (["thick"], [], "got 'thick'; did you mean lama_thick"),
         (["box", "box"], [], "each kind of mask once, got box 2 times"),
         ([], [], "at least one kind of mask"),
-        (["object"], [], "--cutouts FOLDER"),
+        (["object"], [], "expected a folder of cut-outs"),
         (["box"], cutouts, "kind 'object' only"),
     ):
         with pytest.raises(ValueError, match=message):

@@ -202,7 +202,7 @@ def test_other_settings_are_refused_or_start_anew(photos: Path, tmp_path: Path) 
     config = CompareConfig(masks=("center",), size=48, limit=1)
     compare([photos / "photo0.png"], ["telea"], tmp_path, config)
     other = CompareConfig(masks=("center",), size=32, limit=1)
-    with pytest.raises(ValueError, match=r"size: 48, now 32.*--overwrite"):
+    with pytest.raises(ValueError, match=r"size: 48, now 32.*start anew"):
         compare([photos / "photo0.png"], ["telea"], tmp_path, other)
     (tmp_path / "mine.txt").write_text("keep")
     again = evaluate([photos / "photo0.png"], "telea", tmp_path, other, overwrite=True)
@@ -258,7 +258,7 @@ def test_failures_are_counted_and_the_rest_goes_on(photos: Path, tmp_path: Path)
 
 @pytest.mark.parametrize(
     ("settings", "message"),
-    [({"size": 8}, "16 pixels or more, got 8"), ({"seed": -1}, "seed of 0 or more, got -1")],
+    [({"size": 8}, "size of 16 or more, got 8"), ({"seed": -1}, "seed of 0 or more, got -1")],
 )
 def test_settings_that_cannot_be(settings: dict[str, int], message: str) -> None:
     with pytest.raises(ValueError, match=message):

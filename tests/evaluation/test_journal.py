@@ -59,11 +59,11 @@ def test_other_settings_are_refused_by_name(tmp_path: Path) -> None:
     assert "size: 256, now 128" in message
     assert "methods: telea patchmatch, now telea" in message
     assert "other photos" in message
-    assert "--overwrite" in message
+    assert "start anew" in message
 
 
 def test_a_lost_config_is_said(tmp_path: Path) -> None:
     path = tmp_path / "j.jsonl"
     path.write_text("nonsense\n")
-    with pytest.raises(ValueError, match="is damaged: start anew with --overwrite"):
+    with pytest.raises(ValueError, match="is damaged: start anew, or choose"):
         Journal(path, CONFIG)

@@ -172,7 +172,9 @@ def test_warnings_and_model_are_told_in_headers(client: httpx.Client) -> None:
     image, mask = photo(), hole()
     reply = upload(client, file_of(image), file_of(np.zeros_like(mask)))
     assert (array_of(reply.content) == image).all()
-    assert "empty" in json.loads(reply.headers["x-gatefill-warnings"])[0]
+    (warning,) = json.loads(reply.headers["x-gatefill-warnings"])
+    assert warning["code"] == "mask.empty"
+    assert "white marks the hole" in warning["text"]
     assert reply.headers["x-gatefill-model"] == "telea"
     assert float(reply.headers["x-gatefill-seconds"]) >= 0
 

@@ -8,6 +8,8 @@ import typing
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
+from gatefill.errors import WeightsError
+
 Config = TypeVar("Config")
 
 
@@ -15,21 +17,27 @@ def config_from(kind: type[Config], fields: Mapping[str, Any]) -> Config:
     """An instance of the config dataclass `kind` with the values of `fields`.
 
     A field that the file lacks takes its default: files of older versions stay readable as long
-    as a new field's default is what was done before. Raises ValueError naming every field that
+    as a new field's default is what was done before. Raises WeightsError naming every field that
     the dataclass does not know, that has no value, or whose value is of the wrong type.
     """
     hints = typing.get_type_hints(kind)
     known = {item.name: item for item in dataclasses.fields(typing.cast(Any, kind))}
     unknown = sorted(set(fields) - set(known))
     if unknown:
-        raise ValueError(
+        raise WeightsError(
             f"{kind.__name__} has the fields {', '.join(known)}; "
-            f"the file also has {', '.join(repr(name)[:80] for name in unknown)}"
+            f"the file also has {', '.join(repr(name)[:80] for name in unknown)}",
+            code="weights.config",
+            fields=[name[:80] for name in unknown],
         )
     for name, item in known.items():
         optional = (item.default, item.default_factory) != (dataclasses.MISSING,) * 2
         if name not in fields and not optional:
-            raise ValueError(f"{kind.__name__} needs the field {name!r}, which the file lacks")
+            raise WeightsError(
+                f"{kind.__name__} needs the field {name!r}, which the file lacks",
+                code="weights.config",
+                fields=[name],
+            )
     return kind(**{name: _value(name, hints[name], value) for name, value in fields.items()})
 
 
@@ -40,7 +48,7 @@ def _value(name: str, hint: Any, value: Any) -> Any:
         for choice in inner:
             try:
                 return _value(name, choice, value)
-            except ValueError:
+            except WeightsError:
                 continue
     elif origin is typing.Literal:
         if any(value == choice and type(value) is type(choice) for choice in inner):
@@ -56,4 +64,8 @@ def _value(name: str, hint: Any, value: Any) -> Any:
     elif dataclasses.is_dataclass(hint) and isinstance(hint, type) and isinstance(value, dict):
         return config_from(hint, value)
     wanted = hint.__name__ if isinstance(hint, type) else str(hint).replace("typing.", "")
-    raise ValueError(f"expected the config's field {name!r} as {wanted}, got {value!r:.80}")
+    raise WeightsError(
+        f"expected the config's field {name!r} as {wanted}, got {value!r:.80}",
+        code="weights.config",
+        fields=[name],
+    )

@@ -25,6 +25,7 @@ from gatefill.checkpoints.native import (
     save_weights,
 )
 from gatefill.checkpoints.networks import shapes_of
+from gatefill.errors import GatefillError, OutputError, WeightsError
 from gatefill.extras import need
 
 if TYPE_CHECKING:
@@ -76,12 +77,17 @@ def convert(
     source: a TensorFlow checkpoint (folder, prefix or ``.index`` file) or a ``.pth`` file.
     target: the file to write, ending in ``.safetensors``. data, licence: what the weights were
     trained on and may be used for, to be kept in the file.
-    Raises ValueError where the source is none of these, does not fit or is damaged, OSError where
+    Raises WeightsError where the source is none of these, does not fit or is damaged, OSError where
     a file cannot be read or written, and MissingExtra where torch or TensorFlow is needed and not
     installed.
     """
     if Path(target).suffix != ".safetensors":
-        raise ValueError(f"expected an output name ending in .safetensors, got {target}")
+        raise OutputError(
+            f"expected an output name ending in .safetensors, got {target}",
+            code="output.suffix",
+            file=str(target),
+            known=[".safetensors"],
+        )
     if not Path(target).parent.is_dir():
         raise FileNotFoundError(f"no folder {Path(target).parent} to write into")
     foreign = read_foreign(source)
@@ -105,20 +111,30 @@ def read_foreign(path: str | os.PathLike[str]) -> Foreign:
     name = Path(path).name
     if kind is None:
         some = ", ".join(list(content.arrays)[:3]) or "nothing"
-        raise ValueError(
+        raise WeightsError(
             f"expected weights of DeepFill v2 (official, deepfillv2-pytorch or mmagic), "
-            f"but {name} holds {some[:200]}"
+            f"but {name} holds {some[:200]}",
+            code="weights.foreign",
+            file=name,
         )
     if kind == "mmagic":
         reasons = "; ".join(mmagic.differences(content.arrays))
-        raise ValueError(f"{name} is an {TITLES[kind]}, another network than ours: {reasons}")
+        raise WeightsError(
+            f"{name} is an {TITLES[kind]}, another network than ours: {reasons}",
+            code="weights.other_network",
+            file=name,
+            reason=reasons,
+        )
     try:
         state = _our_state(kind, content.arrays)
         config = _config(kind, state)
         found = {name: tuple(value.shape) for name, value in state.items()}
         expect_shapes(found, shapes_of(DeepFillV2Network, config))
-    except ValueError as problem:
-        raise ValueError(f"{name}, {TITLES[kind]}: {problem}") from None
+    except GatefillError as problem:
+        values = problem.values | {"file": name}
+        raise WeightsError(
+            f"{name}, {TITLES[kind]}: {problem}", code=problem.code, **values
+        ) from None
     return Foreign(kind, config, state, content.step)
 
 
@@ -141,7 +157,11 @@ def _read(path: str | os.PathLike[str]) -> _Found:
         raise FileNotFoundError(f"no weights at {path}")
     if is_safetensors(path):
         read_header(path)
-        raise ValueError(f"{Path(path).name} is in gatefill's format already")
+        raise WeightsError(
+            f"{Path(path).name} is in gatefill's format already",
+            code="weights.ours_already",
+            file=Path(path).name,
+        )
     return _read_torch(Path(path))
 
 
@@ -150,15 +170,22 @@ def _read_torch(path: Path) -> _Found:
     import torch
 
     if path.stat().st_size > MAX_FILE_BYTES:
-        raise ValueError(f"{path.name} has more than the limit of {MAX_FILE_BYTES} bytes")
+        raise WeightsError(
+            f"{path.name} has more than the limit of {MAX_FILE_BYTES} bytes",
+            code="weights.too_large",
+            file=path.name,
+            most=MAX_FILE_BYTES,
+        )
     try:
         with warnings.catch_warnings(action="ignore"):  # about pickles it then refuses
             content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception:
         # torch raises half a dozen types here, with advice to unpickle after all: never do.
-        raise ValueError(
+        raise WeightsError(
             f"expected a file of tensors written by torch.save, but {path.name} "
-            "is damaged or holds something else"
+            "is damaged or holds something else",
+            code="weights.damaged",
+            file=path.name,
         ) from None
     step = content.get("n_iter") if isinstance(content, dict) else None
     for key in ("G", "state_dict"):  # deepfillv2-pytorch's and mmagic's containers
@@ -168,7 +195,11 @@ def _read_torch(path: Path) -> _Found:
     if not isinstance(content, dict) or not all(
         isinstance(name, str) and isinstance(value, torch.Tensor) for name, value in content.items()
     ):
-        raise ValueError(f"expected a dict of tensors in {path.name}, got something else")
+        raise WeightsError(
+            f"expected a dict of tensors in {path.name}, got something else",
+            code="weights.foreign",
+            file=path.name,
+        )
     return _Found(dict(content), step if type(step) is int else None)
 
 
@@ -181,7 +212,10 @@ def _our_state(kind: Kind, arrays: Mapping[str, Any]) -> dict[str, Tensor]:
     state = dict(arrays)
     fuse = state.pop(pytorch_port.FUSE_BUFFER, None)
     if fuse is not None and fuse.flatten().tolist() != [1, 0, 0, 0, 1, 0, 0, 0, 1]:
-        raise ValueError(f"expected {pytorch_port.FUSE_BUFFER} to be the 3x3 identity")
+        raise WeightsError(
+            f"expected {pytorch_port.FUSE_BUFFER} to be the 3x3 identity",
+            code="weights.foreign",
+        )
     ported = kind == "ported"
     names = pytorch_port.ported_names() if ported else pytorch_port.retrained_names()
     return pytorch_port.renamed(state, names)
@@ -194,7 +228,10 @@ def _config(kind: Kind, state: Mapping[str, Tensor]) -> DeepFillV2Config:
     first = state.get("conv1.weight")
     if first is None or first.ndim != 4 or first.shape[1] not in (5, 6) or first.shape[0] % 2:
         got = "none" if first is None else list(first.shape)
-        raise ValueError(f"expected conv1 to take 5 channels (guided: 6), got weights {got}")
+        raise WeightsError(
+            f"expected conv1 to take 5 channels (guided: 6), got weights {got}",
+            code="weights.foreign",
+        )
     width, guided = first.shape[0] // 2, first.shape[1] == 6
     match kind:
         case "ported":

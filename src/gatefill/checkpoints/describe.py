@@ -51,7 +51,7 @@ class Description:
 def describe(path: str | os.PathLike[str]) -> Description:
     """What weights are at `path`: a gatefill file, or anything that `convert` takes.
 
-    Our own files need nothing but the core install. Raises ValueError where the file is neither
+    Our own files need nothing but the core install. Raises WeightsError where the file is neither
     or is damaged, OSError where it cannot be read, and MissingExtra where torch or TensorFlow
     is needed to look into another program's file.
     """

@@ -4,19 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from gatefill.errors import WeightsError
+
 Shapes = Mapping[str, tuple[int, ...]]
 
 
 def expect_names(found: Iterable[str], wanted: Iterable[str]) -> None:
-    """Raise ValueError naming the first of the names that are missing or not known."""
+    """Raise WeightsError naming the first of the names that are missing or not known."""
     missing, unknown = sorted(set(wanted) - set(found)), sorted(set(found) - set(wanted))
     parts = [_first(names, what) for names, what in ((missing, "missing"), (unknown, "unknown"))]
     if missing or unknown:
-        raise ValueError(f"the weights do not fit the network: {' and '.join(filter(None, parts))}")
+        raise WeightsError(
+            f"the weights do not fit the network: {' and '.join(filter(None, parts))}",
+            code="weights.names",
+            missing=missing[:10],
+            unknown=[name[:120] for name in unknown[:10]],
+        )
 
 
 def expect_shapes(found: Shapes, wanted: Shapes) -> None:
-    """Raise ValueError where names or shapes differ, with both shapes of the first few."""
+    """Raise WeightsError where names or shapes differ, with both shapes of the first few."""
     expect_names(found, wanted)
     differing = [
         f"{name} expected {list(shape)}, got {list(found[name])}"
@@ -24,8 +31,10 @@ def expect_shapes(found: Shapes, wanted: Shapes) -> None:
         if tuple(found[name]) != tuple(shape)
     ]
     if differing:
-        raise ValueError(
-            f"the weights do not fit the network: {_first(differing, 'of another shape')}"
+        raise WeightsError(
+            f"the weights do not fit the network: {_first(differing, 'of another shape')}",
+            code="weights.shapes",
+            differing=differing[:10],
         )
 
 

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gatefill import __version__
+from gatefill.errors import ConfigError, WeightsError
 from gatefill.extras import need
 
 if TYPE_CHECKING:
@@ -83,7 +84,11 @@ def save_weights(
     """
     save = need("safetensors.torch", "torch", "writing weights").save_file
     if not dataclasses.is_dataclass(config) or isinstance(config, type):
-        raise ValueError(f"expected a config dataclass, got {type(config).__name__}")
+        raise ConfigError(
+            f"expected a config dataclass, got {type(config).__name__}",
+            code="config.type",
+            config=type(config).__name__,
+        )
     metadata = {
         "gatefill_format": FORMAT,
         "method": method,
@@ -108,7 +113,7 @@ def save_weights(
 def load_weights(
     path: str | os.PathLike[str],
 ) -> tuple[WeightsInfo, dict[str, torch.Tensor]]:
-    """The header and the tensors, on the CPU. Raises ValueError for anything but a whole file."""
+    """The header and the tensors, on the CPU. Raises WeightsError for anything but a whole file."""
     info = read_header(path)
     load = need("safetensors.torch", "torch", "loading weights").load_file
     error = need("safetensors", "torch", "loading weights").SafetensorError
@@ -121,7 +126,7 @@ def load_weights(
 def read_header(path: str | os.PathLike[str]) -> WeightsInfo:
     """What a weights file is, from its header alone.
 
-    Raises ValueError, in one line, where the file is not a whole gatefill weights file, and
+    Raises WeightsError, in one line, where the file is not a whole gatefill weights file, and
     OSError where it cannot be read.
     """
     header, file_bytes = _checked_header(path)
@@ -220,8 +225,8 @@ def _json_object(path: str | os.PathLike[str], text: str | bytes, what: str) -> 
     return value
 
 
-def _no_constant(name: str) -> float:
-    raise ValueError(f"{name} is not JSON")
+def _no_constant(_: str) -> float:
+    raise ValueError  # which the caller turns into an error of the file
 
 
 def _inner_object(
@@ -246,6 +251,11 @@ def _provenance(path: str | os.PathLike[str], facts: dict[str, Any]) -> Provenan
     return Provenance(step=step, **facts)
 
 
-def _refused(path: str | os.PathLike[str], why: str) -> ValueError:
+def _refused(path: str | os.PathLike[str], why: str) -> WeightsError:
     why = " ".join(why.split())
-    return ValueError(f"expected a gatefill weights file, got {Path(path).name}: {why}")
+    return WeightsError(
+        f"expected a gatefill weights file, got {Path(path).name}: {why}",
+        code="weights.file",
+        file=Path(path).name,
+        reason=why,
+    )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from gatefill.checkpoints.config import config_from
 from gatefill.checkpoints.fit import Shapes, expect_shapes
 from gatefill.checkpoints.native import WeightsInfo, load_weights
+from gatefill.errors import GatefillError, WeightsError
 from gatefill.methods.base import Method
 from gatefill.methods.registry import network_entry, with_network
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 def load_method(path: str | os.PathLike[str], *, device: str = "cpu") -> Method:
     """The method that a weights file is for, ready to fill.
 
-    device: where torch runs it, such as ``"cuda"``. Raises ValueError as `load_network` does, and
+    device: where torch runs it, such as ``"cuda"``. Raises WeightsError as `load_network` does, and
     for a device that is not there; MissingExtra without torch.
     """
     info, network = load_network(path)
@@ -30,7 +31,7 @@ def load_method(path: str | os.PathLike[str], *, device: str = "cpu") -> Method:
 def load_network(path: str | os.PathLike[str]) -> tuple[WeightsInfo, nn.Module]:
     """The network of a weights file, on the CPU in float32, ready for inference.
 
-    Raises ValueError, in one line, where the file is damaged, or where its config or its tensors
+    Raises WeightsError, in one line, where the file is damaged, or where its config or its tensors
     do not fit the method it names; MissingExtra without torch.
     """
     info, state = load_weights(path)
@@ -39,8 +40,9 @@ def load_network(path: str | os.PathLike[str]) -> tuple[WeightsInfo, nn.Module]:
         build = found.load("network")
         config = config_from(found.load("config"), info.config)
         expect_shapes(info.shapes, shapes_of(build, config))
-    except ValueError as problem:
-        raise ValueError(f"{Path(path).name}: {problem}") from None
+    except GatefillError as problem:
+        values = problem.values | {"file": Path(path).name}
+        raise WeightsError(f"{Path(path).name}: {problem}", code=problem.code, **values) from None
     network: nn.Module = build(config)
     network.load_state_dict(state)
     return info, network.eval().requires_grad_(False)
@@ -49,7 +51,7 @@ def load_network(path: str | os.PathLike[str]) -> tuple[WeightsInfo, nn.Module]:
 def shapes_of(build: Callable[[Any], nn.Module], config: object) -> Shapes:
     """The shapes of a network's weights, found without allocating any of them.
 
-    A file may claim any width: the sizes are compared before memory is taken. Raises ValueError
+    A file may claim any width: the sizes are compared before memory is taken. Raises WeightsError
     for a config of which no network can be built.
     """
     import torch
@@ -59,5 +61,9 @@ def shapes_of(build: Callable[[Any], nn.Module], config: object) -> Shapes:
             network = build(config)
     except (ValueError, RuntimeError, TypeError, ZeroDivisionError, OverflowError) as problem:
         reason = " ".join(str(problem).split())[:200]
-        raise ValueError(f"no network can be built of this config: {reason}") from None
+        raise WeightsError(
+            f"no network can be built of this config: {reason}",
+            code="weights.no_network",
+            reason=reason,
+        ) from None
     return {name: tuple(value.shape) for name, value in network.state_dict().items()}

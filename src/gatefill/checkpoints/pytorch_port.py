@@ -87,7 +87,7 @@ def is_retrained(keys: Iterable[str]) -> bool:
 def renamed(state: Mapping[str, Value], names: Mapping[str, str]) -> dict[str, Value]:
     """`state` under the names that the table `names` gives; the table reversed leads back.
 
-    Raises ValueError naming keys that are missing or that the table does not know.
+    Raises WeightsError naming keys that are missing or that the table does not know.
     """
     expect_names(state, names)
     return {names[key]: value for key, value in state.items()}

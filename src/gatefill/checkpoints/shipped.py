@@ -6,16 +6,23 @@ import os
 from pathlib import Path
 
 import gatefill
+from gatefill.errors import ConfigError, did_you_mean
 
 FOLDER = Path(gatefill.__file__).parent / "weights"
 
 
 def shipped_weights(name: str) -> Path:
-    """The file of the weights of that name. Raises ValueError for any other name."""
+    """The file of the weights of that name. Raises ConfigError for any other name."""
     path = FOLDER / f"{name}.safetensors"
     if not path.is_file():
-        known = ", ".join(sorted(each.stem for each in FOLDER.glob("*.safetensors"))) or "none"
-        raise ValueError(f"expected weights that come with gatefill, one of {known}, got {name!r}")
+        known = sorted(each.stem for each in FOLDER.glob("*.safetensors"))
+        raise ConfigError(
+            f"expected weights that come with gatefill, one of {', '.join(known) or 'none'}, "
+            f"got {name!r:.80}{did_you_mean(name, known)}",
+            code="weights.unknown",
+            weights=name[:80],
+            known=known,
+        )
     return path
 
 

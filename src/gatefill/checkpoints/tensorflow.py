@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gatefill.errors import WeightsError
 from gatefill.extras import need
 
 
@@ -24,7 +25,7 @@ def checkpoint_prefix(path: str | os.PathLike[str]) -> Path:
     """The common start of a checkpoint's files, such as ``folder/snap-0``.
 
     path: the folder, the prefix itself, or one of the files ``.index``, ``.data-...``,
-    ``.meta``. Raises ValueError where no checkpoint is found there.
+    ``.meta``. Raises WeightsError where no checkpoint is found there.
     """
     path = Path(path)
     if path.is_dir():
@@ -32,11 +33,17 @@ def checkpoint_prefix(path: str | os.PathLike[str]) -> Path:
     else:
         prefix = path.with_name(re.sub(r"\.(index|meta|data-\d{5}-of-\d{5})$", "", path.name))
     if not _index(prefix).is_file():
-        raise ValueError(f"expected a TensorFlow checkpoint, but there is no {_index(prefix)}")
+        raise WeightsError(
+            f"expected a TensorFlow checkpoint, but there is no {_index(prefix)}",
+            code="weights.no_checkpoint",
+            file=str(_index(prefix)),
+        )
     if not list(prefix.parent.glob(f"{glob.escape(prefix.name)}.data-*")):
-        raise ValueError(
+        raise WeightsError(
             f"expected {prefix.name}.data-00000-of-00001 beside {_index(prefix).name}; "
-            "a TensorFlow checkpoint has both"
+            "a TensorFlow checkpoint has both",
+            code="weights.no_checkpoint",
+            file=str(prefix.with_name(f"{prefix.name}.data-00000-of-00001")),
         )
     return prefix
 
@@ -45,7 +52,7 @@ def is_checkpoint(path: str | os.PathLike[str]) -> bool:
     """Whether `path` names a TensorFlow checkpoint in any way `checkpoint_prefix` takes."""
     try:
         checkpoint_prefix(path)
-    except ValueError:
+    except WeightsError:
         return False
     return True
 
@@ -53,7 +60,7 @@ def is_checkpoint(path: str | os.PathLike[str]) -> bool:
 def read_variables(path: str | os.PathLike[str]) -> dict[str, NDArray[Any]]:
     """The generator's and the discriminator's variables by official name, kernels ``HWIO``.
 
-    A training snapshot's Adam slots and counters are left out. Raises ValueError for damaged
+    A training snapshot's Adam slots and counters are left out. Raises WeightsError for damaged
     files and MissingExtra without TensorFlow.
     """
     prefix = checkpoint_prefix(path)
@@ -70,7 +77,12 @@ def read_variables(path: str | os.PathLike[str]) -> dict[str, NDArray[Any]]:
     except (tensorflow.errors.OpError, ValueError, IndexError, RuntimeError) as problem:
         # The reader turns damage into any of these.
         reason = str(problem).partition("\n")[0]
-        raise ValueError(f"{prefix.name} is not a whole TensorFlow checkpoint: {reason}") from None
+        raise WeightsError(
+            f"{prefix.name} is not a whole TensorFlow checkpoint: {reason}",
+            code="weights.damaged",
+            file=prefix.name,
+            reason=reason,
+        ) from None
 
 
 def checkpoint_step(prefix: Path) -> int | None:
@@ -92,7 +104,11 @@ def _latest(folder: Path) -> Path:
     found = sorted(folder.glob("*.index"))
     if len(found) != 1:
         names = ", ".join(each.name for each in found[:5]) or "none"
-        raise ValueError(f"expected one TensorFlow checkpoint in {folder}, found {names}")
+        raise WeightsError(
+            f"expected one TensorFlow checkpoint in {folder}, found {names}",
+            code="weights.no_checkpoint",
+            file=str(folder),
+        )
     return found[0].with_suffix("")
 
 

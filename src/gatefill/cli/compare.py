@@ -9,6 +9,7 @@ from cyclopts import Parameter
 
 from gatefill import terminal
 from gatefill.cli.app import Json, Switch, app
+from gatefill.errors import ConfigError
 
 if TYPE_CHECKING:
     from gatefill.evaluation import CompareConfig
@@ -163,7 +164,9 @@ def _run(
     from gatefill.evaluation import compare as measure
 
     if not images:
-        raise ValueError("expected photos or folders of photos, got none")
+        raise ConfigError(
+            "expected photos or folders of photos, got none", code="compare.no_photos"
+        )
     with terminal.progress_bar("comparing", quiet=json) as progress:
         results = measure(images, methods, output, config, overwrite=overwrite, progress=progress)
     page = output / "index.html"
@@ -220,5 +223,9 @@ def _size(text: str) -> int | None:
     if text == "native":
         return None
     if not text.isdecimal():
-        raise ValueError(f"expected a size in pixels or 'native', got {text!r}")
+        raise ConfigError(
+            f"expected a size in pixels or 'native', got {text!r:.80}",
+            code="compare.size",
+            value=text[:80],
+        )
     return int(text)

@@ -10,7 +10,7 @@ from cyclopts import Parameter
 
 from gatefill import terminal
 from gatefill.cli.app import Json, Switch, app
-from gatefill.errors import ConfigError
+from gatefill.errors import ConfigError, OutputError
 
 
 @app.command(
@@ -141,9 +141,13 @@ def inpaint(
             allow_truncated=allow_truncated,
             progress=progress,
         )
-    result.save(target, overwrite=overwrite, quality=quality, lossless=lossless)
+    lost = result.save(target, overwrite=overwrite, quality=quality, lossless=lossless)
     if len(targets) > 1 and result.attention is None and result.mask.any():
-        raise ValueError(f"{result.method} has no attention to draw; {target} is written")
+        raise ConfigError(
+            f"{result.method} has no attention to draw; {target} is written",
+            code="attention.none",
+            method=result.method,
+        )
     if result.attention is not None and attention is not None:
         result.attention.save(attention)
     if result.attention is not None and attention_lines is not None:
@@ -157,7 +161,7 @@ def inpaint(
                 "height": result.photo.height,
                 "hole_pixels": int(result.mask.sum()),
                 "seconds": round(result.seconds, 3),
-                "warnings": result.warnings,
+                "warnings": [warning.as_dict() for warning in (*result.warnings, *lost)],
             }
         )
     else:
@@ -181,7 +185,10 @@ def method_config(
     if not said:
         return None
     if weights is not None and method != "hybrid":
-        raise ConfigError("expected no --set and no --seed beside --weights, which hold them")
+        raise ConfigError(
+            "expected no --set and no --seed beside --weights, which hold them",
+            code="cli.config_and_weights",
+        )
     return with_settings(default_config(name), said)
 
 
@@ -224,9 +231,11 @@ def _protect_inputs(target: Path, inputs: list[Path | None], overwrite: bool) ->
         return
     for given in inputs:
         if same_file(given, target):
-            raise ValueError(
+            raise OutputError(
                 f"{target} is one of the input files: choose another output, "
-                "or replace it with --overwrite"
+                "or replace it with --overwrite",
+                code="output.input",
+                file=str(target),
             )
 
 

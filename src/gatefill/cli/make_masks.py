@@ -9,6 +9,7 @@ from cyclopts import Parameter
 
 from gatefill import terminal
 from gatefill.cli.app import Json, Switch, app
+from gatefill.errors import ConfigError, OutputError
 
 
 @app.command(
@@ -64,13 +65,27 @@ def masks(
 
     width, height = read_size(size)
     if count < 1:
-        raise ValueError(f"expected a count of 1 or more, got {count}")
+        raise ConfigError(
+            f"expected a count of 1 or more, got {count}",
+            code="config.range",
+            name="count",
+            value=count,
+            least=1,
+        )
     generator = kind_named(kind, cutout)
     share = None if bin is None else read_bin(bin)
     if out.exists() and not out.is_dir():
-        raise ValueError(f"expected a folder to write into, got a file: {out}")
+        raise OutputError(
+            f"expected a folder to write into, got a file: {out}",
+            code="output.no_folder",
+            file=str(out),
+        )
     if not overwrite and out.is_dir() and any(out.iterdir()):
-        raise ValueError(f"{out} is not empty: choose another folder, or allow it with --overwrite")
+        raise OutputError(
+            f"{out} is not empty: choose another folder, or allow it with --overwrite",
+            code="output.folder_in_use",
+            folder=str(out),
+        )
 
     made, shares = [], []
     with terminal.progress_bar("drawing", quiet=json) as progress:

@@ -13,6 +13,7 @@ from cyclopts import Parameter
 
 from gatefill import terminal
 from gatefill.cli.app import Switch, app
+from gatefill.errors import ConfigError
 
 if TYPE_CHECKING:
     from gatefill.server.access import Access
@@ -144,12 +145,14 @@ def serve(
 
     token = _token(token, token_file)
     if not is_loopback(host) and token is None and not no_auth:
-        raise ValueError(
+        raise ConfigError(
             f"expected a token (--token-file, --token or GATEFILL_TOKEN) to listen on {host}, "
-            "where others can reach it; --no-auth lets everybody in"
+            "where others can reach it; --no-auth lets everybody in",
+            code="server.no_token",
+            host=host,
         )
     if token is not None and no_auth:
-        raise ValueError("expected a token or --no-auth, got both")
+        raise ConfigError("expected a token or --no-auth, got both", code="cli.both")
     limits = _limits(
         workers=workers,
         waiting=waiting,
@@ -205,11 +208,15 @@ def _opened(photo: Path) -> Opened:
 def _token(token: str | None, file: Path | None) -> str | None:
     """The token from where it was given; the command line first."""
     if token is not None and file is not None:
-        raise ValueError("expected --token or --token-file, got both")
+        raise ConfigError("expected --token or --token-file, got both", code="cli.both")
     if file is not None:
         lines = file.read_text(encoding="utf-8").splitlines()
         if not lines or not lines[0].strip():
-            raise ValueError(f"expected a token in the first line of {file}, got none")
+            raise ConfigError(
+                f"expected a token in the first line of {file}, got none",
+                code="server.token",
+                file=str(file),
+            )
         return lines[0].strip()
     return token if token is not None else os.environ.get("GATEFILL_TOKEN") or None
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 
 import numpy as np
 
+from gatefill.errors import ConfigError, DataError, MaskError
 from gatefill.evaluation.metrics.base import Mask, Pixels
 from gatefill.evaluation.photos import SUFFIXES, Entry
 from gatefill.images import read_photo
@@ -21,6 +21,7 @@ from gatefill.masks import (
     generator,
     hole_share,
     place_cutout,
+    unknown_kind,
 )
 
 GREY = 127  # stands in holes, so that no method can see what it has to find
@@ -54,39 +55,43 @@ def case_key(sum: str, kind: str) -> str:
 def read_kinds(names: Sequence[str], cutouts: Sequence[Path]) -> list[str]:
     """Mask kinds by their names, once they are known to be some.
 
-    Raises ValueError for unknown ones, ones that come twice, and ``object`` without cut-outs.
+    Raises GatefillError for unknown ones, ones that come twice, and ``object`` without cut-outs.
     """
     kinds = list(names)
     for kind in kinds:
         if kind not in MASK_KINDS:
-            near = get_close_matches(kind.lower().replace("-", "_"), MASK_KINDS, n=3)
-            hint = f"; did you mean {' or '.join(near)}?" if near else ""
-            raise ValueError(
-                f"expected a kind of mask, one of {', '.join(MASK_KINDS)}, got {kind!r}{hint}"
-            )
+            raise unknown_kind(kind)
         if kinds.count(kind) > 1:
-            raise ValueError(
-                f"expected each kind of mask once, got {kind} {kinds.count(kind)} times"
+            raise ConfigError(
+                f"expected each kind of mask once, got {kind} {kinds.count(kind)} times",
+                code="compare.twice",
+                name=kind,
             )
     if not kinds:
-        raise ValueError("expected at least one kind of mask, got none")
+        raise ConfigError("expected at least one kind of mask, got none", code="compare.no_masks")
     if OBJECT in kinds and not cutouts:
-        raise ValueError(
-            "expected a folder of cut-outs (images with alpha) for object masks "
-            "(--cutouts FOLDER), got none"
+        raise ConfigError(
+            "expected a folder of cut-outs (images with alpha) for object masks, got none",
+            code="compare.no_cutouts",
         )
     if cutouts and OBJECT not in kinds:
-        raise ValueError("expected cut-outs with masks of kind 'object' only")
+        raise ConfigError(
+            "expected cut-outs with masks of kind 'object' only", code="masks.unused_cutouts"
+        )
     return kinds
 
 
 def list_cutouts(folder: Path) -> list[Path]:
-    """The images in a folder, sorted by name. Raises ValueError where there is none."""
+    """The images in a folder, sorted by name. Raises GatefillError where there is none."""
     if not folder.is_dir():
         raise FileNotFoundError(f"no such folder: {folder}")
     found = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
     if not found:
-        raise ValueError(f"expected cut-outs, images with alpha, in {folder}, found none")
+        raise DataError(
+            f"expected cut-outs, images with alpha, in {folder}, found none",
+            code="compare.no_cutouts",
+            folder=str(folder),
+        )
     return found
 
 
@@ -102,7 +107,7 @@ def make_case(
     """Lay a hole of that kind into the photo.
 
     What stands in the hole is grey. For ``object`` one of the cut-outs stands there, as the thing
-    to be removed. Raises ImageError or ValueError for a cut-out that cannot be used.
+    to be removed. Raises ImageError or MaskError for a cut-out that cannot be used.
     """
     rng = generator(case_seed(seed, kind, entry.sum))
     height, width = truth.shape[:2]
@@ -118,7 +123,11 @@ def make_case(
 def _read_cutout(path: Path) -> Pixels:
     photo = read_photo(path)
     if photo.alpha is None:
-        raise ValueError(f"expected a cut-out with alpha, got one without: {path}")
+        raise MaskError(
+            f"expected a cut-out with alpha, got one without: {path}",
+            code="masks.cutout",
+            file=str(path),
+        )
     colour = np.rint(photo.rgb() * 255).astype(np.uint8)
     alpha = np.rint(photo.alpha / photo.max_value * 255).astype(np.uint8)
     rgba: Pixels = np.dstack([colour, alpha])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 
 import gatefill
+from gatefill.errors import DataError, GatefillError
 from gatefill.evaluation.cases import (
     Case,
     case_key,
@@ -30,6 +32,7 @@ from gatefill.evaluation.report import write_report
 from gatefill.evaluation.results import Results, build_results
 from gatefill.evaluation.worker import FillFailed, Worker
 from gatefill.extras import require
+from gatefill.settings import check_fields
 
 logger = logging.getLogger(__name__)
 
@@ -51,10 +54,7 @@ class CompareConfig:
     device: str = "cpu"
 
     def __post_init__(self) -> None:
-        if self.size is not None and self.size < 16:
-            raise ValueError(f"expected a size of 16 pixels or more, got {self.size}")
-        if self.seed < 0:
-            raise ValueError(f"expected a seed of 0 or more, got {self.seed}")
+        check_fields(self, size=(16, math.inf), seed=(0, math.inf))
 
 
 def compare(
@@ -73,7 +73,7 @@ def compare(
     comparison; without it, one with the same settings is taken up where it stopped.
     Each method runs in a process of its own, so scripts need ``if __name__ == "__main__":``.
     Photos that cannot be read and holes that a method cannot fill are listed, not raised. Raises
-    ValueError or FileNotFoundError for settings that cannot be used, MissingExtra where packages
+    GatefillError or FileNotFoundError for settings that cannot be used, MissingExtra where packages
     are missing.
     """
     require("compare", "comparing methods")
@@ -185,8 +185,8 @@ class _Run:
         try:
             truth = read_truth(photo.path, self.config.size)
             if file_sum(photo.path) != photo.sum:
-                raise ValueError("changed while the comparison ran")
-        except (ValueError, OSError) as error:
+                raise DataError("changed while the comparison ran", code="compare.changed")
+        except (GatefillError, OSError) as error:
             reason = " ".join(str(error).split()).removeprefix(f"{photo.path}: ")
             journal.append({"photo": photo.sum, "problem": reason})
             return

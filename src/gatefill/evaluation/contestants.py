@@ -5,14 +5,15 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import cache, partial
 from pathlib import Path
 
 import gatefill
+from gatefill.errors import ConfigError
 from gatefill.evaluation.outside import OUTSIDE, create_outside, package_version
 from gatefill.inpainter import Inpainter, default_weights
 from gatefill.methods import METHODS, MethodInfo
+from gatefill.methods.registry import takes_no_weights, unknown_method
 
 
 @dataclass(frozen=True)
@@ -28,16 +29,20 @@ class Contestant:
 def contestants(specs: Sequence[str], device: str = "cpu") -> list[Contestant]:
     """The methods behind the texts: ``NAME`` or, with weights of one's own, ``NAME:WEIGHTS``.
 
-    Raises ValueError for unknown names, networks without weights and labels that come twice,
+    Raises ConfigError for unknown names, networks without weights and labels that come twice,
     FileNotFoundError for weights that are not there. Nothing is loaded yet.
     """
     found = [_contestant(spec, device) for spec in specs]
     if not found:
-        raise ValueError("expected at least one method, got none")
+        raise ConfigError("expected at least one method, got none", code="compare.no_methods")
     labels = [contestant.label for contestant in found]
     for label in labels:
         if labels.count(label) > 1:
-            raise ValueError(f"expected each method once, got {label} {labels.count(label)} times")
+            raise ConfigError(
+                f"expected each method once, got {label} {labels.count(label)} times",
+                code="compare.twice",
+                name=label,
+            )
     return found
 
 
@@ -45,25 +50,24 @@ def _contestant(spec: str, device: str) -> Contestant:
     name, _, weights = spec.partition(":")
     if name in OUTSIDE:
         if weights:
-            raise ValueError(f"expected no weights for {name}, which needs none, got {weights}")
+            raise takes_no_weights(name, weights)
         return Contestant(name, OUTSIDE[name], package_version(name), partial(_outside, name))
     if name not in METHODS:
-        known = [*METHODS, *OUTSIDE]
-        near = get_close_matches(name.lower().replace("-", "_"), known, n=3)
-        hint = f"; did you mean {' or '.join(near)}?" if near else ""
-        raise ValueError(f"expected a method, one of {', '.join(known)}, got {name!r}{hint}")
+        raise unknown_method(name, METHODS | OUTSIDE)
     info = METHODS[name]
     if not weights:
         if shipped := default_weights(name):
             version = _with_sum(shipped)
             return Contestant(name, info, version, partial(gatefill.load, name, device=device))
         if info.takes_weights:
-            raise ValueError(
-                f"expected weights for {name}, as {name}:FILE: without any it is noise"
+            raise ConfigError(
+                f"expected weights for {name}, as {name}:FILE: without any it is noise",
+                code="compare.no_weights",
+                method=name,
             )
         return Contestant(name, info, _own_version(), partial(gatefill.load, name))
     if not info.takes_weights:
-        raise ValueError(f"expected no weights for {name}, which needs none, got {weights}")
+        raise takes_no_weights(name, weights)
     path = Path(weights)
     if not path.is_file():
         raise FileNotFoundError(f"no such file: {path}")

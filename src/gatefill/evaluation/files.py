@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from gatefill.errors import OutputError
 from gatefill.evaluation.metrics.base import Pixels
 from gatefill.images import Photo, write_atomically
 
@@ -28,16 +29,22 @@ class Folder:
 
     def __init__(self, root: Path) -> None:
         if root.exists() and not root.is_dir():
-            raise ValueError(f"expected a folder to write into, got a file: {root}")
+            raise OutputError(
+                f"expected a folder to write into, got a file: {root}",
+                code="output.no_folder",
+                file=str(root),
+            )
         self.root = root
         self.journal, self.json, self.csv, self.photos, self.page = (root / name for name in _FILES)
         self.masks, self.pictures, self.features = (root / name for name in _FOLDERS)
 
     def check_ours(self) -> None:
-        """Raise ValueError where the folder holds something else than a comparison."""
+        """Raise OutputError where the folder holds something else than a comparison."""
         if self.root.is_dir() and any(self.root.iterdir()) and not self.journal.exists():
-            raise ValueError(
-                f"{self.root} is not empty and holds no comparison: choose another folder"
+            raise OutputError(
+                f"{self.root} is not empty and holds no comparison: choose another folder",
+                code="compare.foreign_folder",
+                folder=str(self.root),
             )
 
     def clear(self) -> None:

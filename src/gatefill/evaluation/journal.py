@@ -8,6 +8,8 @@ import logging
 from pathlib import Path
 from typing import Any
 
+from gatefill.errors import ConfigError, DataError
+
 logger = logging.getLogger(__name__)
 
 Row = dict[str, Any]
@@ -21,7 +23,7 @@ class Journal:
     """
 
     def __init__(self, path: Path, config: Row) -> None:
-        """Open or begin it. Raises ValueError where it was begun with another config."""
+        """Open or begin it. Raises ConfigError where it was begun with another config."""
         self._path = path
         self.rows: list[Row] = []
         if not path.exists():
@@ -30,12 +32,18 @@ class Journal:
             return
         rows = _read(path)
         if not rows or "config" not in rows[0]:
-            raise ValueError(f"{path} is damaged: start anew with --overwrite")
+            raise DataError(
+                f"{path} is damaged: start anew, or choose another folder",
+                code="compare.damaged",
+                file=str(path),
+            )
         if changes := _changes(rows[0]["config"], config):
-            raise ValueError(
+            raise ConfigError(
                 f"{path.parent} holds a comparison with other settings ({'; '.join(changes)}): "
-                "repeat it with the same ones, choose another folder, or start anew with "
-                "--overwrite"
+                "repeat it with the same ones, start anew, or choose another folder",
+                code="compare.other_settings",
+                folder=str(path.parent),
+                changes=changes,
             )
         self.rows = rows[1:]
 

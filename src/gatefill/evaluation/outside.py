@@ -12,6 +12,7 @@ import numpy as np
 from gatefill.extras import require
 from gatefill.methods import Fill, Method, MethodInfo
 from gatefill.methods.base import Image, Mask, Progress, check_frame
+from gatefill.methods.registry import unknown_method
 
 RADIUS = 3  # pixels that Telea and Navier-Stokes look at around each pixel, as OpenCV's samples do
 BLANK = 127  # what stands in the hole meanwhile
@@ -51,7 +52,7 @@ def create_outside(name: str) -> Method:
         return Biharmonic()
     if name == "pypatchmatch":
         return PyPatchMatch()
-    raise ValueError(f"expected a reference, one of {', '.join(OUTSIDE)}, got {name!r}")
+    raise unknown_method(name, OUTSIDE, "a reference")
 
 
 def package_version(name: str) -> str:

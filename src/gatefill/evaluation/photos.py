@@ -11,6 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from gatefill.errors import ConfigError, DataError
 from gatefill.evaluation.contestants import file_sum
 from gatefill.evaluation.metrics.base import Pixels
 from gatefill.images import Photo, read_photo
@@ -40,10 +41,16 @@ def list_photos(
     limit: at most so many: those whose checksum, mixed with `seed`, comes first, so that the
         choice depends on neither names nor order.
     A file that is there twice takes part once. Raises FileNotFoundError for what is not there,
-    ValueError where no photo is found.
+    DataError where no photo is found.
     """
     if limit is not None and limit < 1:
-        raise ValueError(f"expected a limit of 1 or more, got {limit}")
+        raise ConfigError(
+            f"expected a limit of 1 or more, got {limit}",
+            code="config.range",
+            name="limit",
+            value=limit,
+            least=1,
+        )
     entries: list[Entry] = []
     seen: dict[str, str] = {}
     for path, name in sorted(_named(_files(given, leave_out)), key=lambda item: item[1]):
@@ -54,7 +61,9 @@ def list_photos(
             seen[entry.sum] = name
         entries.append(entry)
     if not entries:
-        raise ValueError(f"expected photos in {', '.join(map(str, given))}, found none")
+        raise DataError(
+            f"expected photos in {', '.join(map(str, given))}, found none", code="compare.no_photos"
+        )
     if limit is not None and limit < len(seen):
         order = sorted(seen, key=lambda sum: hashlib.sha256(f"{seed}/{sum}".encode()).digest())
         chosen = set(order[:limit])
@@ -98,7 +107,7 @@ def read_truth(path: Path, size: int | None) -> Pixels:
     """The photo as uint8 ``HW3``: its middle square at `size` x `size`, or as it is with None.
 
     16 bits are rounded to 8, grey becomes three equal channels, transparent parts are put on
-    white. Raises ImageError for what cannot be read, ValueError for photos smaller than `size`:
+    white. Raises ImageError for what cannot be read, DataError for photos smaller than `size`:
     enlarged, they would be easier than photos are.
     """
     photo = _opaque(read_photo(path))
@@ -107,7 +116,13 @@ def read_truth(path: Path, size: int | None) -> Pixels:
         return pixels
     side = min(photo.shape)
     if side < size:
-        raise ValueError(f"smaller than {size} pixels: it is {photo.width} x {photo.height}")
+        raise DataError(
+            f"smaller than {size} pixels: it is {photo.width} x {photo.height}",
+            code="compare.small_photo",
+            least=size,
+            width=photo.width,
+            height=photo.height,
+        )
     top, left = (photo.height - side) // 2, (photo.width - side) // 2
     square = np.ascontiguousarray(pixels[top : top + side, left : left + side])
     if side == size:

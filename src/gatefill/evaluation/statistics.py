@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from gatefill.errors import GatefillError
+
 DRAWS = 2000
 LEVEL = 0.95
 _CHUNK = 200  # draws at a time, so that memory stays small with many photos
@@ -35,12 +37,13 @@ def estimates(
 
     NaN is no value: it is left out; a column without any gives None. The intervals are those of
     the percentile bootstrap: photos are drawn with replacement `DRAWS` times, each with all its
-    cases. Raises ValueError where there are not as many photos as rows.
+    cases. Raises GatefillError where there are not as many photos as rows.
     """
     if values.ndim != 2 or values.shape[0] != len(photos) or not len(photos):
-        raise ValueError(
+        raise GatefillError(
             f"expected values as cases x columns, a photo for each case, "
-            f"got {values.shape} and {len(photos)} photos"
+            f"got {values.shape} and {len(photos)} photos",
+            code="compare.statistics",
         )
     # sums and counts of each photo, photos x columns
     names, group = np.unique(np.asarray(photos), return_inverse=True)

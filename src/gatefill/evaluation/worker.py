@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from gatefill.errors import ConfigError, GatefillError
 from gatefill.evaluation.contestants import Contestant
 from gatefill.evaluation.metrics.base import Mask, Pixels
 
@@ -47,7 +48,7 @@ class Worker:
     def open(self) -> None:
         """Start the process and load the method.
 
-        Raises what loading it raises: ValueError, FileNotFoundError, MissingExtra and the like.
+        Raises what loading it raises: GatefillError, FileNotFoundError, MissingExtra and the like.
         """
         # A new interpreter, not a fork: a fork would begin with this process's memory.
         context = multiprocessing.get_context("spawn")
@@ -58,7 +59,12 @@ class Worker:
         try:
             self.idle_bytes = self._answer()
         except FillFailed as error:
-            raise ValueError(f"{self.contestant.label} cannot be loaded: {error}") from error
+            raise ConfigError(
+                f"{self.contestant.label} cannot be loaded: {error}",
+                code="compare.not_loaded",
+                method=self.contestant.label,
+                reason=str(error),
+            ) from error
         self._warm = False
 
     def fill(self, given: Pixels, mask: Mask) -> Filled:
@@ -118,7 +124,7 @@ def _serve(contestant: Contestant, pipe: Connection) -> None:
     idle = peak_memory()
     try:
         inpaint = contestant.open()
-    except (ValueError, OSError, ImportError) as error:
+    except (GatefillError, OSError, ImportError) as error:
         pipe.send((False, error))
         return
     except Exception as error:

@@ -11,6 +11,7 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from gatefill.errors import GatefillError
 from gatefill.layers.attention_pairs import Pairs
 from gatefill.layers.padding import Resizing, resize_nearest
 
@@ -50,14 +51,16 @@ def contextual_attention(
     """
     batch, _, height, width = foreground.shape
     if background.shape != foreground.shape or height % 2 or width % 2:
-        raise ValueError(
+        raise GatefillError(
             "expected foreground and background of one shape with even sides, "
-            f"got {tuple(foreground.shape)} and {tuple(background.shape)}"
+            f"got {tuple(foreground.shape)} and {tuple(background.shape)}",
+            code="tensor.shape",
         )
     if hole is not None and hole.shape != (batch, 1, height // 2, width // 2):
-        raise ValueError(
+        raise GatefillError(
             f"expected a hole of shape {(batch, 1, height // 2, width // 2)}, "
-            f"got {tuple(hole.shape)}"
+            f"got {tuple(hole.shape)}",
+            code="tensor.shape",
         )
     # Scores differ by little and are multiplied by ten: half precision would pick other patches.
     single = [exact(part) for part in (foreground, background)]

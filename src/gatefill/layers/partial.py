@@ -7,6 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from gatefill.errors import GatefillError
 from gatefill.layers.padding import Padding, Pads, convolve, upsample_twice
 
 
@@ -39,7 +40,10 @@ def partial_convolution(
     """
     channels, kernel = weight.shape[1], weight.shape[-1]
     if known.shape[1] not in (1, channels):
-        raise ValueError(f"expected a mask of 1 or {channels} channels, got {known.shape[1]}")
+        raise GatefillError(
+            f"expected a mask of 1 or {channels} channels, got {known.shape[1]}",
+            code="tensor.shape",
+        )
     with torch.no_grad():
         # One plane of counts stands for all output channels; a B1HW mask counts C times.
         # At least float32: half precision cannot count to the hundreds.

@@ -4,6 +4,7 @@ A generator is a plain function of height, width and a seed or numpy generator; 
 mask ``HW``, True = hole.
 """
 
+from gatefill.errors import ConfigError, did_you_mean
 from gatefill.masks.base import Chance, Mask, MaskGenerator, generator, hole_share
 from gatefill.masks.bins import HOLE_BINS, sample_in_bin
 from gatefill.masks.boxes import BoxConfig, box, center
@@ -29,6 +30,18 @@ OBJECT = "object"
 
 MASK_KINDS = (*MASKS, OBJECT)
 """The names of all kinds, the same on the command line, in reports and in recipes."""
+
+
+def unknown_kind(name: str) -> ConfigError:
+    """What to raise for the name of a kind of mask that there is not."""
+    return ConfigError(
+        f"expected a kind of mask, one of {', '.join(MASK_KINDS)}, got {name!r:.80}"
+        f"{did_you_mean(name, MASK_KINDS)}",
+        code="masks.unknown_kind",
+        kind=name[:80],
+        known=list(MASK_KINDS),
+    )
+
 
 __all__ = [
     "HOLE_BINS",
@@ -56,4 +69,5 @@ __all__ = [
     "object_mask",
     "place_cutout",
     "sample_in_bin",
+    "unknown_kind",
 ]

@@ -7,6 +7,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from gatefill.errors import ConfigError
+
 Mask = NDArray[np.bool_]
 Canvas = NDArray[np.uint8]
 Chance = np.random.Generator | int
@@ -17,7 +19,7 @@ class MaskGenerator(Protocol):
     """Makes one mask: bool ``HW``, True = hole, for any size from 1x1.
 
     A mask of two pixels or more holds at least one hole pixel and one known pixel; the only pixel
-    of a 1x1 mask is hole. Raises ValueError for sizes below 1.
+    of a 1x1 mask is hole. Raises ConfigError for sizes below 1.
     """
 
     def __call__(self, height: int, width: int, chance: Chance, /) -> Mask: ...
@@ -27,19 +29,30 @@ def generator(chance: Chance) -> np.random.Generator:
     """`chance` itself, or a generator seeded with it.
 
     PCG64 is named, not left to numpy's default, because the default may change one day and the
-    masks of a seed must not. Raises ValueError for seeds below 0.
+    masks of a seed must not. Raises ConfigError for seeds below 0.
     """
     if isinstance(chance, np.random.Generator):
         return chance
     if chance < 0:
-        raise ValueError(f"expected a seed of 0 or more, got {chance}")
+        raise ConfigError(
+            f"expected a seed of 0 or more, got {chance}",
+            code="config.range",
+            name="seed",
+            value=chance,
+            least=0,
+        )
     return np.random.Generator(np.random.PCG64(chance))
 
 
 def canvas(height: int, width: int) -> Canvas:
-    """An empty drawing ``HW``. Raises ValueError for sizes below 1."""
+    """An empty drawing ``HW``. Raises ConfigError for sizes below 1."""
     if height < 1 or width < 1:
-        raise ValueError(f"expected a mask of at least 1x1 pixels, got {width}x{height}")
+        raise ConfigError(
+            f"expected a mask of at least 1x1 pixels, got {width}x{height}",
+            code="masks.size",
+            width=width,
+            height=height,
+        )
     return np.zeros((height, width), np.uint8)
 
 

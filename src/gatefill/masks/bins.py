@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gatefill.errors import ConfigError
 from gatefill.masks.base import Chance, Mask, MaskGenerator, generator, hole_share
 
 HOLE_BINS: dict[str, tuple[float, float]] = {
@@ -27,12 +28,23 @@ def sample_in_bin(
 ) -> Mask:
     """The first of up to `tries` masks whose hole share lies in (low, high].
 
-    Raises ValueError where none does: the message says which shares came instead.
+    Raises ConfigError where none does: the message says which shares came instead.
     """
     if not 0 <= low < high <= 1:
-        raise ValueError(f"expected hole shares 0 <= low < high <= 1, got {low} and {high}")
+        raise ConfigError(
+            f"expected hole shares 0 <= low < high <= 1, got {low} and {high}",
+            code="masks.shares",
+            low=low,
+            high=high,
+        )
     if tries < 1:
-        raise ValueError(f"expected at least one try, got {tries}")
+        raise ConfigError(
+            f"expected at least one try, got {tries}",
+            code="config.range",
+            name="tries",
+            value=tries,
+            least=1,
+        )
     rng = generator(chance)
     shares = []
     for _ in range(tries):
@@ -41,7 +53,12 @@ def sample_in_bin(
         if low < share <= high:
             return mask
         shares.append(share)
-    raise ValueError(
+    raise ConfigError(
         f"expected a mask with a hole share between {low:.0%} and {high:.0%}, got none in {tries} "
-        f"tries at {width}x{height}: this kind gave {min(shares):.1%} to {max(shares):.1%}"
+        f"tries at {width}x{height}: this kind gave {min(shares):.1%} to {max(shares):.1%}",
+        code="masks.no_share",
+        low=low,
+        high=high,
+        least=min(shares),
+        most=max(shares),
     )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gatefill.errors import ConfigError
 from gatefill.masks.base import Chance, Mask, canvas, finished, generator
 
 
@@ -18,9 +19,12 @@ class BoxConfig:
 
     def __post_init__(self) -> None:
         if not 0 <= 2 * self.shrink < self.side <= 1:
-            raise ValueError(
+            raise ConfigError(
                 "expected a box side in (0, 1] of the frame and less than half of it as shrink, "
-                f"got side {self.side} and shrink {self.shrink}"
+                f"got side {self.side} and shrink {self.shrink}",
+                code="masks.box",
+                side=self.side,
+                shrink=self.shrink,
             )
 
 

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from gatefill.errors import ConfigError, MaskError
 from gatefill.masks.base import Chance, Mask, canvas, finished, generator
 
 # Fainter alpha (of 255) counts as nothing: cut-outs often carry invisible dust around them.
@@ -40,9 +41,10 @@ class Placement:
     def onto(self, photo: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """The photo ``HW3`` with the cut-out on it; equal to the photo outside the mask."""
         if photo.shape != (*self.mask.shape, 3) or photo.dtype != np.uint8:
-            raise ValueError(
+            raise MaskError(
                 f"expected a uint8 photo of size {self.mask.shape} with 3 channels, "
-                f"got {photo.dtype} {photo.shape}"
+                f"got {photo.dtype} {photo.shape}",
+                code="masks.photo",
             )
         alpha = self.layer[..., 3:].astype(np.uint32)
         mixed = alpha * self.layer[..., :3] + (255 - alpha) * photo
@@ -58,13 +60,19 @@ def place_cutout(
 ) -> Placement:
     """Scale, turn, perhaps mirror a cut-out ``HW4`` and lay it somewhere into the frame.
 
-    The whole of it lies inside the frame. Raises ValueError unless `rgba` is uint8 ``HW4`` with
+    The whole of it lies inside the frame. Raises MaskError unless `rgba` is uint8 ``HW4`` with
     something to see.
     """
     if rgba.ndim != 3 or rgba.shape[2] != 4 or rgba.dtype != np.uint8:
-        raise ValueError(f"expected a uint8 cut-out HW4 with alpha, got {rgba.dtype} {rgba.shape}")
+        raise MaskError(
+            f"expected a uint8 cut-out HW4 with alpha, got {rgba.dtype} {rgba.shape}",
+            code="masks.cutout",
+        )
     if not (rgba[..., 3] >= VISIBLE).any():
-        raise ValueError("expected a cut-out with something to see, got a fully transparent one")
+        raise MaskError(
+            "expected a cut-out with something to see, got a fully transparent one",
+            code="masks.cutout",
+        )
     rng = generator(chance)
     canvas(height, width)  # checks the size
 
@@ -102,11 +110,16 @@ def object_mask(
 ) -> Mask:
     """A hole of the shape of one of the cut-outs, given by their alpha planes uint8 ``HW``."""
     if not alphas:
-        raise ValueError("expected at least one cut-out for masks of object shape, got none")
+        raise ConfigError(
+            "expected at least one cut-out for masks of object shape, got none",
+            code="masks.no_cutouts",
+        )
     rng = generator(chance)
     alpha = alphas[int(rng.integers(len(alphas)))]
     if alpha.ndim != 2:
-        raise ValueError(f"expected alpha planes HW, got one of shape {alpha.shape}")
+        raise MaskError(
+            f"expected alpha planes HW, got one of shape {alpha.shape}", code="masks.cutout"
+        )
     return place_cutout(np.dstack([alpha] * 4), height, width, rng, config).mask
 
 

@@ -173,6 +173,7 @@ def not_taken(info: MethodInfo, what: str) -> MaskError:
     """What to raise where a method is given a sketch or a search region and takes none."""
     return MaskError(
         f"{info.name} takes no {what}: leave it out or use another method",
-        code=f"{what.partition(' ')[0]}.not_taken",
+        code="method.input_not_taken",
         method=info.name,
+        plane=what,
     )

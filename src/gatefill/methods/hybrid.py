@@ -97,7 +97,7 @@ class Hybrid:
 
         search: ``HW`` bool, True = material may be taken from here (default: everywhere known).
         The coarse frame is the network's fill, enlarged; the attention is PatchMatch's. Raises
-        ValueError where sizes differ or `search` leaves nothing.
+        GatefillError where sizes differ or `search` leaves nothing.
         """
         check_frame(self.info, image, mask, sketch, search)
         first = None if progress is None else lambda share: progress(NETWORK_SHARE * share)

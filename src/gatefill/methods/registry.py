@@ -67,8 +67,9 @@ class Entry:
             known = ", ".join(each.info.name for each in ENTRIES if getattr(each, part))
             raise ConfigError(
                 f"expected a method with a {part} of its own, one of {known}, got {self.info.name}",
-                code=f"method.no_{part}",
+                code="method.no_part",
                 method=self.info.name,
+                part=part,
             )
         return imported(path)
 
@@ -239,6 +240,16 @@ def unknown_method(name: str, known: Mapping[str, object], wanted: str = "a meth
         code="method.unknown",
         method=name[:80],
         known=list(known),
+    )
+
+
+def takes_no_weights(name: str, weights: object) -> ConfigError:
+    """What to raise where a method that runs no network is given weights."""
+    return ConfigError(
+        f"expected no weights for {name}, which needs none, got {weights}",
+        code="method.takes_no_weights",
+        method=name,
+        weights=str(weights),
     )
 
 

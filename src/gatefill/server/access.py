@@ -11,6 +11,8 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers
 from starlette.requests import cookie_parser
 
+from gatefill.errors import ConfigError
+
 COOKIE = "gatefill"
 
 
@@ -34,9 +36,9 @@ class Access:
 
     def __post_init__(self) -> None:
         if self.token is not None and len(self.token) < 8:
-            raise ValueError("expected a token of 8 characters or more")
+            raise ConfigError("expected a token of 8 characters or more", code="server.token")
         if self.token is not None and not (self.token.isascii() and self.token.isprintable()):
-            raise ValueError("expected a token of printable ASCII characters")
+            raise ConfigError("expected a token of printable ASCII characters", code="server.token")
 
     def knows_host(self, header: str) -> bool:
         """Whether a Host header names this server.

@@ -168,7 +168,8 @@ def _iopaint(model: Model) -> ModelInfo:
 
 def _about(result: Result, model: Model, file: work.File) -> dict[str, str]:
     """How a fill came about, as headers in ASCII."""
-    warnings = [str(warning) for warning in (*result.warnings, *file.warnings)]
+    said = (*result.warnings, *file.warnings)
+    warnings = [{"code": each.code, "text": each.text} for each in said]
     return {
         "X-Gatefill-Model": model.name.encode("ascii", "backslashreplace").decode(),
         "X-Gatefill-Seconds": f"{result.seconds:.3f}",

@@ -129,8 +129,8 @@ async def _lines(
         try:
             done = result.result()
         except Exception as error:
-            status, name, detail = described(error)
-            yield _line({"state": "failed", "status": status, "error": name, "detail": detail})
+            told = described(error)
+            yield _line({"state": "failed", "status": told.status} | told.as_dict())
         else:
             service.metrics.filled(done["model"], done.pop("pixels"), done["seconds"])
             yield _line({"state": "done"} | done)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
-from gatefill.errors import MaskError
+from gatefill.errors import GatefillError, MaskError
 from gatefill.images import ImageError
 from gatefill.server.jobs import Busy, Stopped, TimeUp
 from gatefill.server.models import UnknownModel
@@ -42,8 +42,43 @@ _NAMES = {
 }
 
 
-def described(error: BaseException) -> tuple[int, str, str]:
-    """Status, short name and sentence for whatever was raised."""
+class Told(NamedTuple):
+    """What a client is told of an error."""
+
+    status: int
+    error: str  # the short name, such as "wrong field"
+    detail: str
+    code: str  # by which pages and programs tell errors apart
+    values: dict[str, Any]
+
+    def as_dict(self) -> dict[str, Any]:
+        """The body of the reply."""
+        return {
+            "error": self.error,
+            "detail": self.detail,
+            "code": self.code,
+            "values": self.values,
+        }
+
+
+def described(error: BaseException) -> Told:
+    """What to tell of whatever was raised. Only a `GatefillError` is about what the client sent."""
+    if isinstance(error, UnknownModel):
+        return _told(404, "unknown model", error)
+    if isinstance(error, (ImageError, MaskError)):
+        return _told(400, "unusable image", error)
+    if isinstance(error, GatefillError):
+        return _told(400, "unusable request", error)
+    status, name, detail = _of_the_service(error)
+    return Told(status, name, detail, f"server.{name.replace(' ', '_')}", {})
+
+
+def _told(status: int, name: str, error: GatefillError) -> Told:
+    return Told(status, name, str(error), error.code, error.values)
+
+
+def _of_the_service(error: BaseException) -> tuple[int, str, str]:
+    """Status, short name and sentence of what is no `GatefillError`."""
     if isinstance(error, Refused):
         return error.status, error.error, str(error)
     if isinstance(error, Busy):
@@ -52,12 +87,8 @@ def described(error: BaseException) -> tuple[int, str, str]:
         return 504, "time limit", str(error)
     if isinstance(error, Stopped):
         return 503, "stopping", "the server is stopping: try again later"
-    if isinstance(error, UnknownModel):
-        return 404, "unknown model", str(error)
     if isinstance(error, (ValidationError, RequestValidationError)):
         return 422, "wrong field", _fields(error)
-    if isinstance(error, (ImageError, MaskError)):
-        return 400, "unusable image", str(error)
     if isinstance(error, ValueError):
         return 400, "unusable request", str(error)
     if isinstance(error, HTTPException):
@@ -86,15 +117,15 @@ def _fields(error: ValidationError | RequestValidationError) -> str:
 
 def reply(error: BaseException) -> JSONResponse:
     """The reply to a request that failed."""
-    status, name, detail = described(error)
+    told = described(error)
     headers = {}
-    if status == 503:
+    if told.status == 503:
         headers["Retry-After"] = str(getattr(error, "retry_after", 1))
-    if status == 401:
+    if told.status == 401:
         headers["WWW-Authenticate"] = "Bearer"
     if isinstance(error, HTTPException) and error.headers:
         headers.update(error.headers)
-    return JSONResponse({"error": name, "detail": detail}, status, headers)
+    return JSONResponse(told.as_dict(), told.status, headers)
 
 
 def add_handlers(app: FastAPI) -> None:
@@ -107,7 +138,7 @@ def add_handlers(app: FastAPI) -> None:
         return handle
 
     kinds: list[Any] = [
-        *(Refused, Busy, TimeUp, Stopped, ValueError, MemoryError),
+        *(Refused, Busy, TimeUp, Stopped, GatefillError, MemoryError),
         *(HTTPException, RequestValidationError, Exception),
     ]
     for kind in kinds:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
+from gatefill.errors import ConfigError
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -26,9 +28,19 @@ class Limits:
             value = getattr(self, field.name)
             least = 0 if field.name == "waiting" else 0.01 if "seconds" in field.name else 1
             if not value >= least:
-                raise ValueError(f"expected {field.name} of {least} or more, got {value}")
+                raise ConfigError(
+                    f"expected {field.name} of {least} or more, got {value}",
+                    code="config.range",
+                    name=field.name,
+                    value=value,
+                    least=least,
+                )
         if self.max_pixels_in_flight < self.max_pixels:
-            raise ValueError(
+            raise ConfigError(
                 f"expected max_pixels_in_flight of max_pixels ({self.max_pixels}) or more, "
-                f"got {self.max_pixels_in_flight}"
+                f"got {self.max_pixels_in_flight}",
+                code="config.range",
+                name="max_pixels_in_flight",
+                value=self.max_pixels_in_flight,
+                least=self.max_pixels,
             )

@@ -12,14 +12,16 @@ from typing import Literal
 
 import numpy as np
 
+from gatefill.errors import ConfigError, did_you_mean
 from gatefill.extras import installed
 from gatefill.inpainter import DEFAULT_METHOD, WITHOUT_TORCH, Inpainter, load
 from gatefill.methods import METHODS, MethodInfo
+from gatefill.methods.registry import unknown_method
 
 log = logging.getLogger(__name__)
 
 
-class UnknownModel(ValueError):  # noqa: N818 - says what is wrong, as a name
+class UnknownModel(ConfigError):  # noqa: N818 - says what is wrong, as a name
     """A name under which no model is offered."""
 
 
@@ -57,7 +59,7 @@ class Shelf:
 
     def __init__(self, models: Sequence[Model], chosen: str | None = None) -> None:
         if not models:
-            raise ValueError("expected at least one model to offer, got none")
+            raise ConfigError("expected at least one model to offer, got none", code="server.empty")
         self._models = {model.name: model for model in models}
         self._chosen = self.get(chosen or models[0].name)
 
@@ -75,8 +77,13 @@ class Shelf:
         if name is None:
             return self._chosen
         if name not in self._models:
-            offered = ", ".join(self._models)
-            raise UnknownModel(f"expected a model, one of {offered}, got {name[:80]!r}")
+            raise UnknownModel(
+                f"expected a model, one of {', '.join(self._models)}, got {name[:80]!r}"
+                f"{did_you_mean(name[:80], self._models)}",
+                code="server.unknown_model",
+                model=name[:80],
+                known=list(self._models),
+            )
         return self._models[name]
 
     def all(self) -> list[Model]:
@@ -94,7 +101,7 @@ def shelf(
     """All that can fill here: the given weights, alone and as hybrid, and what needs none of them.
 
     method: the one to be chosen at first. Default: that of the first weights, else gatefill's.
-    Raises ValueError for an unknown method, for one whose weights are missing, and for weights
+    Raises ConfigError for an unknown method, for one whose weights are missing, and for weights
     that are damaged.
     """
     models: list[Model] = []
@@ -105,8 +112,10 @@ def shelf(
             )
             name = f"{inpainter.method.info.name}:{path.stem}"
             if any(name == model.name for model in models):
-                raise ValueError(
-                    f"expected weights files of different names, got {path.name} twice"
+                raise ConfigError(
+                    f"expected weights files of different names, got {path.name} twice",
+                    code="server.weights_twice",
+                    file=path.name,
                 )
             models.append(Model(name, inpainter, path.stem))
     for info in METHODS.values():
@@ -123,8 +132,12 @@ def shelf(
     if method is None:
         return Shelf(models)
     if method not in METHODS:
-        raise ValueError(f"expected a method, one of {', '.join(METHODS)}, got {method!r}")
+        raise unknown_method(method, METHODS)
     for model in models:
         if model.info.name == method:
             return Shelf(models, model.name)
-    raise ValueError(f"{method} needs weights: give a file of them with --weights")
+    raise ConfigError(
+        f"{method} needs weights: give a file of them",
+        code="method.needs_weights",
+        method=method,
+    )

@@ -12,6 +12,7 @@ from collections.abc import Callable
 import uvicorn
 from fastapi import FastAPI
 
+from gatefill.errors import ConfigError
 from gatefill.server.connection import patient_protocol
 from gatefill.server.limits import Limits
 
@@ -23,12 +24,16 @@ SWITCH_SECONDS = 0.0005  # that a thread waits before it asks for its turn
 def listen(host: str, port: int, *, search: int = 1) -> socket.socket:
     """A socket that listens on `host` at `port`, or at one of the `search - 1` after it.
 
-    port: 0 takes any that is free. Raises ValueError where none can be had.
+    port: 0 takes any that is free. Raises ConfigError where none can be had.
     """
     try:
         family = socket.getaddrinfo(host, port or None, type=socket.SOCK_STREAM)[0][0]
     except OSError as error:
-        raise ValueError(f"expected an address of this machine, got {host!r}") from error
+        raise ConfigError(
+            f"expected an address of this machine, got {host!r:.80}",
+            code="server.address",
+            host=host[:80],
+        ) from error
     problem: OSError | None = None
     for each in range(port, port + (search if port else 1)):
         # The protocol is named, as asyncio sends at once (TCP_NODELAY) only where it is known.
@@ -44,7 +49,13 @@ def listen(host: str, port: int, *, search: int = 1) -> socket.socket:
             problem = error if isinstance(error, OSError) else OSError(str(error))
     assert problem is not None
     reason = problem.strerror or str(problem)
-    raise ValueError(f"cannot listen on {host} port {port}: {reason.lower()}")
+    raise ConfigError(
+        f"cannot listen on {host} port {port}: {reason.lower()}",
+        code="server.port",
+        host=host,
+        port=port,
+        reason=reason.lower(),
+    )
 
 
 def address_of(listening: socket.socket, host: str) -> str:

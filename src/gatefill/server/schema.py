@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -108,6 +108,8 @@ class Error(BaseModel):
 
     error: str = Field(description="A short name, the same every time.")
     detail: str = Field(description="A sentence for people.")
+    code: str = Field(description="What went wrong, such as mask.size; see docs/errors.md.")
+    values: dict[str, Any] = Field(description="What the sentence was made of, by name.")
 
 
 class MethodRow(BaseModel):

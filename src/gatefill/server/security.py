@@ -48,7 +48,7 @@ class Guard:
             raise Refused(
                 403,
                 "unknown host",
-                "this server is not known under that name; allow it with --allow-host",
+                "this server is not known under that name: whoever runs it can add the name",
             )
 
 

@@ -80,9 +80,12 @@ def fill_in(asked: EditInput, model: Model, max_pixels: int, ticket: Ticket) -> 
     mask = placed(asked.mask, asked.layout.mask, photo, "mask", max_pixels)
     box = bounding_box(mask)
     if box is None:
-        raise ImageError("the mask is empty: paint over what should go")
+        raise MaskError("the mask is empty: paint over what should go", code="mask.nothing_painted")
     if mask.all():
-        raise ImageError("the mask covers the whole photo: nothing known is left to fill from")
+        raise MaskError(
+            "the mask covers the whole photo: nothing known is left to fill from",
+            code="mask.all_hole",
+        )
     sketch = None
     if asked.sketch is not None and model.info.takes_sketch:
         sketch = placed(asked.sketch, asked.layout.mask, photo, "sketch", max_pixels)
@@ -93,7 +96,7 @@ def fill_in(asked: EditInput, model: Model, max_pixels: int, ticket: Ticket) -> 
         "model": model.name,
         "pixels": mask.size,
         "seconds": round(result.seconds, 3),
-        "warnings": result.warnings,
+        "warnings": [warning.as_dict() for warning in result.warnings],
         "left": box.left,
         "top": box.top,
         "patch": base64.b64encode(_patch(result, box)).decode(),
@@ -109,9 +112,12 @@ def rebuilt(asked: EditInput, max_pixels: int) -> Photo:
         patch = read_photo(data, max_pixels=max_pixels)
         box = _box_of(patch, left, top, photo, "patch")
         if patch.alpha is None or patch.pixels.dtype != pixels.dtype:
-            raise ImageError(f"patch: expected {pixels.dtype} pixels with alpha, as it was sent")
+            raise ImageError(
+                f"patch: expected {pixels.dtype} pixels with alpha, as it was sent",
+                code="editor.patch",
+            )
         if patch.pixels.shape[2] != pixels.shape[2]:
-            raise ImageError("patch: expected the photo's own channels")
+            raise ImageError("patch: expected the photo's own channels", code="editor.patch")
         if pixels is photo.pixels:
             pixels = pixels.copy()
         filled: Any = patch.pixels
@@ -139,7 +145,9 @@ def _box_of(part: Photo, left: int, top: int, photo: Photo, name: str) -> Box:
     if left < 0 or top < 0 or box.bottom > photo.height or box.right > photo.width:
         raise ImageError(
             f"{name}: expected a part of the photo of {photo.width} x {photo.height}, got "
-            f"{part.width} x {part.height} at ({left}, {top})"
+            f"{part.width} x {part.height} at ({left}, {top})",
+            code="editor.place",
+            name=name,
         )
     return box
 

@@ -9,6 +9,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from gatefill.errors import GatefillError, MaskError
+
 Pixels = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
 Better = Literal["lower", "higher", "neither"]
@@ -25,16 +27,18 @@ class Pair:
     def __post_init__(self) -> None:
         for name, picture in (("truth", self.truth), ("output", self.output)):
             if picture.ndim != 3 or picture.shape[2] != 3 or picture.dtype != np.uint8:
-                raise ValueError(
-                    f"expected a uint8 {name} HW3, got {picture.dtype} {picture.shape}"
+                raise GatefillError(
+                    f"expected a uint8 {name} HW3, got {picture.dtype} {picture.shape}",
+                    code="metric.picture",
                 )
         if not self.truth.shape == self.output.shape == (*self.mask.shape, 3):
-            raise ValueError(
+            raise GatefillError(
                 "expected truth, output and mask of one size, "
-                f"got {self.truth.shape}, {self.output.shape} and {self.mask.shape}"
+                f"got {self.truth.shape}, {self.output.shape} and {self.mask.shape}",
+                code="metric.sizes",
             )
         if self.mask.dtype != np.bool_ or not self.mask.any():
-            raise ValueError("expected a bool mask with a hole")
+            raise MaskError("expected a bool mask with a hole", code="metric.mask")
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gatefill.errors import WeightsError
 from gatefill.evaluation.metrics.base import Metric, Pair, Pixels
 from gatefill.evaluation.metrics.structure import tensor
 from gatefill.extras import require
@@ -31,12 +32,12 @@ def how_to_get(lpips: bool, fid: bool) -> list[str]:
     if not lpips:
         lines.append(
             f'LPIPS is not measured: pip install "gatefill[perceptual]", fetch {LPIPS_WEIGHTS} '
-            "and give it with --lpips-weights FILE."
+            "and give it as lpips_weights."
         )
     if not fid:
         lines.append(
             f'FID is not measured: pip install "gatefill[perceptual]", fetch {FID_WEIGHTS} '
-            "and give it with --fid-weights FILE."
+            "and give it as fid_weights."
         )
     return lines
 
@@ -44,7 +45,7 @@ def how_to_get(lpips: bool, fid: bool) -> list[str]:
 def lpips_metric(weights: Path) -> Metric:
     """LPIPS with an AlexNet whose ImageNet weights lie in `weights`, a file of torchvision.
 
-    Raises ValueError where the file is not that, MissingExtra where packages are missing.
+    Raises WeightsError where the file is not that, MissingExtra where packages are missing.
     """
     stored = _tensors(weights)
     require("perceptual", "LPIPS")
@@ -56,8 +57,10 @@ def lpips_metric(weights: Path) -> Metric:
     backbone = network.net.state_dict()  # slice2.3.weight is the file's features.3.weight
     names = {key: "features." + key.split(".", 1)[1] for key in backbone}
     if missing := [name for name in names.values() if name not in stored]:
-        raise ValueError(
-            f"expected AlexNet weights of torchvision, got {weights} without {missing[0]}"
+        raise WeightsError(
+            f"expected AlexNet weights of torchvision, got {weights} without {missing[0]}",
+            code="metric.weights",
+            file=str(weights),
         )
     network.net.load_state_dict({key: stored[name] for key, name in names.items()})
 
@@ -94,8 +97,10 @@ class InceptionFeatures:
                 "inception-v3-compat", [str(FEATURES)], feature_extractor_weights_path=str(weights)
             )
         except RuntimeError as error:  # keys or shapes that do not fit
-            raise ValueError(
-                f"expected the Inception weights of torch-fidelity, got {weights}"
+            raise WeightsError(
+                f"expected the Inception weights of torch-fidelity, got {weights}",
+                code="metric.weights",
+                file=str(weights),
             ) from error
 
     def __call__(self, picture: Pixels) -> NDArray[np.float32]:
@@ -140,7 +145,13 @@ def _tensors(path: Path) -> dict[str, Any]:
     try:
         found = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
-        raise ValueError(f"expected a file of tensors written by torch, got {path}") from error
+        raise WeightsError(
+            f"expected a file of tensors written by torch, got {path}",
+            code="metric.weights",
+            file=str(path),
+        ) from error
     if not isinstance(found, dict):
-        raise ValueError(f"expected a file of named tensors, got {path}")
+        raise WeightsError(
+            f"expected a file of named tensors, got {path}", code="metric.weights", file=str(path)
+        )
     return found

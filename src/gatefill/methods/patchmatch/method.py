@@ -69,8 +69,8 @@ class PatchMatch:
         guide: ``HWC`` float32 in [0, 1], further channels that matching patches should agree in,
         given inside and outside the hole. guide_at_last: share of the guide's weight that is left
         at full resolution, in [0, 1]; it falls over the last levels. The attention says for each
-        hole pixel which pixel it took its detail from. Raises ValueError where sizes differ, where
-        `search` leaves nothing, and for a `guide_at_last` out of range.
+        hole pixel which pixel it took its detail from. Raises GatefillError where sizes differ,
+        where `search` leaves nothing, and for a `guide_at_last` out of range.
         """
         check_frame(self.info, image, mask, sketch, search)
         for name, plane in (("guess", guess), ("guide", guide)):
@@ -147,9 +147,12 @@ def _build_levels(
         hole = mask if not levels else share < 0.95
         features = _to_bytes(planes)
         if config.patch_size**2 * features.shape[2] * 255**2 >= 2**30:  # costs are int32
-            raise ValueError(
+            raise ConfigError(
                 "expected smaller patches or fewer guide channels, got patches of side "
-                f"{config.patch_size} with {features.shape[2]} channels"
+                f"{config.patch_size} with {features.shape[2]} channels",
+                code="config.patch_channels",
+                patch_size=config.patch_size,
+                channels=features.shape[2],
             )
         levels.append(Level(image, region & known, hole, features, guess))
         if known.all() or min(height, width) < 48 or len(levels) > config.levels:

@@ -4,12 +4,17 @@
 /** @typedef {import("./types.js").Patch} Patch */
 
 export class ServerError extends Error {
-  /** @param {string} kind The short name that the server gives, or "offline". */
-  constructor(kind, detail, status = 0, retryAfter = 0) {
+  /**
+   * @param {string} kind The short name that the server gives, or "offline".
+   * @param {{code?: string, values?: object}} told By which the page finds its own words.
+   */
+  constructor(kind, detail, status = 0, retryAfter = 0, { code, values = {} } = {}) {
     super(detail);
     this.kind = kind;
     this.status = status;
     this.retryAfter = retryAfter;
+    this.code = code;
+    this.values = values;
   }
 }
 
@@ -22,8 +27,9 @@ async function ask(path, options) {
     throw new ServerError("offline", "");
   }
   if (reply.ok) return reply;
-  const { error = "error", detail = reply.statusText } = await reply.json().catch(() => ({}));
-  throw new ServerError(error, detail, reply.status, Number(reply.headers.get("Retry-After")));
+  const told = await reply.json().catch(() => ({}));
+  const { error = "error", detail = reply.statusText } = told;
+  throw new ServerError(error, detail, reply.status, Number(reply.headers.get("Retry-After")), told);
 }
 
 /** @returns {Promise<{models: import("./types.js").Model[], methods: object[]}>} */
@@ -83,7 +89,9 @@ export async function fill(request, progress, signal) {
   const body = form(photo, patches, { mask, sketch, model }, { mask: [left, top] });
   const reply = await ask("/api/v1/editor/fill", { method: "POST", body, signal });
   for await (const event of lines(reply.body)) {
-    if (event.state === "failed") throw new ServerError(event.error, event.detail, event.status);
+    if (event.state === "failed") {
+      throw new ServerError(event.error, event.detail, event.status, 0, event);
+    }
     if (event.state === "done") return done(event);
     progress(event);
   }

@@ -3,7 +3,7 @@
 import * as api from "./api.js";
 import { canvasOf } from "./layer.js";
 import { stem } from "./editor.js";
-import { complain, find, make, notify, save } from "./notices.js";
+import { complain, find, inWords, make, notify, save } from "./notices.js";
 import { text } from "./texts.js";
 
 /** @typedef {import("./editor.js").Editor} Editor */
@@ -19,7 +19,7 @@ export async function openPhoto(editor, file, name = file.name || "photo") {
     await editor.open(file, name);
   } catch (error) {
     if (error.kind === "offline" || error.kind === "too large") complain(error);
-    else notify(text("unreadable", { name, detail: error.message }), "error");
+    else notify(text("unreadable", { name, detail: inWords(error) }), "error");
   }
 }
 

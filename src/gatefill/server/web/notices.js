@@ -1,6 +1,6 @@
 /** Words that appear over the page, menus and the dialog. */
 
-import { text } from "./texts.js";
+import { sentence, text } from "./texts.js";
 
 const SECONDS = 6;
 
@@ -49,21 +49,20 @@ export function notify(message, kind = "note") {
 
 /** Tell what went wrong, in words for people. */
 export function complain(error) {
-  const known = {
-    "offline": "offline", "time limit": "timeLimit", "token needed": "tokenNeeded",
-    "too large": "tooLarge",
-  }[error.kind];
-  const words = { detail: error.message };
-  notify(known ? text(known, words) : text("failed", words), "error");
+  notify(inWords(error), "error");
   if (!error.kind) console.error(error);
 }
 
-/** Tell what the server found odd about a mask, in the reader's language where it is known. */
-export function warn(sentence) {
-  if (sentence.startsWith("a thin rim")) notify(text("warnRim"));
-  else if (sentence.startsWith("the hole covers")) {
-    notify(text("warnLarge", { percent: sentence.match(/\d+%/)?.[0] }));
-  } else notify(sentence);
+/** What an error says, in the reader's language where its code is known. */
+export function inWords(error) {
+  if (error.kind === "offline") return text("offline");
+  const { code, values, message } = error;
+  return code ? sentence({ code, values, text: message }) : text("failed", { detail: message });
+}
+
+/** Tell a warning of the server. */
+export function warn(warning) {
+  notify(sentence(warning));
 }
 
 /** A button that shows and hides a menu; the menu's choices close it. */

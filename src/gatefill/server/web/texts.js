@@ -1,17 +1,32 @@
 /** The page's words in the reader's language. */
 
 import en from "./texts/en.js";
+import enCodes from "./texts/en_codes.js";
 import ko from "./texts/ko.js";
+import koCodes from "./texts/ko_codes.js";
 
 const LANGUAGES = { en, ko };
+const CODES = { en: enCodes, ko: koCodes };
 const KEPT = "gatefill-language";
 
 let language = "en";
 
 /** The text of a name, with {words} put in. */
 export function text(name, words = {}) {
-  const found = LANGUAGES[language][name] ?? en[name] ?? name;
-  return found.replace(/\{(\w+)\}/g, (_, word) => words[word] ?? "");
+  return filled(LANGUAGES[language][name] ?? en[name] ?? name, words);
+}
+
+/**
+ * The sentence of an error or a warning of the server, in the reader's language.
+ * @param {{code: string, text: string, values: Object<string, unknown>}} told
+ */
+export function sentence({ code, text: own, values }) {
+  const found = CODES[language][code];
+  return found === undefined ? own : filled(found, { detail: own, ...values });
+}
+
+function filled(found, words) {
+  return found.replace(/\{(\w+)\}/g, (_, word) => [words[word] ?? ""].flat().join(", "));
 }
 
 /** Take the language that was chosen before, else the browser's. */

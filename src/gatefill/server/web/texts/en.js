@@ -101,11 +101,6 @@ export default {
   maskStretched: "The mask was {mask}; it was stretched to the photo's {photo}.",
   maskLoaded: "The mask is loaded.",
   notImage: "{name} is no image.",
-  warnRim: "Something of the object may be left around the hole. If so: undo, widen the mask (G) and fill again.",
-  warnLarge: "The hole covers {percent} of the photo. Is the mask the wrong way round? Undo, then invert it (I).",
   offline: "The server does not answer. Is gatefill still running? Your work is kept here: start it again and go on.",
   failed: "That did not work: {detail}",
-  tooLarge: "The photo is too large for this server: {detail}",
-  timeLimit: "The fill took too long and was stopped. A smaller hole or another method is faster.",
-  tokenNeeded: "The server wants its token again: reload the page.",
 };

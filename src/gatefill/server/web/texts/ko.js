@@ -101,11 +101,6 @@ export default {
   maskStretched: "마스크가 {mask}이어서 사진 크기 {photo}에 맞게 늘렸습니다.",
   maskLoaded: "마스크를 불러왔습니다.",
   notImage: "{name}은(는) 이미지가 아닙니다.",
-  warnRim: "구멍 둘레에 물체의 일부가 남았을 수 있습니다. 그렇다면 실행 취소 후 마스크를 넓혀(G) 다시 채우세요.",
-  warnLarge: "구멍이 사진의 {percent}를 덮습니다. 마스크가 반대로 되어 있나요? 실행 취소 후 반전(I)하세요.",
   offline: "서버가 응답하지 않습니다. gatefill이 실행 중인가요? 작업은 여기에 남아 있으니 다시 시작해서 이어 가세요.",
   failed: "실패했습니다: {detail}",
-  tooLarge: "이 서버에는 사진이 너무 큽니다: {detail}",
-  timeLimit: "시간이 너무 오래 걸려 멈췄습니다. 구멍을 줄이거나 다른 방법을 쓰면 빨라집니다.",
-  tokenNeeded: "서버가 토큰을 다시 요구합니다. 페이지를 새로 고치세요.",
 };

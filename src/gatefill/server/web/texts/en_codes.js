@@ -1,0 +1,44 @@
+/**
+ * What the page says for the codes of the server's errors and warnings, see docs/errors.md.
+ * {detail} is the server's own sentence.
+ */
+export default {
+  // The mask and what is drawn
+  "mask.all_hole": "The mask covers the whole photo: nothing is left to fill from.",
+  "mask.empty": "The mask is empty: the photo came back unchanged.",
+  "mask.grow": "A mask can be grown by 0 pixels or more, not by {grow}.",
+  "mask.inverted": "The hole covers {percent} % of the photo. Is the mask the wrong way round? Undo, then invert it (I).",
+  "mask.none": "The photo has no transparent part to fill: paint over what should go.",
+  "mask.nothing_painted": "Paint over what should go, then fill.",
+  "mask.rim": "Something of the object may be left around the hole. If so: undo, widen the mask (G) and fill again.",
+  "mask.size": "The {plane} is {width} × {height} and the photo {photo_width} × {photo_height}: make them the same size.",
+  "mask.values": "The values of the mask cannot be read: {detail}",
+  "search.no_known_pixels": "The region to copy from lies wholly inside the hole.",
+  "method.input_not_taken": "{method} takes no {plane}.",
+  "method.without_torch": "The network is not installed, so PatchMatch fills alone.",
+
+  // The page and its server do not agree
+  "editor.patch": "An earlier fill does not fit the photo any more. Open the photo again.",
+  "editor.place": "What is drawn does not lie inside the photo. Open the photo again.",
+  "server.unknown_model": "The server does not offer {model} any more: reload the page.",
+
+  // The service
+  "server.bad_request": "The server did not understand the request: {detail}",
+  "server.busy": "The server is busy. Try again in a moment.",
+  "server.error": "That did not work: {detail}",
+  "server.forbidden": "The server does not allow that.",
+  "server.foreign_origin": "This page does not belong to the server: open the server's own address.",
+  "server.internal_error": "Something went wrong in the server: {detail}",
+  "server.method_not_allowed": "The server did not understand the request: {detail}",
+  "server.not_found": "The server does not know that address. Is it another version? Reload the page.",
+  "server.out_of_memory": "The server has not enough memory for this photo now.",
+  "server.stopping": "The server is stopping. Start it again and go on.",
+  "server.time_limit": "The fill took too long and was stopped. A smaller hole or another method is faster.",
+  "server.token_needed": "The server wants its token again: reload the page.",
+  "server.too_large": "The photo is too large for this server: {detail}",
+  "server.too_slow": "The photo took too long to arrive. Is the connection slow?",
+  "server.unknown_host": "The server is not known under this name: open it by the address it printed.",
+  "server.unsupported_media_type": "The server did not understand the request: {detail}",
+  "server.unusable_image": "The image cannot be used: {detail}",
+  "server.wrong_field": "The server did not understand the request: {detail}",
+};

@@ -16,6 +16,7 @@ import tifffile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gatefill.images import read_photo
 from tests.server.serving import Server, array_of, file_of, photo
 
 Place = tuple[int, int]
@@ -215,6 +216,52 @@ def test_photos_that_browsers_cannot_show_are_shown_as_png(client: httpx.Client)
     reply = client.post("/api/v1/editor/preview", files={"photo": ("a.tif", out.getvalue())})
     assert reply.headers["content-type"] == "image/png"
     assert (array_of(reply.content) == image).all()
+
+
+@pytest.mark.parametrize("orientation", [1, 3, 6])
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP"])
+def test_a_photo_is_sent_where_something_turns_it(
+    client: httpx.Client, format: str, orientation: int
+) -> None:
+    exif = PIL.Image.Exif()
+    exif[0x0112] = orientation
+    smooth = np.asarray(PIL.Image.fromarray(photo(4, 6)).resize((60, 40)))
+    data = file_of(smooth, format, exif=exif.tobytes())
+    fields = {"if_needed": "true"}
+    reply = client.post("/api/v1/editor/preview", files={"photo": data}, data=fields)
+    assert reply.headers["x-gatefill-size"] == ("40x60" if orientation == 6 else "60x40")
+    assert reply.status_code == (204 if orientation == 1 else 200)
+    if orientation > 1:
+        shown = PIL.Image.open(io.BytesIO(reply.content))
+        assert shown.getexif().get(0x0112, 1) == 1
+        expected = read_photo(data).pixels
+        assert abs(np.asarray(shown).astype(int) - expected).max() < 12
+    whole = client.post("/api/v1/editor/preview", files={"photo": data})
+    assert whole.status_code == 200
+
+
+def test_masks_are_read_as_a_fill_reads_them(client: httpx.Client) -> None:
+    image = photo(40, 60)
+    alpha = np.full((40, 60), 255, np.uint8)
+    alpha[10:20, 30:50] = 0
+    files = {"photo": file_of(image), "mask": file_of(np.dstack([image, alpha]))}
+    reply = client.post("/api/v1/editor/mask", files=files)
+    assert (array_of(reply.content)[..., -1] == 255 - alpha).all()
+    assert "part erased" in reply.headers["x-gatefill-warnings"]
+    assert "x-gatefill-stretched" not in reply.headers
+    half = files | {"mask": file_of(255 - alpha[::2, ::2])}
+    reply = client.post("/api/v1/editor/mask", files=half)
+    assert reply.headers["x-gatefill-stretched"] == "30x20"
+    assert (array_of(reply.content)[..., -1] == 255 - alpha).all()
+    other = files | {"mask": file_of(255 - alpha[:, :30])}
+    assert client.post("/api/v1/editor/mask", files=other).status_code == 400
+    # A mask for the photo as its file stores it
+    exif = PIL.Image.Exif()
+    exif[0x0112] = 6
+    turned = {"photo": file_of(image, exif=exif.tobytes()), "mask": file_of(255 - alpha)}
+    reply = client.post("/api/v1/editor/mask", files=turned)
+    assert (array_of(reply.content)[..., -1] == np.rot90(255 - alpha, -1)).all()
+    assert "turned with it" in reply.headers["x-gatefill-warnings"]
 
 
 def test_nothing_was_named_on_the_command_line(client: httpx.Client) -> None:

@@ -34,6 +34,10 @@ from gatefill.server.service import Service
 
 _TICK = 0.1  # seconds between reports of progress
 _Event = dict[str, Any]
+_IF_NEEDED = {
+    "if_needed": {"type": "string", "enum": ["true", "false"], "description": "See above."}
+}
+_NOT_NEEDED: dict[str, Any] = {"description": "A browser that knows the format shows the same."}
 _MODEL = {"model": {"type": "string", "description": "Default: the server's choice."}}
 _FILE = FileOptions.model_json_schema()["properties"]
 
@@ -86,14 +90,49 @@ def add_routes(router: APIRouter, service: Service) -> None:
     @router.post(
         "/api/v1/editor/preview",
         tags=["editor"],
-        summary="A photo that browsers cannot show, as PNG",
+        summary="A photo as the server sees it, for the page to show",
         response_class=Response,
-        responses={200: IMAGE_REPLY} | COMMON | errors(400, 415, 422, 503, 504),
-        openapi_extra=edit_body(False, {}),
+        responses={200: IMAGE_REPLY, 204: _NOT_NEEDED} | COMMON | errors(400, 415, 422, 503, 504),
+        openapi_extra=edit_body(False, _IF_NEEDED),
     )
     async def preview(request: Request) -> Response:
+        """PNG, or JPEG of a JPEG; upright, whatever the browser does with the file by itself.
+
+        With `if_needed` the reply is empty (204) where nothing turns the file, so that a browser
+        that knows its format shows the same. X-Gatefill-Size is its width and height.
+        """
         asked = await read_edit(request)
-        return _sent(await service.run(request, lambda ticket: work.preview(asked, pixels, ticket)))
+        needed = asked.fields.get("if_needed") != "true"
+        file, size = await service.run(
+            request, lambda ticket: work.preview(asked, needed, pixels, ticket)
+        )
+        headers = {"X-Gatefill-Size": f"{size[0]}x{size[1]}"}
+        if file is None:
+            return Response(status_code=204, headers=headers)
+        return Response(file.data, media_type=file.media_type, headers=headers)
+
+    @router.post(
+        "/api/v1/editor/mask",
+        tags=["editor"],
+        summary="A mask from a file, as the page draws it",
+        response_class=Response,
+        responses={200: IMAGE_REPLY} | COMMON | errors(400, 415, 422, 503, 504),
+        openapi_extra=edit_body(True, {}),
+    )
+    async def mask(request: Request) -> Response:
+        """PNG of the photo's size: white where the hole is and transparent elsewhere.
+
+        The mask is read as a fill would read it; one of another size but of the photo's shape is
+        stretched, which the header X-Gatefill-Stretched says with its size.
+        """
+        asked = await read_edit(request, needs_mask=True)
+        file, said, stretched = await service.run(
+            request, lambda ticket: work.read_in(asked, pixels, ticket)
+        )
+        headers = {"X-Gatefill-Warnings": json.dumps([each.as_dict() for each in said])}
+        if stretched is not None:
+            headers["X-Gatefill-Stretched"] = f"{stretched[0]}x{stretched[1]}"
+        return Response(file.data, media_type=file.media_type, headers=headers)
 
     @router.get(
         "/api/v1/editor/opened",

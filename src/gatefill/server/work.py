@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import cv2
@@ -15,8 +15,10 @@ from gatefill.geometry import Box, bounding_box
 from gatefill.images import (
     OUTPUT_SUFFIXES,
     ImageError,
+    MaskOptions,
     Meta,
     Photo,
+    read_hole,
     read_mask,
     read_photo,
     suffix_of,
@@ -36,6 +38,7 @@ MEDIA_TYPES = {
     "BMP": "image/bmp",
 }
 _MAX_PLACES = 6000  # hole positions whose attention is told
+_SAME_SHAPE = 0.02  # by how much the ratio of a mask's sides may differ from the photo's
 _MAX_SOURCES = 8  # places attended, per position
 
 
@@ -190,11 +193,55 @@ def composed(asked: EditInput, options: FileOptions, max_pixels: int, ticket: Ti
         return encoded(photo, options)
 
 
-def preview(asked: EditInput, max_pixels: int, ticket: Ticket) -> File:
-    """A photo that browsers cannot show, as PNG."""
+def preview(
+    asked: EditInput, needed: bool, max_pixels: int, ticket: Ticket
+) -> tuple[File | None, tuple[int, int]]:
+    """The photo for the page to show, upright and without metadata, and its (width, height).
+
+    None, unless it is `needed`, where nothing turns the file and so nothing can turn it wrongly:
+    then a browser that knows its format shows the same.
+    """
+    photo = read_photo(asked.photo, max_pixels=max_pixels)
+    if not needed and photo.meta.orientation == 1:
+        return None, photo.size
+    with ticket.pixels(photo.height * photo.width):
+        plain = Photo(photo.pixels, photo.alpha, Meta(name=photo.meta.name, icc=photo.meta.icc))
+        # PNG takes ten times as long; what is downloaded never comes from here.
+        if photo.meta.jpeg is not None:
+            return File(plain.to_bytes("jpg", quality=92), "image/jpeg", ".jpg"), photo.size
+        return File(plain.to_bytes("png"), "image/png", ".png"), photo.size
+
+
+def read_in(
+    asked: EditInput, max_pixels: int, ticket: Ticket
+) -> tuple[File, list[Warning], tuple[int, int] | None]:
+    """A mask from a file as PNG, what is to be said about it, and its size if it was stretched."""
     photo = read_photo(asked.photo, max_pixels=max_pixels)
     with ticket.pixels(photo.height * photo.width):
-        return encoded(photo, FileOptions(format="png"))
+        assert asked.mask is not None
+        width, height = read_photo(asked.mask, max_pixels=max_pixels).size
+        options = MaskOptions(max_pixels=max_pixels)
+        # Of another shape, it belongs to another photo.
+        if abs(width / height * photo.height / photo.width - 1) <= _SAME_SHAPE:
+            options = replace(options, resize=True)
+        try:
+            hole, said = read_hole(asked.mask, photo, options)
+        except MaskError as error:
+            if error.code != "mask.orientation":
+                raise
+            # The page shows where it lies, so that it can be turned without being asked.
+            hole, said = read_hole(asked.mask, photo, replace(options, as_stored=True, resize=True))
+            text = "the mask was made for the photo as its file stores it, and was turned with it"
+            said = (*said, Warning("mask.was_turned", text))
+            width, height = height, width
+        stretched = None if (width, height) == photo.size else (width, height)
+        return _layer(hole), list(said), stretched
+
+
+def _layer(hole: NDArray[np.bool_]) -> File:
+    """White where the hole is and transparent elsewhere: it serves as a mask and as a layer."""
+    white: Any = np.where(hole, 255, 0).astype(np.uint8)
+    return encoded(Photo(white[..., None], white, Meta(name="mask")), FileOptions(format="png"))
 
 
 def adjusted(data: bytes, operate: str, size: int, max_pixels: int, ticket: Ticket) -> File:
@@ -215,9 +262,7 @@ def adjusted(data: bytes, operate: str, size: int, max_pixels: int, ticket: Tick
             else:
                 distance = cv2.distanceTransform(away, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
             hole = distance <= size if wider else distance > size
-        white: Any = np.where(hole, 255, 0).astype(np.uint8)
-        layer = Photo(white[..., None], white, Meta(name="mask"))
-        return encoded(layer, FileOptions(format="png"))
+        return _layer(hole)
 
 
 def _hole_of(data: bytes, drawn: Photo, max_pixels: int) -> NDArray[np.bool_]:

@@ -64,10 +64,36 @@ function form(photo, patches, more, places = {}) {
   return data;
 }
 
-/** @returns {Promise<Blob>} PNG of a photo that the browser cannot decode. */
-export async function preview(photo) {
-  const reply = await ask("/api/v1/editor/preview", { method: "POST", body: form(photo, [], {}) });
-  return reply.blob();
+/**
+ * A photo as the server sees it: upright, whatever the browser does with the file by itself.
+ * @param {Blob} photo
+ * @param {boolean} ifNeeded Leave the picture out where nothing turns the file.
+ * @returns {Promise<{blob: Blob|null, width: number, height: number}>}
+ */
+export async function preview(photo, ifNeeded = false) {
+  const body = form(photo, [], ifNeeded ? { if_needed: "true" } : {});
+  const reply = await ask("/api/v1/editor/preview", { method: "POST", body });
+  const [width, height] = sides(reply.headers.get("X-Gatefill-Size"));
+  return { blob: reply.status === 204 ? null : await reply.blob(), width, height };
+}
+
+/**
+ * A mask from a file, read as a fill would read it.
+ * @returns {Promise<{blob: Blob, warnings: object[], stretched: number[]|null}>} PNG of the photo's
+ *   size, opaque where the hole is; the mask's own size if it was stretched.
+ */
+export async function readMask(photo, mask) {
+  const reply = await ask("/api/v1/editor/mask", { method: "POST", body: form(photo, [], { mask }) });
+  const stretched = reply.headers.get("X-Gatefill-Stretched");
+  return {
+    blob: await reply.blob(),
+    warnings: JSON.parse(reply.headers.get("X-Gatefill-Warnings") ?? "[]"),
+    stretched: stretched && sides(stretched),
+  };
+}
+
+function sides(words) {
+  return words.split("x").map(Number);
 }
 
 /** @returns {Promise<{blob: Blob, suffix: string}>} The edited photo as a file. */

@@ -236,13 +236,18 @@ export class Editor extends EventTarget {
   }
 }
 
-/** A file as pixels, upright; the server helps with formats that the browser does not know. */
+/**
+ * A file as pixels, as the server sees them. Browsers do not agree on which formats EXIF turns:
+ * where a file is turned, or the browser does not know it, the server's own picture is shown.
+ */
 async function decoded(file) {
-  try {
-    return await createImageBitmap(file);
-  } catch {
-    return createImageBitmap(await api.preview(file));
-  }
+  const [bitmap, seen] = await Promise.all([
+    createImageBitmap(file).catch(() => null), api.preview(file, true),
+  ]);
+  const same = bitmap && bitmap.width === seen.width && bitmap.height === seen.height;
+  if (same && !seen.blob) return bitmap;
+  bitmap?.close();
+  return createImageBitmap(seen.blob ?? (await api.preview(file)).blob);
 }
 
 /** @returns {string} The file's name without its suffix. */

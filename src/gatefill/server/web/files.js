@@ -3,7 +3,7 @@
 import * as api from "./api.js";
 import { canvasOf } from "./layer.js";
 import { stem } from "./editor.js";
-import { complain, find, inWords, make, notify, save } from "./notices.js";
+import { complain, find, inWords, make, notify, save, warn } from "./notices.js";
 import { text } from "./texts.js";
 
 /** @typedef {import("./editor.js").Editor} Editor */
@@ -114,62 +114,29 @@ export function maskActions(editor) {
   };
 }
 
-/** Take a mask from a file: white, or what is opaque where all of it is one colour, is the hole. */
+/** Take a mask from a file, as the server reads it. */
 async function loadMask(editor, file) {
-  let bitmap;
-  try {
-    bitmap = await createImageBitmap(file);
-  } catch {
-    try {
-      bitmap = await createImageBitmap(await api.preview(file));
-    } catch {
-      notify(text("unreadableMask"), "error");
-      return;
-    }
-  }
   const { width, height } = editor.picture;
-  const sizes = { mask: `${bitmap.width} × ${bitmap.height}`, photo: `${width} × ${height}` };
-  const stretched = bitmap.width !== width || bitmap.height !== height;
-  // Of another shape, it belongs to another photo.
-  if (stretched && Math.abs(bitmap.width / bitmap.height / (width / height) - 1) > 0.02) {
-    notify(text("maskSize", sizes), "error");
+  let found, bitmap;
+  try {
+    found = await api.readMask(editor.source.file, file);
+    bitmap = await createImageBitmap(found.blob);
+  } catch (error) {
+    complain(error);
     return;
   }
-  const hole = holeOf(bitmap, width, height, editor.mask.colour);
+  const hole = canvasOf(width, height);
+  const context = hole.getContext("2d");
+  context.drawImage(bitmap, 0, 0);
+  bitmap.close();
+  context.globalCompositeOperation = "source-in";
+  context.fillStyle = editor.mask.colour;
+  context.fillRect(0, 0, width, height);
   editor.edit(editor.mask, () => {
     editor.mask.clear();
-    editor.mask.draw({ left: 0, top: 0, width, height }, (context) => context.drawImage(hole, 0, 0));
+    editor.mask.draw({ left: 0, top: 0, width, height }, (layer) => layer.drawImage(hole, 0, 0));
   });
-  notify(text(stretched ? "maskStretched" : "maskLoaded", sizes));
-}
-
-function holeOf(bitmap, width, height, colour) {
-  const canvas = canvasOf(width, height);
-  const context = canvas.getContext("2d", { willReadFrequently: true });
-  context.imageSmoothingEnabled = false;
-  context.drawImage(bitmap, 0, 0, width, height);
-  const pixels = context.getImageData(0, 0, width, height);
-  const { data } = pixels;
-  let clear = false, dark = false;
-  for (let at = 0; at < data.length; at += 4) {
-    if (data[at + 3] < 128) clear = true;
-    else if (Math.max(data[at], data[at + 1], data[at + 2]) < 128) dark = true;
-  }
-  const byAlpha = clear && (!dark || !hasBright(data));
-  for (let at = 0; at < data.length; at += 4) {
-    const bright = Math.max(data[at], data[at + 1], data[at + 2]) > 127;
-    data[at + 3] = data[at + 3] > 127 && (byAlpha || bright) ? 255 : 0;
-  }
-  context.putImageData(pixels, 0, 0);
-  context.globalCompositeOperation = "source-in";
-  context.fillStyle = colour;
-  context.fillRect(0, 0, width, height);
-  return canvas;
-}
-
-function hasBright(data) {
-  for (let at = 0; at < data.length; at += 4) {
-    if (data[at + 3] > 127 && Math.max(data[at], data[at + 1], data[at + 2]) > 127) return true;
-  }
-  return false;
+  const sizes = { mask: found.stretched?.join(" × "), photo: `${width} × ${height}` };
+  notify(text(found.stretched ? "maskStretched" : "maskLoaded", sizes));
+  for (const warning of found.warnings) warn(warning);
 }

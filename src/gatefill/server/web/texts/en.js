@@ -96,8 +96,6 @@ export default {
   keyEscape: "Cancel",
   apiLink: "For programs: the HTTP service",
   unreadable: "{name} cannot be opened: {detail}",
-  unreadableMask: "The mask cannot be read.",
-  maskSize: "The mask is {mask} and the photo {photo}: make them the same size.",
   maskStretched: "The mask was {mask}; it was stretched to the photo's {photo}.",
   maskLoaded: "The mask is loaded.",
   notImage: "{name} is no image.",

@@ -96,8 +96,6 @@ export default {
   keyEscape: "취소",
   apiLink: "프로그램용: HTTP 서비스",
   unreadable: "{name}을(를) 열 수 없습니다: {detail}",
-  unreadableMask: "마스크를 읽을 수 없습니다.",
-  maskSize: "마스크는 {mask}, 사진은 {photo}입니다. 같은 크기로 만들어 주세요.",
   maskStretched: "마스크가 {mask}이어서 사진 크기 {photo}에 맞게 늘렸습니다.",
   maskLoaded: "마스크를 불러왔습니다.",
   notImage: "{name}은(는) 이미지가 아닙니다.",

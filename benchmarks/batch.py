@@ -1,0 +1,184 @@
+"""Many photos: `gatefill.batch` against a loop over an `Inpainter` and a process for each photo.
+
+    python benchmarks/batch.py PHOTOS [--count N] [--table] [--memory N]
+
+All sides fill the same photos with the same masks in one run, each in processes of its own, and
+write JPEGs. The photos are 1024 pixels long; the holes are brush strokes that cover about 5 %.
+--table measures processes and threads, --memory what a batch of N photos takes as it goes on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+
+import gatefill
+from gatefill.batches import BatchProgress
+from gatefill.batches.memory import cores
+from gatefill.masks import BrushConfig, brush, hole_share
+
+SIDE = 1024  # pixels of the longer side
+LEAST, MOST = 0.04, 0.06  # of the photo, its hole
+STROKE = BrushConfig(strokes=(1, 1), width=(8, 30))
+QUALITY = 92
+SINGLE = 8  # photos that are filled by a process each; more would tell nothing new
+
+LOOP = """
+import sys, time
+begun = time.monotonic()
+import gatefill
+from pathlib import Path
+inpaint = gatefill.load()
+photos, masks, out = map(Path, sys.argv[1:])
+files = sorted(photos.iterdir())
+for number, photo in enumerate(files):
+    inpaint(photo, masks / f"{photo.stem}.png").save(out / photo.name)
+    if number == 0:
+        first = time.monotonic()
+print(len(files) / (time.monotonic() - begun), (len(files) - 1) / (time.monotonic() - first))
+"""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("photos", type=Path)
+    parser.add_argument("--count", type=int, default=40, help="photos of the comparison")
+    parser.add_argument("--table", action="store_true", help="measure processes and threads")
+    parser.add_argument("--memory", type=int, metavar="N", help="follow a batch of N photos")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        prepare(options.photos, root, options.count)
+        print(
+            f"{options.count} photos of {SIDE} px, {LEAST:.0%} to {MOST:.0%} holes, {cores()} cores"
+        )
+        gatefill.load()(root / "in/000.jpg", root / "masks/000.png")  # compiles, once on a machine
+        compare(root, options.count)
+        if options.table:
+            table(root)
+        if options.memory:
+            memory(root, options.memory)
+
+
+def prepare(source: Path, root: Path, count: int) -> None:
+    """Photos of one length, and a mask for each."""
+    for name in ("in", "masks", "loop", "single"):
+        (root / name).mkdir()
+    files = sorted(each for each in source.rglob("*") if each.suffix in (".jpg", ".jpeg", ".png"))
+    places = np.linspace(0, len(files) - 1, count).astype(int)
+    for number, file in enumerate(files[place] for place in places):
+        image = PIL.Image.open(file).convert("RGB")
+        scale = SIDE / max(image.size)
+        width, height = round(image.width * scale), round(image.height * scale)
+        image.resize((width, height)).save(root / "in" / f"{number:03d}.jpg", quality=QUALITY)
+        masks = (brush(height, width, 1000 * number + turn, STROKE) for turn in itertools.count())
+        mask = next(each for each in masks if LEAST <= hole_share(each) <= MOST)
+        drawn = PIL.Image.fromarray(mask.astype(np.uint8) * 255)
+        drawn.save(root / "masks" / f"{number:03d}.png")
+
+
+def compare(root: Path, count: int) -> None:
+    """The three ways; rates of the whole run, and without start-up where there is one only."""
+    paths = [str(root / name) for name in ("in", "masks", "loop")]
+    done = subprocess.run(
+        [sys.executable, "-c", LOOP, *paths], capture_output=True, text=True, check=True
+    )
+    loop, loop_warm = map(float, done.stdout.split())
+    started = time.monotonic()
+    for number in range(min(SINGLE, count)):
+        photo, mask = root / "in" / f"{number:03d}.jpg", root / "masks" / f"{number:03d}.png"
+        command = ["inpaint", str(photo), str(mask), "-o", str(root / "single" / photo.name)]
+        subprocess.run(
+            [sys.executable, "-m", "gatefill", *command], capture_output=True, check=True
+        )
+    single = min(SINGLE, count) / (time.monotonic() - started)
+    batch, batch_warm = run(root)
+    print(f"{'':<34}{'photos/s':>10}{'warm':>8}{'batch is':>10}")
+    for name, rate, warm in (
+        ("a process for each photo", single, None),
+        ("a loop over one Inpainter", loop, loop_warm),
+        ("gatefill.batch", batch, batch_warm),
+    ):
+        shown = "" if warm is None else f"{warm:.2f}"
+        print(f"{name:<34}{rate:>10.2f}{shown:>8}{batch / rate:>9.2f}x")
+    print(f"warm, batch to loop: {batch_warm / loop_warm:.2f}x")
+
+
+def run(root: Path, processes: int | None = None, threads: int = 1) -> tuple[float, float]:
+    """Photos per second of a batch: of all of it, and once its processes are warm."""
+    marks: list[tuple[float, int]] = []
+
+    def watch(progress: BatchProgress) -> None:
+        marks.append((time.monotonic(), progress.finished))
+
+    with tempfile.TemporaryDirectory(dir=root) as output:
+        found = gatefill.batch(
+            root / "in",
+            output,
+            masks=root / "masks",
+            processes=processes,
+            threads=threads,
+            watch=watch,
+        )
+    assert found.complete, found.failures
+    begin = next(mark for mark in marks if mark[1] >= 2 * (processes or cores()))
+    warm = (marks[-1][1] - begin[1]) / (marks[-1][0] - begin[0])
+    return found.filled / found.seconds, warm
+
+
+def table(root: Path) -> None:
+    """Processes and threads; twice, as other programs may disturb."""
+    print(f"\n{'processes':>9}{'threads':>9}{'warm photos/s':>15}{'again':>8}")
+    count = cores()
+    pairs = [(1, 1), (1, count), (max(count // 2, 1), 2), (count, 1), (count, 2), (count + 1, 1)]
+    pairs = list(dict.fromkeys(pairs))
+    first = [run(root, *pair)[1] for pair in pairs]
+    again = [run(root, *pair)[1] for pair in pairs]
+    for (processes, threads), one, two in zip(pairs, first, again, strict=True):
+        print(f"{processes:>9}{threads:>9}{one:>15.2f}{two:>8.2f}")
+
+
+def memory(root: Path, count: int) -> None:
+    """Memory of the batch's processes while it fills the same photos again and again."""
+    files, here = sorted((root / "in").iterdir()), root / "many"
+    here.mkdir()
+    lines = [
+        f"{here / f'{number:05d}.jpg'}\t{root / 'masks' / files[number % len(files)].stem}.png"
+        for number in range(count)
+    ]
+    for number in range(count):
+        (here / f"{number:05d}.jpg").symlink_to(files[number % len(files)])
+    (root / "many.txt").write_text("\n".join(lines))
+    taken: dict[int, int] = {}
+
+    def watch(progress: BatchProgress) -> None:
+        step = progress.finished * 10 // count
+        if step not in taken:
+            taken[step] = resident()
+
+    gatefill.batch(root / "many.txt", root / "many-out", watch=watch)
+    print(f"\nmemory over {count} photos, all processes, MB:")
+    print("  " + " ".join(f"{taken[step] >> 20}" for step in sorted(taken)))
+
+
+def resident() -> int:
+    """Bytes that this process's children hold, less what they share."""
+    total = 0
+    for thread in Path("/proc/self/task").iterdir():
+        for child in (thread / "children").read_text().split():
+            text = Path(f"/proc/{child}/smaps_rollup").read_text()
+            line = next(line for line in text.splitlines() if line.startswith("Pss:"))
+            total += int(line.split()[1]) << 10
+    return total
+
+
+if __name__ == "__main__":
+    main()

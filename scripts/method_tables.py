@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from gatefill.inpainter import DEFAULT_METHOD
+from gatefill.loading import DEFAULT_METHOD
 from gatefill.methods import METHODS, MethodInfo
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -16,22 +16,81 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from gatefill import methods
     from gatefill.batches import batch
-    from gatefill.inpainter import Inpainter, load
-    from gatefill.methods import METHODS
+    from gatefill.errors import (
+        ConfigError,
+        DataError,
+        GatefillError,
+        MaskError,
+        OutputError,
+        Warning,
+        WeightsError,
+    )
+    from gatefill.extras import MissingExtra
+    from gatefill.images import ImageError, Photo, read_photo
+    from gatefill.inpainter import Inpainter
+    from gatefill.loading import inpaint, load
+    from gatefill.methods import METHODS, MethodInfo
+    from gatefill.methods.hybrid import HybridConfig
+    from gatefill.methods.network import NetworkOptions
+    from gatefill.methods.patchmatch import PatchMatchConfig
+    from gatefill.photo_attention import PhotoAttention
     from gatefill.result import Result
 
 __version__ = "0.1.0"
 
-__all__ = ["METHODS", "Inpainter", "Result", "__version__", "batch", "load", "methods"]
+# docs/python.md lists them all.
+__all__ = [
+    "METHODS",
+    "ConfigError",
+    "DataError",
+    "GatefillError",
+    "HybridConfig",
+    "ImageError",
+    "Inpainter",
+    "MaskError",
+    "MethodInfo",
+    "MissingExtra",
+    "NetworkOptions",
+    "OutputError",
+    "PatchMatchConfig",
+    "Photo",
+    "PhotoAttention",
+    "Result",
+    "Warning",
+    "WeightsError",
+    "__version__",
+    "batch",
+    "inpaint",
+    "load",
+    "methods",
+    "read_photo",
+]
 
 # Where each public name lives. They are imported at first use, so that `import gatefill` (and
 # `gatefill --version`) costs nothing.
 _HOMES = {
     "METHODS": "gatefill.methods",
+    "ConfigError": "gatefill.errors",
+    "DataError": "gatefill.errors",
+    "GatefillError": "gatefill.errors",
+    "HybridConfig": "gatefill.methods.hybrid",
+    "ImageError": "gatefill.images",
     "Inpainter": "gatefill.inpainter",
+    "MaskError": "gatefill.errors",
+    "MethodInfo": "gatefill.methods",
+    "MissingExtra": "gatefill.extras",
+    "NetworkOptions": "gatefill.methods.network",
+    "OutputError": "gatefill.errors",
+    "PatchMatchConfig": "gatefill.methods.patchmatch",
+    "Photo": "gatefill.images",
+    "PhotoAttention": "gatefill.photo_attention",
     "Result": "gatefill.result",
+    "Warning": "gatefill.errors",
+    "WeightsError": "gatefill.errors",
     "batch": "gatefill.batches",
-    "load": "gatefill.inpainter",
+    "inpaint": "gatefill.loading",
+    "load": "gatefill.loading",
+    "read_photo": "gatefill.images",
 }
 
 

@@ -84,7 +84,7 @@ def draw(
 def save_mask(mask: Mask, folder: Path, number: int) -> Path:
     """Write ``mask_00000.png`` with that number: 8-bit grey, white = hole."""
     path = folder / f"mask_{number:05d}.png"
-    Photo(mask.astype(np.uint8)[..., None] * np.uint8(255)).save(path)
+    Photo(mask.astype(np.uint8)[..., None] * np.uint8(255)).save(path, overwrite=True)
     return path
 
 
@@ -100,7 +100,7 @@ def contact_sheet(paths: Sequence[Path], folder: Path) -> Path:
         top, left = GAP + number // columns * tall, GAP + number % columns * wide
         sheet[top : top + tile.shape[0], left : left + tile.shape[1], 0] = tile
     path = folder / "contact_sheet.png"
-    Photo(sheet).save(path)
+    Photo(sheet).save(path, overwrite=True)
     return path
 
 

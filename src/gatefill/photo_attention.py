@@ -40,13 +40,19 @@ class PhotoAttention(Attention):
         pixels = np.rint(self.photo.rgb() * 255).astype(np.uint8)
         return lines_picture(pixels, self.mask, self, spacing)
 
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the colour-wheel picture to a file whose format follows its name."""
-        Photo(self.map()).save(path)
+    def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
+        """Write the color-wheel picture to a file; see `Photo.save`."""
+        Photo(self.map()).save(path, overwrite=overwrite)
 
-    def save_lines(self, path: str | os.PathLike[str], *, spacing: int | None = None) -> None:
-        """Write the picture with lines to a file whose format follows its name."""
-        Photo(self.lines(spacing=spacing)).save(path)
+    def save_lines(
+        self, path: str | os.PathLike[str], *, spacing: int | None = None, overwrite: bool = False
+    ) -> None:
+        """Write the picture with lines to a file; see `lines` and `Photo.save`."""
+        Photo(self.lines(spacing=spacing)).save(path, overwrite=overwrite)
+
+    def __repr__(self) -> str:
+        places = self.source.shape[1]
+        return f"<PhotoAttention of {len(self.target):,} positions to {places} places each>"
 
 
 def in_photo(attention: Attention | None, photo: Photo, mask: Mask) -> PhotoAttention | None:

@@ -206,7 +206,7 @@ def test_sides_too_long_for_a_format(side: int, format: str, tmp_path: Path) -> 
     path = tmp_path / f"out.{format}"
     path.write_bytes(b"old")
     with pytest.raises(ImageError, match="cannot be written as"):
-        Photo(np.zeros((1, side, 1), np.uint8)).save(path)
+        Photo(np.zeros((1, side, 1), np.uint8)).save(path, overwrite=True)
     assert path.read_bytes() == b"old"
     assert len(list(tmp_path.iterdir())) == 1
 
@@ -231,12 +231,12 @@ def test_overwriting(tmp_path: Path) -> None:
     path.write_bytes(b"old")
     path.chmod(0o640)
     with pytest.raises(ImageError, match="there already"):
-        Photo(noise(3, 3, 3)).save(path, overwrite=False)
+        Photo(noise(3, 3, 3)).save(path)
     with pytest.raises(ImageError, match="there already"):
         check_output(path, overwrite=False)
     assert path.read_bytes() == b"old"
     array = noise(3, 3, 3)
-    Photo(array).save(path)
+    Photo(array).save(path, overwrite=True)
     assert (read_photo(path).pixels == array).all()
     assert stat.S_IMODE(path.stat().st_mode) == 0o640
 
@@ -245,7 +245,7 @@ def test_links_are_followed(tmp_path: Path) -> None:
     (tmp_path / "real").mkdir()
     (tmp_path / "real" / "photo.png").write_bytes(b"old")
     (tmp_path / "link.png").symlink_to(tmp_path / "real" / "photo.png")
-    Photo(noise(3, 3, 3)).save(tmp_path / "link.png")
+    Photo(noise(3, 3, 3)).save(tmp_path / "link.png", overwrite=True)
     assert (tmp_path / "link.png").is_symlink()
     assert read_photo(tmp_path / "real" / "photo.png").size == (3, 3)
 

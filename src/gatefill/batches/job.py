@@ -12,7 +12,8 @@ from typing import Any
 
 from gatefill.errors import ConfigError, did_you_mean
 from gatefill.images import Photo
-from gatefill.inpainter import DEFAULT_METHOD, Inpainter, default_weights, load
+from gatefill.inpainter import Inpainter
+from gatefill.loading import DEFAULT_METHOD, default_weights, load
 
 # These change how fast an output comes, not which one.
 _ONLY_SPEED = ("device", "batch_size")

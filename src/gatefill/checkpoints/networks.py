@@ -12,20 +12,26 @@ from gatefill.checkpoints.fit import Shapes, expect_shapes
 from gatefill.checkpoints.native import WeightsInfo, load_weights
 from gatefill.errors import GatefillError, WeightsError
 from gatefill.methods.base import Method
+from gatefill.methods.network import NetworkOptions
 from gatefill.methods.registry import network_entry, with_network
 
 if TYPE_CHECKING:
     from torch import nn
 
 
-def load_method(path: str | os.PathLike[str], *, device: str = "cpu") -> Method:
+def load_method(
+    path: str | os.PathLike[str], *, device: str = "cpu", options: NetworkOptions | None = None
+) -> Method:
     """The method that a weights file is for, ready to fill.
 
-    device: where torch runs it, such as ``"cuda"``. Raises WeightsError as `load_network` does, and
-    for a device that is not there; MissingExtra without torch.
+    device: where torch runs it, such as ``"cuda"``. options: how the network is used; None does as
+    the file says. Raises WeightsError as `load_network` does, ConfigError for a device that is
+    not there; MissingExtra without torch.
     """
     info, network = load_network(path)
-    return with_network(info.method, network, finish=info.finish, device=device)
+    wanted = None if options is None else options.finish
+    finish = info.finish if wanted is None else wanted
+    return with_network(info.method, network, finish=finish, device=device)
 
 
 def load_network(path: str | os.PathLike[str]) -> tuple[WeightsInfo, nn.Module]:

@@ -10,7 +10,7 @@ from cyclopts import Parameter
 
 from gatefill import terminal
 from gatefill.cli.app import Json, Switch, app
-from gatefill.cli.fill import inpaint, method_config
+from gatefill.cli.fill import inpaint, settings_of
 from gatefill.cli.shared import with_options_of
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def batch(
     from gatefill.batches import batch as run
     from gatefill.batches import preview
 
-    options["config"] = method_config(
+    options |= settings_of(
         options.get("method"),
         options.get("weights"),
         options.pop("seed", None),

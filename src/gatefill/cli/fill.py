@@ -106,14 +106,13 @@ def inpaint(
         Allow OUTPUT to be one of the input files.
     """
     from gatefill.images import DEFAULT_MAX_PIXELS, check_options, check_output
-    from gatefill.inpainter import load
+    from gatefill.loading import load
 
     if photo.is_dir():
         raise ConfigError(_use_batch(photo, mask, output), code="config.folder")
-    config = method_config(method, weights, seed, set_)
     inpainter = load(
         method,
-        config=config,
+        **settings_of(method, weights, seed, set_),
         weights=weights,
         device=device,
         large=large,
@@ -141,7 +140,7 @@ def inpaint(
             allow_truncated=allow_truncated,
             progress=progress,
         )
-    lost = result.save(target, overwrite=overwrite, quality=quality, lossless=lossless)
+    left_out = result.save(target, overwrite=True, quality=quality, lossless=lossless)
     if len(targets) > 1 and result.attention is None and result.mask.any():
         raise ConfigError(
             f"{result.method} has no attention to draw; {target} is written",
@@ -149,9 +148,9 @@ def inpaint(
             method=result.method,
         )
     if result.attention is not None and attention is not None:
-        result.attention.save(attention)
+        result.attention.save(attention, overwrite=True)
     if result.attention is not None and attention_lines is not None:
-        result.attention.save_lines(attention_lines)
+        result.attention.save_lines(attention_lines, overwrite=True)
     if json:
         terminal.show_json(
             {
@@ -161,7 +160,7 @@ def inpaint(
                 "height": result.photo.height,
                 "hole_pixels": int(result.mask.sum()),
                 "seconds": round(result.seconds, 3),
-                "warnings": [warning.as_dict() for warning in (*result.warnings, *lost)],
+                "warnings": [warning.as_dict() for warning in (*result.warnings, *left_out)],
             }
         )
     else:
@@ -169,27 +168,32 @@ def inpaint(
     return terminal.OK
 
 
-def method_config(
+def settings_of(
     method: str | None, weights: Path | None, seed: int | None, settings: tuple[str, ...]
-) -> Any:
-    """The config of a method from what ``--seed`` and ``--set`` say; None where they say nothing.
+) -> dict[str, Any]:
+    """What ``--seed`` and ``--set`` say, as the option of `load` that it belongs to.
 
-    Raises ValueError where WEIGHTS hold the config already.
+    That is the method's config or, for a network, which its weights hold, the options of its use.
+    Raises ConfigError for what the method does not have.
     """
-    from gatefill.inpainter import DEFAULT_METHOD
-    from gatefill.methods import default_config
+    from gatefill.loading import DEFAULT_METHOD
+    from gatefill.methods import default_config, info_of
     from gatefill.settings import with_settings
 
-    name = method or DEFAULT_METHOD
-    said = list(settings) if seed is None else [_seed(name, seed), *settings]
-    if not said:
-        return None
-    if weights is not None and method != "hybrid":
+    if seed is None and not settings:
+        return {}
+    name = method or (DEFAULT_METHOD if weights is None else None)
+    if name == "hybrid" or (name is not None and not info_of(name).takes_weights):
+        said = settings if seed is None else (_seed(name, seed), *settings)
+        return {"config": with_settings(default_config(name), said)}
+    from gatefill.methods.network import NetworkOptions
+
+    if seed is not None:
         raise ConfigError(
-            "expected no --set and no --seed beside --weights, which hold them",
-            code="cli.config_and_weights",
+            f"expected no random seed for {name or 'a network'}, which draws nothing at random",
+            code="config.seed",
         )
-    return with_settings(default_config(name), said)
+    return {"options": with_settings(NetworkOptions(), settings)}
 
 
 def _use_batch(photos: Path, mask: Path | None, output: Path | None) -> str:

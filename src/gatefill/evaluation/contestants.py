@@ -11,7 +11,8 @@ from pathlib import Path
 import gatefill
 from gatefill.errors import ConfigError
 from gatefill.evaluation.outside import OUTSIDE, create_outside, package_version
-from gatefill.inpainter import Inpainter, default_weights
+from gatefill.inpainter import Inpainter
+from gatefill.loading import default_weights
 from gatefill.methods import METHODS, MethodInfo
 from gatefill.methods.registry import takes_no_weights, unknown_method
 

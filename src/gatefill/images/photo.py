@@ -61,6 +61,11 @@ class Photo:
                 f"expected alpha {dtype} {shape[:2]}, got {self.alpha.dtype} {self.alpha.shape}"
             )
 
+    def __repr__(self) -> str:
+        kind = "grey" if self.pixels.shape[2] == 1 else "RGB"
+        alpha = "" if self.alpha is None else " with alpha"
+        return f"<Photo {self.width}x{self.height} {kind}{alpha}, {self.pixels.dtype}>"
+
     @property
     def height(self) -> int:
         return int(self.pixels.shape[0])
@@ -167,7 +172,7 @@ class Photo:
         self,
         path: str | os.PathLike[str],
         *,
-        overwrite: bool = True,
+        overwrite: bool = False,
         quality: int | None = None,
         lossless: bool | None = None,
     ) -> tuple[Warning, ...]:

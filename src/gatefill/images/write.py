@@ -63,7 +63,11 @@ def _check_place(path: Path, overwrite: bool) -> None:
             if not path.is_file():
                 raise ImageError(f"expected a file to write, got something else there: {path}")
             if not overwrite:
-                raise ImageError(f"the output is there already: {path}")
+                raise ImageError(
+                    f"the output is there already: {path}",
+                    code="output.exists",
+                    file=str(path),
+                )
     except (FileNotFoundError, ImageError):
         raise
     except (OSError, ValueError) as error:  # a name that is too long, has a null byte, ...

@@ -9,6 +9,7 @@ al., CVPR 2017 (arXiv 1611.09969); the matching is `PatchMatch`'s.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import cv2
 import numpy as np
@@ -25,7 +26,7 @@ from gatefill.methods.base import (
     check_frame,
     composite,
 )
-from gatefill.methods.network import NetworkMethod
+from gatefill.methods.network import NetworkMethod, NetworkOptions
 from gatefill.methods.patchmatch import PatchMatch, PatchMatchConfig
 from gatefill.methods.registry import METHODS
 from gatefill.settings import check_fields
@@ -41,8 +42,9 @@ class HybridConfig:
     side: pixels of the longest side that the network sees. context: that side as a multiple of the
     hole's longest, where the photo reaches so far. blur: of the guide, standard deviation in the
     network's pixels. weight: of the guide against colour. weight_at_last: share of it that is left
-    at full resolution, where texture counts. patchmatch: the rest; its `guide` is a factor for the
-    network's fill and a sketch alike. How the defaults were found stands in docs/hybrid.md.
+    at full resolution, where texture counts. network: how the network is used. patchmatch: the
+    rest; its `guide` is a factor for the network's fill and a sketch alike. How the defaults were
+    found stands in docs/hybrid.md.
     """
 
     side: int = 160
@@ -50,6 +52,7 @@ class HybridConfig:
     blur: float = 4.0
     weight: float = 0.5
     weight_at_last: float = 1.0
+    network: NetworkOptions = field(default_factory=NetworkOptions)
     # Structure is the guide's business, so smaller patches and sharper votes serve texture.
     patchmatch: PatchMatchConfig = field(
         default_factory=lambda: PatchMatchConfig(patch_size=7, sharpness=32.0)
@@ -83,6 +86,22 @@ class Hybrid:
         """Let threads that fill at the same moment share batches of at most so many frames."""
         if isinstance(self.network, NetworkMethod):
             self.network.share_batches(most)
+
+    @property
+    def device(self) -> str:
+        """Where the network runs; PatchMatch runs on the CPU."""
+        return str(getattr(self.network, "device", "cpu"))
+
+    @property
+    def dtype(self) -> str:
+        """The network's number format."""
+        return str(getattr(self.network, "dtype", "float32"))
+
+    def to(self, device: str | None = None, dtype: str | None = None) -> None:
+        """Move the network, where it is one that can be moved; see `NetworkMethod.to`."""
+        move: Any = getattr(self.network, "to", None)
+        if move is not None:
+            move(device, dtype)
 
     def fill(
         self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -27,6 +27,18 @@ CELL = 8  # pixels of a side of an attention cell
 
 Finish = Callable[[Image, Image, Mask], Image]
 """What comes after a network: its frame, the photo, the mask -> a better frame."""
+
+
+@dataclass(frozen=True)
+class NetworkOptions:
+    """How a network is used. Nothing of it is architecture, so it goes with any weights.
+
+    finish: whether what the method has to come after its network comes: DeepFill v2's fill is
+    fitted to the colors at the hole's boundary, Global & Local's is blended into the photo. None
+    does what the weights file says, which is how its network was meant to be used.
+    """
+
+    finish: bool | None = None
 
 
 class NetworkMethod:
@@ -54,6 +66,20 @@ class NetworkMethod:
         """Let threads that fill at the same moment share batches of at most so many frames."""
         if isinstance(self.runtime, BatchRuntime):
             self.runtime = TogetherRuntime(self.runtime, most)
+
+    @property
+    def device(self) -> str:
+        """Where the network runs."""
+        return str(self.runtime.device)
+
+    @property
+    def dtype(self) -> str:
+        """The number format it runs in, such as ``"float32"``."""
+        return str(self.runtime.dtype).removeprefix("torch.")
+
+    def to(self, device: str | None = None, dtype: str | None = None) -> None:
+        """Move the network; None leaves device or number format. Raises ConfigError."""
+        self.runtime.to(device, dtype)
 
     def fill(
         self,

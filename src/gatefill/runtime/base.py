@@ -51,6 +51,20 @@ class Runtime(Protocol):
         """Whether the network has an input for a sketch."""
         ...
 
+    @property
+    def device(self) -> object:
+        """Where it runs; its text is such as ``"cuda:0"``."""
+        ...
+
+    @property
+    def dtype(self) -> object:
+        """The number format; its text ends in such as ``"float32"``."""
+        ...
+
+    def to(self, device: str | None = None, dtype: str | None = None) -> None:
+        """Move the network. Raises ConfigError for what cannot be had."""
+        ...
+
     def run(
         self, image: Image, mask: Mask, sketch: Mask | None, progress: Progress | None
     ) -> Found:

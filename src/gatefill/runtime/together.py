@@ -61,6 +61,18 @@ class TogetherRuntime:
     def takes_sketch(self) -> bool:
         return self.runtime.takes_sketch
 
+    @property
+    def device(self) -> object:
+        return self.runtime.device
+
+    @property
+    def dtype(self) -> object:
+        return self.runtime.dtype
+
+    def to(self, device: str | None = None, dtype: str | None = None) -> None:
+        """See `Runtime.to`."""
+        self.runtime.to(device, dtype)
+
     def run(
         self,
         image: Image,

@@ -37,6 +37,7 @@ log = logging.getLogger(__name__)
 MEMORY_LIMIT = 2 << 30  # bytes; weights and frames come on top
 MARGIN = 3  # pixels around a hole that are right, too: what comes after the network looks there
 KEPT_PLANS = 32
+FORMATS = ("float32", "bfloat16", "float16")
 
 Network = TypeVar("Network", bound=nn.Module)
 Order = Literal["rgb", "bgr"]
@@ -131,6 +132,27 @@ class TorchRuntime:
         height, width = mask.shape
         near = [box.grown(MARGIN, height, width) for box in component_boxes(mask)]
         return tuple(merge_overlapping(near))
+
+    def to(self, device: str | None = None, dtype: str | None = None) -> None:
+        """Move the network; None leaves device or number format as it is.
+
+        Args:
+            device: Such as ``"cuda"``.
+            dtype: ``"float32"``, ``"bfloat16"`` or ``"float16"``.
+
+        Raises:
+            ConfigError: For a device that torch cannot use here, and for another number format.
+        """
+        place = self.device if device is None else usable_device(device)
+        if dtype is not None and dtype not in FORMATS:
+            raise ConfigError(
+                f"expected dtype as one of {', '.join(FORMATS)}, got {dtype!r:.80}",
+                code="dtype.unknown",
+                dtype=str(dtype)[:80],
+            )
+        self.dtype = self.dtype if dtype is None else getattr(torch, dtype)
+        self.device = place
+        self.network.to(self.device, self.dtype)
 
     def plan(self, mask: Mask) -> Plan:
         """What is computed for a mask; plans are kept for the next photo of the same shape."""

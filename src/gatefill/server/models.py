@@ -14,7 +14,8 @@ import numpy as np
 
 from gatefill.errors import ConfigError, did_you_mean
 from gatefill.extras import installed
-from gatefill.inpainter import DEFAULT_METHOD, WITHOUT_TORCH, Inpainter, load
+from gatefill.inpainter import Inpainter
+from gatefill.loading import DEFAULT_METHOD, WITHOUT_TORCH, load
 from gatefill.methods import METHODS, MethodInfo
 from gatefill.methods.registry import unknown_method
 
@@ -127,7 +128,7 @@ def shelf(
     if method is None and not weights:
         offered = any(model.name == DEFAULT_METHOD for model in models)
         if not offered:
-            log.warning(WITHOUT_TORCH)
+            log.warning(str(WITHOUT_TORCH))
         return Shelf(models, DEFAULT_METHOD if offered else "patchmatch")
     if method is None:
         return Shelf(models)

@@ -1,0 +1,62 @@
+"""The photo while one region after the other is filled."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from gatefill.geometry import bounding_box
+from gatefill.images import Photo
+from gatefill.methods.base import Attention, Fill, Image, Mask, composite
+from gatefill.photo_attention import joined, moved_by, within
+from gatefill.regions import Region
+
+
+class Canvas:
+    """The filled pixels so far, and what is still to be filled."""
+
+    def __init__(self, photo: Photo, mask: Mask, hidden: Mask | None) -> None:
+        """hidden: ``HW``, known pixels that alpha hides; None where there are none."""
+        self.photo = photo
+        self.hidden = hidden
+        self.left = mask.copy()  # HW, the part of the hole that no region has filled yet
+        self.pixels: Any = photo.pixels.copy()
+        self.coarse: Any = None
+        self._attention: list[Attention] = []
+
+    def seen_from(self, region: Region) -> tuple[Image, Mask]:
+        """What a method gets: the region's pixels, earlier fills among them, and its holes."""
+        now = Photo(self.pixels[region.box.slices])
+        unknown = self.left[region.box.slices]
+        if self.hidden is not None:
+            unknown = unknown | self.hidden[region.box.slices]
+        return now.rgb(), np.ascontiguousarray(unknown)
+
+    def put(self, region: Region, fill: Fill) -> None:
+        """Take over what a method found for the region's own holes."""
+        own = region.own(self.left)
+        self._paste(self.pixels, region, own, fill.image)
+        if fill.coarse is not None:
+            if self.coarse is None:
+                self.coarse = self.photo.pixels.copy()
+            self._paste(self.coarse, region, own, fill.coarse)
+        if fill.attention is not None:
+            found = fill.attention
+            if region.numbers is not None or self.hidden is not None:
+                found = within(found, own)
+            self._attention.append(moved_by(found, region.box.top, region.box.left))
+        part = self.left[region.box.slices]
+        part[own] = False
+
+    def _paste(self, pixels: Any, region: Region, own: Mask, image: Image) -> None:
+        hole = bounding_box(own)
+        assert hole is not None  # each region has holes of its own
+        part: Any = pixels[region.box.slices][hole.slices]  # a view; the rest stays as it is
+        filled: Any = self.photo.quantised(image[hole.slices])
+        part[...] = composite(filled, part, own[hole.slices])
+
+    @property
+    def attention(self) -> Attention | None:
+        """The attention of all regions as one."""
+        return joined(self._attention)

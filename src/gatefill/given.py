@@ -1,0 +1,161 @@
+"""What one call is given, read and checked: the photo, its hole, and what guides the fill."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any, TypedDict
+
+from gatefill.errors import ConfigError, MaskError, Warning
+from gatefill.images import (
+    MaskOptions,
+    Photo,
+    Source,
+    is_source,
+    mask_warnings,
+    read_drawing,
+    read_hole,
+    read_photo,
+)
+from gatefill.images.mask import hidden_pixels
+from gatefill.methods import MethodInfo
+from gatefill.methods.base import Mask, not_taken
+
+Progress = Callable[[float], None]
+_NONE_LEFT: Any = object()
+
+
+class ReadOptions(TypedDict, total=False):
+    """What is given beside photo and mask, and how masks are read; see `Inpainter.__call__`."""
+
+    sketch: Source | None
+    search: Source | None
+    invert_mask: bool
+    grow: int
+    resize_mask: bool
+    threshold: int
+    mask_as_stored: bool
+    allow_truncated: bool
+
+
+class FillOptions(ReadOptions, total=False):
+    """All options of a call; see `Inpainter.__call__`."""
+
+    progress: Progress | None
+
+
+@dataclass(frozen=True, eq=False)
+class Given:
+    """One photo, read and checked. Nothing in it shares memory with what the caller gave."""
+
+    photo: Photo
+    mask: Mask  # HW, True = hole
+    sketch: Mask | None
+    search: Mask | None
+    hidden: Mask | None  # known pixels that alpha hides: they are no material
+    opaque: Mask | None  # where the photo's own alpha, which gave the hole, is to become full
+    warnings: tuple[Warning, ...]
+
+    @property
+    def unknown(self) -> Mask:
+        """What the method is to treat as missing: the hole, and what alpha hides."""
+        return self.mask if self.hidden is None else self.mask | self.hidden
+
+
+def read_given(
+    info: MethodInfo,
+    photo: Photo,
+    mask: Source | None,
+    masks: MaskOptions,
+    *,
+    sketch: Source | None = None,
+    search: Source | None = None,
+) -> Given:
+    """Read everything that a call was given, as planes of one size; say what looks odd about it.
+
+    Args:
+        info: What the method takes.
+        photo: The photo, which is the call's own.
+        mask: As for the call.
+        masks: How mask, sketch and search region are read.
+        sketch: As for the call.
+        search: As for the call.
+
+    Raises:
+        MaskError: Where a sketch or search region is not taken, or does not fit the photo.
+        GatefillError, FileNotFoundError: For what cannot be read.
+    """
+    for name, plane, takes in (
+        ("sketch", sketch, info.takes_sketch),
+        ("search", search, info.takes_search),
+    ):
+        if plane is not None and not takes:
+            raise not_taken(info, name)
+    hole, said = read_hole(mask, photo, masks)
+    planes: list[Mask | None] = []
+    for name, plane in (("sketch", sketch), ("search region", search)):
+        drawn = None
+        if plane is not None:
+            drawn, more = read_drawing(plane, photo, name, masks)
+            said = (*said, *more)
+        planes.append(drawn)
+    if not _is_file(mask):
+        hole = hole.copy()  # a bool array or tensor is taken as it is
+    given = Given(
+        photo=photo,
+        mask=hole,
+        sketch=planes[0],
+        search=planes[1],
+        hidden=None if mask is None else hidden_pixels(photo, hole),
+        opaque=hole if mask is None else None,
+        warnings=(*photo.meta.warnings, *said, *mask_warnings(photo, hole)),
+    )
+    if given.search is not None and not (given.search & ~given.unknown).any():
+        raise MaskError(
+            "expected some of the search region outside the hole, got none", code="search.in_hole"
+        )
+    return given
+
+
+def own_photo(photo: Source | Photo, max_pixels: int, *, allow_truncated: bool = False) -> Photo:
+    """The photo, with pixels that the caller's arrays do not change."""
+    if isinstance(photo, Photo):
+        found = photo
+    else:
+        found = read_photo(photo, max_pixels=max_pixels, allow_truncated=allow_truncated)
+    if _is_file(photo):
+        return found
+    alpha = None if found.alpha is None else found.alpha.copy()
+    return Photo(found.pixels.copy(), alpha, found.meta)
+
+
+def _is_file(source: object) -> bool:
+    """Whether it is decoded from a file's bytes, which nobody else has then."""
+    return source is None or isinstance(source, (str, os.PathLike, bytes))
+
+
+def file_of(photo: object) -> Path | None:
+    """The file a photo came from: given as a path, or opened from one by PIL."""
+    name = photo if isinstance(photo, (str, os.PathLike)) else getattr(photo, "filename", None)
+    return Path(name) if name and isinstance(name, (str, os.PathLike)) else None
+
+
+def pairs(
+    photos: Iterable[Source | Photo], masks: Source | Iterable[Source | None] | None
+) -> Iterator[tuple[Source | Photo, Source | None]]:
+    """Each photo with its mask. Raises ConfigError where their numbers differ."""
+    if masks is None or is_source(masks):
+        single: Any = masks
+        yield from ((photo, single) for photo in photos)
+        return
+    several: Any = masks
+    for photo, mask in zip_longest(photos, several, fillvalue=_NONE_LEFT):
+        if photo is _NONE_LEFT or mask is _NONE_LEFT:
+            which = "masks" if photo is _NONE_LEFT else "photos"
+            raise ConfigError(
+                f"expected a mask for each photo, got more {which}", code="mask.count"
+            )
+        yield photo, mask

@@ -1,0 +1,214 @@
+"""From a method's name and a file of weights to an inpainter; and the one call for one array."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias, Unpack
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gatefill.checkpoints import find_weights, load_method, shipped_weights
+from gatefill.errors import ConfigError, Warning
+from gatefill.extras import installed, require
+from gatefill.given import FillOptions
+from gatefill.images import DEFAULT_MAX_PIXELS, Source
+from gatefill.inpainter import Inpainter, Large
+from gatefill.methods import create, info_of, steered_by
+from gatefill.methods.base import Method, SharesBatches
+from gatefill.methods.network import NetworkOptions
+
+if TYPE_CHECKING:
+    from gatefill.methods.hybrid import HybridConfig
+    from gatefill.methods.networks.deepfill_v1 import DeepFillV1Config
+    from gatefill.methods.networks.deepfill_v2 import DeepFillV2Config
+    from gatefill.methods.networks.global_local import GlobalLocalConfig
+    from gatefill.methods.networks.partial_conv import PartialConvConfig
+    from gatefill.methods.patchmatch import PatchMatchConfig
+
+    NetworkConfig: TypeAlias = (
+        DeepFillV1Config | DeepFillV2Config | GlobalLocalConfig | PartialConvConfig
+    )
+    MethodConfig: TypeAlias = HybridConfig | PatchMatchConfig | NetworkConfig
+
+DEFAULT_METHOD = "hybrid"
+WITHOUT_TORCH = Warning(
+    "method.without_torch",
+    "hybrid needs torch, so PatchMatch fills alone: pip install 'gatefill[torch]'",
+)
+RANDOM_WEIGHTS = Warning(
+    "weights.random", "the network has random weights, which nobody has trained: its fill is noise"
+)
+
+
+def load(
+    method: str | Method | None = None,
+    *,
+    config: MethodConfig | None = None,
+    weights: str | Path | None = None,
+    options: NetworkOptions | None = None,
+    device: str = "cpu",
+    dtype: str = "float32",
+    large: Large = "crop",
+    context: float = 1.0,
+    max_pixels: int = DEFAULT_MAX_PIXELS,
+    batch_size: int = 1,
+) -> Inpainter:
+    """Make an inpainter for a method, by name or ready made; the default comes with its weights.
+
+    Args:
+        method: None takes the one that the weights are for, or ``"hybrid"`` without weights.
+        config: The method's config dataclass, such as ``PatchMatchConfig(patch_size=9)``. That of a
+            network is its architecture: with one of its own it gets random weights.
+        weights: A gatefill weights file, which holds the network's config too, or the name of
+            weights that come with the package, such as ``"compact"``. None takes those for
+            ``"hybrid"`` and ``"deepfill_v2"``; other networks get random weights, to be trained.
+        options: How a network is used, whatever its weights; for ``"hybrid"`` they stand in its
+            config.
+        device: Where torch runs networks, such as ``"cuda"``.
+        dtype: The number format of networks, such as ``"bfloat16"``.
+        large: See `Inpainter`.
+        context: See `Inpainter`.
+        max_pixels: See `Inpainter`.
+        batch_size: How many photos, filled by several threads at once, a network may take
+            together, where what it sees of them has one size; attention is then not reported. Pays
+            on a GPU.
+
+    Returns:
+        The inpainter. Every result's warnings say where it is not what was asked for: ``"hybrid"``
+        without torch goes on as ``"patchmatch"``, and random weights make noise.
+
+    Raises:
+        ConfigError: For an unknown name, and for what does not go together.
+        WeightsError: For weights that are damaged or another method's.
+        MissingExtra: (an ImportError) Where packages of an extra are missing.
+    """
+    notes: list[Warning] = []
+    if not isinstance(method, str | None):
+        if any(each is not None for each in (config, weights, options)):
+            raise ConfigError(
+                "expected config, weights and options together with a method's name, "
+                f"got them with a ready {method.info.name}",
+                code="config.ready_method",
+            )
+        found = method
+    else:
+        found, notes = _named(method, config, weights, options, device)
+    if batch_size < 1:
+        raise ConfigError(f"expected a batch size of 1 or more, got {batch_size}")
+    if batch_size > 1 and found is not method and isinstance(found, SharesBatches):
+        found.share_batches(batch_size)
+    inpainter = Inpainter(found, large=large, context=context, max_pixels=max_pixels, notes=notes)
+    return inpainter if dtype == "float32" else inpainter.to(dtype=dtype)
+
+
+def _named(
+    method: str | None,
+    config: MethodConfig | None,
+    weights: str | Path | None,
+    options: NetworkOptions | None,
+    device: str,
+) -> tuple[Method, list[Warning]]:
+    name = method or (DEFAULT_METHOD if weights is None else None)
+    if options is not None and (name == "hybrid" or (name and not info_of(name).takes_weights)):
+        raise ConfigError(
+            f"expected no options of a network for {name}: its config holds all there is",
+            code="config.options",
+            method=name,
+        )
+    if weights is not None:
+        return _with_weights(method, config, weights, options, device), []
+    assert name is not None
+    if name == "hybrid" and not installed("torch"):
+        return steered_by(None, config), [WITHOUT_TORCH]
+    if (shipped := default_weights(name)) and (config is None or name == "hybrid"):
+        for extra in info_of(name).needs:
+            require(extra, name)
+        return _with_weights(name, config, shipped, options, device), []
+    found = create(name, config, device=device)
+    return found, [RANDOM_WEIGHTS] if info_of(name).takes_weights else []
+
+
+def default_weights(name: str) -> Path | None:
+    """The weights that `load` takes for a method when it is given none; None where none ship."""
+    shipped = info_of(name).shipped
+    return None if shipped is None else shipped_weights(shipped)
+
+
+def _with_weights(
+    name: str | None,
+    config: MethodConfig | None,
+    weights: str | Path,
+    options: NetworkOptions | None,
+    device: str,
+) -> Method:
+    """The method in a weights file, once nothing that was asked for contradicts it."""
+    if name is not None and not info_of(name).takes_weights:
+        raise ConfigError(
+            f"expected no weights for {name}, which needs none, got {weights}",
+            code="method.no_weights",
+            method=name,
+        )
+    weights = find_weights(weights)
+    if name == "hybrid":
+        options = None if config is None else getattr(config, "network", None)
+        return steered_by(load_method(weights, device=device, options=options), config)
+    if config is not None:
+        raise ConfigError(
+            "expected no config beside weights: the weights file holds it",
+            code="config.beside_weights",
+        )
+    method = load_method(weights, device=device, options=options)
+    if name is not None and method.info.name != name:
+        raise ConfigError(
+            f"expected weights of {name}, got {weights}, of {method.info.name}",
+            code="weights.method",
+            method=name,
+            found=method.info.name,
+        )
+    return method
+
+
+_loaded = lru_cache(maxsize=2)(load)
+
+
+def inpaint(
+    image: Source,
+    mask: Source | None = None,
+    method: str = DEFAULT_METHOD,
+    **options: Unpack[FillOptions],
+) -> NDArray[Any]:
+    """Fill the hole of one image: the function for a line of code, as ``cv2.inpaint`` is.
+
+    The method is loaded at the first call and kept. `load` has more to choose, and its results tell
+    more than the pixels.
+
+    Args:
+        image: ``HW``, ``HW1``, ``HW3`` RGB or ``HW4`` RGBA; uint8, uint16, or float in [0, 1]; or
+            anything else that `Inpainter` takes.
+        mask: ``HW``, True or above the middle of its range = hole; None takes the transparent part.
+        method: One of `METHODS`.
+        **options: Those of `Inpainter.__call__`.
+
+    Returns:
+        A new array of the image's shape and dtype; known pixels are bit-identical. For an image
+        that is no array, ``HW`` or ``HW3``, uint8 or uint16.
+
+    Raises:
+        GatefillError: For what cannot be read or used.
+    """
+    result = _loaded(method)(image, mask, **options)
+    if not isinstance(image, np.ndarray):
+        return np.array(result)
+    filled = image.copy()
+    colors = filled[..., None] if image.ndim == 2 else filled
+    hole, channels = result.mask, result.photo.pixels.shape[2]
+    found: NDArray[Any] = result.photo.pixels[hole]
+    is_float = image.dtype.kind == "f"
+    if is_float:
+        found = found / np.float32(result.photo.max_value)
+    colors[hole, :channels] = found.astype(image.dtype)
+    if mask is None:  # what was transparent is filled
+        colors[hole, -1] = 1 if is_float else result.photo.max_value
+    return filled

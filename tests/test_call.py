@@ -1,0 +1,210 @@
+"""The call as one uses it from Python: arrays, lists, devices, options, and what comes back."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import PIL.Image
+import pytest
+
+import gatefill
+from gatefill.errors import ConfigError
+from gatefill.images import Photo
+from gatefill.inpainter import Inpainter
+from tests.nearest import Nearest, photo_and_mask
+
+
+def test_a_result_becomes_bytes_and_says_what_it_is() -> None:
+    photo, mask = photo_and_mask()
+    result = Inpainter(Nearest())(photo, mask)
+    np.testing.assert_array_equal(PIL.Image.open(io.BytesIO(result.to_bytes("png"))), result)
+    assert len(result.to_bytes("jpg", quality=10)) < len(result.to_bytes("jpg", quality=90))
+    assert re.fullmatch(r"<Result 40x30, 36 pixels filled by nearest in \d+\.\d\d s>", repr(result))
+    assert repr(result.photo) == "<Photo 40x30 RGB, uint8>"
+    assert repr(result.attention) == "<PhotoAttention of 36 positions to 1 places each>"
+    assert repr(gatefill.load("patchmatch")) == "<Inpainter patchmatch on cpu, float32>"
+
+
+@pytest.mark.parametrize("kind", ["array", "grey", "rgba", "photo", "tensor", "empty", "alpha"])
+def test_results_share_no_memory_with_the_caller(kind: str) -> None:
+    photo, mask = photo_and_mask()
+    given: Any = photo
+    holes: Any = mask
+    if kind == "grey":
+        given = photo = np.ascontiguousarray(photo[..., 0])
+    elif kind in ("rgba", "alpha"):
+        alpha = np.where(mask, 0, 128 if kind == "rgba" else 255).astype(np.uint8)
+        given = photo = np.dstack([photo, alpha])
+        holes = None if kind == "alpha" else mask
+    elif kind == "photo":
+        given = Photo(photo)
+    elif kind == "tensor":
+        torch = pytest.importorskip("torch")
+        given = torch.from_numpy(photo.transpose(2, 0, 1))
+        holes = torch.from_numpy(mask)
+    elif kind == "empty":
+        mask[:] = False
+    result = Inpainter(Nearest())(given, holes)
+    theirs = [result.photo.pixels, result.mask, np.asarray(result), np.asarray(result.image)]
+    theirs += [each for each in (result.photo.alpha,) if each is not None]
+    if result.attention is not None:
+        theirs += [result.attention.photo.pixels, result.attention.mask]
+    if result.coarse is not None:
+        theirs.append(result.coarse.pixels)
+    for array in theirs:
+        assert not np.shares_memory(array, photo)
+        assert not np.shares_memory(array, mask)
+
+
+def test_a_list_of_photos_is_filled_in_one_call_with_one_progress() -> None:
+    photo, mask = photo_and_mask()
+    photos: list[Any] = [photo, photo[::-1].copy(), Photo(photo)]
+    masks = [mask, np.roll(mask, 5, axis=1), mask]
+    shares: list[float] = []
+    results = Inpainter(Nearest())(photos, masks, progress=shares.append)
+    assert shares == sorted(shares)
+    assert shares[-1] == 1
+    assert {share for share in (0.5 / 3, 1 / 3, 1.5 / 3, 2 / 3) if share in shares}
+    for each, hole, result in zip(photos, masks, results, strict=True):
+        alone = Inpainter(Nearest())(each, hole)
+        np.testing.assert_array_equal(np.asarray(result), np.asarray(alone))
+    one_mask = Inpainter(Nearest())((photo, photo), mask, grow=1)
+    assert [result.mask.sum() > mask.sum() for result in one_mask] == [True, True]
+    with pytest.raises(ConfigError, match="a mask for each photo"):
+        Inpainter(Nearest())(photos, masks[:2])
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32, np.float64])
+@pytest.mark.parametrize("channels", [None, 1, 3, 4])
+def test_inpaint_takes_an_array_and_gives_one(dtype: Any, channels: int | None) -> None:
+    shape = (40, 50) if channels is None else (40, 50, channels)
+    image = np.random.default_rng(0).random(shape)
+    if np.dtype(dtype).kind == "u":
+        image = (image * np.iinfo(dtype).max).round()
+    image = image.astype(dtype)
+    mask = np.zeros((40, 50), bool)
+    mask[10:20, 15:25] = True
+    before = image.copy()
+    filled = gatefill.inpaint(image, mask, "patchmatch", grow=1)
+    np.testing.assert_array_equal(image, before)
+    assert (filled.shape, filled.dtype) == (image.shape, image.dtype)
+    assert not np.shares_memory(filled, image)
+    assert filled.flags.writeable
+    hole = np.asarray(cv2.dilate(mask.astype(np.uint8), np.ones((3, 3)))) > 0
+    np.testing.assert_array_equal(filled[~hole], image[~hole])
+    before, after = (each[..., :3] if channels == 4 else each for each in (image, filled))
+    assert (after[mask] != before[mask]).any()
+    most = np.iinfo(dtype).max if np.dtype(dtype).kind == "u" else 1
+    assert 0 <= after[mask].min() <= after[mask].max() <= most
+    assert abs(after[mask].mean() - before.mean()) < 0.1 * most
+    if channels == 4:
+        np.testing.assert_array_equal(filled[..., 3], image[..., 3])
+
+
+def test_inpaint_fills_what_is_transparent_and_keeps_its_method() -> None:
+    photo, mask = photo_and_mask()
+    rgba = np.dstack([photo, np.where(mask, 0, 255).astype(np.uint8)])
+    filled = gatefill.inpaint(rgba, method="patchmatch")
+    assert (filled[..., 3] == 255).all()
+    np.testing.assert_array_equal(
+        filled[..., :3], np.asarray(gatefill.load("patchmatch")(photo, mask))
+    )
+    np.testing.assert_array_equal(
+        gatefill.inpaint(PIL.Image.fromarray(rgba), method="patchmatch"), filled[..., :3]
+    )
+
+
+def test_an_inpainter_moves_between_number_formats() -> None:
+    pytest.importorskip("torch")
+    photo, mask = photo_and_mask()
+    inpaint = gatefill.load("deepfill_v2")
+    assert (inpaint.device, inpaint.dtype) == ("cpu", "float32")
+    exact = np.asarray(inpaint(photo, mask)).astype(int)
+    assert inpaint.to(dtype="bfloat16") is inpaint
+    assert inpaint.dtype == "bfloat16"
+    rough = np.asarray(inpaint(photo, mask)).astype(int)
+    assert 0 < np.abs(rough - exact).max() < 40
+    assert gatefill.load("hybrid", dtype="bfloat16").dtype == "bfloat16"
+    assert inpaint.to("cpu", "float32").dtype == "float32"
+    for wrong in ({"dtype": "int8"}, {"device": "abacus"}):
+        with pytest.raises(ConfigError, match=r"expected (a d|d)"):
+            inpaint.to(**wrong)
+    simple = gatefill.load("patchmatch")
+    assert (simple.device, simple.to("cpu").dtype) == ("cpu", "float32")
+    with pytest.raises(ConfigError, match="expected device 'cpu'"):
+        simple.to("cuda")
+
+
+def test_options_of_a_network_go_with_any_weights() -> None:
+    pytest.importorskip("torch")
+    photo, mask = photo_and_mask()
+    options = {value: gatefill.NetworkOptions(finish=value) for value in (None, True, False)}
+    fills = {
+        value: np.asarray(gatefill.load("deepfill_v2", options=each)(photo, mask))
+        for value, each in options.items()
+    }
+    np.testing.assert_array_equal(fills[None], fills[True])  # what the shipped weights say
+    assert (fills[False] != fills[True])[mask].any()
+    for weights in ("compact",):
+        again = gatefill.load(weights=weights, options=options[False])
+        np.testing.assert_array_equal(np.asarray(again(photo, mask)), fills[False])
+    steered = [
+        np.asarray(gatefill.load(config=gatefill.HybridConfig(network=each))(photo, mask))
+        for each in options.values()
+    ]
+    np.testing.assert_array_equal(steered[0], steered[1])
+    with pytest.raises(ConfigError, match="no options of a network for patchmatch"):
+        gatefill.load("patchmatch", options=options[True])
+
+
+def test_random_weights_are_said() -> None:
+    pytest.importorskip("torch")
+    photo, mask = photo_and_mask()
+    result = gatefill.load("partial_conv")(photo, mask)
+    assert "weights.random" in [warning.code for warning in result.warnings]
+    trained = gatefill.load("deepfill_v2")(photo, mask)
+    assert "weights.random" not in [warning.code for warning in trained.warnings]
+
+
+@pytest.mark.usefixtures("folder")
+def test_map_fills_one_photo_after_the_other() -> None:
+    inpaint = gatefill.load("patchmatch")
+    other = np.asarray(PIL.Image.open("photo.png"))[::-1]
+    asked = []
+
+    def photos() -> Iterator[Any]:
+        for photo in ("photo.png", other, Path("photo.png")):
+            asked.append(photo)
+            yield photo
+
+    results = inpaint.map(photos(), "mask.png", grow=1)
+    assert asked == []
+    first = next(results)
+    assert len(asked) == 2, "one photo ahead"
+    second, third = results
+    for photo, result in (("photo.png", first), (other, second), ("photo.png", third)):
+        alone = inpaint(photo, "mask.png", grow=1)
+        np.testing.assert_array_equal(np.asarray(result), np.asarray(alone))
+        assert result.source == alone.source
+
+
+@pytest.mark.usefixtures("folder")
+def test_map_takes_a_mask_for_each_photo() -> None:
+    inpaint = gatefill.load("patchmatch")
+    mask = np.asarray(PIL.Image.open("mask.png"))
+    masks = [mask, np.roll(mask, 8, axis=1)]
+    found = [result.mask for result in inpaint.map(["photo.png"] * 2, masks)]
+    np.testing.assert_array_equal(found, np.array(masks) > 0)
+    for photos, more in ((["photo.png"], "masks"), (["photo.png"] * 3, "photos")):
+        with pytest.raises(ConfigError, match=f"a mask for each photo, got more {more}"):
+            [*inpaint.map(photos, masks)]
+    results = inpaint.map(["photo.png", "nope.png", "photo.png"], "mask.png")
+    next(results)
+    with pytest.raises(FileNotFoundError, match=r"nope\.png"):
+        next(results)

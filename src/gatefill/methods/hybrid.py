@@ -137,6 +137,7 @@ class Hybrid:
             # costs are squared differences
             guide=_enlarged(blurred, mask.shape) * np.float32(self.config.weight**0.5),
             guide_at_last=self.config.weight_at_last,
+            guide_yields=True,
         )
         return Fill(image=found.image, coarse=guess, attention=found.attention)
 

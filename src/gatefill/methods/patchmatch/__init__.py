@@ -1,5 +1,6 @@
 """PatchMatch: the method, the solver of one level, compiled kernels, and seam blending."""
 
-from gatefill.methods.patchmatch.method import PatchMatch, PatchMatchConfig
+from gatefill.methods.patchmatch.config import PatchMatchConfig
+from gatefill.methods.patchmatch.method import PatchMatch
 
 __all__ = ["PatchMatch", "PatchMatchConfig"]

@@ -16,27 +16,23 @@ What differs from the papers, and why (measured, see docs/patchmatch.md):
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
-
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from gatefill.errors import ConfigError, MaskError
-from gatefill.methods import pyramid
 from gatefill.methods.base import Attention, Fill, Image, Mask, MethodInfo, Progress, check_frame
 from gatefill.methods.patchmatch import kernels
 from gatefill.methods.patchmatch.compiling import tell_of_compiling
+from gatefill.methods.patchmatch.config import PatchMatchConfig
+from gatefill.methods.patchmatch.levels import Guide, Level, build_levels, edge_guide
 from gatefill.methods.patchmatch.seams import seam_change
-from gatefill.methods.patchmatch.solver import Level, PatchMatchConfig, Planes, Solver
+from gatefill.methods.patchmatch.solver import Solver
 from gatefill.methods.registry import METHODS
 from gatefill.methods.rim import even_step
 from gatefill.parallel import Threads
 
 __all__ = ["PatchMatch", "PatchMatchConfig"]
 
-FALL = 3  # levels over which the weight of a guide falls
 LARGEST_STEP = 0.06  # of colour at the rim; what is more is another material, not another light
 
 
@@ -61,16 +57,27 @@ class PatchMatch:
         guess: Image | None = None,
         guide: Image | None = None,
         guide_at_last: float = 1.0,
+        guide_yields: bool = False,
     ) -> Fill:
-        """Fill the hole; see `Method.fill` for image, mask, sketch, progress.
+        """Fill the hole with patches of the same photo.
 
-        search: ``HW`` bool, True = material may be taken from here (default: everywhere known).
-        guess: ``HW3`` in [0, 1], what the hole may look like: where the optimisation starts.
-        guide: ``HWC`` float32 in [0, 1], further channels that matching patches should agree in,
-        given inside and outside the hole. guide_at_last: share of the guide's weight that is left
-        at full resolution, in [0, 1]; it falls over the last levels. The attention says for each
-        hole pixel which pixel it took its detail from. Raises GatefillError where sizes differ,
-        where `search` leaves nothing, and for a `guide_at_last` out of range.
+        Args:
+            image, mask, sketch, progress: See `Method.fill`.
+            search: ``HW`` bool, True = material may be taken from here (default: everywhere known).
+            guess: ``HW3`` in [0, 1], what the hole may look like: where the optimization starts.
+            guide: ``HWC`` float32 in [0, 1], further channels that matching patches should agree
+                in, given inside and outside the hole.
+            guide_at_last: Share of the guide's weight that is left at full resolution, in [0, 1];
+                it falls over the last levels.
+            guide_yields: The photo goes on as it repeats itself, whatever the guide says there.
+
+        Returns:
+            The filled image. The attention says for each hole pixel which pixel it took its detail
+            from.
+
+        Raises:
+            GatefillError: Where sizes differ, where `search` leaves nothing, and for a
+                `guide_at_last` out of range.
         """
         check_frame(self.info, image, mask, sketch, search)
         for name, plane in (("guess", guess), ("guide", guide)):
@@ -89,12 +96,12 @@ class PatchMatch:
                 value=guide_at_last,
             )
         region = np.ones_like(mask) if search is None else search
-        guides = [] if guide is None else [_Guide(guide, guide_at_last)]
+        guides = [] if guide is None else [Guide(guide, guide_at_last, guide_yields)]
         if sketch is not None:
-            guides.append(_Guide(_edge_guide(image, mask, sketch)))
+            guides.append(edge_guide(image, mask, sketch))
         tell_of_compiling(kernels.vote)
-        levels = _build_levels(self.config, image, mask, region, guess, guides)
         with Threads() as threads:
+            levels = build_levels(self.config, image, mask, region, guess, guides, threads)
             filled, rim, copied_y, copied_x = _optimise(self.config, levels, threads, progress)
         if self.config.finish:
             filled = even_step(filled, *rim, mask, LARGEST_STEP)
@@ -109,84 +116,6 @@ class PatchMatch:
             stride=1,
         )
         return Fill(image=filled, attention=attention)
-
-
-def _edge_guide(image: Image, mask: Mask, sketch: Mask) -> Image:
-    """``HW1``: the photo's own edges outside the hole, the sketch's inside, blurred a little."""
-    grey = (pyramid.pull_push(image, ~mask).mean(axis=2) * 255).astype(np.uint8)
-    edges = np.where(mask, sketch, cv2.Canny(grey, 60, 150) > 0).astype(np.float32)
-    blurred = cv2.GaussianBlur(edges, (0, 0), 1.5)
-    return np.asarray(np.minimum(blurred * 3, 1))[..., None]
-
-
-def _build_levels(
-    config: PatchMatchConfig,
-    image: Image,
-    mask: Mask,
-    region: Mask,
-    guess: Image | None,
-    guides: list[_Guide],
-) -> list[Level]:
-    """The pyramid, finest first, halved until the hole has shrunk to nothing."""
-    known, share = ~mask, (~mask).astype(np.float32)
-    texture = pyramid.texture_energy(image, known) if config.texture else None
-    image = np.where(known[..., None], image, np.float32(0))
-    levels: list[Level] = []
-    while True:
-        height, width = known.shape
-        planes = [image]
-        if texture is not None:
-            texture = pyramid.shrink(texture, height, width) if levels else texture
-            planes.append(config.texture * texture[..., None])
-        guides = [guide.shrunk(height, width) for guide in guides]
-        for guide in guides:
-            planes += _weighted(guide.planes, config.guide * guide.share_at(len(levels)))
-        if guess is not None and levels:
-            guess = pyramid.shrink(guess, height, width)
-        # mixed pixels are voted for like the hole, but may serve as material
-        hole = mask if not levels else share < 0.95
-        features = _to_bytes(planes)
-        if config.patch_size**2 * features.shape[2] * 255**2 >= 2**30:  # costs are int32
-            raise ConfigError(
-                "expected smaller patches or fewer guide channels, got patches of side "
-                f"{config.patch_size} with {features.shape[2]} channels",
-                code="config.patch_channels",
-                patch_size=config.patch_size,
-                channels=features.shape[2],
-            )
-        levels.append(Level(image, region & known, hole, features, guess))
-        if known.all() or min(height, width) < 48 or len(levels) > config.levels:
-            return levels
-        image, known, share = pyramid.halve(image, known)
-        region = pyramid.shrink(region.astype(np.float32), *known.shape) > 0.25
-
-
-@dataclass(frozen=True)
-class _Guide:
-    """Channels that matches should agree in at one resolution."""
-
-    planes: Image  # HWC
-    at_last: float = 1.0  # share of the weight that is left at full resolution
-
-    def shrunk(self, height: int, width: int) -> _Guide:
-        planes = pyramid.shrink(self.planes.astype(np.float32), height, width)
-        return _Guide(planes.reshape(height, width, -1), self.at_last)
-
-    def share_at(self, level: int) -> float:
-        """Of the weight at a level of the pyramid, 0 the finest: all of it from FALL on."""
-        share: float = self.at_last ** max(1 - level / FALL, 0)
-        return share
-
-
-def _weighted(guide: Image, weight: float) -> list[Image]:
-    """Planes whose squared differences are `weight` times the guide's; each fits into uint8."""
-    copies = max(math.ceil(weight), 1)
-    return [(weight / copies) ** 0.5 * guide] * copies
-
-
-def _to_bytes(planes: list[Image]) -> Planes:
-    stack = np.concatenate(planes, axis=2)
-    return np.ascontiguousarray(np.clip(stack * 255 + 0.5, 0, 255).astype(np.uint8))
 
 
 def _optimise(

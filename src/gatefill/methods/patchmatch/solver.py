@@ -3,80 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from gatefill.errors import ConfigError
 from gatefill.methods import pyramid
 from gatefill.methods.base import Image, Mask
 from gatefill.methods.patchmatch import kernels
+from gatefill.methods.patchmatch.config import PatchMatchConfig
+from gatefill.methods.patchmatch.levels import Level, Planes
 from gatefill.parallel import Threads
-from gatefill.settings import check_fields
 
-Planes = NDArray[np.uint8]
 DOUBT = 30.0  # of detail whose match differs in smooth colour: half of it counts at 0.18
 FLOOR = 6.5  # a pixel of a patch: costs below it are noise, and count alike in a vote
 UNKNOWN_COST = 255 * 255  # what each unusable pixel of a source patch costs: a last resort
 LEAST_PIXELS = 2048  # that are worth handing to another thread
 FINE_RADIUS = 32  # of the random search at full resolution: the coarser levels have looked further
-
-
-@dataclass(frozen=True)
-class PatchMatchConfig:
-    """How PatchMatch fills.
-
-    patch_size: side of the compared patches, odd pixels; larger ones keep larger structures.
-    levels: how many times the photo is halved at most. rounds: searches and votes at full
-    resolution; each coarser level does two more. passes: search passes a round at those levels.
-    texture: weight of texture against colour. guide: weight of a guide image or sketch.
-    sharpness: how much more the better matches count in a vote. finish: even out the colour steps
-    that are left at the hole's rim and between its parts. seed: another number, another fill.
-    """
-
-    patch_size: int = 9
-    levels: int = 8
-    rounds: int = 1
-    passes: int = 2
-    texture: float = 1.0
-    guide: float = 1.0
-    sharpness: float = 1.0
-    finish: bool = True
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        check_fields(
-            self,
-            patch_size=(3, 31),
-            levels=(0, 32),
-            rounds=(1, 1000),
-            passes=(1, 1000),
-            texture=(0, 4),
-            guide=(0, 16),
-            sharpness=(0, 100),
-            seed=(0, 2**64 - 1),
-        )
-        if self.patch_size % 2 == 0:
-            raise ConfigError(
-                f"expected patch_size to be odd, got {self.patch_size}",
-                code="config.odd",
-                name="patch_size",
-                value=self.patch_size,
-            )
-
-
-@dataclass(frozen=True)
-class Level:
-    """The photo at one resolution."""
-
-    image: Image  # HW3, 0 where not usable
-    usable: Mask  # material may be taken from here
-    hole: Mask  # to be voted for
-    features: Planes  # HWC: colour (of known pixels), texture, guide
-    start: Image | None  # HW3, the initial guess if there is one
 
 
 def _folded(seed: int) -> int:
@@ -116,6 +60,8 @@ class Solver:
         self.planes = level.features.copy()
         self.hole_y, self.hole_x = (axis.astype(np.int32) for axis in np.nonzero(level.hole))
         smooth = pyramid.smoothed(level.image, level.usable)
+        if level.predicted is not None and level.sure is not None:
+            smooth = pyramid.smoothed(level.predicted, level.usable | level.sure)
         self.material = kernels.Material(level.image, smooth, level.usable)
         square = np.ones((side, side), np.uint8)
         self.targets = cv2.dilate(level.hole.view(np.uint8), square).view(np.bool_)
@@ -126,6 +72,7 @@ class Solver:
         # guides must not make a patch of the hole itself look cheap
         unknown_cost = UNKNOWN_COST * max(self.planes.shape[2] - 3, 1)
         self.penalty = (np.round(missing) * unknown_cost).astype(np.int32)
+        self._predict()
         self.patches = self._patches()
 
     def start(self, coarse: kernels.Field | None) -> kernels.Field:
@@ -150,7 +97,25 @@ class Solver:
             return field
         self._measure(field)
         self.vote(field)  # the coarser level's matches, seen at this resolution
+        if self._predict():
+            self._match_predicted(field)
         return field
+
+    def _predict(self) -> bool:
+        """Put what repeats into the estimate; False if nothing does."""
+        level = self.level
+        if level.predicted is None or level.sure is None:
+            return False
+        self.estimate[level.sure] = level.predicted[level.sure]
+        return bool(level.sure.any())
+
+    def _match_predicted(self, field: kernels.Field) -> None:
+        """Match what repeats with what it was copied from."""
+        if self.level.repetition is not None:
+            targets = self.level.repetition.targets
+            field.y[targets], field.x[targets] = self.level.repetition.sources
+        self.patches = self._patches()
+        self._measure(field)
 
     def search(self, field: kernels.Field, turn: int) -> None:
         """Improve the matches."""
@@ -172,6 +137,9 @@ class Solver:
         if turn == 0:
             offsets = self._shared_offsets(field)
             self._over(kernels.try_offsets, self.ys.size, self.patches, field, *offsets)
+            if self.level.offsets is not None:
+                offsets = tuple(np.ascontiguousarray(self.level.offsets.T))
+                self._over(kernels.try_offsets, self.ys.size, self.patches, field, *offsets)
 
     def vote(self, field: kernels.Field, *, last: bool = False) -> None:
         """Let the matches say what the hole holds and, but for the last time, measure them anew."""

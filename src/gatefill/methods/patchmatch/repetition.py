@@ -1,0 +1,351 @@
+"""Find how a photo repeats itself around a hole: bricks, tiles, windows, stripes, screen dots.
+
+A few offsets at which many parts of a photo look alike are enough to complete it where it repeats
+(He, Sun: Statistics of Patch Offsets for Image Completion, ECCV 2012). Here the offsets come from
+the autocorrelation of the known pixels, which the Fourier transform gives for all offsets at once,
+holes left out of every sum (Padfield: Masked Object Registration in the Fourier Domain, 2012).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from gatefill.geometry import Box, bounding_box
+from gatefill.methods import pyramid
+from gatefill.methods.base import Image, Mask
+from gatefill.methods.patchmatch.compiling import compiled
+from gatefill.parallel import Threads
+
+LEAST = 8  # shorter offsets, pixels, are similar since photos are smooth
+DETAIL = 16.0  # standard deviation in pixels; slower changes, such as of light, are left out
+NOISE = 2e-4  # variance of a color that is noise
+OVERLAP = 0.1  # share of the known pixels that must have a partner at an offset
+OFFSETS = 40  # that are kept
+ALIKE = 0.45  # at most this share of the variance is left between a part and its repetition
+CONTRAST = 0.15  # of the variance is less on the way there; along a mere edge all is alike
+WORSE = 0.1  # of the variance is more left at an offset than at the best; no use is made of others
+DEPART = 16  # pixels within which it is
+REPEATS = 3  # offsets at which a photo must be alike, so that it counts as repeating itself
+SURE = 0.4  # a hole pixel is predicted where the best offset leaves less than this around it
+STEPS = 16  # at most, from a hole pixel over others to a known one
+SAMPLES = 4000  # pixels by which offsets are refined at a finer level
+CELL = 8  # side in pixels of the squares over which differences are summed
+
+BESIDE = np.array([(0, 0), *((y, x) for y in (-1, 0, 1) for x in (-1, 0, 1) if y or x)])
+
+Plane = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Repetition:
+    """How a photo repeats itself around its hole."""
+
+    offsets: NDArray[np.int32]  # K2, down and right, the most alike first
+    choice: NDArray[np.int16]  # HW, the offset that predicts a hole pixel best; -1: none is sure
+    targets: tuple[NDArray[np.int64], ...]  # rows and columns of the N predicted pixels
+    sources: tuple[NDArray[np.int64], ...]  # and of what is copied there
+
+    @property
+    def predicted(self) -> Mask:
+        """``HW``, where the choice is sure."""
+        mask = np.zeros(self.choice.shape, bool)
+        mask[self.targets] = True
+        return mask
+
+    def copied(self, plane: Plane) -> Plane:
+        """A plane of the photo, ``HW`` or ``HWC``, with what is predicted copied into the hole."""
+        plane = plane.copy()
+        plane[self.targets] = plane[self.sources]
+        return plane
+
+    def finer(self, image: Image, material: Mask, hole: Mask) -> Repetition:
+        """The same at twice the size.
+
+        image, material, hole: as for `find_repetition`, of the larger size.
+        """
+        known = material & ~hole
+        offsets = _refined(2 * self.offsets, image, known, _near(hole))
+        height, width = self.choice.shape
+        ys, xs = np.nonzero(hole)
+        choice = np.full(hole.shape, -1, np.int16)
+        choice[ys, xs] = self.choice[
+            np.minimum(ys // 2, height - 1), np.minimum(xs // 2, width - 1)
+        ]
+        return _followed(offsets, choice, known)
+
+
+def _followed(offsets: NDArray[np.int32], choice: NDArray[np.int16], known: Mask) -> Repetition:
+    """Follow each choice until a known pixel is reached; those that reach none are dropped."""
+    targets = np.nonzero(choice >= 0)
+    ys, xs = targets[0].copy(), targets[1].copy()
+    height, width = known.shape
+    moving = np.ones(ys.shape, bool)
+    for _ in range(STEPS):
+        chosen = choice[ys[moving], xs[moving]]
+        ys[moving] += offsets[chosen, 0]
+        xs[moving] += offsets[chosen, 1]
+        moving &= (ys >= 0) & (xs >= 0) & (ys < height) & (xs < width)
+        moving[moving] = choice[ys[moving], xs[moving]] >= 0
+    good = (ys >= 0) & (xs >= 0) & (ys < height) & (xs < width)
+    good[good] = known[ys[good], xs[good]]
+    return Repetition(offsets, choice, tuple(axis[good] for axis in targets), (ys[good], xs[good]))
+
+
+def search_area(hole: Mask) -> int:
+    """How many pixels `find_repetition` looks at."""
+    box = _near(hole)
+    return box.height * box.width
+
+
+def _near(hole: Mask) -> Box:
+    """The hole's surroundings, as far as the hole is large; nothing without a hole."""
+    box = bounding_box(hole)
+    if box is None:
+        return Box(0, 0, 0, 0)
+    return box.grown(max(64, box.height, box.width), *hole.shape)
+
+
+def find_repetition(
+    image: Image, material: Mask, hole: Mask, threads: Threads | None = None
+) -> Repetition | None:
+    """The offsets at which the surroundings of the hole look alike; None if nothing repeats.
+
+    Args:
+        image: ``HW3`` in [0, 1].
+        material: ``HW``, True = known, and may be copied into the hole.
+        hole: ``HW``, what is to be predicted.
+        threads: That do the work; None works on this one alone.
+    """
+    near = _near(hole).slices
+    if not hole[near].any():
+        return None
+    image, known, hole_near = image[near], (material & ~hole)[near], hole[near]
+    detail = _detail(image.mean(axis=2), known)
+    offsets = _alike(detail, known)
+    if not len(offsets):
+        return None
+    period = float(np.hypot(*offsets.T).min())
+    offsets = _reaching(np.stack([offsets, -offsets], axis=1).reshape(-1, 2), known, hole_near)
+    choice = np.full(hole.shape, -1, np.int16)
+    cells = -(-known.shape[0] // CELL), -(-known.shape[1] // CELL)
+    differences = np.zeros((len(offsets), *cells, 3), np.float32)
+    (threads or Threads(1)).run(
+        _differences,
+        len(offsets),
+        np.ascontiguousarray(image),
+        detail,
+        known,
+        offsets,
+        differences,
+    )
+    choice[near] = _choice(_shares(differences, period, hole_near), known, hole_near, offsets)
+    return _followed(offsets, choice, material & ~hole)
+
+
+def _detail(grey: Plane, known: Mask) -> Plane:
+    """The grey image without its slow changes, 0 where it is not known."""
+    weight = known.astype(np.float32)
+    sums = cv2.GaussianBlur(grey * weight, (0, 0), DETAIL, borderType=cv2.BORDER_CONSTANT)
+    share = cv2.GaussianBlur(weight, (0, 0), DETAIL, borderType=cv2.BORDER_CONSTANT)
+    return np.asarray((grey - sums / np.maximum(share, 1e-4)) * weight, np.float32)
+
+
+def _alike(detail: Plane, known: Mask) -> NDArray[np.int32]:
+    """Offsets, of one half of the plane, at which the picture repeats itself, the best first.
+
+    None if there are only a few, which may be chance.
+
+    The difference at an offset is the mean square over all pairs of known pixels, as a share of
+    what it would be if they had nothing in common. It is low at a repetition, and higher between.
+    """
+    height, width = known.shape
+    shape = cv2.getOptimalDFTSize(2 * height - 1), cv2.getOptimalDFTSize(2 * width - 1)
+    weight, squares, values = (
+        _spectrum(plane, shape) for plane in (known.astype(np.float32), detail**2, detail)
+    )
+    pairs = _correlation(weight, weight, height, width)
+    energy = _correlation(weight, squares, height, width)
+    energy += _correlation(squares, weight, height, width)
+    product = _correlation(values, values, height, width)
+    difference = energy - 2 * product + NOISE * pairs
+    difference /= np.maximum(energy + NOISE * pairs, 1e-6)
+    down, right = np.ogrid[:height, -width + 1 : width]
+    out = (pairs < OVERLAP * known.sum()) | (down**2 + right**2 < LEAST**2)
+    far = np.where(out | ((down == 0) & (right < 0)), np.float32(2), difference)
+    lowest = np.asarray(cv2.erode(far, np.ones((3, 3), np.uint8)))
+    ys, xs = np.nonzero((far == lowest) & (far < ALIKE))
+    order = np.argsort(far[ys, xs], kind="stable")[: 8 * OFFSETS]
+    offsets = np.stack([ys[order], xs[order] - width + 1], axis=1).astype(np.int32)
+    least = far[ys[order], xs[order]]
+    repeats = [
+        _on_the_way(difference, offset) > value + CONTRAST
+        for offset, value in zip(offsets, least, strict=True)
+    ]
+    offsets, least = offsets[repeats], least[repeats]
+    if _separate(offsets) < REPEATS:
+        return offsets[:0]
+    return np.asarray(offsets[least < least[0] + WORSE])
+
+
+def _separate(offsets: NDArray[np.int32]) -> int:
+    """How many of the offsets, up to `REPEATS`, are no neighbours of a better one."""
+    chosen: list[NDArray[np.int32]] = []
+    for offset in offsets:
+        apart = np.hypot(*offset) / 4
+        if all(np.hypot(*(offset - other)) > apart for other in chosen):
+            chosen.append(offset)
+        if len(chosen) == REPEATS:
+            break
+    return len(chosen)
+
+
+def _on_the_way(difference: Plane, offset: NDArray[np.int32]) -> float:
+    """The largest difference at the first pixels of the way to an offset.
+
+    Farther on a hole across an edge would hide that the photo is alike all along the edge.
+    """
+    steps = int(np.abs(offset).max())
+    way = np.rint(np.outer(np.arange(min(steps, DEPART)) / steps, offset)).astype(np.intp)
+    return float(difference[way[:, 0], way[:, 1] + difference.shape[1] // 2].max())
+
+
+def _spectrum(plane: Plane, shape: tuple[int, int]) -> Plane:
+    padded = np.zeros(shape, np.float32)
+    padded[: plane.shape[0], : plane.shape[1]] = plane
+    return np.asarray(cv2.dft(padded), np.float32)
+
+
+def _correlation(first: Plane, second: Plane, height: int, width: int) -> Plane:
+    """Sum over p of first(p) second(p + d), for d of rows from 0, columns from 1 - width on."""
+    product = cv2.mulSpectrums(second, first, 0, conjB=True)
+    plane = cv2.dft(product, flags=cv2.DFT_INVERSE | cv2.DFT_SCALE | cv2.DFT_REAL_OUTPUT)
+    rows = plane[:height]
+    return np.concatenate([rows[:, rows.shape[1] - width + 1 :], rows[:, :width]], axis=1)
+
+
+def _reaching(offsets: NDArray[np.int32], known: Mask, hole: Mask) -> NDArray[np.int32]:
+    """The best offsets, and among the next those that bring a part of the hole to known pixels."""
+    ys, xs = (axis[:: max(len(axis) // 2000, 1)] for axis in np.nonzero(hole))
+    height, width = known.shape
+    reached = np.zeros(ys.shape, bool)
+    chosen: list[int] = []
+    for number, (down, right) in enumerate(offsets[: 16 * OFFSETS]):
+        if len(chosen) >= OFFSETS * 3 // 4 and reached.all():
+            break
+        y, x = ys + down, xs + right
+        inside = (y >= 0) & (x >= 0) & (y < height) & (x < width)
+        inside[inside] = known[y[inside], x[inside]]
+        if len(chosen) < OFFSETS * 3 // 4 or (inside & ~reached).sum() > 0.02 * ys.size:
+            chosen.append(number)
+            reached |= inside
+        if len(chosen) == OFFSETS:
+            break
+    return np.ascontiguousarray(offsets[chosen])
+
+
+def _refined(offsets: NDArray[np.int32], image: Image, known: Mask, near: Box) -> NDArray[np.int32]:
+    """Each offset, or one of the eight beside it if the photo is more alike there."""
+    ys, xs = np.nonzero(known[near.slices])
+    step = max(ys.size // SAMPLES, 1)
+    ys, xs = ys[::step] + near.top, xs[::step] + near.left
+    height, width = known.shape
+    found = offsets.copy()
+    for number, offset in enumerate(offsets):
+        least = np.inf
+        for down, right in offset + BESIDE:
+            y, x = ys + down, xs + right
+            good = (y >= 0) & (x >= 0) & (y < height) & (x < width)
+            good[good] = known[y[good], x[good]]
+            if good.sum() < 16:
+                continue
+            apart = image[ys[good], xs[good]] - image[y[good], x[good]]
+            difference = float((apart**2).mean())
+            if difference < least:
+                least, found[number] = difference, (down, right)
+    return found
+
+
+def _shares(differences: Plane, period: float, hole: Mask) -> Plane:
+    """For each offset and cell the share of the variance that is left there: ``Khw``.
+
+    It is measured over a period, so that plain parts of a pattern count with the rest of it, and
+    goes on into the hole from all around.
+    """
+    measured = np.clip(period / 2, CELL, DETAIL * 4) / CELL
+    spread = max(CELL, 0.2 * float(np.sqrt(hole.sum()))) / CELL
+    shares = np.empty(differences.shape[:3], np.float32)
+    for number, cells in enumerate(differences):
+        blurred = cv2.GaussianBlur(cells, (0, 0), measured, borderType=cv2.BORDER_CONSTANT)
+        difference, energy, pairs = cv2.split(blurred)
+        share = (difference + NOISE * pairs) / (energy + NOISE * pairs + 1e-9)
+        weight = cells[..., 2]
+        planes = np.stack([np.minimum(share, 1) * weight, weight], axis=2)
+        share, weight = cv2.split(
+            cv2.GaussianBlur(planes, (0, 0), spread, borderType=cv2.BORDER_CONSTANT)
+        )
+        near = weight > 1e-3
+        mean = np.where(near, share / np.maximum(weight, 1e-3), 1).astype(np.float32)
+        shares[number] = pyramid.pull_push(mean[..., None], near)[..., 0] if near.any() else 1
+    return shares
+
+
+def _choice(
+    shares: Plane, known: Mask, hole: Mask, offsets: NDArray[np.int32]
+) -> NDArray[np.int16]:
+    """For each hole pixel the offset that fits best around it, -1 where none fits well."""
+    height, width = known.shape
+    choice = np.full(hole.shape, -1, np.int16)
+    reached = known
+    for _ in range(STEPS):
+        best = np.full(hole.shape, SURE, np.float32)
+        missing = hole & ~reached
+        for number, (down, right) in enumerate(offsets):
+            rows, there_rows = _overlap(down, height)
+            columns, there_columns = _overlap(right, width)
+            inside = rows, columns
+            share = shares[number]
+            if share.min() >= SURE:
+                continue
+            large = pyramid.enlarge(share, height, width)[inside]
+            better = missing[inside] & reached[there_rows, there_columns] & (large < best[inside])
+            best[inside][better] = large[better]
+            choice[inside][better] = number
+        more = missing & (choice >= 0)
+        if not more.any():
+            break
+        reached = reached | more  # what is out of reach of the photo repeats what was predicted
+    return choice
+
+
+def _overlap(offset: int, length: int) -> tuple[slice, slice]:
+    """Where places have a partner at an offset along one side, and where the partners are."""
+    return (
+        slice(max(-offset, 0), length - max(offset, 0)),
+        slice(max(offset, 0), length + min(offset, 0)),
+    )
+
+
+@compiled()
+def _differences(
+    start: int, stop: int, image: Any, detail: Any, known: Any, offsets: Any, sums: Any
+) -> None:
+    """Sums over cells, for each offset: squared difference, both energies, pairs; ``Khw3``."""
+    height, width = known.shape
+    for number in range(start, stop):
+        down, right = offsets[number]
+        for y in range(max(-down, 0), height - max(down, 0)):
+            for x in range(max(-right, 0), width - max(right, 0)):
+                if not (known[y, x] and known[y + down, x + right]):
+                    continue
+                square = np.float32(0)
+                for c in range(3):
+                    square += (image[y, x, c] - image[y + down, x + right, c]) ** 2
+                cell = sums[number, y // CELL, x // CELL]
+                cell[0] += square / np.float32(3)
+                cell[1] += detail[y, x] ** 2 + detail[y + down, x + right] ** 2
+                cell[2] += 1

@@ -33,11 +33,87 @@ def uses(source: Path = SOURCE) -> Iterator[Use]:
     for path, tree in trees.items():
         if path == source / "errors.py":
             continue
+        module = _Module(tree)
         for node in ast.walk(tree):
             if isinstance(node, ast.Call):
                 name = ast.unparse(node.func).rpartition(".")[2]
-                if name in errors or (name == WARNING and node.args):
-                    yield _use(node, name, path, errors.get(name))
+                if name in errors:
+                    code = _keyword(node, "code")
+                    codes = [errors[name]] if code is None else module.texts(code, node.lineno)
+                    text = node.args[0] if node.args else None
+                elif (name == WARNING and node.args) or name in module.makers:
+                    if name == WARNING and module.is_parameter(node.args[0], node.lineno):
+                        continue  # its callers are looked at
+                    codes = module.texts(node.args[0], node.lineno)
+                    text = node.args[module.makers.get(name, 1)]
+                else:
+                    continue
+                kind = WARNING if name in module.makers else name
+                for each in codes:
+                    yield Use(each, kind, module.template(text, node.lineno), path, node.lineno)
+
+
+def _keyword(node: ast.Call, name: str) -> ast.expr | None:
+    return next((each.value for each in node.keywords if each.arg == name), None)
+
+
+class _Module:
+    """What names stand for in a module."""
+
+    def __init__(self, tree: ast.Module) -> None:
+        nodes = list(ast.walk(tree))
+        self.functions = [node for node in nodes if isinstance(node, ast.FunctionDef)]
+        self.assigned = [
+            (node.lineno, node.targets[0].id, node.value)
+            for node in nodes
+            if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
+        ]
+        # Functions that make a warning of a code and a text, and where the text stands.
+        self.makers = {
+            each.name: [argument.arg for argument in each.args.args].index("text")
+            for each in self.functions
+            if each.returns is not None
+            and ast.unparse(each.returns) == WARNING
+            and {"code", "text"} <= {argument.arg for argument in each.args.args}
+        }
+
+    def is_parameter(self, value: ast.expr, line: int) -> bool:
+        return isinstance(value, ast.Name) and any(
+            each.lineno <= line <= (each.end_lineno or 0)
+            and value.id in {argument.arg for argument in each.args.args}
+            for each in self.functions
+        )
+
+    def texts(self, value: ast.expr, line: int) -> list[str | None]:
+        """The plain texts that an expression may be; None where it is none."""
+        match self.value_of(value, line):
+            case ast.Constant(value=str() as text):
+                return [text]
+            case ast.IfExp(body=first, orelse=second):
+                return [*self.texts(first, line), *self.texts(second, line)]
+        return [None]
+
+    def value_of(self, value: ast.expr | None, line: int) -> ast.expr | None:
+        """What was last given to a name above that line; any other expression itself."""
+        if isinstance(value, ast.Name):
+            given = [item for item in self.assigned if item[1] == value.id and item[0] <= line]
+            return max(given)[2] if given else value
+        return value
+
+    def template(self, text: ast.expr | None, line: int) -> str:
+        """A sentence with {names} for what is put in."""
+        text = self.value_of(text, line)
+        if isinstance(text, ast.Constant):
+            return str(text.value)
+        if not isinstance(text, ast.JoinedStr):
+            return "..."
+        parts = []
+        for part in text.values:
+            if isinstance(part, ast.Constant):
+                parts.append(str(part.value))
+            elif isinstance(part, ast.FormattedValue):
+                parts.append(f"{{{_name(part.value)}}}")
+        return "".join(parts).replace("{did_you_mean}", "{did you mean}")
 
 
 def _errors(trees: dict[Path, ast.Module]) -> dict[str, str | None]:
@@ -62,33 +138,6 @@ def _own_code(node: ast.ClassDef) -> str | None:
             if ast.unparse(target) == "default_code":
                 return str(line.value.value)
     return None
-
-
-def _use(node: ast.Call, name: str, path: Path, code_of_class: str | None = None) -> Use:
-    if name == WARNING:
-        code: ast.expr | None = node.args[0]
-        text = node.args[1] if len(node.args) > 1 else None
-    else:
-        code = next((each.value for each in node.keywords if each.arg == "code"), None)
-        text = node.args[0] if node.args else None
-    plain = str(code.value) if isinstance(code, ast.Constant) else None
-    if code is None:
-        plain = code_of_class
-    return Use(plain, name, _template(text), path, node.lineno)
-
-
-def _template(text: ast.expr | None) -> str:
-    if isinstance(text, ast.Constant):
-        return str(text.value)
-    if not isinstance(text, ast.JoinedStr):
-        return "..."
-    parts = []
-    for part in text.values:
-        if isinstance(part, ast.Constant):
-            parts.append(str(part.value))
-        elif isinstance(part, ast.FormattedValue):
-            parts.append(f"{{{_name(part.value)}}}")
-    return "".join(parts).replace("{did_you_mean}", "{did you mean}")
 
 
 def _name(value: ast.expr) -> str:

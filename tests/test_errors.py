@@ -28,12 +28,19 @@ COMMANDS = ("evaluation/report/page.py",)
 
 
 # Not changed over yet.
-PENDING = ("batches", "images", "training", "inpainter.py", "result.py")
+PENDING = (
+    "inpainter.py",
+    "result.py",
+    "training/data/sources.py",
+    "training/state.py",
+)
+# Readers of damaged files, whose errors are caught beside them.
+PARSERS = ("images/exif.py", "images/jpeg_segments.py", "images/tiff_tags.py")
 
 
 def sources() -> Iterator[tuple[Path, ast.Module]]:
     for path in sorted(SOURCE.rglob("*.py")):
-        if path.relative_to(SOURCE).parts[0] not in PENDING:
+        if path.relative_to(SOURCE).as_posix() not in PENDING:
             yield path.relative_to(SOURCE), ast.parse(path.read_text("utf-8"))
 
 
@@ -68,6 +75,7 @@ def test_no_bare_valueerror_is_raised_with_a_message() -> None:
     found = [
         f"{path}:{node.lineno}"
         for path, tree in sources()
+        if path.as_posix() not in PARSERS
         for node in ast.walk(tree)
         if isinstance(node, ast.Raise)
         and isinstance(node.exc, ast.Call)
@@ -79,7 +87,7 @@ def test_no_bare_valueerror_is_raised_with_a_message() -> None:
 def test_every_error_and_warning_has_a_code_of_its_own() -> None:
     handed_on = {"checkpoints/convert.py", "checkpoints/networks.py"}  # with the code it had
     found = list(error_codes.uses())
-    found = [use for use in found if use.file.relative_to(SOURCE).parts[0] not in PENDING]
+    found = [use for use in found if use.file.relative_to(SOURCE).as_posix() not in PENDING]
     assert len(found) > 80
     missing = [
         f"{use.file.relative_to(SOURCE)}:{use.line}"
@@ -105,10 +113,10 @@ def page_codes(language: str) -> dict[str, str]:
 
 
 # What a page cannot bring about: the command line, training, weights files and how a server starts.
+NEVER_SERVED = ("batches", "checkpoints", "cli", "evaluation", "masks", "mask_files.py", "training")
 NOT_ON_THE_PAGE = re.compile(
-    r"(attention|cli|compare|config|device|frame|masks|metric|network|recipe|setting|tensor|weights)\."
+    r"(attention|config|device|frame|network|output|recipe|setting|tensor)\."
     r"|method\.(needs_network|config_and_weights|other_weights|ready_made|needs_weights|no_part|not_trainable|takes_no_weights|unknown)"
-    r"|output\."
     r"|server\.(address|empty|no_token|port|token|weights_twice)$"
 )
 
@@ -120,10 +128,9 @@ def test_the_page_has_both_languages_for_what_it_can_be_told() -> None:
         use.code
         for use in error_codes.uses()
         if use.code
-        and use.file.relative_to(SOURCE).parts[0] not in PENDING
+        and use.file.relative_to(SOURCE).parts[0] not in NEVER_SERVED
         and not NOT_ON_THE_PAGE.match(use.code)
-    } | {"mask.all_hole", "mask.empty", "mask.grow", "mask.inverted", "mask.none", "mask.rim"}
-    needed |= {"mask.size", "mask.values", "method.without_torch"}
+    }
     assert not needed - set(english)
     for code, sentence in english.items():
         assert sentence != korean[code], code

@@ -30,17 +30,21 @@ _HINTS = {
     "compare.no_cutouts": "--cutouts FOLDER names it",
     "compare.other_settings": "--overwrite starts anew",
     "image.pixels": "--max-pixels",
+    "image.too_many_bytes": "--max-pixels raises it",
     "image.truncated": "--allow-truncated",
     "mask.all_hole": "--invert-mask if black marks the hole",
     "mask.empty": "--invert-mask if black marks the hole",
     "mask.inverted": "--invert-mask turns it round",
     "mask.labels": "--threshold 0 takes all labels",
     "mask.orientation": "--mask-as-stored",
+    "mask.photo": "--threshold",
     "mask.rim": "--grow 4",
     "mask.size": "--resize-mask",
     "mask.turned": "--mask-as-stored if it was made for the stored one",
     "masks.no_cutouts": "--cutout FILE",
     "method.needs_weights": "--weights FILE",
+    "output.exists": "--overwrite allows it",
+    "output.input": "--overwrite allows it",
 }
 
 

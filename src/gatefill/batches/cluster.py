@@ -77,7 +77,7 @@ class RayExecutor:
         except (OSError, ValueError, RuntimeError) as error:
             raise ConfigError(
                 f"expected a Ray cluster at {address!r}, found none ({error}); "
-                "`ray start --head` starts one",
+                "start one first, as Ray's manual says",
                 code="config.ray",
             ) from error
 

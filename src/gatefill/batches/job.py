@@ -84,7 +84,9 @@ def make_job(output: str, options: Mapping[str, Any]) -> Job:
     if str(sorted_["load"].get("device", "cpu")) != "cpu":
         sorted_["load"].setdefault("batch_size", GPU_BATCH)
     if not isinstance(sorted_["load"].get("method"), str | None):
-        raise ConfigError("expected the name of a method: each process loads its own")
+        raise ConfigError(
+            "expected the name of a method: each process loads its own", code="batch.ready_method"
+        )
     return Job(output, **sorted_, fingerprint=_fingerprint(**sorted_))
 
 

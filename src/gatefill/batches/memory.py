@@ -25,7 +25,11 @@ def read_bytes(text: str) -> int:
     """``"4GB"``, ``"512M"`` or ``"1.5 GiB"`` as bytes. Raises ConfigError for anything else."""
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?\s*", text, re.IGNORECASE)
     if not match:
-        raise ConfigError(f"expected an amount of memory such as 4GB, got {text!r}")
+        raise ConfigError(
+            f"expected an amount of memory such as 4GB, got {text!r}",
+            code="config.memory",
+            value=text[:80],
+        )
     return int(float(match[1]) * _UNITS[match[2].upper()])
 
 

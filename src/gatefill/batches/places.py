@@ -77,7 +77,11 @@ def read_ref(ref: Ref) -> bytes:
     if not file.is_file():  # pipes and devices may never end
         if not file.exists():
             raise FileNotFoundError(f"no such file: {ref.place}")
-        raise ImageError(f"expected an image file, got something else: {ref.place}")
+        raise ImageError(
+            f"expected an image file, got something else: {ref.place}",
+            code="image.no_file",
+            name=str(ref.place),
+        )
     return file.read_bytes()
 
 

@@ -46,14 +46,28 @@ class Request:
             if value is not None
         ]
         if len(given) > 1:
-            raise ConfigError(f"expected masks from one place, got {' and '.join(given)}")
+            raise ConfigError(
+                f"expected masks from one place, got {' and '.join(given)}", code="batch.masks"
+            )
         if not self.inputs:
-            raise ConfigError("expected photos, a folder or shards, got none")
+            raise ConfigError(
+                "expected photos, a folder or shards, got none", code="batch.no_photos"
+            )
         if self.per_shard < 1:
-            raise ConfigError(f"expected at least 1 photo per shard, got {self.per_shard}")
+            raise ConfigError(
+                f"expected at least 1 photo per shard, got {self.per_shard}",
+                code="config.range",
+                name="per_shard",
+                value=self.per_shard,
+                least=1,
+            )
         if self.format is not None and output_suffix("", self.format) not in OUTPUT_SUFFIXES:
             known = ", ".join(suffix.removeprefix(".") for suffix in OUTPUT_SUFFIXES)
-            raise ConfigError(f"expected one of the formats {known}, got {self.format!r}")
+            raise ConfigError(
+                f"expected one of the formats {known}, got {self.format!r}",
+                code="output.suffix",
+                file=self.format,
+            )
 
 
 def make_plan(request: Request) -> Plan:
@@ -78,7 +92,8 @@ def make_plan(request: Request) -> Plan:
     if not plan.items and not plan.problems:
         raise ConfigError(
             f"expected photos in {', '.join(request.inputs)}, found none"
-            + (f" among {listing.others} files" if listing.others else "")
+            + (f" among {listing.others} files" if listing.others else ""),
+            code="batch.no_photos",
         )
     return plan
 
@@ -206,7 +221,10 @@ def _from_container(request: Request, container: Found, plan: Plan) -> Iterator[
     kind: Literal["shards", "parquet"] = "shards" if is_shard else "parquet"
     to = request.to or kind
     if to not in ("files", kind):
-        raise ConfigError(f"expected to write {kind} or files from {container.place}, got {to}")
+        raise ConfigError(
+            f"expected to write {kind} or files from {container.place}, got {to}",
+            code="batch.target",
+        )
     rows = _of_shard(request, container, plan) if is_shard else _of_parquet(request, container)
     count, column = 0, "image"
     try:

@@ -212,7 +212,11 @@ def _check_output(out: Output, overwrite: bool) -> None:
         return
     root = Path(out.root)
     if root.exists() and not root.is_dir():
-        raise OutputError(f"expected a folder to write into, got a file: {root}")
+        raise OutputError(
+            f"expected a folder to write into, got a file: {root}",
+            code="output.no_folder",
+            file=str(root),
+        )
     if root.is_dir() and not (root / STATE).is_dir() and any(root.iterdir()):
         raise OutputError(
             f"expected an empty folder or that of an earlier batch, got {root} with other files",

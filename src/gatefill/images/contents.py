@@ -90,7 +90,8 @@ def _frames(label: str, number: int, what: str = "frames") -> tuple[Warning, ...
     if number < 2:
         return ()
     text = f"{label}: only the first of {number} {what} is filled, the others are left out"
-    return (Warning(f"file.{what}", text, {"name": label, what: number}),)
+    code = "file.pages" if what == "pages" else "file.frames"
+    return (Warning(code, text, {"name": label, "number": number}),)
 
 
 def _jpeg(data: bytes, label: str) -> dict[str, Any]:

@@ -40,7 +40,9 @@ def from_array(array: NDArray[Any], label: str) -> Planes:
             shape=list(array.shape),
         )
     if found.size == 0:
-        raise ImageError(f"{label}: expected at least one pixel, got shape {array.shape}")
+        raise ImageError(
+            f"{label}: expected at least one pixel, got shape {array.shape}", code="image.empty"
+        )
     channels = found.shape[2]
     if channels in (2, 4):
         return Planes(found[..., : channels - 1], found[..., channels - 1])
@@ -67,7 +69,9 @@ def tensor_to_array(tensor: Any, label: str) -> NDArray[Any]:
         # Half-precision kinds, some of which numpy does not have, become float32.
         array = np.asarray((tensor.float() if tensor.is_floating_point() else tensor).numpy())
     except Exception as error:
-        raise ImageError(f"{label}: the tensor cannot be read: {first_line(error)}") from error
+        raise ImageError(
+            f"{label}: the tensor cannot be read: {first_line(error)}", code="image.tensor"
+        ) from error
     if array.ndim == 4 and array.shape[0] == 1:
         array = array[0]
     if array.ndim == 2:

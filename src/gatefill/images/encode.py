@@ -69,15 +69,17 @@ def encode(
     lossy = format == "JPEG" or (format == "WEBP" and not lossless)
     if alpha is not None and format not in _KNOW_ALPHA:
         if (alpha != np.iinfo(alpha.dtype).max).any():
-            found.append(_said("alpha", meta, f"{format} has no transparency: put on white"))
+            found.append(_said("file.alpha", meta, f"{format} has no transparency: put on white"))
             pixels = _on_white(pixels, alpha)
         alpha = None
     if pixels.dtype == np.uint16 and format not in _KNOW_16_BITS:
-        found.append(_said("depth", meta, f"its 16 bits are rounded to the 8 that {format} holds"))
+        found.append(
+            _said("file.depth", meta, f"its 16 bits are rounded to the 8 that {format} holds")
+        )
         pixels, alpha = _to_8_bits(pixels), None if alpha is None else _to_8_bits(alpha)
     if lossy and meta.format and not meta.lossy:
         text = f"a lossless photo is written as lossy {format}: known pixels change, too"
-        found.append(_said("lossy", meta, text))
+        found.append(_said("file.lossy", meta, text))
     data = None
     try:
         if format == "JPEG" and quality is None:
@@ -91,11 +93,11 @@ def encode(
             return Encoded(data, tuple(found))
         if lossy and format == "WEBP" and meta.lossy and meta.format == "WEBP":
             text = "as a lossy WebP all of it is encoded anew; lossless keeps every known pixel"
-            found.append(_said("reencoded", meta, text))
+            found.append(_said("file.reencoded", meta, text))
         meta, dropped = _fitted(meta, format)
         if dropped:
             text = f"{format} cannot hold its {', '.join(dropped)}: left out"
-            found.append(_said("metadata", meta, text, left_out=dropped))
+            found.append(_said("file.metadata", meta, text, left_out=dropped))
         options: dict[str, Any] = {}
         if format == "JPEG":
             options |= {"quality": quality or _JPEG_QUALITY}
@@ -107,7 +109,11 @@ def encode(
         data = _encoded(pixels, alpha, meta, format, options)
     except Exception as error:  # too large a side for JPEG or WebP, and the like
         raise ImageError(
-            f"{meta.name} cannot be written as {format}: {first_line(error)}"
+            f"{meta.name} cannot be written as {format}: {first_line(error)}",
+            code="output.format",
+            name=meta.name,
+            format=format,
+            reason=first_line(error),
         ) from error
     return Encoded(data, tuple(found))
 
@@ -115,15 +121,22 @@ def encode(
 def check_options(format: str, quality: int | None, lossless: bool | None) -> None:
     """Raise ConfigError where a file of `format` cannot be written like that."""
     if quality is not None and not 1 <= quality <= 100:
-        raise ConfigError(f"expected a quality from 1 to 100, got {quality}", quality=quality)
+        raise ConfigError(
+            f"expected a quality from 1 to 100, got {quality}",
+            code="output.quality",
+            quality=quality,
+        )
     if lossless and format == "JPEG":
-        raise ConfigError("expected a format that can be lossless, such as PNG or WebP, got JPEG")
+        raise ConfigError(
+            "expected a format that can be lossless, such as PNG or WebP, got JPEG",
+            code="output.lossless",
+        )
     if lossless and quality is not None:
-        raise ConfigError("expected a quality or lossless, got both")
+        raise ConfigError("expected a quality or lossless, got both", code="output.lossless")
 
 
-def _said(what: str, meta: Meta, text: str, **values: Any) -> Warning:
-    return Warning(f"file.{what}", f"{meta.name}: {text}", {"name": meta.name} | values)
+def _said(code: str, meta: Meta, text: str, **values: Any) -> Warning:
+    return Warning(code, f"{meta.name}: {text}", {"name": meta.name} | values)
 
 
 _HELD = {

@@ -15,6 +15,7 @@ from gatefill.errors import Warning
 from gatefill.images.convert import Pixels
 from gatefill.images.encode import Encoded, check_options, encode, to_pil
 from gatefill.images.meta import Meta
+from gatefill.images.source import ImageError
 from gatefill.images.write import check_output, format_named, write_atomically
 
 if TYPE_CHECKING:
@@ -53,12 +54,16 @@ class Photo:
     def __post_init__(self) -> None:
         shape, dtype = self.pixels.shape, self.pixels.dtype
         if len(shape) != 3 or shape[2] not in (1, 3) or dtype not in (np.uint8, np.uint16):
-            raise ValueError(f"expected uint8 or uint16 pixels HW1 or HW3, got {dtype} {shape}")
+            raise ImageError(
+                f"expected uint8 or uint16 pixels HW1 or HW3, got {dtype} {shape}",
+                code="image.array",
+            )
         if 0 in shape:
-            raise ValueError(f"expected at least one pixel, got shape {shape}")
+            raise ImageError(f"expected at least one pixel, got shape {shape}", code="image.empty")
         if self.alpha is not None and (self.alpha.shape != shape[:2] or self.alpha.dtype != dtype):
-            raise ValueError(
-                f"expected alpha {dtype} {shape[:2]}, got {self.alpha.dtype} {self.alpha.shape}"
+            raise ImageError(
+                f"expected alpha {dtype} {shape[:2]}, got {self.alpha.dtype} {self.alpha.shape}",
+                code="image.array",
             )
 
     def __repr__(self) -> str:
@@ -102,7 +107,9 @@ class Photo:
         A grey photo gets the luma. The size is free, so that it serves boxes as well.
         """
         if filled.ndim != 3 or filled.shape[2] != 3:
-            raise ValueError(f"expected floats HW3, got {filled.dtype} {filled.shape}")
+            raise ImageError(
+                f"expected floats HW3, got {filled.dtype} {filled.shape}", code="image.array"
+            )
         values = np.asarray(filled, np.float32)
         if self.pixels.shape[2] == 1:
             values = values @ _LUMA[:, None]
@@ -116,9 +123,10 @@ class Photo:
             alpha. Alpha that is full everywhere is dropped.
         """
         if pixels.shape != self.pixels.shape or pixels.dtype != self.pixels.dtype:
-            raise ValueError(
+            raise ImageError(
                 f"expected pixels {self.pixels.dtype} {self.pixels.shape}, "
-                f"got {pixels.dtype} {pixels.shape}"
+                f"got {pixels.dtype} {pixels.shape}",
+                code="image.array",
             )
         alpha = self.alpha
         if alpha is not None and opaque is not None:

@@ -79,4 +79,9 @@ def _from_pil_image(image: PIL.Image.Image, label: str, max_pixels: int) -> Deco
     except ImageError:
         raise
     except Exception as error:  # an image opened lazily may be truncated
-        raise ImageError(f"{label}: the image cannot be read ({first_line(error)})") from error
+        raise ImageError(
+            f"{label}: the image cannot be read ({first_line(error)})",
+            code="image.unreadable",
+            name=label,
+            reason=first_line(error),
+        ) from error

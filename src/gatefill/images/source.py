@@ -66,18 +66,32 @@ def fetch_bytes(source: Source, label: str, max_pixels: int) -> bytes:
         try:
             data = source.read(limit + 1)
         except Exception as error:
-            raise ImageError(f"{label} cannot be read: {first_line(error)}") from error
+            raise ImageError(
+                f"{label} cannot be read: {first_line(error)}",
+                code="image.unreadable",
+                name=label,
+                reason=first_line(error),
+            ) from error
         if not isinstance(data, bytes):
-            raise ImageError(f"{label}: expected a file opened in binary mode, got a text file")
+            raise ImageError(
+                f"{label}: expected a file opened in binary mode, got a text file",
+                code="image.text_file",
+                name=label,
+            )
     else:
         raise ImageError(
             "expected a path, bytes, an open file, a PIL image, an array or a tensor, "
-            f"got {type(source).__name__}"
+            f"got {type(source).__name__}",
+            code="image.kind",
+            kind=type(source).__name__,
         )
     if len(data) > limit:
         raise ImageError(
             f"{label} is larger than {limit:,} bytes, the most an image of {max_pixels:,} pixels "
-            "can need (max_pixels)"
+            "can need (max_pixels)",
+            code="image.too_many_bytes",
+            name=label,
+            most=limit,
         )
     return data
 
@@ -87,17 +101,30 @@ def _read_path(path: Path, label: str, limit: int) -> bytes:
         if not path.exists():
             raise FileNotFoundError(f"no such file: {label}")
         if path.is_dir():
-            raise ImageError(f"expected an image file, got a directory: {label}")
+            raise ImageError(
+                f"expected an image file, got a directory: {label}",
+                code="image.directory",
+                name=label,
+            )
         if not path.is_file():
             # Devices and pipes may never end.
-            raise ImageError(f"expected an image file, got something else: {label}")
+            raise ImageError(
+                f"expected an image file, got something else: {label}",
+                code="image.no_file",
+                name=label,
+            )
         with path.open("rb") as file:
             return file.read(limit + 1)
     except (FileNotFoundError, ImageError):
         raise
     except (OSError, ValueError) as error:  # no permission, a null byte in the name, ...
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise ImageError(f"{label!r} cannot be read: {reason}") from error
+        raise ImageError(
+            f"{label!r} cannot be read: {reason}",
+            code="image.unreadable",
+            name=label,
+            reason=reason,
+        ) from error
 
 
 def is_source(given: object) -> bool:

@@ -183,7 +183,11 @@ class Tiff:
     def photo(self) -> Directory:
         """The page to take: the first at full resolution, else the largest."""
         if not self.pages:
-            raise ImageError(f"{self.label}: truncated or corrupt TIFF (it has no pages)")
+            raise ImageError(
+                f"{self.label}: truncated or corrupt TIFF (it has no pages)",
+                code="image.truncated",
+                kind="TIFF",
+            )
         largest = max(self.pages, key=lambda page: page.integer(WIDTH) * page.integer(HEIGHT))
         return next((page for page in self.pages if page.is_photo), largest)
 

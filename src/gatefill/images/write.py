@@ -28,7 +28,12 @@ def format_named(name: str) -> str:
     """The format behind a suffix or a format's name; ImageError where it is not known."""
     format = OUTPUT_SUFFIXES.get("." + name.lower().removeprefix("."))
     if format is None:
-        raise ImageError(f"expected one of {' '.join(OUTPUT_SUFFIXES)}, got {name!r}")
+        raise ImageError(
+            f"expected one of {' '.join(OUTPUT_SUFFIXES)}, got {name!r}",
+            code="output.suffix",
+            file=name,
+            known=list(OUTPUT_SUFFIXES),
+        )
     return format
 
 
@@ -48,7 +53,10 @@ def check_output(path: str | os.PathLike[str], *, overwrite: bool = True) -> str
     if path.suffix.lower() not in OUTPUT_SUFFIXES:
         raise ImageError(
             f"expected an output that ends in one of {' '.join(OUTPUT_SUFFIXES)}, "
-            f"got {path.name or str(path)!r}"
+            f"got {path.name or str(path)!r}",
+            code="output.suffix",
+            file=str(path),
+            known=list(OUTPUT_SUFFIXES),
         )
     _check_place(path, overwrite)
     return OUTPUT_SUFFIXES[path.suffix.lower()]
@@ -61,7 +69,11 @@ def _check_place(path: Path, overwrite: bool) -> None:
             raise FileNotFoundError(f"no such folder to write into: {path.parent}")
         if path.exists():
             if not path.is_file():
-                raise ImageError(f"expected a file to write, got something else there: {path}")
+                raise ImageError(
+                    f"expected a file to write, got something else there: {path}",
+                    code="output.no_file",
+                    file=str(path),
+                )
             if not overwrite:
                 raise ImageError(
                     f"the output is there already: {path}",
@@ -99,4 +111,9 @@ def write_atomically(path: str | os.PathLike[str], data: bytes, *, overwrite: bo
 
 def _unwritable(path: Path, error: Exception) -> ImageError:
     reason = error.strerror if isinstance(error, OSError) and error.strerror else first_line(error)
-    return ImageError(f"{str(path)!r} cannot be written: {reason}")
+    return ImageError(
+        f"{str(path)!r} cannot be written: {reason}",
+        code="output.unwritable",
+        file=str(path),
+        reason=reason,
+    )

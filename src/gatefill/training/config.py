@@ -25,16 +25,28 @@ def mask_weights(text: str) -> dict[str, float]:
         if kind not in MASKS:
             raise ConfigError(
                 f"expected data.masks as kinds among {', '.join(MASKS)}, with weights such as "
-                f"brush:2,box:1, got {kind!r:.80}{did_you_mean(kind, MASKS)}"
+                f"brush:2,box:1, got {kind!r:.80}{did_you_mean(kind, MASKS)}",
+                code="masks.unknown_kind",
+                kind=kind[:80],
+                known=list(MASKS),
             )
         if kind in found:
-            raise ConfigError(f"expected each kind in data.masks once, got {kind} twice")
+            raise ConfigError(
+                f"expected each kind in data.masks once, got {kind} twice",
+                code="train.masks",
+                kind=kind,
+            )
         try:
             found[kind] = float(weight) if colon else 1.0
         except ValueError:
             found[kind] = -1.0
         if not 0 < found[kind] < float("inf"):
-            raise ConfigError(f"expected a weight above 0 for {kind} in data.masks, got {weight!r}")
+            raise ConfigError(
+                f"expected a weight above 0 for {kind} in data.masks, got {weight!r}",
+                code="train.masks",
+                kind=kind,
+                value=weight[:80],
+            )
     return found
 
 
@@ -58,10 +70,17 @@ class DataConfig:
     def __post_init__(self) -> None:
         low, high = self.scale
         if any(side < 8 or side % 8 for side in self.shape):
-            raise ConfigError(f"expected data.size as multiples of 8 from 8 on, got {self.size}")
+            raise ConfigError(
+                f"expected data.size as multiples of 8 from 8 on, got {self.size}",
+                code="train.size",
+                value=self.size,
+            )
         if not 0 < low <= high:
             raise ConfigError(
-                f"expected data.scale as two factors 0 < low <= high, got {low},{high}"
+                f"expected data.scale as two factors 0 < low <= high, got {low},{high}",
+                code="train.scale",
+                low=low,
+                high=high,
             )
         mask_weights(self.masks)
         _expect_at_least(0, holdout=self.holdout, workers=self.workers, cache_mb=self.cache_mb)
@@ -75,7 +94,9 @@ class DataConfig:
         width, cross, height = self.size.lower().partition("x")
         if not (cross and width.isdecimal() and height.isdecimal()):
             raise ConfigError(
-                f"expected data.size as pixels or WIDTHxHEIGHT, such as 256x192, got {self.size!r}"
+                f"expected data.size as pixels or WIDTHxHEIGHT, such as 256x192, got {self.size!r}",
+                code="train.size",
+                value=self.size[:80],
             )
         return int(height), int(width)
 
@@ -95,9 +116,19 @@ class OptimizerConfig:
 
     def __post_init__(self) -> None:
         if self.lr <= 0:
-            raise ConfigError(f"expected optimizer.lr above 0, got {self.lr}")
+            raise ConfigError(
+                f"expected optimizer.lr above 0, got {self.lr}",
+                code="config.range",
+                name="optimizer.lr",
+                value=self.lr,
+            )
         if self.clip is not None and self.clip <= 0:
-            raise ConfigError(f"expected optimizer.clip above 0 or none, got {self.clip}")
+            raise ConfigError(
+                f"expected optimizer.clip above 0 or none, got {self.clip}",
+                code="config.range",
+                name="optimizer.clip",
+                value=self.clip,
+            )
 
 
 @dataclass(frozen=True)
@@ -116,11 +147,26 @@ class TermsConfig:
     def __post_init__(self) -> None:
         for name in ("perceptual", "style", "spectral"):
             if getattr(self, name) < 0:
-                raise ConfigError(f"expected terms.{name} of 0 or more, got {getattr(self, name)}")
+                raise ConfigError(
+                    f"expected terms.{name} of 0 or more, got {getattr(self, name)}",
+                    code="config.range",
+                    name=f"terms.{name}",
+                    value=getattr(self, name),
+                )
         if self.window is not None and self.window < 64:
-            raise ConfigError(f"expected terms.window of 64 or more or none, got {self.window}")
+            raise ConfigError(
+                f"expected terms.window of 64 or more or none, got {self.window}",
+                code="config.range",
+                name="terms.window",
+                value=self.window,
+            )
         if not 1 <= self.taps <= 5:
-            raise ConfigError(f"expected terms.taps from 1 to 5, got {self.taps}")
+            raise ConfigError(
+                f"expected terms.taps from 1 to 5, got {self.taps}",
+                code="config.range",
+                name="terms.taps",
+                value=self.taps,
+            )
 
 
 @dataclass(frozen=True)
@@ -167,12 +213,25 @@ class TrainConfig:
         )
         _expect_at_least(0, seed=self.seed)
         if self.minutes is not None and self.minutes <= 0:
-            raise ConfigError(f"expected minutes above 0 or none, got {self.minutes}")
+            raise ConfigError(
+                f"expected minutes above 0 or none, got {self.minutes}",
+                code="config.range",
+                name="minutes",
+                value=self.minutes,
+            )
         if not 0 <= self.ema < 1:
-            raise ConfigError(f"expected ema in [0, 1), got {self.ema}")
+            raise ConfigError(
+                f"expected ema in [0, 1), got {self.ema}",
+                code="config.range",
+                name="ema",
+                value=self.ema,
+            )
         guided = getattr(self.network, "guided", False)
         if guided and self.data.sketches == "none":
-            raise ConfigError("a guided network needs data.sketches=drawn or data.sketches=files")
+            raise ConfigError(
+                "a guided network needs data.sketches=drawn or data.sketches=files",
+                code="train.sketches",
+            )
 
     @property
     def channel_order(self) -> Literal["bgr", "rgb"]:
@@ -190,7 +249,9 @@ class TrainConfig:
         if self.batch_size % parts:
             raise ConfigError(
                 f"expected a batch_size that {processes} processes x {self.accumulate} parts "
-                f"divide, got {self.batch_size}"
+                f"divide, got {self.batch_size}",
+                code="train.batch_size",
+                value=self.batch_size,
             )
         return self.batch_size // parts
 
@@ -198,4 +259,10 @@ class TrainConfig:
 def _expect_at_least(least: int, **values: int) -> None:
     for name, value in values.items():
         if value < least:
-            raise ConfigError(f"expected {name} of {least} or more, got {value}")
+            raise ConfigError(
+                f"expected {name} of {least} or more, got {value}",
+                code="config.range",
+                name=name,
+                value=value,
+                least=least,
+            )

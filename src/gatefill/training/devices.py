@@ -39,10 +39,18 @@ def make_fabric(config: TrainConfig, devices: str, strategy: str, nodes: int) ->
         kind, count = "auto", kind
     accelerators = {"auto": "auto", "cpu": "cpu", "cuda": "cuda", "gpu": "cuda", "mps": "mps"}
     if kind not in accelerators or (count and not (count.isdigit() and int(count) > 0)):
-        raise ConfigError(f"expected devices such as auto, cpu, cuda, 2 or cuda:4, got {devices!r}")
+        raise ConfigError(
+            f"expected devices such as auto, cpu, cuda, 2 or cuda:4, got {devices!r}",
+            code="device.unknown",
+            device=devices[:80],
+        )
     accelerator = accelerators[kind]
     if accelerator == "cuda" and not torch.cuda.is_available():
-        raise ConfigError("expected a CUDA device for training, but torch sees none")
+        raise ConfigError(
+            "expected a CUDA device for training, but torch sees none",
+            code="device.unusable",
+            device=devices[:80],
+        )
     if accelerator == "auto":
         accelerator = "cuda" if torch.cuda.is_available() else "cpu"
     number: Any = int(count) if count else ("auto" if accelerator == "cuda" else 1)

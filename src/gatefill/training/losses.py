@@ -97,7 +97,10 @@ def hole_corners(mask: Tensor, side: int) -> list[tuple[int, int]]:
     """(top, left) of a square of `side` pixels around the middle of each hole's box, inside."""
     height, width = mask.shape[-2:]
     if side > min(height, width):
-        raise ConfigError(f"expected a patch of at most {min(height, width)} pixels, got {side}")
+        raise ConfigError(
+            f"expected a patch of at most {min(height, width)} pixels, got {side}",
+            code="tensor.shape",
+        )
     return [
         (
             min(max((top + bottom - side) // 2, 0), height - side),

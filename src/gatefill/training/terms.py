@@ -31,7 +31,8 @@ class Terms:
             if self.config.perceptual_weights is None:
                 raise ConfigError(
                     "terms.perceptual and terms.style need the weights of AlexNet or VGG-16: "
-                    "expected terms.perceptual_weights=FILE, got none"
+                    "expected terms.perceptual_weights=FILE, got none",
+                    code="train.perceptual_weights",
                 )
             trunk = load_trunk(self.config.perceptual_weights, self.config.taps)
             self.trunk = trunk.to(device)

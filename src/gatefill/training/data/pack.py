@@ -44,9 +44,17 @@ def pack(
     counts and broken images. Raises DataError where the folder holds shards of other images.
     """
     if per_shard < 1:
-        raise DataError(f"expected one image per shard or more, got {per_shard}")
+        raise DataError(
+            f"expected one image per shard or more, got {per_shard}",
+            code="config.range",
+            name="per_shard",
+            value=per_shard,
+            least=1,
+        )
     if not source.files:
-        raise DataError("expected a folder or a list of images to pack, got shards")
+        raise DataError(
+            "expected a folder or a list of images to pack, got shards", code="data.shards_already"
+        )
     folder.mkdir(parents=True, exist_ok=True)
     remove_parts(folder)
     order = np.random.Generator(np.random.PCG64(seed)).permutation(len(source.files))
@@ -115,7 +123,9 @@ def _opened_index(path: Path, fingerprint: str) -> dict[str, Any]:
     index: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     if index.get("fingerprint") != fingerprint:
         raise DataError(
-            f"{path.parent} holds shards of other images or other settings: choose another folder"
+            f"{path.parent} holds shards of other images or other settings: choose another folder",
+            code="data.other_shards",
+            folder=str(path.parent),
         )
     return index
 

@@ -39,7 +39,10 @@ class DeepFillV2Loss:
     def __post_init__(self) -> None:
         if self.adversarial_reach < 0:
             raise ConfigError(
-                f"expected loss.adversarial_reach of 0 or more, got {self.adversarial_reach}"
+                f"expected loss.adversarial_reach of 0 or more, got {self.adversarial_reach}",
+                code="config.range",
+                name="loss.adversarial_reach",
+                value=self.adversarial_reach,
             )
 
 

@@ -49,9 +49,9 @@ class PartialConvObjective(Objective):
                 raise ConfigError(
                     "the perceptual and style terms need VGG-16 weights: give the file that "
                     "torchvision publishes as vgg16-397923af.pth "
-                    "(https://download.pytorch.org/models/vgg16-397923af.pth) with "
-                    "--set loss.vgg=FILE, or train without them with "
-                    "--set loss.perceptual=0 --set loss.style=0"
+                    "(https://download.pytorch.org/models/vgg16-397923af.pth) as "
+                    "loss.vgg=FILE, or train without them: loss.perceptual=0, loss.style=0",
+                    code="train.vgg",
                 )
             self.vgg = load_trunk(self.loss.vgg, taps=3, only=VGG16)
 

@@ -78,7 +78,7 @@ def test_settings_are_typed_and_unknown_ones_name_their_neighbours() -> None:
         with_settings(config, ["batchsize=4"])
     with pytest.raises(ValueError, match="expected a whole number for batch_size, got 'four'"):
         with_settings(config, ["batch_size=four"])
-    with pytest.raises(ValueError, match="multiple of 8"):
+    with pytest.raises(ValueError, match="multiples of 8"):
         with_settings(config, ["data.size=100"])
     with pytest.raises(ValueError, match="one of box, brush"):
         with_settings(config, ["data.masks=squares"])

@@ -29,8 +29,6 @@ COMMANDS = ("evaluation/report/page.py",)
 
 # Not changed over yet.
 PENDING = (
-    "inpainter.py",
-    "result.py",
     "training/data/sources.py",
     "training/state.py",
 )
@@ -115,7 +113,8 @@ def page_codes(language: str) -> dict[str, str]:
 # What a page cannot bring about: the command line, training, weights files and how a server starts.
 NEVER_SERVED = ("batches", "checkpoints", "cli", "evaluation", "masks", "mask_files.py", "training")
 NOT_ON_THE_PAGE = re.compile(
-    r"(attention|config|device|frame|network|output|recipe|setting|tensor)\."
+    r"(attention|config|device|dtype|frame|network|output|recipe|result|setting|tensor)\."
+    r"|weights\.(?!random)"
     r"|method\.(needs_network|config_and_weights|other_weights|ready_made|needs_weights|no_part|not_trainable|takes_no_weights|unknown)"
     r"|server\.(address|empty|no_token|port|token|weights_twice)$"
 )

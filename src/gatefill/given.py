@@ -115,7 +115,8 @@ def read_given(
     )
     if given.search is not None and not (given.search & ~given.unknown).any():
         raise MaskError(
-            "expected some of the search region outside the hole, got none", code="search.in_hole"
+            "expected some of the search region outside the hole, got none",
+            code="search.no_known_pixels",
         )
     return given
 

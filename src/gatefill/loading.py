@@ -18,6 +18,7 @@ from gatefill.inpainter import Inpainter, Large
 from gatefill.methods import create, info_of, steered_by
 from gatefill.methods.base import Method, SharesBatches
 from gatefill.methods.network import NetworkOptions
+from gatefill.methods.registry import takes_no_weights
 
 if TYPE_CHECKING:
     from gatefill.methods.hybrid import HybridConfig
@@ -96,7 +97,13 @@ def load(
     else:
         found, notes = _named(method, config, weights, options, device)
     if batch_size < 1:
-        raise ConfigError(f"expected a batch size of 1 or more, got {batch_size}")
+        raise ConfigError(
+            f"expected a batch size of 1 or more, got {batch_size}",
+            code="config.range",
+            name="batch_size",
+            value=batch_size,
+            least=1,
+        )
     if batch_size > 1 and found is not method and isinstance(found, SharesBatches):
         found.share_batches(batch_size)
     inpainter = Inpainter(found, large=large, context=context, max_pixels=max_pixels, notes=notes)
@@ -145,11 +152,7 @@ def _with_weights(
 ) -> Method:
     """The method in a weights file, once nothing that was asked for contradicts it."""
     if name is not None and not info_of(name).takes_weights:
-        raise ConfigError(
-            f"expected no weights for {name}, which needs none, got {weights}",
-            code="method.no_weights",
-            method=name,
-        )
+        raise takes_no_weights(name, weights)
     weights = find_weights(weights)
     if name == "hybrid":
         options = None if config is None else getattr(config, "network", None)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gatefill.errors import Warning
+from gatefill.errors import ConfigError, Warning
 from gatefill.images import Photo
 
 if TYPE_CHECKING:
@@ -55,7 +55,11 @@ class Result:
             pixels = pixels[..., 0]
         wanted = pixels.dtype if dtype is None else np.dtype(dtype)
         if copy is False and wanted != pixels.dtype:
-            raise ValueError(f"expected dtype {pixels.dtype} for an array without a copy")
+            raise ConfigError(
+                f"expected dtype {pixels.dtype} for an array without a copy, got {wanted}",
+                code="result.dtype",
+                dtype=str(wanted),
+            )
         if copy or wanted != pixels.dtype:
             return pixels.astype(wanted)
         view = pixels.view()

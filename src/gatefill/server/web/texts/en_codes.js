@@ -74,6 +74,7 @@ export default {
   "search.no_known_pixels": "The region to copy from lies wholly inside the hole.",
   "method.input_not_taken": "{method} takes no {plane}.",
   "method.without_torch": "The network is not installed, so PatchMatch fills alone.",
+  "weights.random": "The network has random weights, which nobody has trained: its fill is noise.",
 
   // The page and its server do not agree
   "editor.patch": "An earlier fill does not fit the photo any more. Open the photo again.",

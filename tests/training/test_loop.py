@@ -17,10 +17,11 @@ import torch
 
 import gatefill
 from gatefill.checkpoints import load_network, read_header
+from gatefill.training.checkpoints import Checkpoints
 from gatefill.training.config import OptimizerConfig, TrainConfig
 from gatefill.training.data import open_source
-from gatefill.training.loop import Outcome, Status, train
-from gatefill.training.state import Checkpoints
+from gatefill.training.loop import train
+from gatefill.training.meters import Outcome, Status
 from tests.training.helpers import (
     command,
     picture,

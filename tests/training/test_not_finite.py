@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 import torch
 
+from gatefill.training.checkpoints import Checkpoints
 from gatefill.training.config import OptimizerConfig
 from gatefill.training.data import Batch, open_source
 from gatefill.training.devices import make_fabric
 from gatefill.training.loop import TrainingStopped, train
 from gatefill.training.objectives import make_objective
-from gatefill.training.state import Checkpoints, State
+from gatefill.training.state import State
 from gatefill.training.step import Stepper
 from tests.training.helpers import small, tiny, write_pictures
 

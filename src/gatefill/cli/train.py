@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
     from gatefill.training.config import TrainConfig
     from gatefill.training.data import DataSource
-    from gatefill.training.loop import Outcome, Status
+    from gatefill.training.meters import Outcome, Status
+
+NOT_FINITE = 4  # exit status
 
 
 def _recipes() -> str:
@@ -35,7 +37,8 @@ def _recipes() -> str:
     help_epilogue=(
         "Example: `gatefill train deepfill-v2-laptop --data photos --set images=50000`\n\n"
         "To go on after an interruption, run the same command again. "
-        "Exit status 143 (SIGTERM) or 130 (Ctrl-C): stopped and saved."
+        "Exit status 143 (SIGTERM) or 130 (Ctrl-C): stopped and saved; 4: stopped and saved "
+        "because the losses are no longer finite."
     ),
 )
 def train(
@@ -81,8 +84,9 @@ def train(
     nodes
         How many machines take part.
     start_from
-        Weights that a new run starts from, in place of random ones: fine-tuning. A file, or
-        compact, the weights that come with gatefill. A run that goes on keeps its own.
+        What a new run starts from, in place of random weights: fine-tuning. A weights file, or
+        compact, the weights that come with gatefill; or the folder or a checkpoint of another run,
+        of which the discriminator comes along. A run that goes on keeps its own.
     minutes
         Train for this long, over all sessions, and let the learning rate and the phases of the
         recipe follow the clock. Default: for the recipe's number of images.
@@ -99,6 +103,7 @@ def train(
     require("train", "training")
     from gatefill.settings import with_settings
     from gatefill.training.data import open_source
+    from gatefill.training.loop import TrainingStopped
     from gatefill.training.loop import train as run
     from gatefill.training.recipes import recipe as recipe_named
 
@@ -115,19 +120,23 @@ def train(
         )
     if dry_run:
         return _show_dry_run(config, source, devices, json)
-    with _watching(quiet=json) as watch:
-        outcome = run(
-            config,
-            source,
-            Path("runs") / config.recipe if output is None else output,
-            validation=None if validate is None else open_source(validate),
-            devices=devices,
-            strategy=strategy,
-            nodes=nodes,
-            start_from=start_from,
-            provenance={"data": data_name, "licence": licence},
-            watch=watch,
-        )
+    try:
+        with _watching(quiet=json) as watch:
+            outcome = run(
+                config,
+                source,
+                Path("runs") / config.recipe if output is None else output,
+                validation=None if validate is None else open_source(validate),
+                devices=devices,
+                strategy=strategy,
+                nodes=nodes,
+                start_from=start_from,
+                provenance={"data": data_name, "licence": licence},
+                watch=watch,
+            )
+    except TrainingStopped as problem:
+        terminal.fail(str(problem))
+        return NOT_FINITE
     if outcome.leads:
         _show(outcome, json)
     return terminal.OK if outcome.signal is None else 128 + outcome.signal

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import secrets
@@ -9,6 +10,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from gatefill.errors import OutputError
+
+# The disk, a quota, a limit on file sizes.
+FULL = (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC))
 
 
 @contextmanager
@@ -22,6 +28,26 @@ def whole(path: Path) -> Iterator[Path]:
         beside.replace(path)
     finally:
         beside.unlink(missing_ok=True)
+
+
+@contextmanager
+def disk_full_said(folder: Path) -> Iterator[None]:
+    """Turn a write that failed for want of room into one line.
+
+    Raises:
+        OutputError: There was no room.
+    """
+    try:
+        yield
+    except OSError as problem:
+        if problem.errno not in FULL:
+            raise
+        raise OutputError(
+            f"no room left to write below {folder} ({problem.strerror}): the checkpoint before is "
+            "kept; make room and run the same command again to go on from it",
+            code="output.disk_full",
+            folder=str(folder),
+        ) from problem
 
 
 def remove_parts(folder: Path) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +12,24 @@ import torch
 from lightning_fabric import Fabric
 from torch import nn
 
-from gatefill.checkpoints import Provenance, save_weights
+from gatefill.checkpoints import Provenance, read_header, save_weights
+from gatefill.errors import OutputError
+from gatefill.training.checkpoints import Checkpoints
 from gatefill.training.config import TrainConfig
 from gatefill.training.data import Batch, DataSource, SketchExtractor, drawn_sketch
 from gatefill.training.data.loader import Loader, fixed, make_loader
 from gatefill.training.data.place import Place
 from gatefill.training.devices import make_fabric, pick_precision
+from gatefill.training.files import disk_full_said
 from gatefill.training.journal import Journal, write_run
+from gatefill.training.lock import FolderLock
+from gatefill.training.meters import Clock, Outcome, Status, Sums
 from gatefill.training.objectives import make_objective
 from gatefill.training.pictures import sheet
+from gatefill.training.resume import about_data, fingerprint, split
 from gatefill.training.signals import StopSignals
-from gatefill.training.state import Checkpoints, State, load_start
+from gatefill.training.start_from import load_start
+from gatefill.training.state import State, progress_of
 from gatefill.training.step import Stepper, to_layout
 from gatefill.training.validation import Measures, Validation
 
@@ -32,34 +38,8 @@ log = logging.getLogger(__name__)
 EXAMPLES = 6  # rows of a sheet of pictures
 
 
-class TrainingStopped(ValueError):  # noqa: N818 - says what happened, as a name
-    """Training cannot go on; the state is kept."""
-
-
-@dataclass(frozen=True)
-class Status:
-    """What a watcher is told after every step."""
-
-    images: int
-    share: float  # of the budget that is used up
-    seconds_left: float
-    images_per_second: float
-    terms: dict[str, float] | None  # means since the last time, where a line of the log is due
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What came of a run."""
-
-    folder: Path
-    images: int
-    finished: bool  # the budget is used up
-    signal: int | None  # that ended the session before
-    best: float | None
-    skipped: int
-    broken: int
-    seconds: float  # over all sessions
-    leads: bool  # this process speaks for all
+class TrainingStopped(RuntimeError):  # noqa: N818 - says what happened, as a name
+    """Training cannot go on; the state is kept. Nothing that was given is wrong by itself."""
 
 
 def train(
@@ -78,24 +58,30 @@ def train(
 ) -> Outcome:
     """Train as `config` says, or go on where the folder's last checkpoint stands.
 
-    data: images to train on; a part of them is held out where there is no `validation`.
-    folder: of the run; made where there is none. devices, strategy, nodes: as Lightning Fabric
-    takes them. start_from: weights of the same network that a new run starts from, in place of
-    random ones; a run that goes on has its own. provenance: what the exported weights say of
-    ``data`` and ``licence``. extractor: makes sketches where the config wants them drawn.
-    watch: is told after every step.
+    Args:
+        config: Of the run.
+        data: Images to train on; a part of them is held out where there is no `validation`.
+        folder: Of the run; made where there is none.
+        validation: Images to measure on.
+        devices, strategy, nodes: As Lightning Fabric takes them.
+        start_from: What a new run starts from in place of random weights: a weights file, or
+            another run's folder or checkpoint. A run that goes on has its own.
+        provenance: What the exported weights say of ``data`` and ``licence``.
+        extractor: Makes sketches where the config wants them drawn.
+        watch: Is told after every step.
 
-    Raises ValueError where the config, the data or the folder's run do not fit, and
-    TrainingStopped after several steps in a row with NaN or infinity.
+    Raises:
+        GatefillError: The config, the data or the folder's run do not fit, another run has the
+            folder, or the disk is full.
+        TrainingStopped: Several steps in a row gave NaN or infinity.
     """
     fabric = make_fabric(config, devices, strategy, nodes)
-    if validation is None:
-        data, validation = data.split(config.data.holdout, config.seed)
     run = _Run(fabric, config, data, folder, provenance or {}, watch, strategy == "fsdp")
-    run.start(extractor, validation, start_from)
     try:
-        with StopSignals() as stop:
-            run.loop(stop)
+        with disk_full_said(folder):
+            run.start(extractor, validation, start_from)
+            with StopSignals() as stop:
+                run.loop(stop)
     finally:
         run.close()
     return run.outcome(stop.received)
@@ -120,23 +106,24 @@ class _Run:
         self.checkpoints = Checkpoints(folder / "checkpoints", config.keep)
         self.journal: Journal | None = None
         self.loader: Loader | None = None
-        self.since = _Since()
+        self.since = Sums()
+        self.lock = FolderLock(folder)
+        self.held_out: list[str] = []
 
     def start(
-        self, extractor: SketchExtractor, validation: DataSource, start_from: Path | None
+        self, extractor: SketchExtractor, validation: DataSource | None, start_from: Path | None
     ) -> None:
         """Build everything, or load it from the last checkpoint."""
         config, fabric = self.config, self.fabric
         batch = config.per_process(fabric.world_size)
         torch.manual_seed(config.seed)
         objective = make_objective(config)
-        if self.leads:
-            self.checkpoints.prepare()
-        fabric.barrier()
+        self._take_folder()
         saved = self.checkpoints.load_last()
+        validation = self._split(validation, saved)
         started_from = ""
         if saved is None and start_from is not None:
-            started_from = load_start(objective.generator, config, start_from)
+            started_from = load_start(objective, config, start_from)
         to_layout(objective, config)
         objective.generator.to(fabric.device)
         self.state = State(config, objective, fabric if self.sharded else None)
@@ -146,7 +133,10 @@ class _Run:
             if self.leads:
                 log.info("going on after %d images", self.state.progress.images)
             if changed and self.leads:
-                log.info("settings changed since the last session: %s", ", ".join(changed))
+                log.info(
+                    "settings changed since the last session: %s", ", ".join(map(str, changed))
+                )
+        self._note_data()
         progress = self.state.progress
         self.saved_step = progress.step if saved is not None else None
         progress.sessions += 1
@@ -168,12 +158,50 @@ class _Run:
                 fixed(validation, config.data, extractor), config, fabric.device
             )
             self._write_run()
+        if saved is not None:
+            self._export_anew()
+
+    def _take_folder(self) -> None:
+        """Keep other runs out of the folder, and clean up behind a process that was killed."""
+        problem = None
+        if self.leads:
+            try:
+                self.lock.acquire()
+                self.checkpoints.prepare()
+            except OutputError as error:
+                problem = error
+        problem = self.fabric.broadcast(problem)
+        if problem is not None:
+            raise problem
+
+    def _split(self, validation: DataSource | None, saved: dict[str, Any] | None) -> DataSource:
+        """Part the data, where nothing else is to be validated on, as the run did at first."""
+        if validation is not None:
+            return validation
+        kept = [] if saved is None else progress_of(saved).held_out
+        self.data, apart = split(self.data, self.config.data.holdout, self.config.seed, kept)
+        self.held_out = [self.data.key(file) for file in apart.files]
+        return apart
+
+    def _note_data(self) -> None:
+        progress, found = self.state.progress, fingerprint(self.data)
+        said = about_data(progress.data, found)
+        if said and self.leads:
+            log.warning("%s", said)
+        progress.data, progress.held_out = found, self.held_out
+
+    def _export_anew(self) -> None:
+        """Write the newest weights where a process was killed before it could."""
+        network = self.state.best_generator()
+        path = self.folder / "last.safetensors"
+        if self.leads and _step_of(path) != self.state.progress.step:
+            self._export(path.name, network, None)
 
     def loop(self, stop: StopSignals) -> None:
         """Step after step until the budget is used up or a signal comes."""
         config, progress = self.config, self.state.progress
         batches = self._batches()
-        clock = _Clock(progress.seconds)
+        clock = Clock(progress.seconds)
         while not self.state.finished and not self._asked_to_stop(stop):
             before = progress.images
             # Chance is a function of where the run stands, so that it goes on anywhere the same.
@@ -199,6 +227,7 @@ class _Run:
             self.loader.close()
         if self.journal is not None:
             self.journal.close()
+        self.lock.release()
 
     def outcome(self, signal: int | None) -> Outcome:
         progress = self.state.progress
@@ -275,7 +304,7 @@ class _Run:
             values["lr"] = float(self.state.generator_optimizer.param_groups[0]["lr"])
             self.journal.write(self.state.progress.images, "train", values)
         if self.watch is not None and self.leads:
-            speed = since.images / max(since.seconds, 1e-9)
+            speed = since.images_per_second
             images = self.state.progress.images
             share = self.state.share
             if self.config.minutes is None:
@@ -284,7 +313,7 @@ class _Run:
                 left = 60 * self.config.minutes * (1 - share)
             self.watch(Status(images, share, left, speed, values))
         if due:
-            self.since = _Since()
+            self.since = Sums()
 
     def _validate(self) -> None:
         """Measure and draw examples; export the weights where they are the best so far."""
@@ -317,7 +346,7 @@ class _Run:
         """Write a checkpoint, the newest weights and ``run.json``."""
         state, network = self.state.as_dict(), self.state.best_generator()
         if self.leads:
-            self.checkpoints.save(state, self.state.progress)
+            self.checkpoints.save(state, self.state.progress.step, self.state.progress.best_step)
             self._export("last.safetensors", network, None)
             if not (self.folder / "best.safetensors").exists():
                 self._export("best.safetensors", network, None)
@@ -348,46 +377,12 @@ class _Run:
         write_run(self.folder, self.config, facts)
 
 
-class _Clock:
-    """Seconds of a run, over all sessions; validation and checkpoints count."""
-
-    def __init__(self, before: float) -> None:
-        self._before, self._started = before, time.monotonic()
-
-    @property
-    def seconds(self) -> float:
-        return self._before + time.monotonic() - self._started
-
-
-class _Since:
-    """Sums since the last line of the log."""
-
-    def __init__(self) -> None:
-        self.sums: dict[str, float] = {}
-        self.counts: dict[str, int] = {}
-        self.images = 0
-        self.seconds = 0.0
-        self.waited = 0.0
-
-    def add(self, terms: dict[str, torch.Tensor], images: int, seconds: float) -> None:
-        for name, value in terms.items():
-            # A step with NaN is counted elsewhere and would hide the others.
-            finite = bool(torch.isfinite(value))
-            self.sums[name] = self.sums.get(name, 0.0) + (float(value) if finite else 0.0)
-            self.counts[name] = self.counts.get(name, 0) + finite
-        self.images += images
-        self.seconds += seconds
-
-    def means(self, fabric: Fabric) -> dict[str, float]:
-        """Means over the steps, and over all processes."""
-        values = {name: total / max(self.counts[name], 1) for name, total in self.sums.items()}
-        if fabric.world_size > 1 and values:
-            mean = fabric.all_reduce(torch.tensor(list(values.values()), device=fabric.device))
-            assert isinstance(mean, torch.Tensor)
-            values = dict(zip(values, mean.tolist(), strict=True))
-        values["images_per_second"] = self.images / max(self.seconds, 1e-9)
-        values["waiting_for_data"] = self.waited / max(self.seconds, 1e-9)  # share of the time
-        return values
+def _step_of(weights: Path) -> int | None:
+    """The step at which a weights file was written, None where it cannot be read."""
+    try:
+        return read_header(weights).provenance.step
+    except (ValueError, OSError):
+        return None
 
 
 def _mixed(seed: int, rank: int, images: int) -> int:

@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import json
-import logging
-import pickle
-import re
 from copy import deepcopy
 from dataclasses import dataclass, field, fields
-from pathlib import Path
 from typing import Any
 
 import torch
 from lightning_fabric import Fabric
 from torch import nn
 
-from gatefill.checkpoints import find_weights, load_network
 from gatefill.errors import ConfigError
+from gatefill.training.checkpoints import FORMAT
 from gatefill.training.config import TrainConfig
 from gatefill.training.ema import Ema
-from gatefill.training.files import remove_parts, whole
 from gatefill.training.objectives import Objective
 from gatefill.training.optimizers import make_optimizer
+from gatefill.training.resume import Change, changes, check_resumable
 from gatefill.training.sharding import (
     load_whole_optimizer,
     load_whole_state,
@@ -29,10 +25,6 @@ from gatefill.training.sharding import (
     whole_optimizer,
     whole_state,
 )
-
-log = logging.getLogger(__name__)
-
-FORMAT = 1
 
 
 @dataclass
@@ -50,6 +42,8 @@ class Progress:
     best_step: int | None = None
     started_from: str = ""  # source of the weights that the run started from; "": random ones
     broken: dict[str, str] = field(default_factory=dict)  # image -> what is wrong with it
+    held_out: list[str] = field(default_factory=list)  # images for validation, where data was split
+    data: dict[str, Any] = field(default_factory=dict)  # fingerprint of what was trained on last
 
 
 class State:
@@ -128,10 +122,11 @@ class State:
             "random": torch.get_rng_state(),
         }
 
-    def load(self, saved: dict[str, Any]) -> list[str]:
-        """Become what was saved; the names of settings that are others now.
+    def load(self, saved: dict[str, Any]) -> list[Change]:
+        """Take over what was saved; the settings that are others now.
 
-        Raises ConfigError where it is a run of another network.
+        Raises:
+            ConfigError: It is a run of another network, or a setting cannot be changed.
         """
         changed = self._changed(json.loads(saved["config"]))
         generator = self.objective.generator
@@ -145,11 +140,13 @@ class State:
             # A run that starts averaging late starts from the weights as they are.
             load_whole_state(self.ema.network, saved["ema"] or saved["generator"])
             self.ema.steps = saved["ema_steps"]
-        self.progress = Progress(**json.loads(saved["progress"]))
+        self.progress = progress_of(saved)
+        if any(change.key == "best_by" for change in changed):
+            self.progress.best = None  # of another measure
         torch.set_rng_state(saved["random"])
         return changed
 
-    def _changed(self, before: dict[str, Any]) -> list[str]:
+    def _changed(self, before: dict[str, Any]) -> list[Change]:
         now = json.loads(json.dumps(self.config.as_dict(), default=str))
         # A field that does not compare leaves the weights what they are.
         compared = [part.name for part in fields(self.config.network) if part.compare]
@@ -158,64 +155,14 @@ class State:
             if not fits:
                 raise ConfigError(
                     f"the folder holds a run with {key} {before[key]}, this one has {now[key]}: "
-                    "choose another --output"
+                    "choose another --output",
+                    code="config.fixed",
                 )
-        return [key for key in now if before.get(key) != now[key]]
+        changed = changes(before, now)
+        check_resumable(self.config.method, changed)
+        return changed
 
 
-def load_start(network: nn.Module, config: TrainConfig, path: Path) -> str:
-    """Give a new network the weights of a file; where those come from.
-
-    Raises ConfigError for a damaged file and for weights of another network.
-    """
-    info, loaded = load_network(find_weights(path))
-    if info.method != config.method or loaded.config != config.network:
-        raise ConfigError(
-            f"expected weights of {config.method} with {config.network}, "
-            f"got {path.name}: {info.method} with {loaded.config}"
-        )
-    network.load_state_dict(loaded.state_dict())
-    return info.provenance.source
-
-
-class Checkpoints:
-    """The folder of a run's checkpoints: the last few, and the best."""
-
-    def __init__(self, folder: Path, keep: int) -> None:
-        self.folder, self.keep = folder, keep
-
-    def prepare(self) -> None:
-        """Make the folder, and remove what a killed process left behind."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        remove_parts(self.folder)
-
-    def save(self, state: dict[str, Any], progress: Progress) -> None:
-        """Write a checkpoint; it is there whole or not at all. Older ones are removed."""
-        with whole(self._path(progress.step)) as beside:
-            torch.save(state, beside)
-        spared = {progress.best_step, *self.steps()[-self.keep :]}
-        for step in self.steps():
-            if step not in spared:
-                self._path(step).unlink()
-
-    def steps(self) -> list[int]:
-        """The steps of which there are checkpoints, rising."""
-        names = (re.fullmatch(r"step-(\d+)\.pt", path.name) for path in self.folder.glob("*.pt"))
-        return sorted(int(name[1]) for name in names if name)
-
-    def load_last(self) -> dict[str, Any] | None:
-        """What the newest readable checkpoint holds; None where there is none."""
-        for step in reversed(self.steps()):
-            path = self._path(step)
-            try:
-                saved: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-            except (RuntimeError, EOFError, OSError, pickle.UnpicklingError) as problem:
-                log.warning("%s cannot be read (%s): taking the one before", path, problem)
-                continue
-            if saved.get("format") != FORMAT:
-                raise ConfigError(f"{path}: a checkpoint of another version of gatefill")
-            return saved
-        return None
-
-    def _path(self, step: int) -> Path:
-        return self.folder / f"step-{step:09d}.pt"
+def progress_of(saved: dict[str, Any]) -> Progress:
+    """How far the run of a checkpoint had come."""
+    return Progress(**json.loads(saved["progress"]))

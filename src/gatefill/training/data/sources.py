@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -45,11 +45,21 @@ class DataSource:
         count = min(holdout, len(self.files) // 10)
         order = np.random.Generator(np.random.PCG64([seed, len(self.files)]))
         apart = set(order.permutation(len(self.files))[:count].tolist())
+        return self.split_at([self.key(self.files[i]) for i in apart])
+
+    def split_at(self, keys: Iterable[str]) -> tuple[DataSource, DataSource]:
+        """The files without those of some keys, and those."""
+        chosen = set(keys)
         parts = [
-            tuple(file for i, file in enumerate(self.files) if (i in apart) == wanted)
+            tuple(file for file in self.files if (self.key(file) in chosen) == wanted)
             for wanted in (False, True)
         ]
         return DataSource(self.name, parts[0]), DataSource(self.name, parts[1])
+
+    def key(self, file: Path) -> str:
+        """By which a file is known again: its path below the folder of the data."""
+        folder = Path(self.name)
+        return (file.relative_to(folder) if file.is_relative_to(folder) else file).as_posix()
 
 
 def open_source(data: str | Path) -> DataSource:

@@ -1,0 +1,38 @@
+"""One run in a folder at a time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from gatefill.errors import OutputError
+
+
+class FolderLock:
+    """Held by the process that leads a run; the system lets go of it when the process ends."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+        self._lock = FileLock(folder / ".lock")
+
+    def acquire(self) -> None:
+        """Take the folder.
+
+        Raises:
+            OutputError: Another process has it.
+        """
+        try:
+            self._lock.acquire(timeout=0)
+        except Timeout:
+            raise OutputError(
+                f"expected a folder in which no other run trains, got {self.folder}: wait for that "
+                "run, stop it, or choose another --output",
+                code="output.in_use",
+                folder=str(self.folder),
+            ) from None
+
+    def release(self) -> None:
+        """Let go of it."""
+        self._lock.release()

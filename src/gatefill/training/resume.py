@@ -1,0 +1,96 @@
+"""What a session may change of the run that it goes on with, and what it must be told."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+from gatefill.errors import ConfigError
+from gatefill.training.data import DataSource
+
+# Of these depend the shapes of discriminators and of what optimizers keep.
+FIXED = ("optimizer.kind", "loss.discriminator_width", "loss.critic_width")
+FIXED_WITH_DENSE_CRITICS = ("data.size",)  # their last layer sees a frame of one size
+DENSE_CRITICS = ("deepfill_v1", "global_local")
+
+
+class Change(NamedTuple):
+    """A setting that is not what it was."""
+
+    key: str
+    before: Any
+    now: Any
+
+    def __str__(self) -> str:
+        return f"{self.key} {_text(self.before)} -> {_text(self.now)}"
+
+
+def changes(before: dict[str, Any], now: dict[str, Any], prefix: str = "") -> list[Change]:
+    """The settings that two configs, as dicts, both have and that differ.
+
+    Settings that only one of them has come from another version of gatefill and are left out.
+    """
+    found = []
+    for key in now.keys() & before.keys():
+        one, other = before[key], now[key]
+        if isinstance(one, dict) and isinstance(other, dict):
+            found += changes(one, other, f"{prefix}{key}.")
+        elif one != other:
+            found.append(Change(prefix + key, one, other))
+    return sorted(found)
+
+
+def check_resumable(method: str, changed: Iterable[Change]) -> None:
+    """Refuse settings that a run cannot change once it has begun.
+
+    Raises:
+        ConfigError: With the setting's name and both values.
+    """
+    fixed = FIXED + (FIXED_WITH_DENSE_CRITICS if method in DENSE_CRITICS else ())
+    for change in changed:
+        if change.key in fixed:
+            raise ConfigError(
+                f"expected {change.key}={_text(change.before)}, with which the run in this folder "
+                f"began, got {_text(change.now)}: a run cannot change it; choose another --output",
+                code="config.fixed",
+                setting=change.key,
+                expected=change.before,
+                got=change.now,
+            )
+
+
+def fingerprint(data: DataSource) -> dict[str, Any]:
+    """By which a changed data set is known: how many files or shards, and a sum of their names."""
+    names = sorted(data.key(file) for file in data.files) or sorted(data.shards)
+    return {"count": len(names), "sum": hashlib.sha256("\n".join(names).encode()).hexdigest()}
+
+
+def about_data(before: dict[str, Any], now: dict[str, Any]) -> str:
+    """A sentence for data that changed between two sessions, "" where it did not."""
+    if not before or before == now:
+        return ""
+    if before["count"] == now["count"]:
+        return f"the data changed since the last session: {now['count']} files, not all the same"
+    return f"the data changed since the last session: {before['count']} files, now {now['count']}"
+
+
+def split(
+    data: DataSource, holdout: int, seed: int, kept: Sequence[str]
+) -> tuple[DataSource, DataSource]:
+    """The data without its part for validation, and that part.
+
+    kept: keys of the files that were held out when the run began. They stay held out, whatever the
+    seed is now, or images that the network has learned would be what it is measured on.
+    """
+    if kept and data.files:
+        train, apart = data.split_at(kept)
+        if apart.files:
+            return train, apart
+    return data.split(holdout, seed)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, (list, tuple)):
+        return ",".join(map(str, value))
+    return "none" if value is None else str(value)

@@ -1,0 +1,84 @@
+"""What a new run may start from in place of random weights."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from gatefill.checkpoints import find_weights, load_network
+from gatefill.errors import WeightsError
+from gatefill.training.checkpoints import Checkpoints, load_checkpoint
+from gatefill.training.config import TrainConfig
+from gatefill.training.objectives import Objective
+
+log = logging.getLogger(__name__)
+
+
+def load_start(objective: Objective, config: TrainConfig, path: Path) -> str:
+    """Give new networks what a file or another run has learned; where that comes from.
+
+    Args:
+        objective: With fresh networks.
+        config: Of the new run.
+        path: A weights file, or the name of weights that come with gatefill, for the generator. Or
+            the folder of a run, or one of its checkpoints, for generator and discriminator: the
+            averaged generator where there is one.
+
+    Raises:
+        WeightsError: It is damaged, or of another network.
+    """
+    if path.is_dir() or path.suffix == ".pt":
+        return _from_run(objective, config, path)
+    info, loaded = load_network(find_weights(path))
+    if info.method != config.method or loaded.config != config.network:
+        raise _other(config, path, info.method, loaded.config)
+    objective.generator.load_state_dict(loaded.state_dict())
+    return info.provenance.source
+
+
+def _from_run(objective: Objective, config: TrainConfig, path: Path) -> str:
+    saved: dict[str, Any] | None
+    if path.is_dir():
+        saved = Checkpoints(path / "checkpoints", 1).load_last()
+    else:
+        saved = load_checkpoint(path)
+    if saved is None:
+        raise WeightsError(
+            f"expected a run's folder with checkpoints, a checkpoint or a weights file to start "
+            f"from, got {path}",
+            code="weights.start",
+        )
+    before = json.loads(saved["config"])
+    now = json.loads(json.dumps(config.as_dict(), default=str))
+    names = [part.name for part in fields(config.network) if part.compare]
+    same = all(before["network"].get(name) == now["network"][name] for name in names)
+    if saved["method"] != config.method or not same:
+        raise _other(config, path, saved["method"], before["network"])
+    objective.generator.load_state_dict(saved["ema"] or saved["generator"])
+    source = f"a run of {before['recipe']}, {json.loads(saved['progress'])['images']} images"
+    critic = objective.critic
+    if critic is None or saved["critic"] is None:
+        return source
+    if _shapes(critic.state_dict()) != _shapes(saved["critic"]):
+        log.warning("the discriminator of %s has another shape: a new one begins", path)
+        return source
+    critic.load_state_dict(saved["critic"])
+    return f"{source}, with its discriminator"
+
+
+def _shapes(weights: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(value.shape) for name, value in weights.items()}
+
+
+def _other(config: TrainConfig, path: Path, method: str, network: Any) -> WeightsError:
+    return WeightsError(
+        f"expected weights of {config.method} with {config.network}, "
+        f"got {path.name}: {method} with {network}",
+        code="weights.other_network",
+    )

@@ -42,7 +42,9 @@ def put(path: Path, image: PIL.Image.Image) -> Path:
 
 def run(*photos: str | Path, output: str | Path = "out", **options: object) -> Summary:
     """A batch by one process with PatchMatch, which starts quickest."""
-    options = {"method": "patchmatch", "processes": 1, **options}
+    if "ray" not in options:
+        options = {"processes": 1, **options}
+    options = {"method": "patchmatch", **options}
     return batch([str(each) for each in photos], output, **options)  # type: ignore[arg-type]
 
 

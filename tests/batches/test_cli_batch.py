@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -80,3 +83,17 @@ def test_options_of_inpaint_are_options_of_batch(capsys: pytest.CaptureFixture[s
     options = {word for word in of_one if word.startswith("--") and "attention" not in word}
     assert "--grow" in options
     assert options <= set(of_batch.split())
+
+
+def test_a_plain_folder_needs_no_extra(here: Path) -> None:
+    """Neither Ray nor pyarrow nor fsspec is imported, here or in the worker."""
+    gone = "import sys; sys.modules.update(dict.fromkeys(['ray', 'pyarrow', 'fsspec', 'torch']))"
+    (here / "site").mkdir()
+    (here / "site" / "sitecustomize.py").write_text(gone)
+    code = (
+        "from gatefill.cli import run; import sys; "
+        "sys.exit(run(['batch', 'in/a.png', '-o', 'out', '--mask', 'mask.png']))"
+    )
+    paths = os.pathsep.join([str(here / "site"), *sys.path])
+    subprocess.run([sys.executable, "-c", code], env=os.environ | {"PYTHONPATH": paths}, check=True)
+    assert list(outputs()) == ["a.png"]

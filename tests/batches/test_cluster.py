@@ -44,7 +44,7 @@ def test_a_cluster_gives_the_same_outputs(here: Path) -> None:
     Path("in/broken.jpg").write_bytes(b"no photo")
     make_shard("s.tar", range(2))
     given: dict[str, Any] = {"method": "patchmatch", "grow": 1}
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+    ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False)
     try:
         found = gatefill.batch(["in", "s.tar"], str(here / "out"), ray="local", **given)
         assert ray.is_initialized(), "a cluster that was joined before stays joined"
@@ -64,6 +64,10 @@ def test_no_cluster_is_said() -> None:
     put(Path("in/a.png"), photo())
     with pytest.raises(ConfigError, match=r"expected a Ray cluster at '127\.0\.0\.1:9'"):
         run("in", mask="mask.png", ray="127.0.0.1:9")
+    with pytest.raises(ConfigError, match="no memory limit for a Ray cluster"):
+        run("in", mask="mask.png", ray="local", memory_limit="4GB")
+    with pytest.raises(ConfigError, match="shares of 0 or more"):
+        run("in", mask="mask.png", ray="local", cpus_per_actor=-1)
 
 
 class Machines:

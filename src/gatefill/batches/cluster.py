@@ -12,6 +12,7 @@ import pickle
 import socket
 import tempfile
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +20,7 @@ from typing import Any
 
 from gatefill.batches.items import Outcome, Task, failed
 from gatefill.batches.job import Job
+from gatefill.batches.local import THREAD_VARIABLES
 from gatefill.batches.places import TRIES_FOLDER, write
 from gatefill.batches.work import Encoded, Fetched, Filled, Work
 from gatefill.errors import ConfigError, GatefillError
@@ -33,19 +35,29 @@ Rows = dict[str, Any]  # a column of pickles
 class RayExecutor:
     """Runs tasks on a Ray cluster."""
 
-    def __init__(self, job: Job, address: str, *, cpus: float = 1.0, gpus: float = 0.0) -> None:
+    def __init__(
+        self, job: Job, address: str, *, cpus: float = 1.0, gpus: float | None = None
+    ) -> None:
         """Connect to a cluster.
 
         Args:
             job: What is to be done.
             address: ``"auto"``: the cluster of this machine, or the one the program was submitted
                 to. ``"local"``: a cluster of this machine alone, for this batch. Else an address.
-            cpus, gpus: Share of each that an actor takes.
+            cpus: Cores that an actor takes.
+            gpus: Share of a GPU that an actor takes; None: one where the job's device is no CPU.
 
         Raises:
-            ConfigError: Where there is no such cluster.
+            ConfigError: Where there is no such cluster, or it is too small for one actor.
             MissingExtra: Where Ray is not installed.
         """
+        if cpus < 0 or (gpus is not None and gpus < 0):
+            raise ConfigError(
+                f"expected shares of 0 or more for an actor, got {cpus} CPUs and {gpus} GPUs",
+                code="config.ray",
+            )
+        on_cpu = str(job.load.get("device", "cpu")) == "cpu"
+        gpus = (0.0 if on_cpu else 1.0) if gpus is None else gpus
         self._ray = need("ray", "scale", "a batch on a Ray cluster")
         self._data = need("ray.data", "scale", "a batch on a Ray cluster")
         self._cpus, self._gpus = cpus, gpus
@@ -54,7 +66,8 @@ class RayExecutor:
             self._connect(address)
         context = self._data.DataContext.get_current()
         context.enable_progress_bars = False
-        logging.getLogger("ray.data").setLevel(logging.WARNING)
+        context.issue_detectors_config.detectors = []
+        logging.getLogger("ray.data").setLevel(logging.ERROR)
         weights = job.load.get("weights")
         self._weights = None
         if weights is not None:
@@ -62,6 +75,19 @@ class RayExecutor:
 
             self._weights = self._ray.put(Path(find_weights(weights)).read_bytes())
         self._job = job
+        self._check_size()
+
+    def _check_size(self) -> None:
+        """An actor that fits nowhere would be waited for for ever."""
+        nodes = [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
+        if not any(
+            node.get("CPU", 0) >= self._cpus and node.get("GPU", 0) >= self._gpus for node in nodes
+        ):
+            raise ConfigError(
+                f"expected a node with {self._cpus:g} CPUs and {self._gpus:g} GPUs, which an actor "
+                "is to take, got a cluster without",
+                code="config.ray",
+            )
 
     def _connect(self, address: str) -> None:
         options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
@@ -71,7 +97,7 @@ class RayExecutor:
                 host, _, port = address.removeprefix("ray://").rpartition(":")
                 socket.create_connection((host, int(port)), SECONDS_TO_CONNECT).close()
             if address == "local":
-                self._ray.init(include_dashboard=False, **options)
+                self._ray.init(address="local", include_dashboard=False, **options)
             else:
                 self._ray.init(address=address, **options)
         except (OSError, ValueError, RuntimeError) as error:
@@ -98,7 +124,8 @@ class RayExecutor:
         rows = [{"state": pickle.dumps(task)} for task in tasks]
         if not rows:
             return
-        blocks = max(-(-len(rows) // PER_BLOCK), 1)
+        per_block = max(PER_BLOCK, 2 * self._job.batch_size)
+        blocks = max(-(-len(rows) // per_block), 1)
         dataset = self._data.from_items(rows, override_num_blocks=blocks)
         # Next to no CPU, so that they find a place beside the actors: they mostly wait for disks.
         light: dict[str, Any] = {"batch_size": None, "num_cpus": 0.01, "batch_format": "numpy"}
@@ -110,6 +137,7 @@ class RayExecutor:
             batch_format="numpy",
             num_cpus=self._cpus,
             num_gpus=self._gpus,
+            runtime_env={"env_vars": dict.fromkeys(THREAD_VARIABLES, str(max(int(self._cpus), 1)))},
             compute=self._data.ActorPoolStrategy(min_size=1, max_size=min(self.count, blocks)),
         )
         dataset = dataset.map_batches(_store, fn_args=(self._job,), **light)
@@ -170,7 +198,12 @@ class _Filler:
         _ = self._work.inpainter
 
     def __call__(self, rows: Rows) -> Rows:
-        return _each(rows, self._step)
+        if self._work.job.batch_size == 1:
+            return _each(rows, self._step)
+        # Threads of which the network takes several photos together.
+        with ThreadPoolExecutor(2 * self._work.job.batch_size) as pool:
+            done = pool.map(self._step, map(pickle.loads, rows["state"]))
+            return {"state": [*map(pickle.dumps, done)]}
 
     def _step(self, state: Any) -> object:
         if isinstance(state, Task) or not isinstance(state[0], Fetched):

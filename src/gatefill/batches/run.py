@@ -20,12 +20,15 @@ from gatefill.batches.plan import Kind, Request, make_plan
 from gatefill.batches.summary import Preview, Summary
 from gatefill.batches.tally import Tally, Watch
 from gatefill.batches.work import container_key
-from gatefill.errors import OutputError
+from gatefill.errors import ConfigError, OutputError
 
 WAVE = 16  # containers that are filled before they are assembled
 TRIED = 10  # photos of an estimate
 _OF_THE_FILES = (*("mask", "masks", "mask_column", "photo_column", "format", "to", "per_shard"),)
-_OF_THE_RUN = ("processes", "threads", "memory_limit", "ray", "fail_fast", "overwrite", "watch")
+_OF_THE_RUN = (
+    *("processes", "threads", "memory_limit", "ray", "cpus_per_actor", "gpus_per_actor"),
+    *("fail_fast", "overwrite", "watch"),
+)
 Given = str | os.PathLike[str]
 
 
@@ -53,6 +56,8 @@ def batch(
     threads: int = 1,
     memory_limit: int | str | None = None,
     ray: str | None = None,
+    cpus_per_actor: float = 1.0,
+    gpus_per_actor: float | None = None,
     fail_fast: bool = False,
     overwrite: bool = False,
     watch: Watch | None = None,
@@ -78,6 +83,8 @@ def batch(
         threads: Of each process.
         memory_limit: Bytes, or a text such as ``"8GB"``, that all processes together may use.
         ray: ``"auto"``, ``"local"`` or the address of a Ray cluster that does the work.
+        cpus_per_actor: Cores that each of its actors takes.
+        gpus_per_actor: Share of a GPU likewise; None: one where `device` is a GPU.
         fail_fast: End with the first photo that fails.
         overwrite: Allow an output folder that holds files of something else.
         watch: Called now and then with the progress.
@@ -111,7 +118,18 @@ def batch(
     with _locked(out):
         out.prepare()
         known = read_manifest(out)
-        executor = _executor(job, processes, threads, memory_limit, ray, len(plan.items))
+        executor = _executor(
+            job,
+            len(plan.items),
+            {
+                "processes": processes,
+                "threads": threads,
+                "memory_limit": memory_limit,
+                "ray": ray,
+                "cpus_per_actor": cpus_per_actor,
+                "gpus_per_actor": gpus_per_actor,
+            },
+        )
         try:
             with Tally(out, plan, watch, fail_fast) as tally:
                 _run(plan, known, executor, out, tally)
@@ -134,9 +152,7 @@ def preview(photos: Given | Sequence[Given], output: Given, **given: Any) -> Pre
     plan = make_plan(request)
     known = read_manifest(out, merge=False)
     items = [item.with_known(known) for item in plan.items]
-    executor = _executor(
-        job, run["processes"], run["threads"], run["memory_limit"], run["ray"], len(items)
-    )
+    executor = _executor(job, len(items), run)
     try:
         checks = [Task("check", item) for item in items if item.known is not None]
         same = {
@@ -187,23 +203,25 @@ def _request(photos: Given | Sequence[Given], output: Given, **files: Any) -> Re
     return Request(tuple(os.fspath(each) for each in inputs), os.fspath(output), **files)
 
 
-def _executor(
-    job: Job,
-    processes: int | None,
-    threads: int,
-    memory_limit: int | str | None,
-    ray: str | None,
-    count: int,
-) -> Executor:
-    limit = read_bytes(memory_limit) if isinstance(memory_limit, str) else memory_limit
-    if ray is not None:
+def _executor(job: Job, count: int, run: Mapping[str, Any]) -> Executor:
+    """Where the tasks will run. run: the arguments of `batch` named in `_OF_THE_RUN`."""
+    limit = run["memory_limit"]
+    limit = read_bytes(limit) if isinstance(limit, str) else limit
+    processes = run["processes"]
+    if run["ray"] is not None:
         from gatefill.batches.cluster import RayExecutor
 
-        return RayExecutor(job, ray)
+        if processes is not None or limit is not None:
+            raise ConfigError(
+                "expected no number of processes and no memory limit for a Ray cluster, which "
+                "decides that itself",
+                code="config.ray",
+            )
+        return RayExecutor(job, run["ray"], cpus=run["cpus_per_actor"], gpus=run["gpus_per_actor"])
     if processes is None:
         processes = processes_that_pay(limit, str(job.load.get("device", "cpu")))
         processes = max(min(processes, count), 1)
-    return LocalExecutor(job, processes=processes, threads=threads, memory_limit=limit)
+    return LocalExecutor(job, processes=processes, threads=run["threads"], memory_limit=limit)
 
 
 def _check_output(out: Output, overwrite: bool) -> None:

@@ -121,7 +121,7 @@ class Work:
         except Exception as error:
             return failed(filled.item, error, filled.key)
         warnings = [*result.warnings, *left_out]
-        codes = tuple({getattr(each, "code", "warning"): None for each in warnings})
+        codes = tuple({each.code: None for each in warnings})
         pixels = result.photo.width * result.photo.height
         return Encoded(filled.item, filled.key, data, pixels, result.seconds, codes)
 

@@ -44,6 +44,8 @@ def batch(
     threads: int = 1,
     memory_limit: str | None = None,
     ray: str | None = None,
+    cpus_per_actor: float = 1.0,
+    gpus_per_actor: float | None = None,
     fail_fast: Switch = False,
     dry_run: Switch = False,
     overwrite: Switch = False,
@@ -85,6 +87,10 @@ def batch(
     ray
         Work on a Ray cluster: auto for the one at hand, local for one of this machine, or an
         address.
+    cpus_per_actor
+        Cores that each of the cluster's actors takes.
+    gpus_per_actor
+        Share of a GPU that each takes, such as 0.25. Default: one, where DEVICE is a GPU.
     fail_fast
         End with the first photo that fails.
     dry_run
@@ -112,13 +118,16 @@ def batch(
         "processes": processes,
         "threads": threads,
         "memory_limit": memory_limit,
+        "ray": ray,
+        "cpus_per_actor": cpus_per_actor,
+        "gpus_per_actor": gpus_per_actor,
         **{name: value for name, value in options.items() if value is not None},
     }
     if dry_run:
         return _show_preview(preview(photos, output, **given), json)
     with _watching(quiet=json) as watch:
         summary = run(
-            photos, output, **given, ray=ray, fail_fast=fail_fast, overwrite=overwrite, watch=watch
+            photos, output, **given, fail_fast=fail_fast, overwrite=overwrite, watch=watch
         )
     return _show(summary, json)
 

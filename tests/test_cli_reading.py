@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -45,12 +47,25 @@ def test_masks_as_stored(capsys: pytest.CaptureFixture[str]) -> None:
     for option in ("", " --resize-mask"):
         said = refused(f"inpaint turned6.jpg mask.png{option}", capsys)
         assert "as its file stores it" in said
+        assert said.endswith(" (--mask-as-stored)\n")
+        assert "mask_as_stored" not in said
         assert "resize" not in said
     count, said_ = filled("inpaint turned6.jpg mask.png --mask-as-stored", capsys)
     assert count == np.count_nonzero(np.asarray(PIL.Image.open("mask.png")) > 127)
     assert not any("EXIF turns" in each for each in said_)
     _, said_ = filled("inpaint turned3.jpg mask.png", capsys)
     assert any("orientation 3" in each for each in said_)
+
+
+def test_pillows_warnings_are_no_output_of_the_command_line(here: Path) -> None:
+    grains = np.random.default_rng(0).integers(0, 255, (32, 32, 3), np.uint8)
+    broken = b"Exif\0\0II*\0\xff\xff\xff\xff"
+    PIL.Image.fromarray(grains).save("photo.jpg", exif=broken)
+    PIL.Image.new("L", (32, 32)).save("mask.png")
+    command = [sys.executable, "-m", "gatefill", "inpaint", "photo.jpg", "mask.png"]
+    command += ["-m", "patchmatch", "-o", "out.png"]
+    done = subprocess.run(command, cwd=here, capture_output=True, text=True, check=True)
+    assert [line for line in done.stderr.splitlines() if not line.startswith("gatefill: ")] == []
 
 
 @pytest.mark.usefixtures("here")

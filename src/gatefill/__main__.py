@@ -1,6 +1,7 @@
 """The way in from the command line."""
 
 import sys
+import warnings
 
 from gatefill import __version__
 
@@ -11,6 +12,8 @@ def main() -> int:
     if arguments in (["--version"], ["-V"]):  # before the command line's packages are imported
         print(__version__)
         return 0
+    # Pillow warns of broken EXIF data and the like; what matters is said by gatefill itself.
+    warnings.filterwarnings("ignore", module=r"PIL\.")
     try:
         from gatefill.cli import run
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -40,12 +41,15 @@ _HINTS = {
     "mask.photo": "--threshold",
     "mask.rim": "--grow 4",
     "mask.size": "--resize-mask",
-    "mask.turned": "--mask-as-stored if it was made for the stored one",
+    "mask.turned": "--mask-as-stored",
     "masks.no_cutouts": "--cutout FILE",
     "method.needs_weights": "--weights FILE",
     "output.exists": "--overwrite allows it",
     "output.input": "--overwrite allows it",
 }
+
+
+_PYTHONS_NAME = re.compile(r" \([a-z]+(?:_[a-z]+)*\)$")
 
 
 class _Terminal(Console):
@@ -74,7 +78,8 @@ def err() -> Console:
 def in_words(told: GatefillError | Warning) -> str:
     """The sentence of an error or a warning, with the option that helps."""
     hint = _HINTS.get(told.code)
-    return f"{told.text} ({hint})" if hint else told.text
+    # What Python calls the option, such as "(resize_mask)", gives way to what this line calls it.
+    return f"{_PYTHONS_NAME.sub('', told.text)} ({hint})" if hint else told.text
 
 
 def say(message: str, style: str = "", console: Console | None = None) -> None:

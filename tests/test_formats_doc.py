@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import re
 import statistics
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ def script() -> Any:
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # where dataclasses look for their annotations
     spec.loader.exec_module(module)
     return module
 

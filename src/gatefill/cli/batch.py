@@ -73,7 +73,7 @@ def batch(
     photo_column
         Where the photos are in Parquet.
     format
-        Write all as png, jpg, webp, tiff or bmp. Default: each as it was.
+        Write all as png, jpg, webp, tiff, bmp or avif. Default: each as it was.
     to
         Write files, shards or parquet. Default: what was read.
     per_shard

@@ -99,7 +99,7 @@ def inpaint(
     attention_lines
         Write the photo with lines from the hole to where the method looked.
     quality
-        Encode JPEG and lossy WebP anew with this quality, 1 to 100.
+        Encode JPEG, AVIF and lossy WebP anew with this quality, 1 to 100.
     lossless
         Whether WebP keeps every pixel. Default: unless the photo is a lossy WebP.
     overwrite

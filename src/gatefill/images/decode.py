@@ -23,7 +23,8 @@ from PIL import (
 
 from gatefill.errors import Warning
 from gatefill.images import heif, jpeg_read, png_read
-from gatefill.images.contents import with_contents
+from gatefill.images.avif_size import largest_frame
+from gatefill.images.contents import with_contents, with_info
 from gatefill.images.convert import Planes, from_array, from_pil, to_depth, upright
 from gatefill.images.kinds import format_of
 from gatefill.images.meta import Meta, clean_dpi, clean_exif, first_line, orientation_of
@@ -40,6 +41,7 @@ from gatefill.images.tiff_directory import claims_too_much
 from gatefill.images.tiff_read import TiffPage
 
 _SUBSAMPLINGS = {0: "4:4:4", 1: "4:2:2", 2: "4:2:0"}
+_SMALL_FRAME = 1 << 18  # pixels that a frame inside an AVIF may have, however small that is
 _MOST_BYTES, _PADDING = 4, 4  # of a pixel in a BMP or PNM, and pixels by which rows may be longer
 
 
@@ -229,23 +231,32 @@ def _avif(file: _File) -> Decoded:
             "save it as PNG or JPEG",
             code="image.avif",
         )
-    decoded = _other(AvifImagePlugin.AvifImageFile, file)
-    if not heif.is_deep_avif(file.data):
-        return decoded
-    said = Warning(
-        "file.depth", f"{file.label}: only 8 bits per channel are read of an AVIF that has more"
-    )
-    meta = replace(decoded.meta, warnings=(*decoded.meta.warnings, said))
-    return Decoded(decoded.planes, meta)
+    image = AvifImagePlugin.AvifImageFile(io.BytesIO(file.data))
+    file.check_size(*image.size)
+    most = largest_frame(file.data)
+    if most > image.width * image.height + _SMALL_FRAME:
+        raise ImageError(
+            f"{file.label}: truncated or corrupt AVIF (it holds frames of {most:,} pixels)",
+            code="image.bomb",
+        )
+    planes, meta = from_opened(image, file.label)
+    said = list(heif.left_out(image, file.label))
+    if heif.is_deep_avif(file.data):
+        text = f"{file.label}: only 8 bits per channel are read of an AVIF that has more"
+        said.append(Warning("file.avif_depth", text))
+    meta = replace(meta, lossy=True, warnings=(*meta.warnings, *said))
+    return Decoded(planes, with_info(meta, image))
 
 
 def _heif(file: _File) -> Decoded:
     image = heif.open_heif(file.data, file.label)
     file.check_size(*image.size)
     deep = heif.decode_deep(file.data, image)
-    decoded = from_opened(image, file.label)
-    planes = decoded.planes if deep is None else from_array(deep, file.label)
-    return Decoded(planes, replace(decoded.meta, format="HEIF"))
+    planes, meta = from_opened(image, file.label)
+    if deep is not None:
+        planes = from_array(deep, file.label)
+    said = (*meta.warnings, *heif.left_out(image, file.label))
+    return Decoded(planes, with_info(replace(meta, lossy=True, warnings=said), image))
 
 
 def _other(opener: Callable[[io.BytesIO], PIL.Image.Image], file: _File) -> Decoded:

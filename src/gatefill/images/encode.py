@@ -22,12 +22,12 @@ from gatefill.images.source import ImageError
 from gatefill.images.tiff_write import encode_tiff
 from gatefill.images.xmp import XMP_TEXT
 
-_KNOW_ALPHA = ("PNG", "WEBP", "TIFF")
+_KNOW_ALPHA = ("PNG", "WEBP", "TIFF", "AVIF")
 _KNOW_16_BITS = ("PNG", "TIFF")
 _EXIF_PREFIX = b"Exif\0\0"
 _LIMITED = ("exif", "xmp", "iptc")
 _JPEG_SEGMENT = 65533 - 64  # the most that EXIF, XMP or IPTC may need in a JPEG
-_JPEG_QUALITY, _WEBP_QUALITY = 95, 90
+_JPEG_QUALITY, _WEBP_QUALITY, _AVIF_QUALITY = 95, 90, 90
 
 
 class Encoded(NamedTuple):
@@ -53,8 +53,8 @@ def encode(
         alpha: ``HW`` of the same dtype, or None.
         meta: What came with the photo.
         format: One of the formats in `OUTPUT_SUFFIXES`.
-        quality: 1 to 100, of JPEG and lossy WebP; other formats have none. None keeps the blocks of
-            a JPEG that do not change; elsewhere it is 95 for JPEG and 90 for WebP.
+        quality: 1 to 100, of JPEG, AVIF and lossy WebP; other formats have none. None keeps the
+            blocks of a JPEG that do not change; elsewhere it is 95 for JPEG, 90 for WebP and AVIF.
         lossless: Whether WebP keeps every pixel. None: unless the source was a lossy WebP, or a
             quality is given.
 
@@ -66,7 +66,7 @@ def encode(
     found: list[Warning] = []
     if format == "WEBP" and lossless is None:
         lossless = quality is None and not (meta.lossy and meta.format == "WEBP")
-    lossy = format == "JPEG" or (format == "WEBP" and not lossless)
+    lossy = format in ("JPEG", "AVIF") or (format == "WEBP" and not lossless)
     if alpha is not None and format not in _KNOW_ALPHA:
         if (alpha != np.iinfo(alpha.dtype).max).any():
             found.append(_said("file.alpha", meta, f"{format} has no transparency: put on white"))
@@ -91,8 +91,10 @@ def encode(
             found.append(became_srgb(meta.name, meta.converted))
         if data is not None:
             return Encoded(data, tuple(found))
-        if lossy and format == "WEBP" and meta.lossy and meta.format == "WEBP":
+        if lossy and format in ("WEBP", "AVIF") and meta.lossy and meta.format == format:
             text = "as a lossy WebP all of it is encoded anew; lossless keeps every known pixel"
+            if format == "AVIF":
+                text = "as an AVIF all of it is encoded anew; PNG keeps every known pixel"
             found.append(_said("file.reencoded", meta, text))
         meta, dropped = _fitted(meta, format)
         if dropped:
@@ -102,6 +104,8 @@ def encode(
         if format == "JPEG":
             options |= {"quality": quality or _JPEG_QUALITY}
             options |= {"subsampling": meta.subsampling or "4:4:4"}
+        elif format == "AVIF":
+            options |= {"quality": quality or _AVIF_QUALITY, "subsampling": "4:4:4"}
         elif lossy:
             options |= {"quality": quality or _WEBP_QUALITY}
         elif format == "WEBP":
@@ -126,9 +130,9 @@ def check_options(format: str, quality: int | None, lossless: bool | None) -> No
             code="output.quality",
             quality=quality,
         )
-    if lossless and format == "JPEG":
+    if lossless and format in ("JPEG", "AVIF"):
         raise ConfigError(
-            "expected a format that can be lossless, such as PNG or WebP, got JPEG",
+            f"expected a format that can be lossless, such as PNG or WebP, got {format}",
             code="output.lossless",
         )
     if lossless and quality is not None:
@@ -140,9 +144,9 @@ def _said(code: str, meta: Meta, text: str, **values: Any) -> Warning:
 
 
 _HELD = {
-    "exif": ("EXIF data", ("JPEG", "PNG", "WEBP", "TIFF")),
-    "icc": ("color profile", ("JPEG", "PNG", "WEBP", "TIFF")),
-    "xmp": ("XMP data", ("JPEG", "PNG", "WEBP", "TIFF")),
+    "exif": ("EXIF data", ("JPEG", "PNG", "WEBP", "TIFF", "AVIF")),
+    "icc": ("color profile", ("JPEG", "PNG", "WEBP", "TIFF", "AVIF")),
+    "xmp": ("XMP data", ("JPEG", "PNG", "WEBP", "TIFF", "AVIF")),
     "iptc": ("IPTC data", ("JPEG", "TIFF")),
     "comments": ("comments", ("JPEG", "PNG")),
 }
@@ -180,7 +184,7 @@ def _encoded(
     if pixels.dtype == np.uint16:
         data = encode_png16(planes, icc=meta.icc, exif=meta.exif, dpi=meta.dpi)
     else:
-        if format in ("JPEG", "WEBP") and meta.xmp:
+        if format in ("JPEG", "WEBP", "AVIF") and meta.xmp:
             options |= {"xmp": meta.xmp}
         file = io.BytesIO()
         to_pil(pixels, alpha, meta).save(file, format=format, **_options(meta), **options)

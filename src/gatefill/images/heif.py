@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import PIL.Image
 from numpy.typing import NDArray
 
+from gatefill.errors import Warning
 from gatefill.extras import MissingExtra, need
 from gatefill.images.source import ImageError
 
@@ -20,12 +23,10 @@ def open_heif(data: bytes, label: str) -> PIL.Image.Image:
     Raises:
         ImageError: pillow-heif, the extra `heif`, is not installed.
     """
-    import io
-
     try:
-        plugin: Any = need("pillow_heif", "heif", f"reading {label}, a HEIC file,")
+        plugin: Any = need("pillow_heif", "heif", "it")
     except MissingExtra as missing:
-        raise ImageError(str(missing), code="image.heif") from missing
+        raise ImageError(f"{label} is a HEIC file: {missing}", code="image.heif") from missing
     image: PIL.Image.Image = plugin.HeifImageFile(io.BytesIO(data))
     return image
 
@@ -44,3 +45,16 @@ def is_deep_avif(data: bytes) -> bool:
     """Whether an AVIF's first configuration says that it has more than 8 bits per channel."""
     at = data.find(b"av1C")
     return 0 < at < len(data) - 6 and bool(data[at + 6] & _HIGH_BIT_DEPTH)
+
+
+def left_out(image: PIL.Image.Image, label: str) -> Iterator[Warning]:
+    """What a HEIC or AVIF holds besides the picture that is filled."""
+    frames = getattr(image, "n_frames", 1)
+    if frames > 1:
+        text = f"{label}: only the first of {frames} frames is filled, the others are left out"
+        yield Warning("file.frames", text, {"name": label, "number": frames})
+    if "hdrgainmap" in " ".join(map(str, image.info.get("aux", {}))):
+        yield Warning("file.gain_map", f"{label}: its gain map is left out", {"name": label})
+    if image.info.get("depth_images"):
+        text = f"{label}: its depth map is left out"
+        yield Warning("file.depth_map", text, {"name": label})

@@ -20,6 +20,7 @@ OUTPUT_SUFFIXES = {
     ".tif": "TIFF",
     ".tiff": "TIFF",
     ".bmp": "BMP",
+    ".avif": "AVIF",
 }
 """The suffixes a photo can be saved under, and the format each stands for."""
 
@@ -40,6 +41,7 @@ def format_named(name: str) -> str:
 def suffix_of(format: str | None) -> str:
     """The suffix for a photo of a format that was read; ``".png"`` where it can be read only."""
     known = {"MPO": ".jpg", "JPEG": ".jpg", "WEBP": ".webp", "TIFF": ".tif", "BMP": ".bmp"}
+    known["AVIF"] = ".avif"
     return known.get((format or "").upper(), ".png")
 
 

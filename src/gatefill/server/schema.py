@@ -16,7 +16,7 @@ EXAMPLE_MASK = (
     "AAAASUVORK5CYII="
 )
 
-OutputFormat = Literal["same", "png", "jpg", "webp", "tiff", "bmp"]
+OutputFormat = Literal["same", "png", "jpg", "webp", "tiff", "bmp", "avif"]
 
 
 class FileOptions(BaseModel):
@@ -32,7 +32,7 @@ class FileOptions(BaseModel):
         default=None,
         ge=1,
         le=100,
-        description="Of JPEG and lossy WebP. Without it a JPEG keeps all blocks outside the hole.",
+        description="Of JPEG, AVIF, lossy WebP. Without it a JPEG keeps blocks outside the hole.",
     )
     lossless: bool | None = Field(
         default=None,

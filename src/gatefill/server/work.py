@@ -36,6 +36,7 @@ MEDIA_TYPES = {
     "WEBP": "image/webp",
     "TIFF": "image/tiff",
     "BMP": "image/bmp",
+    "AVIF": "image/avif",
 }
 _MAX_PLACES = 6000  # hole positions whose attention is told
 _SAME_SHAPE = 0.02  # by how much the ratio of a mask's sides may differ from the photo's

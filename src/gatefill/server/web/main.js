@@ -14,7 +14,9 @@ import { TOOLS, Tools } from "./tools.js";
 import { View } from "./view.js";
 
 const THEME = "gatefill-theme";
-const FORMATS = { jpg: "JPEG", jpeg: "JPEG", png: "PNG", webp: "WebP", tif: "TIFF", tiff: "TIFF", bmp: "BMP" };
+const FORMATS = { jpg: "JPEG", jpeg: "JPEG", png: "PNG", webp: "WebP", tif: "TIFF", tiff: "TIFF", bmp: "BMP",
+  avif: "AVIF",
+};
 
 const editor = new Editor();
 const tools = new Tools(editor);

@@ -32,10 +32,12 @@ export default {
 
   // What a file leaves out
   "file.alpha": "This format has no transparency: the photo is put on white.",
+  "file.avif_depth": "Only 8 bits per channel are read of an AVIF that has more.",
   "file.chunks": "Damaged parts of the file beside its pixels are left out ({chunks}).",
   "file.color": "The photo's {mode} colors become sRGB.",
   "file.credentials": "The content credentials of the photo hold no longer and are left out.",
   "file.depth": "Colors are rounded to 8 bits: {detail}",
+  "file.depth_map": "The photo's depth map is left out.",
   "file.exif": "The photo's EXIF data is damaged and left out.",
   "file.extended_xmp": "The extended part of the photo's XMP data is left out.",
   "file.float": "The photo's float values are rounded to 16 bits.",

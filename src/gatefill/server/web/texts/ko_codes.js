@@ -32,10 +32,12 @@ export default {
 
   // 파일에 담기지 않는 것
   "file.alpha": "이 형식에는 투명도가 없어 사진을 흰 바탕에 놓습니다.",
+  "file.avif_depth": "채널당 8비트가 넘는 AVIF이지만 8비트까지만 읽습니다.",
   "file.chunks": "파일에서 픽셀이 아닌 부분 중 손상된 것은 빠집니다({chunks}).",
   "file.color": "사진의 {mode} 색은 sRGB로 바뀝니다.",
   "file.credentials": "사진의 콘텐츠 자격 증명은 더 이상 유효하지 않아 빠집니다.",
   "file.depth": "색이 8비트로 반올림됩니다: {detail}",
+  "file.depth_map": "사진의 깊이 맵은 결과에 남지 않습니다.",
   "file.exif": "사진의 EXIF 데이터가 손상되어 빠집니다.",
   "file.extended_xmp": "사진의 XMP 데이터 중 확장된 부분은 빠집니다.",
   "file.float": "사진의 부동소수점 값이 16비트로 반올림됩니다.",

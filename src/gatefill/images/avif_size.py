@@ -1,0 +1,153 @@
+"""How large the frames inside an AVIF are, before anything is decoded.
+
+A container may say 64 x 64 and hold frames of 16384 x 16384, for which the decoder makes room.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Iterator
+
+# Boxes that hold boxes, and the bytes before these.
+_CONTAINERS = {b"meta": 4, b"moov": 0, b"trak": 0, b"mdia": 0, b"minf": 0, b"stbl": 0}
+_MOST_PLACES = 4096  # that are looked at
+_SEQUENCE_HEADER = 1
+
+
+def largest_frame(data: bytes) -> int:
+    """The most pixels that any AV1 sequence in the file has; 0 where none is found."""
+    most = 0
+    for number, place in enumerate(_places(data)):
+        if number >= _MOST_PLACES:
+            break
+        try:
+            most = max(most, _frame_at(data, place))
+        except (IndexError, struct.error):  # cut off, or no AV1: whoever decodes it will say so
+            continue
+    return most
+
+
+def _boxes(data: bytes, start: int, stop: int) -> Iterator[tuple[bytes, int, int]]:
+    """The boxes in a part of the file (ISO/IEC 14496-12, 4.2): kind, start and end of content."""
+    while start + 8 <= stop:
+        (size,) = struct.unpack_from(">I", data, start)
+        kind, content = data[start + 4 : start + 8], start + 8
+        if size == 1:
+            (size,) = struct.unpack_from(">Q", data, start + 8)
+            content += 8
+        end = stop if size == 0 else min(start + size, stop)
+        if end < content:
+            return
+        if kind in _CONTAINERS:
+            yield from _boxes(data, content + _CONTAINERS[kind], end)
+        yield kind, content, end
+        start = end
+
+
+def _places(data: bytes) -> Iterator[int]:
+    """Where items and chunks of tracks start."""
+    for kind, start, end in _boxes(data, 0, len(data)):
+        try:
+            if kind == b"iloc":
+                yield from _items(data, start)
+            elif kind in (b"stco", b"co64"):
+                letter, size = ("I", 4) if kind == b"stco" else ("Q", 8)
+                (count,) = struct.unpack_from(">I", data, start + 4)
+                for number in range(min(count, (end - start - 8) // size)):
+                    yield struct.unpack_from(f">{letter}", data, start + 8 + number * size)[0]
+        except struct.error:
+            continue
+
+
+def _items(data: bytes, at: int) -> Iterator[int]:
+    """The extents in an item location box (ISO/IEC 14496-12, 8.11.3)."""
+    version = data[at]
+    sizes = int.from_bytes(data[at + 4 : at + 6], "big")
+    offset_size, length_size, base_size = sizes >> 12, sizes >> 8 & 15, sizes >> 4 & 15
+    index_size = sizes & 15 if version else 0
+    at += 6
+
+    def number(size: int) -> int:
+        nonlocal at
+        if at + size > len(data):
+            raise struct.error("cut off")
+        at += size
+        return int.from_bytes(data[at - size : at], "big")
+
+    for _ in range(number(4 if version == 2 else 2)):
+        number(4 if version == 2 else 2)  # the item
+        method = number(2) & 15 if version else 0
+        number(2)  # data reference
+        base = number(base_size)
+        for _ in range(number(2)):
+            number(index_size)
+            offset = number(offset_size)
+            number(length_size)
+            if method == 0:
+                yield base + offset
+
+
+def _frame_at(data: bytes, at: int) -> int:
+    """Pixels of the sequence whose header stands among the first units (AV1, 5.3 and 5.5)."""
+    for _ in range(3):
+        header = data[at]
+        kind, has_extension, has_size = header >> 3 & 15, header >> 2 & 1, header >> 1 & 1
+        at += 1 + has_extension
+        size = shift = 0
+        while has_size:
+            byte = data[at]
+            size |= (byte & 127) << shift
+            at, shift = at + 1, shift + 7
+            if byte < 128:
+                break
+        if kind == _SEQUENCE_HEADER:
+            return _pixels(data[at : at + 64])
+        if not has_size:
+            break
+        at += size
+    return 0
+
+
+def _pixels(header: bytes) -> int:
+    """Width times height in a sequence header."""
+    stream = int.from_bytes(header, "big")
+    left = 8 * len(header)
+
+    def bits(count: int) -> int:
+        nonlocal left
+        left -= count
+        if left < 0:
+            raise IndexError("cut off")
+        return stream >> left & ((1 << count) - 1)
+
+    bits(4)  # profile, still picture
+    if bits(1):  # the short header of a still picture
+        bits(5)
+    else:
+        delay = _timing(bits) if bits(1) else 0
+        has_display_delay = bits(1)
+        for _ in range(bits(5) + 1):
+            bits(12)
+            if bits(5) > 7:
+                bits(1)
+            if delay and bits(1):
+                bits(2 * delay + 1)
+            if has_display_delay and bits(1):
+                bits(4)
+    across, down = bits(4) + 1, bits(4) + 1
+    return (bits(across) + 1) * (bits(down) + 1)
+
+
+def _timing(bits: Callable[[int], int]) -> int:
+    """Pass over timing info; the length of buffer delays, 0 where there is no decoder model."""
+    bits(64)
+    if bits(1):  # equal intervals, whose length is a number of variable length
+        zeros = 0
+        while not bits(1):
+            zeros += 1
+        bits(zeros)
+    if not bits(1):
+        return 0
+    delay = bits(5) + 1
+    bits(32 + 5 + 5)
+    return delay

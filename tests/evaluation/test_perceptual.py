@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -43,7 +44,6 @@ def alexnet(tmp_path: Path) -> Path:
 
 def test_lpips_grows_with_the_error(alexnet: Path) -> None:
     try:
-        import torch_fidelity  # noqa: F401
         import torchvision  # noqa: F401
     except (ImportError, RuntimeError) as error:  # RuntimeError: another torch's build
         pytest.skip(f'needs pip install "gatefill[perceptual]" ({error})')
@@ -86,11 +86,17 @@ def test_files_that_are_no_weights(reader: object, tmp_path: Path) -> None:
         reader(tmp_path / "gone.pth")
 
 
-def test_missing_packages_give_the_pip_line(alexnet: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "torch_fidelity", None)
-    for reader in (lpips_metric, InceptionFeatures):
-        with pytest.raises(MissingExtra, match=r'pip install "gatefill\[perceptual\]"'):
-            reader(alexnet)
+@pytest.mark.parametrize(
+    ("package", "reader"), [("torchvision", lpips_metric), ("torch_fidelity", InceptionFeatures)]
+)
+def test_missing_packages_give_the_pip_line(
+    alexnet: Path, monkeypatch: pytest.MonkeyPatch, package: str, reader: Callable[[Path], object]
+) -> None:
+    for name in ("torchvision", "torch_fidelity"):
+        monkeypatch.setitem(sys.modules, name, None)
+    # Each asks for its own: LPIPS has no use for torch-fidelity.
+    with pytest.raises(MissingExtra, match=rf'{package}.*pip install "gatefill\[perceptual\]"'):
+        reader(alexnet)
 
 
 def test_frechet_distance_of_two_clouds() -> None:

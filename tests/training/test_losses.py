@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from gatefill.training.losses import (
     discount,
+    discount_of_square,
     gradient_penalty,
     gram,
     hole_corners,
@@ -45,6 +46,20 @@ def test_discount_is_zero_outside_a_free_form_hole() -> None:
     weights = discount(mask)
     assert weights[0, 0, 4, 4] == 0
     assert (weights > 0).sum() == mask.sum()
+
+
+def test_the_released_discount_begins_at_the_square_that_boxes_are_cut_out_of() -> None:
+    """At 256 pixels and a shrink of 16: 0.185 at the hole's boundary, 4144 in all of the square."""
+    mask = box_mask(60 + 16, 60 + 128 - 16, 40 + 16, 40 + 128 - 16, size=256)
+    weights = discount_of_square(mask, 128)[0, 0]
+    assert weights[76, 100].item() == pytest.approx(0.9**16)
+    assert weights[60, 40].item() == weights[124, 40].item() == 1.0
+    assert weights.sum().item() == pytest.approx(4144, abs=1)
+    assert not weights[:60].any()
+    assert not weights[:, 168:].any()
+    # Beginning at the hole, the boundary would count five times as much.
+    assert discount(mask)[0, 0, 76, 100] == 1.0
+    assert discount(mask).sum().item() == pytest.approx(2932, abs=1)
 
 
 def test_gradient_penalty_of_a_linear_critic_is_known() -> None:

@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from gatefill.training.config import TrainConfig
 from gatefill.training.data import Batch
-from gatefill.training.losses import discount, gram, hole_corners, patches
+from gatefill.training.losses import discount, discount_of_square, gram, hole_corners, patches
 from gatefill.training.objectives import (
     DeepFillV1Objective,
     DeepFillV2Objective,
@@ -130,8 +130,13 @@ class TestDeepFillV1:
         assert objective.turn(0) == Turn(critic=5, generator=True)
         assert objective.separate_batches
 
-    def test_reconstruction_is_discounted_in_the_hole_and_even_outside(self, batch: Batch) -> None:
-        objective = DeepFillV1Objective(small("deepfill-v1"))
+    @pytest.mark.parametrize("begins_at", ["square", "hole"])
+    def test_reconstruction_is_discounted_in_the_hole_and_even_outside(
+        self, batch: Batch, begins_at: str
+    ) -> None:
+        config = small("deepfill-v1")
+        config = replace(config, loss=replace(config.loss, discount=begins_at))
+        objective = DeepFillV1Objective(config)
         wrong = torch.linspace(0, 1, 32).view(1, 1, 1, 32).expand_as(batch.image)
         filled = Filled(batch.image + wrong, batch.image + 2 * wrong)
         zero = torch.zeros(2, 1)
@@ -139,7 +144,10 @@ class TestDeepFillV1:
 
         expected = 0.0
         corners = hole_corners(batch.mask, 16)
-        weights = patches(discount(batch.mask), corners, 16)
+        of_mask = (
+            discount_of_square(batch.mask, 16) if begins_at == "square" else discount(batch.mask)
+        )
+        weights = patches(of_mask, corners, 16)
         local = patches(wrong, corners, 16)
         known = 1 - batch.mask
         for scale, share in ((2.0, 1.2), (1.0, 1.0)):  # coarse, refined

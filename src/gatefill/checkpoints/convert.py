@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from gatefill.checkpoints import mmagic, pytorch_port, tensorflow
-from gatefill.checkpoints.fit import expect_shapes
+from gatefill.checkpoints.fit import expect_finite, expect_shapes
 from gatefill.checkpoints.native import (
     MAX_FILE_BYTES,
     NOT_STATED,
@@ -65,6 +65,18 @@ def kind_of(names: Iterable[str]) -> Kind | None:
     return "mmagic" if mmagic.is_mmagic(names) else None
 
 
+def other_network(names: Iterable[str]) -> str | None:
+    """Whose other network has keys of these names, in words; None where it is not known."""
+    names = set(names)
+    if any(name.endswith((".input_conv.weight", ".mask_conv.weight")) for name in names):
+        return "a Partial Convolution of pytorch-inpainting-with-partial-conv"
+    if any(name.startswith("generator.encoder.enc1.") for name in names):
+        return "a Partial Convolution or Global & Local of mmagic"
+    if {"conv1.weight", "deconv13.weight"} <= names:
+        return "a Global & Local (GLCIC) of its PyTorch port"
+    return None
+
+
 def convert(
     source: str | os.PathLike[str],
     target: str | os.PathLike[str],
@@ -109,6 +121,14 @@ def read_foreign(path: str | os.PathLike[str]) -> Foreign:
     content = _read(path)
     kind = kind_of(content.arrays)
     name = Path(path).name
+    if kind is None and (other := other_network(content.arrays)):
+        raise WeightsError(
+            f"expected weights of DeepFill v2 (official, deepfillv2-pytorch or mmagic), but {name} "
+            f"holds {other}, which gatefill cannot convert",
+            code="weights.other_network",
+            file=name,
+            reason=other,
+        )
     if kind is None:
         some = ", ".join(list(content.arrays)[:3]) or "nothing"
         raise WeightsError(
@@ -130,6 +150,7 @@ def read_foreign(path: str | os.PathLike[str]) -> Foreign:
         config = _config(kind, state)
         found = {name: tuple(value.shape) for name, value in state.items()}
         expect_shapes(found, shapes_of(DeepFillV2Network, config))
+        expect_finite(state)
     except GatefillError as problem:
         values = problem.values | {"file": name}
         raise WeightsError(
@@ -188,7 +209,8 @@ def _read_torch(path: Path) -> _Found:
             file=path.name,
         ) from None
     step = content.get("n_iter") if isinstance(content, dict) else None
-    for key in ("G", "state_dict"):  # deepfillv2-pytorch's and mmagic's containers
+    # The containers of deepfillv2-pytorch, mmagic, and others such as ports of other networks.
+    for key in ("G", "state_dict", "model"):
         if isinstance(content, dict) and isinstance(content.get(key), dict):
             content = content[key]
             break
@@ -200,7 +222,15 @@ def _read_torch(path: Path) -> _Found:
             code="weights.foreign",
             file=path.name,
         )
-    return _Found(dict(content), step if type(step) is int else None)
+    return _Found(_unwrapped(content), step if type(step) is int else None)
+
+
+def _unwrapped(arrays: dict[str, Any]) -> dict[str, Any]:
+    """Without the ``module.`` that torch's DataParallel puts before every name."""
+    prefix = "module."
+    if arrays and all(name.startswith(prefix) for name in arrays):
+        return {name.removeprefix(prefix): value for name, value in arrays.items()}
+    return dict(arrays)
 
 
 def _our_state(kind: Kind, arrays: Mapping[str, Any]) -> dict[str, Tensor]:

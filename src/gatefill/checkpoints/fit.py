@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 
 from gatefill.errors import WeightsError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Shapes = Mapping[str, tuple[int, ...]]
 
@@ -35,6 +39,17 @@ def expect_shapes(found: Shapes, wanted: Shapes) -> None:
             f"the weights do not fit the network: {_first(differing, 'of another shape')}",
             code="weights.shapes",
             differing=differing[:10],
+        )
+
+
+def expect_finite(state: Mapping[str, Tensor]) -> None:
+    """Raise WeightsError where a weight is NaN or infinite, of which no picture could come."""
+    spoilt = [name for name, value in state.items() if not bool(value.isfinite().all())]
+    if spoilt:
+        raise WeightsError(
+            f"expected finite weights, got NaN or infinity: {_first(spoilt, 'with such values')}",
+            code="weights.not_finite",
+            names=spoilt[:10],
         )
 
 

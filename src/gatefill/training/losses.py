@@ -44,6 +44,28 @@ def discount(mask: Tensor, gamma: float = 0.9) -> Tensor:
     return weights * mask
 
 
+def discount_of_square(mask: Tensor, side: int, gamma: float = 0.9) -> Tensor:
+    """Weights as DeepFill v1's released code has them, known ring around the hole included.
+
+    There, every hole is cut out of a square of fixed size, of which up to a quarter is left known
+    at the borders; the weights belong to the square: ``max(gamma^min(i, S - i), gamma^min(j, S -
+    j))``, 0 outside. The square lies around the middle of the hole.
+
+    Args:
+        mask: ``B1HW``, 1 = hole.
+        side: Of the square, S.
+        gamma: Of the discount per pixel.
+
+    Returns:
+        ``B1HW``.
+    """
+    weights = torch.zeros_like(mask)
+    nearest = torch.minimum(_to_edge(side, mask.device)[:, None], _to_edge(side, mask.device))
+    for b, (top, left) in enumerate(hole_corners(mask, side)):
+        weights[b, 0, top : top + side, left : left + side] = gamma**nearest
+    return weights
+
+
 def gradient_penalty(score: Tensor, image: Tensor, mask: Tensor | None = None) -> Tensor:
     """``mean((|d score / d image| - 1)^2)``, the gradient seen in the hole only (WGAN-GP).
 

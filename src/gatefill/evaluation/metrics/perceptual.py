@@ -48,7 +48,8 @@ def lpips_metric(weights: Path) -> Metric:
     Raises WeightsError where the file is not that, MissingExtra where packages are missing.
     """
     stored = _tensors(weights)
-    require("perceptual", "LPIPS")
+    # torch-fidelity, of the same extra, is for FID only.
+    require("perceptual", "LPIPS", module="torchvision")
     from torchmetrics.functional.image.lpips import _NoTrainLpips
 
     # Only the private class can be had without a download of the backbone; its linear layers,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -13,7 +14,13 @@ from gatefill.training.config import TrainConfig
 from gatefill.training.data.batch import Batch
 from gatefill.training.discriminators import CriticsConfig, DeepFillV1Critics
 from gatefill.training.initialisation import initialise
-from gatefill.training.losses import discount, gradient_penalty, hole_corners, patches
+from gatefill.training.losses import (
+    discount,
+    discount_of_square,
+    gradient_penalty,
+    hole_corners,
+    patches,
+)
 from gatefill.training.objectives.base import Filled, Generator, Judge, Losses, Objective, Turn
 
 
@@ -25,6 +32,9 @@ class DeepFillV1Loss:
     known: float = 1.2  # auto-encoding: L1 of the known pixels
     coarse: float = 1.2  # the coarse frame's share of both
     gamma: float = 0.9  # of the discount per pixel
+    # What the discount begins at: the square that boxes are cut out of, half of the frame, as the
+    # released code has it, or the hole, whatever its form.
+    discount: Literal["square", "hole"] = "square"
     adversarial: float = 0.001
     penalty: float = 10.0  # on the critics' gradient, lambda of WGAN-GP
     critic_steps: int = 5
@@ -76,7 +86,10 @@ class DeepFillV1Objective(Objective):
     def generator_loss(self, judge: Judge, batch: Batch, filled: Filled, images: int) -> Losses:
         assert filled.coarse is not None
         corners = hole_corners(batch.mask, self.side)
-        weights = discount(batch.mask, self.loss.gamma)
+        if self.loss.discount == "square":
+            weights = discount_of_square(batch.mask, self.side, self.loss.gamma)
+        else:
+            weights = discount(batch.mask, self.loss.gamma)
         known = 1.0 - batch.mask
 
         def in_hole(frame: Tensor) -> Tensor:

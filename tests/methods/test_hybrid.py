@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -99,6 +100,22 @@ def test_the_network_sees_a_small_hole_with_wide_context_at_its_own_scale():
     seen, hole = painter.seen[1]
     assert max(seen.shape[:2]) in (127, 128, 129)
     assert 0.05 < hole.mean() < 0.4
+
+
+def test_specks_are_left_to_patchmatch():
+    """Scattered dust is many small holes in a wide view: the network would see single pixels."""
+    rng = np.random.default_rng(0)
+    image = cv2.GaussianBlur(rng.random((600, 600, 3), dtype=np.float32), (0, 0), 3)
+    mask = np.zeros((600, 600), bool)
+    for top, left in rng.integers(20, 560, (40, 2)):
+        mask[top : top + 6, left : left + 6] = True
+    painter = Painter(0.0)
+    found = steered_by(painter).fill(image, mask)
+    assert painter.seen == []
+    assert np.abs(found.coarse - image)[mask].mean() < 0.1, "a guess from around, not black"
+    mask[300:330, 300:330] = True
+    steered_by(painter).fill(image, mask)
+    assert len(painter.seen) == 1
 
 
 def test_a_sketch_reaches_the_network_at_its_scale():

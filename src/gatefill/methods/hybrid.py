@@ -14,7 +14,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from gatefill.geometry import Box, bounding_box
+from gatefill.geometry import Box, bounding_box, component_boxes
 from gatefill.methods import pyramid
 from gatefill.methods.base import (
     Fill,
@@ -32,6 +32,7 @@ from gatefill.methods.registry import METHODS
 from gatefill.settings import check_fields
 
 HALF = 0.5  # share of a small pixel that must be known, so that it counts as known
+SPECK = 3.0  # pixels of the network below which a hole holds nothing but color
 NETWORK_SHARE = 0.3  # of the progress that is told
 
 
@@ -158,6 +159,8 @@ class Hybrid:
         ).slices
         if not hole[part].any() or hole[part].all():
             return small
+        if sketch is None and _only_specks(mask, scale):
+            return pyramid.pull_push(small, ~hole)
         drawing = None
         if sketch is not None and self.network.info.takes_sketch:
             drawing = np.asarray(pyramid.shrink(sketch.astype(np.float32), *size) > 0.1)[part]
@@ -165,6 +168,12 @@ class Hybrid:
         filled = self.network.fill(cut, gap, drawing, progress)
         small[part] = composite(filled.image, cut, gap)
         return small
+
+
+def _only_specks(mask: Mask, scale: float) -> bool:
+    """Whether all holes are too small for the network to put any structure into them."""
+    sides = [max(box.height, box.width) for box in component_boxes(mask)]
+    return max(sides) * scale < SPECK
 
 
 def _view(mask: Mask, config: HybridConfig) -> Box:

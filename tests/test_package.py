@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import sys
@@ -180,3 +181,21 @@ def test_links_of_the_documents_lead_somewhere(tracked: list[Path]) -> None:
             if name and "://" not in target and not (path.parent / name).exists():
                 broken.append(f"{path.relative_to(ROOT)}: {target}")
     assert not broken
+
+
+# What the standard library has on POSIX systems only.
+POSIX_ONLY = {"resource", "fcntl", "termios", "pwd", "grp", "tty", "pty", "syslog", "posix"}
+
+
+def test_windows_can_import_every_module() -> None:
+    found = []
+    for path in PACKAGE.rglob("*.py"):
+        tree = ast.parse(path.read_text("utf-8"))
+        for node in tree.body:  # of the module itself; functions may import what they guard
+            names = []
+            if isinstance(node, ast.Import):
+                names = [each.name for each in node.names]
+            elif isinstance(node, ast.ImportFrom) and node.level == 0:
+                names = [node.module or ""]
+            found += [f"{path.name}: {name}" for name in names if name in POSIX_ONLY]
+    assert not found

@@ -9,11 +9,14 @@ tells whether it can still work.
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+_STATUS = Path("/proc/self/status")
 PIECES = 4  # for each thread, so that the last ones do not wait long for each other
 
 
@@ -97,3 +100,20 @@ def _after_fork() -> None:
 
 if hasattr(os, "register_at_fork"):  # not on Windows, which cannot fork
     os.register_at_fork(after_in_child=_after_fork)
+
+
+def peak_memory() -> int | None:
+    """The highest resident memory of this process in bytes; None where the system cannot tell.
+
+    On Linux it is VmHWM, not getrusage's ru_maxrss: that one is handed down from the parent.
+    """
+    if _STATUS.exists():
+        for line in _STATUS.read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    if sys.platform == "win32":
+        return None
+    import resource  # Windows has no such module
+
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most if sys.platform == "darwin" else most * 1024

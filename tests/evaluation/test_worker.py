@@ -10,8 +10,9 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 
-from gatefill.evaluation.worker import FillFailed, Worker, peak_memory
+from gatefill.evaluation.worker import FillFailed, Worker
 from gatefill.masks import MASKS
+from gatefill.parallel import peak_memory
 from tests.evaluation.helpers import odd, texture
 
 PHOTO = texture(0, 48, 48)

@@ -14,6 +14,7 @@ import json
 import math
 import os
 import secrets
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -102,7 +103,11 @@ def save_weights(
     beside = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
     error = need("safetensors", "torch", "writing weights").SafetensorError
     try:
+        beside.touch()
+        # safetensors gives its files to their owner alone; ours are as the umask, or an old file's.
+        mode = stat.S_IMODE((target if target.exists() else beside).stat().st_mode)
         save(tensors, beside, metadata=metadata)
+        beside.chmod(mode)
         beside.replace(target)
     except error as problem:  # no folder, no space, no permission: all under one name
         raise OSError(f"cannot write {target}: {problem}") from None

@@ -18,6 +18,7 @@ from gatefill.cli import (  # each adds its verbs
     weights,
 )
 from gatefill.cli.app import app
+from gatefill.cli.pipes import with_plain_names
 
 __all__ = [
     "app",
@@ -42,7 +43,7 @@ def run(arguments: list[str]) -> int:
     try:
         with terminal.log_shown():
             status = app(
-                arguments,
+                with_plain_names(arguments),
                 console=terminal.out(),
                 error_console=terminal.err(),
                 exit_on_error=False,

@@ -10,7 +10,8 @@ from cyclopts import Parameter
 
 from gatefill import terminal
 from gatefill.cli.app import Json, Switch, app
-from gatefill.errors import ConfigError, OutputError
+from gatefill.cli.pipes import PIPE, check_stdout, open_inputs, write_stdout
+from gatefill.errors import ConfigError, OutputError, Warning
 
 
 @app.command(
@@ -56,12 +57,14 @@ def inpaint(
     Parameters
     ----------
     photo
-        JPEG, PNG, WebP, TIFF, BMP, GIF, PNM, AVIF or HEIC, whatever its name is.
+        JPEG, PNG, WebP, TIFF, BMP, GIF, PNM, AVIF or HEIC, whatever its name is; - reads standard
+        input.
     mask
         An image of the photo's size: white = hole. In a copy of the photo with a part erased, that
         is the hole. Without a mask, the transparent part of the photo is the hole.
     output
-        The file to write; its format follows its name. Default: PHOTO_filled beside the photo.
+        The file to write; its format follows its name. - writes to standard output, in the photo's
+        format. Default: PHOTO_filled beside the photo.
     method
         How to fill, see `gatefill methods`. Default: what WEIGHTS are for, else hybrid.
     weights
@@ -105,11 +108,18 @@ def inpaint(
     overwrite
         Allow OUTPUT to be one of the input files.
     """
-    from gatefill.images import DEFAULT_MAX_PIXELS, check_options, check_output
+    from gatefill.images import DEFAULT_MAX_PIXELS, suffix_of
     from gatefill.loading import load
 
     if photo.is_dir():
         raise ConfigError(_use_batch(photo, mask, output), code="config.folder")
+    target = _default_output(photo) if output is None else output
+    inputs = [photo, mask, sketch, search]
+    # What cannot be written is said before anything is loaded.
+    _check_targets(target, [attention, attention_lines], inputs, overwrite, quality, lossless)
+    if target == PIPE:
+        check_stdout(json=json)
+    opened = open_inputs(inputs)
     inpainter = load(
         method,
         **settings_of(method, weights, seed, set_),
@@ -118,20 +128,12 @@ def inpaint(
         large=large,
         max_pixels=DEFAULT_MAX_PIXELS if max_pixels is None else max_pixels,
     )
-    target = _default_output(photo) if output is None else output
-    targets = [path for path in (target, attention, attention_lines) if path is not None]
-    for path in targets:
-        _protect_inputs(path, [photo, mask, sketch, search], overwrite)
-        if photo.is_file():  # else reading it fails, with the better message
-            format = check_output(path)
-            if path is target:
-                check_options(format, quality, lossless)
     with terminal.progress_bar("filling", quiet=json) as progress:
         result = inpainter(
-            photo,
-            mask,
-            sketch=sketch,
-            search=search,
+            opened[0] or photo,
+            opened[1],
+            sketch=opened[2],
+            search=opened[3],
             invert_mask=invert_mask,
             grow=grow,
             resize_mask=resize_mask,
@@ -140,8 +142,13 @@ def inpaint(
             allow_truncated=allow_truncated,
             progress=progress,
         )
-    left_out = result.save(target, overwrite=True, quality=quality, lossless=lossless)
-    if len(targets) > 1 and result.attention is None and result.mask.any():
+    if target == PIPE:
+        kind = suffix_of(result.photo.meta.format)
+        write_stdout(result.to_bytes(kind, quality=quality, lossless=lossless))
+        left_out: tuple[Warning, ...] = ()
+    else:
+        left_out = result.save(target, overwrite=True, quality=quality, lossless=lossless)
+    if (attention or attention_lines) and result.attention is None and result.mask.any():
         raise ConfigError(
             f"{result.method} has no attention to draw; {target} is written",
             code="attention.none",
@@ -164,7 +171,9 @@ def inpaint(
             }
         )
     else:
-        terminal.say(f"{target}  ({result.method}, {result.seconds:.1f} s)")
+        console = terminal.err() if target == PIPE else None
+        said = f"{target}  ({result.method}, {result.seconds:.1f} s)"
+        terminal.say(said, console=console)
     return terminal.OK
 
 
@@ -214,10 +223,12 @@ def _seed(method: str, seed: int) -> str:
 def _default_output(photo: Path) -> Path:
     """``photo_filled.jpg`` beside ``photo.jpg``, in the format of the photo's content.
 
-    PNG where that can be read only.
+    PNG where that can be read only. Standard output for standard input.
     """
     from gatefill.images import OUTPUT_SUFFIXES, ImageError, format_of, suffix_of
 
+    if photo == PIPE:
+        return PIPE
     try:
         with photo.open("rb") as file:
             suffix = suffix_of(format_of(file.read(64), str(photo)))
@@ -226,6 +237,30 @@ def _default_output(photo: Path) -> Path:
     if OUTPUT_SUFFIXES.get(photo.suffix.lower()) == OUTPUT_SUFFIXES[suffix]:
         suffix = photo.suffix
     return photo.parent / f"{photo.stem}_filled{suffix}"
+
+
+def _check_targets(
+    target: Path,
+    pictures: list[Path | None],
+    inputs: list[Path | None],
+    overwrite: bool,
+    quality: int | None,
+    lossless: bool | None,
+) -> None:
+    """Raise GatefillError for an output that cannot be written, or that is one of the inputs."""
+    from gatefill.images import check_options, check_output
+
+    for path in (target, *pictures):
+        if path is None or path == PIPE:
+            continue
+        _protect_inputs(path, inputs, overwrite)
+        photo = inputs[0]
+        if photo == PIPE or (photo is not None and photo.is_file()):
+            format = check_output(path)  # else reading fails, with the better message
+            if path is target:
+                check_options(format, quality, lossless)
+    if PIPE in pictures:
+        raise ConfigError("expected a file for a picture of attention, got '-'", code="cli.pipe")
 
 
 def _protect_inputs(target: Path, inputs: list[Path | None], overwrite: bool) -> None:

@@ -5,12 +5,10 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import signal
-import sys
 import time
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,8 +16,7 @@ import numpy as np
 from gatefill.errors import ConfigError, GatefillError
 from gatefill.evaluation.contestants import Contestant
 from gatefill.evaluation.metrics.base import Mask, Pixels
-
-_STATUS = Path("/proc/self/status")
+from gatefill.parallel import peak_memory
 
 
 @dataclass(frozen=True)
@@ -94,7 +91,7 @@ class Worker:
             self._process.join(10)
             status = self._process.exitcode
             self.close()
-            hint = ", out of memory perhaps" if status == -signal.SIGKILL else ""
+            hint = ", out of memory perhaps" if status == -9 else ""
             raise FillFailed(f"its process ended with status {status}{hint}") from None
         if good:
             return answer
@@ -148,20 +145,3 @@ def _serve(contestant: Contestant, pipe: Connection) -> None:
 
 def _one_line(error: Exception) -> str:
     return f"{type(error).__name__}: {' '.join(str(error).split())}"[:500]
-
-
-def peak_memory() -> int | None:
-    """The highest resident memory of this process in bytes; None where the system cannot tell.
-
-    On Linux it is VmHWM, not getrusage's ru_maxrss: that one is handed down from the parent.
-    """
-    if _STATUS.exists():
-        for line in _STATUS.read_text().splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) * 1024
-    if sys.platform == "win32":
-        return None
-    import resource
-
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return most if sys.platform == "darwin" else most * 1024

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import resource
-import sys
 import time
 from dataclasses import dataclass, replace
 from typing import Any
@@ -11,6 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from gatefill.parallel import peak_memory
 from gatefill.training.config import TrainConfig
 from gatefill.training.data import DataSource, make_loader
 from gatefill.training.devices import make_fabric
@@ -98,5 +97,4 @@ def _count(network: nn.Module | None) -> int:
 def _peak_mb(device: torch.device) -> float:
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 2**20
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / (2**20 if sys.platform == "darwin" else 2**10)
+    return (peak_memory() or 0) / 2**20

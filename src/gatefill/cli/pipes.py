@@ -1,0 +1,65 @@
+"""Pipes on the command line: what ``-`` stands for, and names of files that begin with it."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+from gatefill.errors import ConfigError
+
+PIPE = Path("-")  # standard input, or standard output
+
+_OUTPUTS = {"-o", "--output"}
+_OPTION = re.compile(r"-[A-Za-z](=.*)?|--.*")
+
+
+def with_plain_names(arguments: Sequence[str]) -> list[str]:
+    """Arguments in which nothing but options begins with a hyphen.
+
+    ``-`` becomes ``./-``, which is the same path, and so do names of files such as ``-photo.jpg``:
+    those that are there, and what follows ``-o``. After ``--`` nothing is an option.
+    """
+    found: list[str] = []
+    for number, argument in enumerate(arguments):
+        if argument == "--":
+            return [*found, *arguments[number:]]
+        is_name = argument == "-" or (
+            argument.startswith("-")
+            and not _OPTION.fullmatch(argument)
+            and (Path(argument).exists() or (found[-1:] and found[-1] in _OUTPUTS))
+        )
+        found.append(f"./{argument}" if is_name else argument)
+    return found
+
+
+def open_inputs(paths: Sequence[Path | None]) -> list[Path | BinaryIO | None]:
+    """The paths, with standard input in place of ``-``. Raises ConfigError for two of them."""
+    if sum(path == PIPE for path in paths) > 1:
+        raise ConfigError(
+            "expected at most one input from standard input, got '-' twice", code="cli.two_pipes"
+        )
+    return [sys.stdin.buffer if path == PIPE else path for path in paths]
+
+
+def check_stdout(*, json: bool) -> None:
+    """Raise ConfigError where an image cannot go to standard output."""
+    if json:
+        raise ConfigError(
+            "expected --json with an output file: standard output holds the photo",
+            code="cli.json_and_pipe",
+        )
+    if sys.stdout.isatty():
+        raise ConfigError(
+            "expected standard output to lead to a file or a program, not to a terminal",
+            code="cli.terminal",
+        )
+
+
+def write_stdout(data: bytes) -> None:
+    """Write bytes to standard output."""
+    sys.stdout.flush()
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()

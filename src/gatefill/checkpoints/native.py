@@ -109,7 +109,7 @@ def save_weights(
         save(tensors, beside, metadata=metadata)
         beside.chmod(mode)
         beside.replace(target)
-    except error as problem:  # no folder, no space, no permission: all under one name
+    except (error, OSError) as problem:  # no folder, no space, no permission
         raise OSError(f"cannot write {target}: {problem}") from None
     finally:
         beside.unlink(missing_ok=True)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import resource
+import os
 import subprocess
 import sys
 import tempfile
@@ -31,6 +31,8 @@ from gatefill.masks import MASKS, place_cutout
 
 HEIGHT, WIDTH = 512, 680
 OURS = ("hybrid", "patchmatch")
+# width, height of a photo; width, height of its hole
+LARGE = ((4000, 3000, 400, 400), (4000, 3000, 1000, 1000), (8000, 6000, 4000, 3000))
 KINDS = ("brush", "box", "lama_thick", "object")
 Pixels = NDArray[np.uint8]
 Case = tuple[str, Pixels, Pixels, NDArray[np.bool_]]  # kind, truth, photo, mask
@@ -173,21 +175,39 @@ def table(rows: dict[tuple[str, str], list[list[float]]]) -> None:
 
 
 def large() -> None:
-    """A 12-megapixel photo with a 400x400 hole, in a process of its own."""
+    """Large photos with holes of several sizes, each in a process of its own."""
     photo = np.asarray(cv2.imread("examples/marsh.jpg"), np.uint8)
-    whole = np.tile(np.hstack([photo, photo[:, ::-1]]), (9, 3, 1))[:3000, :4000]
-    mask = np.zeros(whole.shape[:2], np.uint8)
-    mask[1300:1700, 1800:2200] = 255
-    with tempfile.TemporaryDirectory() as folder:
-        files = [str(Path(folder) / name) for name in ("photo.jpg", "mask.png", "out.jpg")]
-        cv2.imwrite(files[0], whole)
-        cv2.imwrite(files[1], mask)
-        started = time.perf_counter()
-        command = [sys.executable, "-m", "gatefill", "inpaint", *files[:2], "-o", files[2]]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-        seconds = time.perf_counter() - started
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1e6
-    print(f"12 megapixels, 400x400 hole, whole command: {seconds:.1f} s, {peak:.2f} GB")
+    for width, height, side, other in LARGE:
+        whole = np.asarray(cv2.resize(photo, (width, height), interpolation=cv2.INTER_CUBIC))
+        grain = np.random.default_rng(0).integers(-12, 13, (height, width, 1), np.int16)
+        whole = np.clip(whole + grain, 0, 255).astype(np.uint8)
+        mask = np.zeros(whole.shape[:2], np.uint8)
+        top, left = (height - other) // 2, (width - side) // 2
+        mask[top : top + other, left : left + side] = 255
+        with tempfile.TemporaryDirectory() as folder:
+            files = [str(Path(folder) / name) for name in ("photo.jpg", "mask.png", "out.jpg")]
+            cv2.imwrite(files[0], whole)
+            cv2.imwrite(files[1], mask)
+            for method in OURS:
+                seconds, peak = whole_command(
+                    [*files[:2], "-m", method, "-o", files[2], "--overwrite"]
+                )
+                print(
+                    f"{width}x{height}, {side}x{other} hole, {method}, whole command: "
+                    f"{seconds:.1f} s, {peak:.2f} GB"
+                )
+
+
+def whole_command(arguments: list[str]) -> tuple[float, float]:
+    """Seconds and the peak of memory in GB of one run of ``gatefill inpaint``."""
+    started = time.perf_counter()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "gatefill", "inpaint", *arguments], stdout=subprocess.DEVNULL
+    )
+    _, status, usage = os.wait4(process.pid, 0)
+    if status:
+        sys.exit(f"gatefill inpaint {' '.join(arguments)} failed")
+    return time.perf_counter() - started, usage.ru_maxrss / 1e6
 
 
 if __name__ == "__main__":

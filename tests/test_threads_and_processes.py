@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -222,3 +223,27 @@ def test_what_a_thread_raises_is_raised() -> None:
 
     with Threads(2) as threads, pytest.raises(Cancelled):
         threads.run(fail, 100)
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_piece_of_work_can_be_stopped_between_its_parts(count: int) -> None:
+    done: list[tuple[int, int]] = []
+
+    def kernel(start: int, stop: int) -> None:
+        time.sleep(0.01)
+        done.append((start, stop))
+
+    def cancel() -> None:
+        raise Cancelled
+
+    with Threads(count) as threads:
+        threads.run(kernel, 100, tick=lambda: None)
+        assert sum(stop - start for start, stop in done) == 100
+        parts = len(done)
+        done.clear()
+        with pytest.raises(Cancelled):
+            threads.run(kernel, 100, tick=cancel)
+        before = len(done)
+        assert before < parts
+        time.sleep(0.05)
+        assert len(done) == before, "nothing is worked on any more"

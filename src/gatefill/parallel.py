@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -54,7 +54,14 @@ class Threads:
         if self._pool is not None:
             self._pool.shutdown(cancel_futures=True)
 
-    def run(self, kernel: Callable[..., None], size: int, *arguments: Any, least: int = 1) -> None:
+    def run(
+        self,
+        kernel: Callable[..., None],
+        size: int,
+        *arguments: Any,
+        least: int = 1,
+        tick: Callable[[], None] | None = None,
+    ) -> None:
         """Call ``kernel(start, stop, *arguments)`` until 0..size is worked off.
 
         Args:
@@ -62,17 +69,30 @@ class Threads:
                 compiled with `nogil`. What it makes must not depend on where the pieces lie.
             size: How many items there are.
             least: Items below which a piece is not worth handing over.
+            tick: Called between pieces; what it raises stops the work, once the pieces that are
+                being worked on are done.
         """
         step = max(least, -(-size // (self.count * PIECES)))
         if self._pool is None or size <= step:
-            kernel(0, size, *arguments)
+            for start in range(0, size, step):
+                kernel(start, min(start + step, size), *arguments)
+                if tick is not None:
+                    tick()
             return
         pieces = [
             self._pool.submit(kernel, start, min(start + step, size), *arguments)
             for start in range(0, size, step)
         ]
-        for piece in pieces:
-            piece.result()
+        try:
+            for piece in pieces:
+                piece.result()
+                if tick is not None:
+                    tick()
+        except BaseException:
+            for piece in pieces:
+                piece.cancel()
+            wait(pieces)  # the arrays that they write to may be used again
+            raise
 
 
 # Whether a library's pool has worked in this process, and in one that this one was forked from.

@@ -28,6 +28,7 @@ from gatefill.methods.base import (
 )
 from gatefill.methods.network import NetworkMethod, NetworkOptions
 from gatefill.methods.patchmatch import PatchMatch, PatchMatchConfig
+from gatefill.methods.patchmatch.reduced import fill_reduced
 from gatefill.methods.registry import METHODS
 from gatefill.settings import check_fields
 
@@ -113,13 +114,30 @@ class Hybrid:
         *,
         search: Mask | None = None,
     ) -> Fill:
-        """Fill the hole; see `Method.fill` for image, mask, sketch, progress.
+        """Fill the hole; a large one is filled at a reduced size, see `reduced`.
 
-        search: ``HW`` bool, True = material may be taken from here (default: everywhere known).
-        The coarse frame is the network's fill, enlarged; the attention is PatchMatch's. Raises
-        GatefillError where sizes differ or `search` leaves nothing.
+        Args:
+            image, mask, sketch, progress: See `Method.fill`.
+            search: ``HW`` bool, True = material may be taken from here (default: everywhere known).
+
+        Returns:
+            The filled image; the coarse one is the network's fill, enlarged (none for a large
+            hole); the attention is PatchMatch's.
+
+        Raises:
+            GatefillError: Where sizes differ or `search` leaves nothing.
         """
         check_frame(self.info, image, mask, sketch, search)
+        return fill_reduced(self._fill, image, mask, sketch, progress, search)
+
+    def _fill(
+        self,
+        image: Image,
+        mask: Mask,
+        sketch: Mask | None,
+        progress: Progress | None,
+        search: Mask | None,
+    ) -> Fill:
         first = None if progress is None else lambda share: progress(NETWORK_SHARE * share)
         small = self._structure(image, mask, sketch, first)
         rest = 1 - NETWORK_SHARE

@@ -5,29 +5,51 @@ All functions leave what stands in the hole out of their averages.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from gatefill.methods.base import Image, Mask
 
+SOME = 0.01  # of a kernel must be known, so that its mean counts
+STRIP = 1 << 19  # pixels of the coarse image that are worked on at once
+
 _BINOMIAL = np.array([1, 5, 10, 10, 5, 1], np.float32) / 32
 
 
-def halve(image: Image, known: Mask) -> tuple[Image, Mask, NDArray[np.float32]]:
+def halve(
+    image: Image, known: Mask, tick: Callable[[], None] | None = None
+) -> tuple[Image, Mask, NDArray[np.float32]]:
     """Half the size, rounded up: the known pixels under a 6x6 binomial kernel, averaged.
 
     image: ``HWC`` with at most 3 channels, known: ``HW``. Returns the image ``hwC``; which of its
     pixels have any known pixel below them (so holes shrink from level to level, and a thin one
     soon is gone: its surroundings fill it); and the known share of each pixel's kernel, in [0, 1].
+    tick: called now and then, so that it can stop the work.
     """
     height, width = known.shape
-    weight = known.astype(np.float32)[..., None]
-    sums = _binomial_halves(np.concatenate([image * weight, weight], axis=2))
-    share = sums[..., -1] / np.outer(_kernel_inside(height), _kernel_inside(width))
-    some = share > 0.01
-    coarse = np.where(some[..., None], sums[..., :-1] / np.maximum(sums[..., -1:], 1e-6), 0)
-    return coarse.astype(np.float32), some, share
+    rows, columns = (height + 1) // 2, (width + 1) // 2
+    coarse = np.empty((rows, columns, image.shape[2]), np.float32)
+    share = np.empty((rows, columns), np.float32)
+    inside = _kernel_inside(height), _kernel_inside(width)
+    # In strips, so that a large photo needs no copies of itself.
+    strip = max(STRIP // max(width, 1), 8)
+    for top in range(0, rows, strip):
+        bottom = min(top + strip, rows)
+        first, last = max(2 * top - 2, 0), min(2 * bottom + 3, height)
+        weight = known[first:last].astype(np.float32)[..., None]
+        planes = np.concatenate([image[first:last] * weight, weight], axis=2)
+        margin = (2 if top == 0 else 0), (3 + height % 2 if bottom == rows else 0)
+        sums = _binomial_halves(planes, *margin)[: bottom - top]
+        share[top:bottom] = sums[..., -1] / np.outer(inside[0][top:bottom], inside[1])
+        some = share[top:bottom] > SOME
+        mean = sums[..., :-1] / np.maximum(sums[..., -1:], 1e-6)
+        coarse[top:bottom] = np.where(some[..., None], mean, 0)
+        if tick is not None:
+            tick()
+    return coarse, share > SOME, share
 
 
 def _kernel_inside(length: int) -> NDArray[np.float32]:
@@ -37,15 +59,16 @@ def _kernel_inside(length: int) -> NDArray[np.float32]:
     return np.convolve(padded, _BINOMIAL, "valid")[::2].astype(np.float32)
 
 
-def _binomial_halves(planes: NDArray[np.float32]) -> NDArray[np.float32]:
-    height, width = planes.shape[:2]
+def _binomial_halves(planes: NDArray[np.float32], above: int, below: int) -> NDArray[np.float32]:
+    """The kernel's sums at every second pixel, with so many rows of zeros above and below."""
+    width = planes.shape[1]
     padded = cv2.copyMakeBorder(
-        planes, 2, 3 + height % 2, 2, 3 + width % 2, cv2.BORDER_CONSTANT, value=(0, 0, 0, 0)
+        planes, above, below, 2, 3 + width % 2, cv2.BORDER_CONSTANT, value=(0, 0, 0, 0)
     )
     blurred = cv2.sepFilter2D(
         padded, -1, _BINOMIAL, _BINOMIAL, anchor=(0, 0), borderType=cv2.BORDER_CONSTANT
     )
-    halves = np.asarray(blurred, np.float32)[: height + height % 2 : 2, : width + width % 2 : 2]
+    halves = np.asarray(blurred, np.float32)[::2, : width + width % 2 : 2]
     return halves.reshape(*halves.shape[:2], -1)  # OpenCV drops a single channel
 
 

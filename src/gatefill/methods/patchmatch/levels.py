@@ -8,6 +8,7 @@ guess, and what repeats, see `repetition`).
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import cv2
@@ -91,6 +92,7 @@ def build_levels(
     guess: Image | None,
     guides: list[Guide],
     threads: Threads,
+    tick: Callable[[], None],
 ) -> list[Level]:
     """The pyramid, finest first, halved until the hole has shrunk to nothing.
 
@@ -102,8 +104,9 @@ def build_levels(
         guess: ``HW3``, where the optimization starts.
         guides: Of the photo's size.
         threads: That do the work.
+        tick: Called often, so that it can stop the work.
     """
-    photos = _halved(config, image, mask, region)
+    photos = _halved(config, image, mask, region, tick)
     repetition = _repetition(photos, threads) if config.repeats else None
     known, predicted = ~mask, photos[0].image
     offsets = None if repetition is None else repetition.offsets
@@ -117,6 +120,7 @@ def build_levels(
     texture = pyramid.texture_energy(predicted, known) if config.texture else None
     levels: list[Level] = []
     for number, photo in enumerate(photos):
+        tick()
         height, width = photo.known.shape
         if levels:
             guides = [guide.shrunk(height, width) for guide in guides]
@@ -152,7 +156,9 @@ def _check_cost(config: PatchMatchConfig, features: Planes) -> None:
         )
 
 
-def _halved(config: PatchMatchConfig, image: Image, mask: Mask, region: Mask) -> list[_Photo]:
+def _halved(
+    config: PatchMatchConfig, image: Image, mask: Mask, region: Mask, tick: Callable[[], None]
+) -> list[_Photo]:
     known, share = ~mask, (~mask).astype(np.float32)
     image = np.where(known[..., None], image, np.float32(0))
     photos: list[_Photo] = []
@@ -161,7 +167,7 @@ def _halved(config: PatchMatchConfig, image: Image, mask: Mask, region: Mask) ->
         photos.append(_Photo(image, known, region, mask if not photos else share < MIXED))
         if known.all() or min(known.shape) < 48 or len(photos) > config.levels:
             return photos
-        image, known, share = pyramid.halve(image, known)
+        image, known, share = pyramid.halve(image, known, tick)
         region = pyramid.shrink(region.astype(np.float32), *known.shape) > 0.25
 
 

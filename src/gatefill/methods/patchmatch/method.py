@@ -1,6 +1,6 @@
 """PatchMatch: fills a hole with patches of the same photo; needs no weights.
 
-Multi-scale patch optimisation (Wexler et al., PAMI 2007) with the randomised search of Barnes et
+Multi-scale patch optimization (Wexler et al., PAMI 2007) with the randomized search of Barnes et
 al. (SIGGRAPH 2009) and the texture features of Newson et al. (IPOL 2017). At every level of a
 pyramid two steps alternate: find for each patch that touches the hole its most similar patch of
 known pixels; let the matches vote for the hole's pixels. Only patches that touch the hole are
@@ -16,6 +16,8 @@ What differs from the papers, and why (measured, see docs/patchmatch.md):
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -25,6 +27,7 @@ from gatefill.methods.patchmatch import kernels
 from gatefill.methods.patchmatch.compiling import tell_of_compiling
 from gatefill.methods.patchmatch.config import PatchMatchConfig
 from gatefill.methods.patchmatch.levels import Guide, Level, build_levels, edge_guide
+from gatefill.methods.patchmatch.reduced import fill_reduced
 from gatefill.methods.patchmatch.seams import seam_change
 from gatefill.methods.patchmatch.solver import Solver
 from gatefill.methods.registry import METHODS
@@ -73,13 +76,15 @@ class PatchMatch:
 
         Returns:
             The filled image. The attention says for each hole pixel which pixel it took its detail
-            from.
+            from. A large hole without guess and guide is filled at a reduced size, see `reduced`.
 
         Raises:
             GatefillError: Where sizes differ, where `search` leaves nothing, and for a
                 `guide_at_last` out of range.
         """
         check_frame(self.info, image, mask, sketch, search)
+        if guess is None and guide is None:
+            return fill_reduced(self._fill, image, mask, sketch, progress, search)
         for name, plane in (("guess", guess), ("guide", guide)):
             if plane is not None and plane.shape[:2] != mask.shape:
                 raise MaskError(
@@ -95,17 +100,32 @@ class PatchMatch:
                 name="guide_at_last",
                 value=guide_at_last,
             )
-        region = np.ones_like(mask) if search is None else search
         guides = [] if guide is None else [Guide(guide, guide_at_last, guide_yields)]
+        return self._fill(image, mask, sketch, progress, search, guess, guides)
+
+    def _fill(
+        self,
+        image: Image,
+        mask: Mask,
+        sketch: Mask | None,
+        progress: Progress | None,
+        search: Mask | None,
+        guess: Image | None = None,
+        guides: Sequence[Guide] = (),
+    ) -> Fill:
+        region = np.ones_like(mask) if search is None else search
+        guides = [*guides]
         if sketch is not None:
             guides.append(edge_guide(image, mask, sketch))
         tell_of_compiling(kernels.vote)
         with Threads() as threads:
-            levels = build_levels(self.config, image, mask, region, guess, guides, threads)
-            filled, rim, copied_y, copied_x = _optimise(self.config, levels, threads, progress)
+            told = _Told(progress)
+            levels = build_levels(self.config, image, mask, region, guess, guides, threads, told)
+            filled, rim, copied_y, copied_x = _optimize(self.config, levels, threads, told)
         if self.config.finish:
             filled = even_step(filled, *rim, mask, LARGEST_STEP)
-            change = seam_change(filled, mask, copied_y, copied_x)
+            told()
+            change = seam_change(filled, mask, copied_y, copied_x, told)
             filled[mask] = np.clip(filled[mask] + change, 0, 1)
         ys, xs = np.nonzero(mask & (copied_y >= 0))
         source = np.stack([copied_y[ys, xs], copied_x[ys, xs]], axis=1)[:, None]
@@ -118,8 +138,19 @@ class PatchMatch:
         return Fill(image=filled, attention=attention)
 
 
-def _optimise(
-    config: PatchMatchConfig, levels: list[Level], threads: Threads, progress: Progress | None
+class _Told:
+    """The share of the work that is done, told anew at every call, so that it can be stopped."""
+
+    def __init__(self, progress: Progress | None) -> None:
+        self.progress, self.share = progress, 0.0
+
+    def __call__(self) -> None:
+        if self.progress is not None:
+            self.progress(self.share)
+
+
+def _optimize(
+    config: PatchMatchConfig, levels: list[Level], threads: Threads, told: _Told
 ) -> tuple[Image, tuple[Image, Mask], NDArray[np.int32], NDArray[np.int32]]:
     """Coarse to fine; see `Solver` for what is returned of the finest level."""
     rounds = [config.rounds + 2 * number for number in range(len(levels))]
@@ -129,15 +160,15 @@ def _optimise(
     field: kernels.Field | None = None
     for number in reversed(range(len(levels))):
         level = levels[number]
-        solver = Solver(config, level, number, estimate, threads)
+        solver = Solver(config, level, number, estimate, threads, told)
         if solver.active:
             field = solver.start(field)
             for turn in range(rounds[number]):
                 solver.search(field, turn)
                 solver.vote(field, last=turn + 1 == rounds[number])
                 done += work[number] / rounds[number]
-                if progress is not None:
-                    progress(min(done / total, 1.0))
+                told.share = min(float(done / total), 1.0)
+                told()
         estimate = solver.estimate
     assert field is not None
     return solver.estimate, solver.rim_step(field), solver.copied_y, solver.copied_x

@@ -12,6 +12,7 @@ docs/patchmatch.md):
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -28,12 +29,19 @@ ROUNDS = 30  # of relaxation; what is left then is below a grey level
 Plane = NDArray[np.int32]
 
 
-def seam_change(filled: Image, mask: Mask, copied_y: Plane, copied_x: Plane) -> Image:
+def seam_change(
+    filled: Image,
+    mask: Mask,
+    copied_y: Plane,
+    copied_x: Plane,
+    tick: Callable[[], None] | None = None,
+) -> Image:
     """What to add to the hole's pixels so that no seam shows.
 
     filled: ``HW3`` in [0, 1], the photo with its filled hole. mask: ``HW``, True = hole. copied_y,
     copied_x: ``HW``, the known pixel that each pixel of the hole took its detail from, -1 where
-    there is none. Returns ``N3`` for the N pixels of the hole in scan order.
+    there is none. tick: called now and then, so that it can stop the work. Returns ``N3`` for the N
+    pixels of the hole in scan order.
     """
     box = bounding_box(mask)
     if box is None:
@@ -44,7 +52,10 @@ def seam_change(filled: Image, mask: Mask, copied_y: Plane, copied_x: Plane) -> 
     change = np.zeros((box.height + 2, box.width + 2, 3), np.float32)
     sides = _sides(ys, mask.shape[0]) + _sides(xs, mask.shape[1])
     ys, xs = ys - np.int32(box.top - 1), xs - np.int32(box.left - 1)
-    _relax(change, wanted, ys, xs, sides.astype(np.float32), np.float32(HOLD), ROUNDS)
+    for _ in range(0, ROUNDS, ROUNDS // 6):
+        _relax(change, wanted, ys, xs, sides.astype(np.float32), np.float32(HOLD), ROUNDS // 6)
+        if tick is not None:
+            tick()
     return change[ys, xs]
 
 

@@ -40,8 +40,11 @@ class Solver:
         number: int,
         coarse: Image | None,
         threads: Threads,
+        tick: Callable[[], None],
     ) -> None:
-        self.config, self.level, self.number, self.threads = config, level, number, threads
+        """coarse: the next coarser estimate. tick: called often, so that it can stop the work."""
+        self.config, self.level, self.number = config, level, number
+        self.threads, self.tick = threads, tick
         self.seed = _folded(config.seed)
         shape = height, width = level.hole.shape
         if coarse is not None:
@@ -133,6 +136,7 @@ class Solver:
                 number % 2 == 0,
                 FINE_RADIUS if self.number == 0 else max(self.targets.shape),
                 ((self.seed * 64 + self.number) * 64 + turn) * 64 + number,
+                tick=self.tick,
             )
         if turn == 0:
             offsets = self._shared_offsets(field)
@@ -176,7 +180,7 @@ class Solver:
 
     def _over(self, kernel: Callable[..., None], pixels: int, *arguments: Any) -> None:
         """Run a kernel over so many pixels, on all threads."""
-        self.threads.run(kernel, pixels, *arguments, least=LEAST_PIXELS)
+        self.threads.run(kernel, pixels, *arguments, least=LEAST_PIXELS, tick=self.tick)
 
     def _patches(self) -> kernels.Patches:
         """The patches of the present estimate."""

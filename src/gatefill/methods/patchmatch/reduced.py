@@ -1,0 +1,191 @@
+"""Fill a large hole at a reduced size, and take the fine detail from where the fill was copied.
+
+What a method copies at a reduced size says where each part of the hole comes from. At full size the
+colors are those of the small fill, enlarged, and the detail is that of the photo at the same
+places: memory and time follow the small size but for one pass over the hole.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from gatefill.methods import pyramid
+from gatefill.methods.base import Attention, Fill, Image, Mask, Progress
+from gatefill.methods.patchmatch.compiling import compiled
+from gatefill.parallel import Threads
+
+LARGEST_HOLE = 400_000  # pixels of a hole that is filled at its own size
+MIXED = 0.95  # a small pixel of which less is known belongs to the hole
+SMALL_SHARE = 0.9  # of the progress that is told
+ROWS = 64  # of the photo from one call of progress to the next
+
+Plane = NDArray[np.int32]
+
+
+class FillWhole(Protocol):
+    """Fills a photo at the size it is given in; `Method.fill` with all its arguments."""
+
+    def __call__(
+        self,
+        image: Image,
+        mask: Mask,
+        sketch: Mask | None,
+        progress: Progress | None,
+        search: Mask | None,
+    ) -> Fill: ...
+
+
+def halvings(mask: Mask) -> int:
+    """How often a photo is halved, so that its hole is no larger than `LARGEST_HOLE`."""
+    pixels, times = float(np.count_nonzero(mask)), 0
+    while pixels > LARGEST_HOLE:
+        pixels, times = pixels / 4, times + 1
+    return times
+
+
+def fill_reduced(
+    fill: FillWhole,
+    image: Image,
+    mask: Mask,
+    sketch: Mask | None = None,
+    progress: Progress | None = None,
+    search: Mask | None = None,
+) -> Fill:
+    """Fill a hole at a size that is small enough for it; a small hole as it is.
+
+    Args:
+        fill: A method whose attention says where each pixel of the hole was copied from.
+        image, mask, sketch, progress, search: See `Method.fill`.
+
+    Returns:
+        The filled image. Of a hole that was reduced there is no coarse image, and the attention is
+        in cells of the reduced size.
+    """
+    times = halvings(mask)
+
+    def begin() -> None:
+        if progress is not None:
+            progress(0.0)
+
+    small, hole, region, drawing = image, mask, search, sketch
+    for _ in range(times):
+        small, _, share = pyramid.halve(small, ~hole, begin)
+        hole = share < MIXED
+        region = None if region is None else _shrunk(region, hole.shape, 0.5)
+        drawing = None if drawing is None else _shrunk(drawing, hole.shape, 0.1)
+    material = ~hole if region is None else region & ~hole
+    if not times or not material.any():
+        return fill(image, mask, sketch, progress, search)
+    first = None if progress is None else lambda share: progress(SMALL_SHARE * share)
+    found = fill(np.ascontiguousarray(small), hole, drawing, first, region)
+    filled = _enlarged(found, image, mask, times, search, progress)
+    return Fill(filled, attention=_scaled(found.attention, 2**times, mask.shape))
+
+
+def _shrunk(plane: Mask, size: tuple[int, ...], share: float) -> Mask:
+    height, width = size
+    small = cv2.resize(
+        plane.view(np.uint8) * np.uint8(255), (width, height), interpolation=cv2.INTER_AREA
+    )
+    return np.asarray(small > share * 255)
+
+
+def _enlarged(
+    found: Fill,
+    image: Image,
+    mask: Mask,
+    times: int,
+    search: Mask | None,
+    progress: Progress | None,
+) -> Image:
+    """The small fill at full size, with the detail of where it was copied from."""
+    assert found.attention is not None
+    shift_y, shift_x = _shifts(found.attention, found.image.shape[:2])
+    known = ~mask if search is None else search & ~mask
+    filled = image.copy()
+    rows = np.flatnonzero(mask.any(axis=1))
+    with Threads() as threads:
+        for top in range(int(rows[0]), int(rows[-1]) + 1, ROWS):
+            bottom = min(top + ROWS, int(rows[-1]) + 1)
+            threads.run(
+                _transfer, bottom - top, top, found.image, shift_y, shift_x, image, mask, known,
+                times, filled,
+            )  # fmt: skip
+            if progress is not None:
+                done = (bottom - rows[0]) / (rows[-1] + 1 - rows[0])
+                progress(SMALL_SHARE + (1 - SMALL_SHARE) * float(done))
+    return filled
+
+
+def _shifts(attention: Attention, size: tuple[int, ...]) -> tuple[Plane, Plane]:
+    """For each small pixel the offset of what was copied there, far away where nothing was."""
+    shift_y, shift_x = np.full((2, *size), np.iinfo(np.int32).max // 256, np.int32)
+    ys, xs = attention.target.T
+    shift_y[ys, xs], shift_x[ys, xs] = (attention.source[:, 0] - attention.target).T
+    return shift_y, shift_x
+
+
+def _scaled(attention: Attention | None, scale: int, size: tuple[int, ...]) -> Attention | None:
+    """Positions of small pixels as those of the middle of their cells at full size."""
+    if attention is None:
+        return None
+    last = np.array(size, np.int32) - np.int32(1)
+    target, source = (
+        np.minimum(places * np.int32(scale) + np.int32(scale // 2), last)
+        for places in (attention.target, attention.source)
+    )
+    return replace(attention, target=target, source=source, stride=attention.stride * scale)
+
+
+@compiled()
+def _transfer(
+    start: int,
+    stop: int,
+    top: int,
+    small: Any,
+    shift_y: Any,
+    shift_x: Any,
+    image: Any,
+    mask: Any,
+    known: Any,
+    times: int,
+    filled: Any,
+) -> None:
+    """Rows ``top + start`` to ``top + stop - 1`` of the hole: small colors, the photo's detail."""
+    height, width = mask.shape
+    here, there = np.empty(3, np.float32), np.empty(3, np.float32)
+    for y in range(top + start, top + stop):
+        for x in range(width):
+            if not mask[y, x]:
+                continue
+            _sample(small, y, x, times, here)
+            sy = y + (shift_y[y >> times, x >> times] << times)
+            sx = x + (shift_x[y >> times, x >> times] << times)
+            if 0 <= sy < height and 0 <= sx < width and known[sy, sx]:
+                _sample(small, sy, sx, times, there)
+                for c in range(3):
+                    here[c] += image[sy, sx, c] - there[c]
+            for c in range(3):
+                filled[y, x, c] = min(max(here[c], np.float32(0)), np.float32(1))
+
+
+@compiled()
+def _sample(small: Any, y: int, x: int, times: int, out: Any) -> None:
+    """The small image, enlarged by interpolation, at one pixel of the large one."""
+    scale = np.float32(1 << times)
+    v = (np.float32(y) + np.float32(0.5)) / scale - np.float32(0.5)
+    u = (np.float32(x) + np.float32(0.5)) / scale - np.float32(0.5)
+    v = min(max(v, np.float32(0)), np.float32(small.shape[0] - 1))
+    u = min(max(u, np.float32(0)), np.float32(small.shape[1] - 1))
+    row, column = int(v), int(u)
+    below, right = min(row + 1, small.shape[0] - 1), min(column + 1, small.shape[1] - 1)
+    v, u = v - np.float32(row), u - np.float32(column)
+    for c in range(3):
+        first = small[row, column, c] * (1 - u) + small[row, right, c] * u
+        second = small[below, column, c] * (1 - u) + small[below, right, c] * u
+        out[c] = first * (1 - v) + second * v

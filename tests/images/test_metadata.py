@@ -129,6 +129,32 @@ def test_a_jpeg_keeps_all_of_its_segments_but_copies_of_the_photo(order: str) ->
     assert now == was
 
 
+def test_nothing_leads_to_a_thumbnail_any_more() -> None:
+    block = Block(read_photo(photographed()).meta.exif or b"")
+    assert block.next(block.first) == 0
+    assert Block(camera_exif()).next(block.first) > 0
+
+
+def test_a_thumbnail_that_lies_in_the_tags_takes_none_with_it() -> None:
+    exif = bytearray(camera_exif())
+    at = exif.index(struct.pack("<HHI", 513, 4, 1)) + 8
+    exif[at : at + 4] = struct.pack("<I", 8)
+    photo = read_photo(with_segments(KINDS["grey"](9, 9, 0), Segment(0xE1, b"Exif\0\0" + exif)))
+    assert tags_of(photo.meta.exif or b"")[0x013B] == Tag(2, "김철수".encode("euc-kr") + b"\0")
+
+
+def test_thumbnails_in_jfif_go() -> None:
+    plain = KINDS["grey"](16, 16, 0)
+    small = Segment(0xE0, b"JFIF\0\1\2\1\0\x48\0\x48\2\1REMOVE")
+    extension = Segment(0xE0, b"JFXX\0\x13\2\1REMOVE")
+    data = plain[:2] + small.tobytes() + extension.tobytes() + plain[20:]
+    file = changed(read_photo(data)).encoded("jpg")
+    assert b"REMOVE" not in file.data
+    head = layout_of(file.data).head
+    assert head[0] == Segment(0xE0, b"JFIF\0\1\2\1\0\x48\0\x48\0\0")
+    assert read_photo(file.data).meta.dpi == (72, 72)
+
+
 @pytest.mark.parametrize("order", ["<", ">"])
 @pytest.mark.parametrize("format", ["png", "webp", "tif", "jpg"])
 def test_other_formats_keep_exif_tags_byte_for_byte(order: str, format: str) -> None:

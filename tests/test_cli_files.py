@@ -10,6 +10,7 @@ import numpy as np
 import PIL.Image
 import pytest
 
+import gatefill
 from tests.test_cli import run
 
 pytestmark = pytest.mark.usefixtures("folder")
@@ -69,3 +70,18 @@ def test_options_that_cannot_be_had_are_refused_before_the_work(
         assert run(["inpaint", "photo.png", "mask.png", *options]) == 2
         assert text in capsys.readouterr().err
     assert not list(Path().glob("out.*"))
+
+
+def test_what_the_file_leaves_out_stands_in_the_answer_once(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    answer = inpaint(capsys, "photo.png", "mask.png", "-o", "out.jpg")
+    assert [warning["code"] for warning in answer["warnings"]] == ["file.lossy"]
+
+
+def test_what_the_file_leaves_out_is_added_to_the_results_warnings() -> None:
+    result = gatefill.load("patchmatch")("photo.png", "mask.png")
+    assert result.warnings == ()
+    for _ in range(2):
+        result.save("out.jpg", overwrite=True)
+        assert [warning.code for warning in result.warnings] == ["file.lossy"]

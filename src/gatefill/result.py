@@ -91,14 +91,17 @@ class Result:
                 or a quality is given.
 
         Returns:
-            What the file leaves out of the photo; each is logged as a warning, too.
+            What the file leaves out of the photo. It is added to `warnings`, and logged.
 
         Raises:
             ImageError: Where the file is there already, unless `overwrite`, and where it cannot be
                 written.
             ConfigError: For a quality out of range, and where lossless cannot be had.
         """
-        return self.photo.save(path, overwrite=overwrite, quality=quality, lossless=lossless)
+        found = self.photo.save(path, overwrite=overwrite, quality=quality, lossless=lossless)
+        new = [warning for warning in found if warning not in self.warnings]
+        object.__setattr__(self, "warnings", (*self.warnings, *new))
+        return found
 
 
 def same_file(one: str | os.PathLike[str] | None, other: str | os.PathLike[str]) -> bool:

@@ -59,6 +59,8 @@ def camera_exif(order: str = "<", orientation: int = 6) -> bytes:
         },
         GPS_IFD: {1: Tag(2, b"N\0"), 2: Tag(5, struct.pack(order + "6I", 37, 1, 30, 1, 0, 1))},
     }
+    if not orientation:
+        del tags[0x0112]
     block = bytearray(exif_block(order, tags))
     second = len(block) + len(block) % 2
     block = block.ljust(second, b"\0")
@@ -288,6 +290,16 @@ def test_exif_text_that_is_not_ascii(format: str) -> None:
     for tag in (0x010E, 0x013B, 0x8298):
         assert after[tag] == before[tag]
     assert any(ord(letter) > 127 for letter in after[0x010E] + after[0x013B])
+
+
+def test_avif_metadata_keeps_its_bytes() -> None:
+    exif = b"Exif\0\0" + camera_exif(orientation=0)  # Pillow writes a block with one anew
+    image = Image.fromarray(texture(24, 24, 3))
+    meta = read_photo(pil_file(image, "AVIF", exif=exif, xmp=PACKET)).meta
+    assert tags_of(meta.exif or b"")[0x013B] == Tag(2, "김철수".encode("euc-kr") + b"\0")
+    assert b"dc:creator" in (meta.xmp or b"")
+    assert b"REMOVED" not in (meta.exif or b"") + (meta.xmp or b"")
+    assert meta.warnings == ()
 
 
 def test_sizes_in_exif_are_swapped_where_the_pixels_are_turned() -> None:

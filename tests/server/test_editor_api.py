@@ -11,6 +11,7 @@ import httpx
 import numpy as np
 import PIL.Image
 import PIL.ImageCms
+import PIL.ImageOps
 import pytest
 import tifffile
 from hypothesis import given, settings
@@ -156,6 +157,28 @@ def test_the_file_to_keep_has_the_opened_ones_data(client: httpx.Client) -> None
     known = np.ones((60, 80), bool)
     known[5:14, 5:14] = False
     assert (result[known] == decoded[known]).all()
+
+
+@pytest.mark.parametrize("orientation", [1, 6, 7])
+def test_a_jpeg_to_keep_has_the_opened_ones_blocks(client: httpx.Client, orientation: int) -> None:
+    exif = PIL.Image.Exif()
+    exif[0x0112] = orientation
+    data = file_of(photo(48, 80), "JPEG", exif=exif.tobytes(), quality=80, subsampling="4:4:4")
+    done = events(client, data, painted(7, 9), (17, 33))[-1]
+    kept = composed(client, data, [done]).content
+    image = PIL.Image.open(io.BytesIO(kept))
+    assert image.size == (80, 48)
+    assert image.getexif()[0x0112] == orientation
+    changed = array_of(kept) != array_of(data)
+    rows, columns = np.nonzero(changed.any(axis=2))
+    assert len(rows) > 30
+    # One box of blocks has changed, and it lies where the page painted it.
+    assert rows.max() // 8 - rows.min() // 8 <= 2
+    assert columns.max() // 8 - columns.min() // 8 <= 2
+    seen = PIL.ImageOps.exif_transpose(image)
+    before = PIL.ImageOps.exif_transpose(PIL.Image.open(io.BytesIO(data)))
+    there = np.s_[33:40, 17:26]  # rows and columns as they are seen
+    assert (np.asarray(seen)[there] != np.asarray(before)[there]).any(axis=2).mean() > 0.9
 
 
 def test_only_what_is_painted_opaque_is_filled(client: httpx.Client) -> None:

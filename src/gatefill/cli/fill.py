@@ -11,7 +11,7 @@ from cyclopts import Parameter
 from gatefill import terminal
 from gatefill.cli.app import Json, Switch, app
 from gatefill.cli.pipes import PIPE, check_stdout, open_inputs, write_stdout
-from gatefill.errors import ConfigError, OutputError, Warning
+from gatefill.errors import ConfigError, OutputError
 
 
 @app.command(
@@ -145,9 +145,8 @@ def inpaint(
     if target == PIPE:
         kind = suffix_of(result.photo.meta.format)
         write_stdout(result.to_bytes(kind, quality=quality, lossless=lossless))
-        left_out: tuple[Warning, ...] = ()
     else:
-        left_out = result.save(target, overwrite=True, quality=quality, lossless=lossless)
+        result.save(target, overwrite=True, quality=quality, lossless=lossless)
     if (attention or attention_lines) and result.attention is None and result.mask.any():
         raise ConfigError(
             f"{result.method} has no attention to draw; {target} is written",
@@ -167,7 +166,7 @@ def inpaint(
                 "height": result.photo.height,
                 "hole_pixels": int(result.mask.sum()),
                 "seconds": round(result.seconds, 3),
-                "warnings": [warning.as_dict() for warning in (*result.warnings, *left_out)],
+                "warnings": [warning.as_dict() for warning in result.warnings],
             }
         )
     else:

@@ -20,7 +20,7 @@ from gatefill.images.jpeg_segments import (
     layout_of,
     left_out,
 )
-from gatefill.images.meta import Meta
+from gatefill.images.meta import ORIENTATION, Meta
 from gatefill.images.tiff_directory import COMPRESSION, Tiff
 from gatefill.images.tiff_tags import IPTC_TAG, XMP_TAG, Tag, exif_block, read_tags, without_layout
 from gatefill.images.xmp import PACKET, XMP_TEXT, upright_xmp, without_pictures
@@ -56,7 +56,10 @@ def with_info(meta: Meta, image: PIL.Image.Image) -> Meta:
         read = PIL.Image.Exif()
         read.load(block)
         # Changed tags stand in the image's EXIF only, which knows less about types.
-        if dict(read) == dict(image.getexif()):
+        tags = dict(image.getexif())
+        if ORIENTATION not in read:  # Pillow takes it from XMP, then
+            tags.pop(ORIENTATION, None)
+        if dict(read) == tags:
             found["exif"] = block.removeprefix(EXIF_PREFIX)
     xmp, comment = image.info.get("xmp"), image.info.get("comment")
     if isinstance(xmp, bytes):

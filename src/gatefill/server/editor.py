@@ -185,6 +185,8 @@ def _line(event: _Event) -> bytes:
 def _sent(file: work.File) -> Response:
     headers = {
         "X-Gatefill-Suffix": file.suffix,
-        "X-Gatefill-Warnings": json.dumps([str(warning) for warning in file.warnings]),
+        "X-Gatefill-Warnings": json.dumps(
+            [{"code": each.code, "text": each.text} for each in file.warnings]
+        ),
     }
     return Response(file.data, media_type=file.media_type, headers=headers)

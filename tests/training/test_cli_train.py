@@ -63,7 +63,7 @@ def test_train_then_inpaint(photos: Path, tmp_path: Path, capsys: pytest.Capture
     assert not np.array_equal(filled, photo)
 
 
-def test_time_and_masks_are_options(
+def test_time_masks_and_teacher_are_options(
     photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
     (tmp_path / "masks").mkdir()
@@ -79,6 +79,13 @@ def test_time_and_masks_are_options(
     sheet = cv2.imread(str(tmp_path / "run" / "examples.png"), cv2.IMREAD_GRAYSCALE)
     mask = sheet[:32, 36:68]
     assert (mask > 127).mean() == 0.25
+    sheets = [f"--data={photos}", f"-o={tmp_path}/taught", "--devices=cpu", *SETTINGS, "--json"]
+    taught = ["--teacher=compact", "--set=images=4", "--set=data.size=64"]
+    assert run(["train", "deepfill-v2-laptop", *sheets, *taught]) == 0
+    config = json.loads((tmp_path / "taught" / "run.json").read_text())["config"]
+    assert config["terms"]["teacher"] == 1.0
+    logged = (tmp_path / "taught" / "log.jsonl").read_text().splitlines()
+    assert json.loads(logged[0])["teacher"] > 0
     assert run(["train", "deepfill-v2-laptop", *arguments, "--minutes=0"]) == 2
     assert "expected minutes above 0" in capsys.readouterr().err
 

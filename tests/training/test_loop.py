@@ -17,11 +17,16 @@ import torch
 
 import gatefill
 from gatefill.checkpoints import load_network, read_header
+from gatefill.errors import ConfigError
 from gatefill.training.checkpoints import Checkpoints
 from gatefill.training.config import OptimizerConfig, TrainConfig
 from gatefill.training.data import open_source
+from gatefill.training.data.batch import Batch, Sample
 from gatefill.training.loop import train
 from gatefill.training.meters import Outcome, Status
+from gatefill.training.objectives import Filled
+from gatefill.training.trunks import ALEXNET
+from gatefill.training.validation import Validation
 from tests.training.helpers import (
     command,
     picture,
@@ -31,6 +36,7 @@ from tests.training.helpers import (
     tiny,
     write_pictures,
 )
+from tests.training.test_trunks import save_trunk
 
 
 @pytest.fixture(scope="module")
@@ -107,6 +113,15 @@ class TestARun:
         # input, mask, coarse, refined, result, attention, original; two validation images.
         assert sheet.shape == (2 * 36, 7 * 36, 3)
         assert sheet[:32, -36:-4].std() > 1
+
+    def test_a_sheet_is_kept_of_every_validation(self, folder: Path) -> None:
+        kept = sorted((folder / "examples").iterdir())
+        assert [path.name for path in kept] == ["000000008.jpg", "000000012.jpg"]
+        one, two = (cv2.imread(str(path)).astype(int) for path in kept)
+        newest = cv2.imread(str(folder / "examples.png")).astype(int)
+        assert abs(two - newest).mean() < 8
+        # The same cases every time: input, mask and original stay.
+        assert abs(one[:, :72] - two[:, :72]).max() < 8
 
     def test_the_last_checkpoints_and_the_best_are_kept(self, folder: Path) -> None:
         steps = Checkpoints(folder / "checkpoints", 2).steps()
@@ -286,6 +301,58 @@ def test_the_watcher_is_told_of_every_step(photos: Path, tmp_path: Path) -> None
     run(tiny(), photos, tmp_path, watch=seen.append)
     assert [status.images for status in seen] == [2, 4, 6, 8, 10, 12]
     assert [status.terms is not None for status in seen] == [False, True] * 3
+
+
+class Reds:
+    """In place of an objective: fills with red, in a network's order of channels."""
+
+    def __init__(self, channel: int) -> None:
+        self.channel = channel
+
+    def fill(self, _: torch.nn.Module, batch: Batch) -> Filled:
+        frame = torch.full_like(batch.image, -1.0)
+        frame[:, self.channel] = 1.0
+        return Filled(frame)
+
+
+class TestPerceptually:
+    def test_the_best_weights_are_those_of_the_lowest_lpips(
+        self, photos: Path, tmp_path: Path
+    ) -> None:
+        save_trunk(tmp_path / "alex.pth", ALEXNET)
+        config = tiny(best_by="lpips", lpips_weights=tmp_path / "alex.pth", validate_every=2)
+        run(config, photos, tmp_path / "run")
+        lines = log_of(tmp_path / "run", "validation")
+        values = [line["lpips"] for line in lines]
+        assert all(0 < value < 10 for value in values)
+        best = min(lines, key=lambda line: line["lpips"])
+        facts = json.loads((tmp_path / "run" / "run.json").read_text())["progress"]
+        assert facts["best"] == best["lpips"]
+        assert 2 * facts["best_step"] == best["images"]
+        source = read_header(tmp_path / "run" / "best.safetensors").provenance.source
+        assert f"LPIPS {best['lpips']:.4f}" in source
+        assert f"hole L1 {best['hole_l1']:.2f}" in source
+
+    def test_lpips_is_that_of_the_composite_in_rgb(self, tmp_path: Path) -> None:
+        """The same pictures for networks of both orders of channels have the same distance."""
+        save_trunk(tmp_path / "alex.pth", ALEXNET)
+        found = []
+        for order in ("rgb", "bgr"):
+            config = tiny(lpips_weights=tmp_path / "alex.pth")
+            config = replace(config, network=replace(config.network, channel_order=order))
+            mask = np.zeros((32, 32), np.bool_)
+            mask[8:24, 8:24] = True
+            samples = [Sample(picture(seed, 32, 32), mask, None) for seed in range(3)]
+            validation = Validation(samples, config, torch.device("cpu"))
+
+            reds = Reds(0 if order == "rgb" else 2)
+            found.append(validation.measure(reds, torch.nn.Identity()))
+        assert found[0].lpips == pytest.approx(found[1].lpips, rel=1e-5)
+        assert found[0].lpips > 0.05
+
+    def test_without_weights_it_says_what_is_missing(self, photos: Path, tmp_path: Path) -> None:
+        with pytest.raises(ConfigError, match=r"expected lpips_weights=FILE, got none"):
+            run(tiny(best_by="lpips"), photos, tmp_path)
 
 
 def test_a_run_by_the_clock_ends_with_its_time(photos: Path, tmp_path: Path) -> None:

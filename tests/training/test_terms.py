@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 import torch
 
+from gatefill.checkpoints import Provenance, save_weights
 from gatefill.errors import ConfigError
 from gatefill.settings import with_settings
 from gatefill.training.config import TermsConfig, TrainConfig
 from gatefill.training.data.batch import Batch
 from gatefill.training.losses import random_corners
-from gatefill.training.objectives import Filled, Losses
+from gatefill.training.objectives import Filled, Losses, make_objective
 from gatefill.training.perceptual import hole_places, lpips, perceptual_distance, style_distance
 from gatefill.training.spectral import spectral_loss
 from gatefill.training.terms import Terms
@@ -181,6 +182,41 @@ class TestTerms:
                 assert 0 <= left <= 48
                 assert mask[0, top : top + 16, left : left + 16].any()
         assert random_corners(batch.mask, 100) == [(0, 0), (0, 0)]
+
+    @pytest.mark.parametrize("teacher", ["rgb", "bgr", "partial-conv"])
+    def test_a_teacher_is_followed_in_the_holes(
+        self, batch: Batch, teacher: str, tmp_path: Path
+    ) -> None:
+        """Its fills cost nothing, whatever its order of channels, and the truth does."""
+        other = small("partial-conv") if teacher == "partial-conv" else tiny()
+        other = replace(
+            other,
+            initialisation="keep_variance",
+            network=replace(other.network, channel_order="bgr" if teacher == "bgr" else "rgb"),
+        )
+        torch.manual_seed(0)
+        network = make_objective(other).generator.eval()
+        facts = Provenance(source="a test", data="none", licence="none")
+        path = tmp_path / "teacher.safetensors"
+        save_weights(path, other.method, other.network, network.state_dict(), facts)
+        turned = teacher == "bgr"
+        with torch.no_grad():
+            made = network(batch.image.flip(1) if turned else batch.image, batch.mask)
+        frames = [made] if isinstance(made, torch.Tensor) else [made.refined, made.coarse]
+        frames = [frame.flip(1) if turned else frame for frame in frames]
+        assert all((frame - batch.image).abs().mean() > 0.1 for frame in frames)
+        config = replace(tiny(), terms=TermsConfig(teacher=2.0, teacher_weights=path))
+        terms = Terms(config, CPU)
+        followed = terms.add(NOTHING, batch, Filled(*frames))
+        assert followed.total.item() == pytest.approx(0, abs=0.01)
+        truth = terms.add(NOTHING, batch, Filled(*[batch.image] * len(frames)))
+        expected = sum(((f - batch.image).abs() * batch.mask).mean().item() for f in frames)
+        assert truth.terms["teacher"].item() == pytest.approx(expected, rel=0.02)
+        assert truth.total == 2 * truth.terms["teacher"]
+
+    def test_without_a_teacher_it_says_what_is_missing(self) -> None:
+        with pytest.raises(ConfigError, match=r"expected terms\.teacher_weights=FILE .*, got none"):
+            Terms(with_settings(tiny(), ["terms.teacher=1"]), CPU)
 
     @pytest.mark.parametrize("method", ["global-local", "partial-conv", "deepfill-v1"])
     def test_other_methods_train_with_them_too(

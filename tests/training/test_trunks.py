@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -105,6 +106,23 @@ def test_no_more_convolutions_than_the_taps_need_are_asked_for(tmp_path: Path) -
     assert len(load_trunk(tmp_path / "net.pth", taps=3).convolutions) == 7
     with pytest.raises(WeightsError, match=r"expected the convolutions .* got net\.pth"):
         load_trunk(tmp_path / "net.pth", taps=4)
+
+
+@pytest.mark.parametrize("weighting", ["lpips", "plain"])
+def test_torchvisions_files_get_the_channel_weights_of_lpips(
+    tmp_path: Path, weighting: Literal["lpips", "plain"]
+) -> None:
+    """Of the first tap, at the published width of 64, as the LPIPS package has them."""
+    torch.save(
+        {"features.0.weight": torch.zeros(64, 3, 11, 11), "features.0.bias": torch.zeros(64)},
+        tmp_path / "alexnet.pth",
+    )
+    (channels,) = load_trunk(tmp_path / "alexnet.pth", 1, weighting=weighting).channel_weights()
+    if weighting == "plain":
+        assert channels.tolist() == [1.0] * 64
+    else:
+        assert channels[1].item() == pytest.approx(0.1475, abs=1e-4)
+        assert channels[5] == 0
 
 
 @pytest.mark.parametrize("content", [b"", b"no weights", None], ids=["empty", "text", "other"])

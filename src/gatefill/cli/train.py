@@ -58,6 +58,7 @@ def train(
     start_from: Path | None = None,
     minutes: float | None = None,
     masks: Path | None = None,
+    teacher: Path | None = None,
     data_name: str = "not stated",
     licence: str = "not stated",
     dry_run: Switch = False,
@@ -93,6 +94,9 @@ def train(
     masks
         A folder of masks, white = hole, in place of drawn ones: each image's own, where all have
         one of their name there (photos/a.jpg, masks/a.png), else random ones.
+    teacher
+        Weights of another network, of any method, whose fills are learned from besides the truth:
+        distillation. A file, or compact. Its weight is terms.teacher (1 unless set).
     data_name
         What the data is, to be kept in the weights.
     licence
@@ -112,6 +116,9 @@ def train(
         config = replace(config, minutes=minutes)
     if masks is not None:
         config = replace(config, data=replace(config.data, mask_folder=masks))
+    if teacher is not None:
+        terms = replace(config.terms, teacher_weights=teacher, teacher=config.terms.teacher or 1.0)
+        config = replace(config, terms=terms)
     source = open_source(data)
     if source.missing:
         terminal.warn(

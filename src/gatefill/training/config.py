@@ -138,14 +138,17 @@ class TermsConfig:
     perceptual: float = 0.0  # LPIPS in the holes
     style: float = 0.0  # difference of the covariances of the same features over each hole
     perceptual_weights: Path | None = None  # file of AlexNet or VGG-16 that both need
+    weighting: Literal["lpips", "plain"] = "lpips"  # of the features' channels
     taps: int = 4  # feature maps that both look at, of five; fewer are faster
     # Side in pixels of the window that both look at in each sample, around a random place of its
     # hole; the time goes with its area. none: the whole sample.
     window: int | None = None
     spectral: float = 0.0  # difference of local spectra, our own
+    teacher: float = 0.0  # L1 to what another network makes of the same holes, in all of its stages
+    teacher_weights: Path | None = None  # of that network, of any method
 
     def __post_init__(self) -> None:
-        for name in ("perceptual", "style", "spectral"):
+        for name in ("perceptual", "style", "spectral", "teacher"):
             if getattr(self, name) < 0:
                 raise ConfigError(
                     f"expected terms.{name} of 0 or more, got {getattr(self, name)}",
@@ -196,7 +199,9 @@ class TrainConfig:
     validate_every: int = 16_000  # images; also how often sample pictures are drawn
     checkpoint_every: int = 16_000  # images
     keep: int = 2  # checkpoints beside the best
-    best_by: Literal["hole_l1", "psnr", "ssim"] = "hole_l1"
+    best_by: Literal["hole_l1", "psnr", "ssim", "lpips"] = "hole_l1"
+    # File of AlexNet or VGG-16 by which validation measures LPIPS; none: terms.perceptual_weights
+    lpips_weights: Path | None = None
     patience: int = 10  # steps in a row with NaN or infinity before the run stops
 
     def __post_init__(self) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 from gatefill import __version__
 from gatefill.training.config import TrainConfig
 from gatefill.training.files import whole, write_json
-from gatefill.training.pictures import Picture, png
+from gatefill.training.pictures import Picture, jpeg, png
 
 PACKAGES = ("torch", "lightning-fabric", "numpy", "opencv-python-headless", "webdataset")
 
@@ -37,10 +37,14 @@ class Journal:
             self._board.add_scalar(f"{kind}/{name}", value, images)
 
     def picture(self, images: int, name: str, picture: Picture) -> None:
-        """A picture for TensorBoard, and as a file that the next one replaces."""
+        """A picture for TensorBoard, and as files: one that the next replaces, and one that stays."""
         self._board.add_image(name, picture, images, dataformats="HWC")
         with whole(self.folder / f"{name}.png") as beside:
             beside.write_bytes(png(picture))
+        kept = self.folder / name / f"{images:09d}.jpg"
+        kept.parent.mkdir(exist_ok=True)
+        with whole(kept) as beside:
+            beside.write_bytes(jpeg(picture))
 
     def close(self) -> None:
         self._board.close()

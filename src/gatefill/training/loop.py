@@ -321,14 +321,9 @@ class _Run:
         network = self.state.best_generator()
         if self.leads and self.journal is not None and self.validation.count:
             found = self.validation.measure(objective, network)
-            self.journal.write(progress.images, "validation", dict(found.__dict__))
-            log.info(
-                "%d images: hole L1 %.2f %%, PSNR %.2f dB, SSIM %.4f",
-                progress.images,
-                found.hole_l1,
-                found.psnr,
-                found.ssim,
-            )
+            values = {name: value for name, value in vars(found).items() if value is not None}
+            self.journal.write(progress.images, "validation", values)
+            log.info("%d images: %s", progress.images, found)
             batch, filled = self.validation.examples(objective, network, EXAMPLES)
             picture = sheet(batch, filled, self.config.channel_order)
             self.journal.picture(progress.images, "examples", picture)
@@ -357,7 +352,7 @@ class _Run:
     def _export(self, name: str, network: nn.Module, measures: Measures | None) -> None:
         """Write a generator for `gatefill inpaint`."""
         progress = self.state.progress
-        quality = "" if measures is None else f", validation hole L1 {measures.hole_l1:.2f} %"
+        quality = "" if measures is None else f", validation {measures}"
         source = f"gatefill train {self.config.recipe}, {progress.images} images{quality}"
         if progress.started_from:
             source += f"; started from: {progress.started_from}"

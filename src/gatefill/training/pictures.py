@@ -42,6 +42,14 @@ def png(picture: Picture) -> bytes:
     return data.tobytes()
 
 
+def jpeg(picture: Picture) -> bytes:
+    """A picture as a JPEG file: a tenth of the size, for those that are kept."""
+    quality = [cv2.IMWRITE_JPEG_QUALITY, 90]
+    done, data = cv2.imencode(".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), quality)
+    assert done
+    return data.tobytes()
+
+
 def _frames(frames: Tensor, order: Literal["bgr", "rgb"]) -> list[Picture]:
     frames = frames.flip(1) if order == "bgr" else frames
     levels = ((frames.clamp(-1.0, 1.0) + 1.0) * 127.5).round().byte()

@@ -5,11 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from gatefill.checkpoints import find_weights, load_network
 from gatefill.errors import ConfigError
 from gatefill.training.config import TrainConfig
 from gatefill.training.data.batch import Batch
 from gatefill.training.devices import pick_precision
-from gatefill.training.losses import patches, random_corners
+from gatefill.training.losses import l1, patches, random_corners
 from gatefill.training.objectives import Filled, Losses
 from gatefill.training.perceptual import hole_places, perceptual_distance, style_distance
 from gatefill.training.spectral import spectral_loss
@@ -34,8 +35,18 @@ class Terms:
                     "expected terms.perceptual_weights=FILE, got none",
                     code="train.perceptual_weights",
                 )
-            trunk = load_trunk(self.config.perceptual_weights, self.config.taps)
+            trunk = load_trunk(
+                self.config.perceptual_weights, self.config.taps, weighting=self.config.weighting
+            )
             self.trunk = trunk.to(device)
+        self.teacher = None
+        if self.config.teacher:
+            if self.config.teacher_weights is None:
+                raise ConfigError(
+                    "terms.teacher needs weights to learn from: expected "
+                    "terms.teacher_weights=FILE (--teacher FILE), got none"
+                )
+            self.teacher = load_network(find_weights(self.config.teacher_weights))[1].to(device)
         # The classifier's weights never move: half of the bits do, whatever the run computes in.
         self.halved = pick_precision("auto", device.type) == "bf16-mixed"
 
@@ -62,11 +73,37 @@ class Terms:
             if config.style:
                 terms["style"] = style_distance(taps)
                 total = total + config.style * terms["style"]
+        if self.teacher is not None:
+            terms["teacher"] = self._apart_from_teacher(batch, filled)
+            total = total + config.teacher * terms["teacher"]
         return Losses(total, terms)
+
+    def _apart_from_teacher(self, batch: Batch, filled: Filled) -> Tensor:
+        """L1 of composites, coarse ones too where both networks have them; over whole frames."""
+        assert self.teacher is not None
+        turned = self.teacher.config.channel_order != self.order  # type: ignore[union-attr]
+        image = batch.image.flip(1) if turned else batch.image
+        sketch = [batch.sketch] if getattr(self.teacher.config, "guided", False) else []
+        with torch.no_grad(), self._in_half_precision(image):
+            made = self.teacher(image, batch.mask, *sketch)
+        frames = [made if isinstance(made, Tensor) else made.refined]
+        ours = [filled.refined]
+        if filled.coarse is not None and not isinstance(made, Tensor):
+            frames.append(made.coarse)
+            ours.append(filled.coarse)
+        wanted = [frame.float().flip(1) if turned else frame.float() for frame in frames]
+        apart = [
+            l1(batch.composite(mine), batch.composite(theirs))
+            for mine, theirs in zip(ours, wanted, strict=True)
+        ]
+        return torch.stack(apart).sum()
+
+    def _in_half_precision(self, frames: Tensor) -> torch.autocast:
+        return torch.autocast(frames.device.type, torch.bfloat16, enabled=self.halved)
 
     def _features(self, frames: Tensor) -> list[Tensor]:
         assert self.trunk is not None
         frames = frames.flip(1) if self.order == "bgr" else frames
-        with torch.autocast(frames.device.type, torch.bfloat16, enabled=self.halved):
+        with self._in_half_precision(frames):
             features: list[Tensor] = self.trunk(frames)
         return features

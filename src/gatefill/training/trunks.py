@@ -9,8 +9,9 @@ import os
 import pickle
 import zipfile
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -47,7 +48,7 @@ class Trunk(nn.Module):
     Args:
         architecture: Of which of the two.
         weights: ``convN.weight`` (OIHW) and ``convN.bias``, N from 0; ``linN.weight``, where there
-            are any, are the channel weights of LPIPS (arXiv 1801.03924, equation 1).
+            are any (else 1), are the channel weights of LPIPS (arXiv 1801.03924, equation 1).
         taps: How many of the five feature maps are computed, from the first.
     """
 
@@ -68,9 +69,8 @@ class Trunk(nn.Module):
             layer.load_state_dict({"weight": weight, "bias": weights[f"conv{number}.bias"].float()})
             self.convolutions.append(layer)
         for place, number in enumerate(self.tapped):
-            given = weights.get(f"lin{place}.weight")
-            width = len(weights[f"conv{number}.bias"])
-            channels = torch.ones(width) if given is None else given.float().flatten()
+            alike = torch.ones(len(weights[f"conv{number}.bias"]))
+            channels = weights.get(f"lin{place}.weight", alike).float().flatten()
             self.register_buffer(f"channels{place}", channels, persistent=False)
         # Of LPIPS v0.1, for RGB in [-1, 1]: ImageNet's mean and deviation, which are for [0, 1].
         self.register_buffer("shift", torch.tensor([-0.030, -0.088, -0.188]).view(1, 3, 1, 1))
@@ -101,15 +101,20 @@ class Trunk(nn.Module):
 
 
 def load_trunk(
-    path: str | os.PathLike[str], taps: int = 5, only: Architecture | None = None
+    path: str | os.PathLike[str],
+    taps: int = 5,
+    only: Architecture | None = None,
+    weighting: Literal["lpips", "plain"] = "lpips",
 ) -> Trunk:
     """A trunk with the weights of a file.
 
     Args:
         path: An ``.npz`` of arrays named as `Trunk` says, or torchvision's file of AlexNet or
-            VGG-16 (``features.N.weight``), which has no channel weights of LPIPS.
+            VGG-16 (``features.N.weight``).
         taps: How many feature maps are wanted.
         only: Take weights of this architecture only.
+        weighting: Of channels, when features are compared: that of LPIPS, from the file or, where
+            it has none, from torchmetrics, which brings it for both networks; or all alike.
 
     Raises:
         WeightsError: The file holds something else.
@@ -131,7 +136,29 @@ def load_trunk(
             f"(features.0.weight ...) or as conv0.weight ..., got {name}, which holds other things",
             code="weights.classifier",
         )
+    channels = {key: value for key, value in found.items() if key.startswith("lin")}
+    found = {key: value for key, value in found.items() if key not in channels}
+    if weighting == "lpips":
+        found |= channels or _published_channels(architecture, found)
     return Trunk(architecture, found, taps)
+
+
+def _published_channels(
+    architecture: Architecture, convolutions: Mapping[str, Tensor]
+) -> dict[str, Tensor]:
+    """The channel weights of LPIPS v0.1 that fit; none for a network of other widths."""
+    package = find_spec("torchmetrics")
+    assert package is not None
+    assert package.origin is not None
+    folder = Path(package.origin).parent / "functional" / "image" / "lpips_models"
+    file = folder / ("alex.pth" if architecture is ALEXNET else "vgg.pth")
+    stored = torch.load(file, map_location="cpu", weights_only=True)
+    found = {f"lin{place}.weight": stored[f"lin{place}.model.1.weight"] for place in range(5)}
+    widths = {
+        f"lin{place}.weight": len(convolutions.get(f"conv{number}.bias", ()))
+        for place, number in enumerate(architecture.taps)
+    }
+    return {name: value for name, value in found.items() if value.numel() == widths[name]}
 
 
 def _read(path: str | os.PathLike[str]) -> object:

@@ -9,9 +9,12 @@ import torch
 from torch import nn
 from torchmetrics.functional.image import structural_similarity_index_measure
 
+from gatefill.errors import ConfigError
 from gatefill.training.config import TrainConfig
 from gatefill.training.data.batch import Batch, Sample, stack
 from gatefill.training.objectives import Filled, Objective
+from gatefill.training.perceptual import lpips
+from gatefill.training.trunks import Trunk, load_trunk
 
 
 @dataclass(frozen=True)
@@ -22,13 +25,18 @@ class Measures:
     l1: float  # the same over the whole image
     psnr: float  # dB, over the whole image
     ssim: float  # over the whole image
+    lpips: float | None = None  # over the whole image, where its weights are given
 
     def better_than(self, best: float | None, measure: str) -> bool:
         """Whether the named measure beats a value."""
         value: float = getattr(self, measure)
         if best is None:
             return True
-        return value < best if measure in ("hole_l1", "l1") else value > best
+        return value < best if measure in ("hole_l1", "l1", "lpips") else value > best
+
+    def __str__(self) -> str:
+        text = f"hole L1 {self.hole_l1:.2f} %, PSNR {self.psnr:.2f} dB, SSIM {self.ssim:.4f}"
+        return text if self.lpips is None else f"{text}, LPIPS {self.lpips:.4f}"
 
 
 class Validation:
@@ -41,12 +49,15 @@ class Validation:
         size = max(config.batch_size, 1)
         self.parts = [stack(samples[i : i + size]) for i in range(0, len(samples), size)]
         self.count = len(samples)
+        self.trunk = lpips_trunk(config)
+        if self.trunk is not None:
+            self.trunk.to(device)
 
     @torch.no_grad()
     def measure(self, objective: Objective, network: nn.Module) -> Measures:
         """The measures of a network, in float32."""
         network.eval()
-        sums = torch.zeros(4, dtype=torch.float64)
+        sums = torch.zeros(4 if self.trunk is None else 5, dtype=torch.float64)
         for batch in self._batches():
             found = batch.composite(objective.fill(network, batch).refined)
             found = found.clamp(-1.0, 1.0) / 2.0 + 0.5
@@ -59,8 +70,18 @@ class Validation:
                 found, image, data_range=1.0, reduction="none"
             )
             assert isinstance(ssim, torch.Tensor)
-            rows = (100.0 * in_hole, 100.0 * wrong.mean(dim=(1, 2, 3)), -10.0 * squared.log10())
-            sums += torch.stack([row.double().sum().cpu() for row in (*rows, ssim)])
+            rows = [
+                100.0 * in_hole,
+                100.0 * wrong.mean(dim=(1, 2, 3)),
+                -10.0 * squared.log10(),
+                ssim,
+            ]
+            if self.trunk is not None:
+                pair = [2.0 * frame - 1.0 for frame in (found, image)]
+                if self.config.channel_order == "bgr":
+                    pair = [frame.flip(1) for frame in pair]
+                rows.append(lpips(self.trunk, *pair))
+            sums += torch.stack([row.double().sum().cpu() for row in rows])
         return Measures(*(sums / max(self.count, 1)).tolist())
 
     @torch.no_grad()
@@ -76,3 +97,21 @@ class Validation:
     def _batches(self) -> Iterator[Batch]:
         for part in self.parts:
             yield part.to_batch(self.device, self.config.channel_order, self.config.channels_last)
+
+
+def lpips_trunk(config: TrainConfig) -> Trunk | None:
+    """The classifier by which a run measures LPIPS, None where it has none.
+
+    Raises:
+        ConfigError: The best weights are to be chosen by it, and there is none.
+        WeightsError: Its file holds something else.
+    """
+    path = config.lpips_weights or config.terms.perceptual_weights
+    if path is not None:
+        return load_trunk(path)
+    if config.best_by == "lpips":
+        raise ConfigError(
+            "best_by=lpips needs the weights of AlexNet or VGG-16: expected lpips_weights=FILE, "
+            "got none"
+        )
+    return None

@@ -37,7 +37,7 @@ class Journal:
             self._board.add_scalar(f"{kind}/{name}", value, images)
 
     def picture(self, images: int, name: str, picture: Picture) -> None:
-        """A picture for TensorBoard, and as files: one that the next replaces, and one that stays."""
+        """A picture for TensorBoard, and as two files: the newest one, and one that stays."""
         self._board.add_image(name, picture, images, dataformats="HWC")
         with whole(self.folder / f"{name}.png") as beside:
             beside.write_bytes(png(picture))

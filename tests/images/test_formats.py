@@ -16,7 +16,8 @@ import pytest
 import tifffile
 from PIL import Image
 
-from gatefill.images import ImageError, Photo, read_photo
+from gatefill.images import ImageError, Photo, read_photo, size_of
+from tests.images.bombs import overlapping
 from tests.images.cases import case
 from tests.images.helpers import (
     SRGB,
@@ -26,6 +27,7 @@ from tests.images.helpers import (
     noise,
     pil_file,
     png_chunk,
+    small_files,
     smooth,
     tiff_file,
 )
@@ -315,6 +317,32 @@ def test_the_floating_point_predictor(byteorder: str, dtype: Any) -> None:
     assert (read_photo(data).pixels[..., 0] == expected).all()
     if byteorder == ">" and dtype != np.float16:
         assert (read_photo(tiff_file(array, byteorder=">")).pixels[..., 0] == expected).all()
+
+
+def test_sizes_are_known_without_decoding() -> None:
+    for name, data in small_files():
+        width, height = size_of(data)
+        assert sorted((width, height)) == sorted(read_photo(data).size), name
+    scan = case("tiff-thumbnail-first", "scan.tif").read_bytes()
+    assert size_of(scan) == (384, 256)
+    for data in (
+        b"",
+        b"BM",
+        b"\xff\xd8\xff",
+        b"II*\0\x08\0\0\0",
+        overlapping(2000, 1 << 16, 1 << 16),
+    ):
+        with pytest.raises(ImageError):
+            size_of(data)
+
+
+def test_a_jpeg_of_thousands_of_scans_is_refused() -> None:
+    # A few kilobytes would keep a processor busy for minutes.
+    data = pil_file(Image.fromarray(smooth(64, 64, 3)), "JPEG", progressive=True)
+    last = data.rindex(b"\xff\xda")
+    assert read_photo(data).shape == (64, 64)
+    with pytest.raises(ImageError, match=r"1,0\d\d scans"):
+        read_photo(data[:last] + data[last:-2] * 1000 + data[-2:])
 
 
 def test_reading_changes_nothing_for_the_whole_process() -> None:

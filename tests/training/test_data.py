@@ -9,6 +9,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import PIL.Image
 import pytest
 import torch
 from hypothesis import given
@@ -25,7 +26,7 @@ from gatefill.training.data.masks import MaskMaker
 from gatefill.training.data.pack import pack
 from gatefill.training.data.place import Place
 from gatefill.training.data.shards import raw_samples
-from gatefill.training.data.sources import DataSource, expand_braces
+from gatefill.training.data.sources import DataSource, decode_edges, expand_braces
 from tests.training.helpers import picture, write_pictures
 
 CONFIG = DataConfig(size=32, workers=0, holdout=0, shuffle=4, flip=True, scale=(0.5, 1.0))
@@ -488,3 +489,27 @@ class TestCheck:
         together = any({0, 1} <= set(group) for group in near_groups(hashes))
         chained = any((base ^ o).bit_count() <= 4 for o in others)
         assert together == (len(flips) <= 4) or chained
+
+
+def test_a_masks_content_says_whether_its_ones_are_noise(tmp_path: Path) -> None:
+    plane = np.zeros((32, 32), np.uint8)
+    plane[8:24, 8:24] = 1
+    image = PIL.Image.fromarray(plane)
+    for name, format, is_mask in (("a.jpg", "PNG", True), ("a.png", "JPEG", False)):
+        folder = tmp_path / format
+        folder.mkdir()
+        image.save(folder / name, format=format, quality=100)
+        maker = MaskMaker(replace(CONFIG, mask_folder=folder))
+        assert maker.random(32, 32, np.random.default_rng(0)).any() == is_mask
+
+
+def test_edges_are_read_from_every_format(tmp_path: Path) -> None:
+    plane = np.random.default_rng(0).integers(0, 256, (20, 30), dtype=np.uint8)
+    deep = tmp_path / "edges.png"
+    PIL.Image.fromarray(plane.astype(np.uint16) * 257).save(deep)
+    rgb = tmp_path / "rgb.png"
+    PIL.Image.fromarray(np.dstack([plane, 0 * plane, 0 * plane])).save(rgb)
+    for path in (deep, rgb):
+        assert (decode_edges(path.read_bytes(), path.name) == plane).all()
+    with pytest.raises(DataError, match="expected an image of edges"):
+        decode_edges(b"", "nothing")

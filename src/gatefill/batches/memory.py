@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import io
 import os
 import re
 from pathlib import Path
 
-import PIL.Image
-
 from gatefill.errors import ConfigError
+from gatefill.images import ImageError, size_of
 
 # Measured (docs/scale.md): what a process holds before its first photo, and what a photo adds for
 # each of its pixels, in bytes: decoded, copied, encoded, and worked on around its hole.
@@ -52,9 +50,8 @@ def resident_bytes() -> int:
 def bytes_needed(photo: bytes) -> int:
     """An estimate of what filling a photo adds to a process, from the head of its file."""
     try:
-        with PIL.Image.open(io.BytesIO(photo)) as image:
-            width, height = image.size
-    except Exception:  # what cannot be opened will be said when it is decoded
+        width, height = size_of(photo)
+    except ImageError:  # what cannot be opened will be said when it is decoded
         return LEAST
     return max(width * height * PER_PIXEL, LEAST)
 

@@ -17,7 +17,7 @@ from gatefill.evaluation.metrics.base import Pixels
 from gatefill.images import Photo, read_photo
 
 SUFFIXES = frozenset(
-    {".jpg", ".jpeg", ".jfif", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif"}
+    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".avif", ".tif", ".tiff", ".bmp", ".gif"}
     | {".ppm", ".pgm", ".pnm"}
 )
 

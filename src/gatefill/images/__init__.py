@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gatefill.images.decode import size_of
 from gatefill.images.encode import Encoded, check_options
 from gatefill.images.kinds import format_of
 from gatefill.images.mask import (
@@ -37,6 +38,7 @@ __all__ = [
     "read_mask",
     "read_photo",
     "read_plane",
+    "size_of",
     "suffix_of",
     "write_atomically",
 ]

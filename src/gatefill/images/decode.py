@@ -41,6 +41,7 @@ from gatefill.images.tiff_directory import claims_too_much
 from gatefill.images.tiff_read import TiffPage
 
 _SUBSAMPLINGS = {0: "4:4:4", 1: "4:2:2", 2: "4:2:0"}
+_SCAN, _MOST_SCANS = b"\xff\xda", 1000  # the marker of a scan in a JPEG
 _SMALL_FRAME = 1 << 18  # pixels that a frame inside an AVIF may have, however small that is
 _MOST_BYTES, _PADDING = 4, 4  # of a pixel in a BMP or PNM, and pixels by which rows may be longer
 
@@ -73,9 +74,7 @@ def decode(data: bytes, label: str, max_pixels: int, *, allow_truncated: bool = 
     except (ImageError, MemoryError):
         raise
     except Exception as error:  # Pillow and OpenCV raise nearly everything there is
-        raise ImageError(
-            f"{label}: truncated or corrupt {kind} ({first_line(error)})", code="image.corrupt"
-        ) from error
+        raise _corrupt(label, kind, error) from error
 
 
 class _File(NamedTuple):
@@ -89,6 +88,27 @@ class _File(NamedTuple):
 
     def check_size(self, width: int, height: int) -> None:
         check_size(width, height, self.label, self.max_pixels)
+
+
+def size_of(data: bytes, label: str = "photo") -> tuple[int, int]:
+    """(width, height) of an image file as it is stored; nothing of its pixels is decoded.
+
+    Raises:
+        ImageError: The file is damaged, or of a kind that is not read.
+    """
+    kind = format_of(data, label)
+    try:
+        return _SIZES[kind](data, label)
+    except (ImageError, MemoryError):
+        raise
+    except Exception as error:
+        raise _corrupt(label, kind, error) from error
+
+
+def _corrupt(label: str, kind: str, error: Exception) -> ImageError:
+    return ImageError(
+        f"{label}: truncated or corrupt {kind} ({first_line(error)})", code="image.corrupt"
+    )
 
 
 def check_size(width: int, height: int, label: str, max_pixels: int) -> None:
@@ -117,6 +137,11 @@ def _jpeg(file: _File) -> Decoded:
     said = [tags_left_out(file.label)] if had_bombs else []
     image = jpeg_read.open_jpeg(data)
     file.check_size(*image.size)
+    if data.count(_SCAN) > _MOST_SCANS:  # each costs the time of the whole photo
+        raise ImageError(
+            f"{file.label}: truncated or corrupt JPEG (it has {data.count(_SCAN):,} scans)",
+            code="image.bomb",
+        )
     try:
         image.load()
         if not jpeg_read.has_end(data):
@@ -288,6 +313,29 @@ _DECODERS: dict[str, Callable[[_File], Decoded]] = {
     "PNM": _pnm,
     "AVIF": _avif,
     "HEIF": _heif,
+}
+
+
+def _png_size(data: bytes, label: str) -> tuple[int, int]:
+    png = png_read.open_png(data, label)
+    return png.width, png.height
+
+
+def _tiff_size(data: bytes, label: str) -> tuple[int, int]:
+    page = TiffPage(data, label)
+    return page.width, page.height
+
+
+_SIZES: dict[str, Callable[[bytes, str], tuple[int, int]]] = {
+    "JPEG": lambda data, _: jpeg_read.open_jpeg(jpeg_read.without_bombs(data)[0]).size,
+    "PNG": _png_size,
+    "WebP": lambda data, _: _webp_size(data),
+    "TIFF": _tiff_size,
+    "BMP": lambda data, _: BmpImagePlugin.BmpImageFile(io.BytesIO(data)).size,
+    "GIF": lambda data, _: struct.unpack_from("<HH", data, 6),
+    "PNM": lambda data, _: PpmImagePlugin.PpmImageFile(io.BytesIO(data)).size,
+    "AVIF": lambda data, _: AvifImagePlugin.AvifImageFile(io.BytesIO(data)).size,
+    "HEIF": lambda data, label: heif.open_heif(data, label).size,
 }
 
 

@@ -17,7 +17,6 @@ from gatefill.training.config import DataConfig, mask_weights
 from gatefill.training.data.sources import image_files
 
 WHITE = 127  # of 255: what is brighter is hole
-LOSSY = (".jpg", ".jpeg")  # a value of 1 in these is noise
 
 
 class MaskMaker:
@@ -96,7 +95,7 @@ def _read(path: Path) -> NDArray[np.uint8]:
     plane = photo.pixels.max(axis=2)
     if photo.alpha is not None and plane.min() == plane.max():
         plane = photo.alpha  # drawn in alpha alone
-    labels = plane.max() == 1 and path.suffix.lower() not in LOSSY
+    labels = plane.max() == 1 and not photo.meta.lossy
     limit = 0 if labels else photo.max_value // 2
     return np.where(plane > limit, np.uint8(255), np.uint8(0))
 

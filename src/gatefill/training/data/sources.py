@@ -7,15 +7,17 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from gatefill.errors import DataError
-from gatefill.images import read_photo
+from gatefill.images import ImageError, read_photo
 from gatefill.training.data.batch import Pixels
 
-SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".ppm", ".pgm"}
+SUFFIXES = {
+    *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".avif", ".bmp", ".tif", ".tiff"),
+    *(".ppm", ".pgm"),
+}
 EDGES = ("_edge.png", "_edge.jpg")  # beside NAME.jpg: the official convention for sketches
 _EVERY_SUFFIX = SUFFIXES | {suffix.upper() for suffix in SUFFIXES}
 MAX_PIXELS = 100_000_000
@@ -149,10 +151,12 @@ def decode_image(source: Path | bytes) -> Pixels:
 
 def decode_edges(data: bytes, name: str) -> NDArray[np.uint8]:
     """The channel of an edge file that counts, ``HW``. Raises DataError for a broken one."""
-    plane = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
-    if plane is None:
-        raise DataError(f"{name}: expected an image of edges, got something else")
-    return np.ascontiguousarray(plane[..., 2])  # the official code reads the first of R, G, B
+    try:
+        photo = read_photo(data, max_pixels=MAX_PIXELS)
+    except ImageError as error:
+        raise DataError(f"{name}: expected an image of edges, got something else") from error
+    plane = photo.pixels[..., 0]  # the official code reads the first of R, G, B
+    return np.asarray(plane if plane.dtype == np.uint8 else plane >> 8, np.uint8)
 
 
 def read_file(path: Path, with_edges: bool) -> tuple[Pixels, NDArray[np.uint8] | None]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from gatefill.checkpoints import find_weights, load_method, shipped_weights
 from gatefill.errors import ConfigError, Warning
-from gatefill.extras import installed, require
+from gatefill.extras import require
 from gatefill.given import FillOptions
 from gatefill.images import DEFAULT_MAX_PIXELS, Source
 from gatefill.inpainter import Inpainter, Large
@@ -34,10 +34,6 @@ if TYPE_CHECKING:
     MethodConfig: TypeAlias = HybridConfig | PatchMatchConfig | NetworkConfig
 
 DEFAULT_METHOD = "hybrid"
-WITHOUT_TORCH = Warning(
-    "method.without_torch",
-    "hybrid needs torch, so PatchMatch fills alone: pip install 'gatefill[torch]'",
-)
 RANDOM_WEIGHTS = Warning(
     "weights.random", "the network has random weights, which nobody has trained: its fill is noise"
 )
@@ -77,8 +73,8 @@ def load(
             on a GPU.
 
     Returns:
-        The inpainter. Every result's warnings say where it is not what was asked for: ``"hybrid"``
-        without torch goes on as ``"patchmatch"``, and random weights make noise.
+        The inpainter. Every result's warnings say so where its network has random weights, which
+        make noise.
 
     Raises:
         ConfigError: For an unknown name, and for what does not go together.
@@ -95,7 +91,8 @@ def load(
             )
         found = method
     else:
-        found, notes = _named(method, config, weights, options, device)
+        light = dtype == "float32"
+        found, notes = _named(method, config, weights, options, device, light)
     if batch_size < 1:
         raise ConfigError(
             f"expected a batch size of 1 or more, got {batch_size}",
@@ -116,6 +113,7 @@ def _named(
     weights: str | Path | None,
     options: NetworkOptions | None,
     device: str,
+    light: bool,
 ) -> tuple[Method, list[Warning]]:
     name = method or (DEFAULT_METHOD if weights is None else None)
     if options is not None and (name == "hybrid" or (name and not info_of(name).takes_weights)):
@@ -125,14 +123,12 @@ def _named(
             method=name,
         )
     if weights is not None:
-        return _with_weights(method, config, weights, options, device), []
+        return _with_weights(method, config, weights, options, device, light), []
     assert name is not None
-    if name == "hybrid" and not installed("torch"):
-        return steered_by(None, config), [WITHOUT_TORCH]
     if (shipped := default_weights(name)) and (config is None or name == "hybrid"):
         for extra in info_of(name).needs:
             require(extra, name)
-        return _with_weights(name, config, shipped, options, device), []
+        return _with_weights(name, config, shipped, options, device, light), []
     found = create(name, config, device=device)
     return found, [RANDOM_WEIGHTS] if info_of(name).takes_weights else []
 
@@ -149,14 +145,19 @@ def _with_weights(
     weights: str | Path,
     options: NetworkOptions | None,
     device: str,
+    light: bool,
 ) -> Method:
-    """The method in a weights file, once nothing that was asked for contradicts it."""
+    """The method in a weights file, once nothing that was asked for contradicts it.
+
+    light: whether the default is to come up without torch, which other number formats need.
+    """
     if name is not None and not info_of(name).takes_weights:
         raise takes_no_weights(name, weights)
     weights = find_weights(weights)
     if name == "hybrid":
         options = None if config is None else getattr(config, "network", None)
-        return steered_by(load_method(weights, device=device, options=options), config)
+        network = load_method(weights, device=device, options=options, quick_start=light)
+        return steered_by(network, config)
     if config is not None:
         raise ConfigError(
             "expected no config beside weights: the weights file holds it",

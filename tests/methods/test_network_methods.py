@@ -98,7 +98,7 @@ def test_the_table_says_what_the_methods_are(name):
     info = SMALL[name].info
     row = METHODS[name]
     assert (info.name, info.title, info.multiple) == (row.name, row.title, row.multiple)
-    assert row.needs == ("torch",)
+    assert row.needs == (() if name == "deepfill_v2" else ("torch",))  # whose weights ship as ONNX
     assert info.multiple == SMALL[name].runtime.network.multiple
     assert not info.takes_sketch
 

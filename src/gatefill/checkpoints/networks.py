@@ -10,28 +10,78 @@ from typing import TYPE_CHECKING, Any
 from gatefill.checkpoints.config import config_from
 from gatefill.checkpoints.fit import Shapes, expect_shapes
 from gatefill.checkpoints.native import WeightsInfo, load_weights
-from gatefill.errors import GatefillError, WeightsError
+from gatefill.checkpoints.shipped import exported_form
+from gatefill.errors import ConfigError, GatefillError, WeightsError
+from gatefill.extras import installed
 from gatefill.methods.base import Method
 from gatefill.methods.network import NetworkOptions
-from gatefill.methods.registry import network_entry, with_network
+from gatefill.methods.registry import network_entry, with_exported, with_network
 
 if TYPE_CHECKING:
     from torch import nn
 
 
 def load_method(
-    path: str | os.PathLike[str], *, device: str = "cpu", options: NetworkOptions | None = None
+    path: str | os.PathLike[str],
+    *,
+    device: str = "cpu",
+    options: NetworkOptions | None = None,
+    quick_start: bool = False,
 ) -> Method:
     """The method that a weights file is for, ready to fill.
 
-    device: where torch runs it, such as ``"cuda"``. options: how the network is used; None does as
-    the file says. Raises WeightsError as `load_network` does, ConfigError for a device that is
-    not there; MissingExtra without torch.
+    Args:
+        path: A gatefill weights file, or an ONNX file that `gatefill export` made for gatefill.
+        device: Where torch runs it, such as ``"cuda"``.
+        options: How the network is used; None does as the file says.
+        quick_start: Whether onnxruntime is to be preferred where it can run the file, because
+            importing torch would take longer than filling.
+
+    Raises:
+        WeightsError: As `load_network` does.
+        ConfigError: For a device that is not there, and a runtime that cannot run the file.
+        MissingExtra: (an ImportError) Without torch, where it is needed.
     """
-    info, network = load_network(path)
-    wanted = None if options is None else options.finish
-    finish = info.finish if wanted is None else wanted
-    return with_network(info.method, network, finish=finish, device=device)
+    options = options or NetworkOptions()
+    file = Path(path)
+    exported = exported_form(file)
+    if _by_onnxruntime(file, exported, device, options.runtime, quick_start):
+        assert exported is not None
+        return with_exported(exported, finish=options.finish)
+    info, network = load_network(file)
+    finish = info.finish if options.finish is None else options.finish
+    return with_network(
+        info.method, network, finish=finish, device=device, memory_limit=options.memory_limit
+    )
+
+
+def _by_onnxruntime(
+    file: Path, exported: Path | None, device: str, runtime: str, quick_start: bool
+) -> bool:
+    """Whether onnxruntime is to run the weights. Raises ConfigError for what cannot be had."""
+    if runtime == "torch" and exported == file:
+        raise ConfigError(
+            f"expected a weights file for torch, got {file.name}, which only onnxruntime runs",
+            code="device.only_onnxruntime",
+            file=file.name,
+        )
+    if runtime == "onnxruntime" and exported is None:
+        raise ConfigError(
+            f"expected an ONNX file for onnxruntime, got {file.name}: `gatefill export` makes one",
+            code="device.only_torch",
+            file=file.name,
+        )
+    if runtime == "onnxruntime" or exported == file:
+        if device != "cpu":
+            raise ConfigError(
+                f"expected device 'cpu' for a network that onnxruntime runs, got {device!r:.80}",
+                code="device.cpu_only",
+                method=file.name,
+                device=device,
+            )
+        return True
+    may = runtime == "auto" and exported is not None and device == "cpu"
+    return may and (quick_start or not installed("torch"))
 
 
 def load_network(path: str | os.PathLike[str]) -> tuple[WeightsInfo, nn.Module]:

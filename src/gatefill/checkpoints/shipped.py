@@ -26,6 +26,14 @@ def shipped_weights(name: str) -> Path:
     return path
 
 
+def exported_form(path: Path) -> Path | None:
+    """The same weights as an ONNX file for gatefill: the file itself, or one of the package."""
+    if path.suffix == ".onnx":
+        return path
+    shipped = FOLDER / f"{path.stem}.onnx"
+    return shipped if path.parent == FOLDER and shipped.is_file() else None
+
+
 def find_weights(given: str | os.PathLike[str]) -> Path:
     """The file at a path or, where there is none, the weights of that name in the package."""
     path = Path(given)

@@ -27,6 +27,7 @@ def inpaint(
     method: Annotated[str | None, Parameter(alias="-m")] = None,
     weights: Path | None = None,
     device: str = "cpu",
+    runtime: Literal["auto", "torch", "onnxruntime"] = "auto",
     sketch: Path | None = None,
     search: Path | None = None,
     invert_mask: Switch = False,
@@ -72,6 +73,9 @@ def inpaint(
         with gatefill, where the method has some.
     device
         Where networks run, such as cuda.
+    runtime
+        What runs networks. With auto, torch runs them where large frames pay for its import, and
+        onnxruntime elsewhere.
     sketch
         An image with white edges that guide the fill, for methods that take one.
     search
@@ -122,7 +126,7 @@ def inpaint(
     opened = open_inputs(inputs)
     inpainter = load(
         method,
-        **settings_of(method, weights, seed, set_),
+        **settings_of(method, weights, seed, (*_runtime(method, weights, runtime), *set_)),
         weights=weights,
         device=device,
         large=large,
@@ -202,6 +206,14 @@ def settings_of(
             code="config.seed",
         )
     return {"options": with_settings(NetworkOptions(), settings)}
+
+
+def _runtime(method: str | None, weights: Path | None, runtime: str) -> tuple[str, ...]:
+    """The setting that is what runs the network."""
+    if runtime == "auto":
+        return ()
+    steered = method == "hybrid" or (method is None and weights is None)
+    return (f"network.runtime={runtime}" if steered else f"runtime={runtime}",)
 
 
 def _use_batch(photos: Path, mask: Path | None, output: Path | None) -> str:

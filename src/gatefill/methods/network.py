@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from gatefill.methods.base import (
     check_frame,
 )
 from gatefill.runtime.together import BatchRuntime, TogetherRuntime
+from gatefill.settings import check_fields
 
 if TYPE_CHECKING:
     from gatefill.runtime.base import Places, Runtime
@@ -36,9 +37,17 @@ class NetworkOptions:
     finish: whether what the method has to come after its network comes: DeepFill v2's fill is
     fitted to the colors at the hole's boundary, Global & Local's is blended into the photo. None
     does what the weights file says, which is how its network was meant to be used.
+    runtime: what runs the network. "auto" takes torch for large frames and onnxruntime where torch
+    is not installed or where its import would take longer than the fill.
+    memory_limit: bytes that features and attention may take together when torch runs it.
     """
 
     finish: bool | None = None
+    runtime: Literal["auto", "torch", "onnxruntime"] = "auto"
+    memory_limit: int = 2 << 30
+
+    def __post_init__(self) -> None:
+        check_fields(self, memory_limit=(1 << 20, 1 << 50))
 
 
 class NetworkMethod:

@@ -5,6 +5,7 @@ Reading the table loads no method; a part is imported when it is asked for.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -84,7 +85,6 @@ ENTRIES = (
             non_local=True,
             free_form=True,
             user_guided=True,
-            needs=("torch",),
             takes_weights=True,
             shipped="compact",
             takes_sketch=True,
@@ -190,7 +190,6 @@ ENTRIES = (
             non_local=True,
             free_form=True,
             user_guided=True,
-            needs=("torch",),
             trainable=True,
             takes_weights=True,
             shipped="compact",
@@ -286,6 +285,8 @@ def create(name: str, config: object | None = None, *, device: str = "cpu") -> M
             code="method.needs_network",
             method=name,
         )
+    if found.network is not None:
+        require("torch", name)
     fitting = _fitting(config, found)
     if found.network is not None:
         untrained = imported(f"{_TORCH}:untrained")
@@ -308,6 +309,7 @@ def with_network(
     *,
     finish: bool = True,
     device: str = "cpu",
+    memory_limit: int | None = None,
 ) -> Method:
     """A method around a torch network of its kind, which it takes for itself.
 
@@ -316,13 +318,34 @@ def with_network(
         network: Such a network, with its weights.
         finish: Whether what the method has to come after its network comes.
         device: Where torch is to run it.
+        memory_limit: Bytes that features and attention may take; None takes the usual.
 
     Raises:
         ConfigError: For a device that torch cannot use here.
     """
-    found = entry(name)
+    limit = {} if memory_limit is None else {"memory_limit": memory_limit}
+    runtime = imported(f"{_TORCH}:TorchRuntime")(network, device=device, **limit)
+    return _around(entry(name), runtime, finish)
+
+
+def with_exported(path: str | os.PathLike[str], *, finish: bool | None = None) -> Method:
+    """A method around an exported network, which onnxruntime runs.
+
+    Args:
+        path: An ONNX file that `gatefill export` made for gatefill.
+        finish: Whether what the method has to come after its network comes; None does as the file
+            says.
+
+    Raises:
+        WeightsError: For any other file.
+    """
+    runtime = imported("gatefill.runtime.onnx:OnnxRuntime")(path)
+    wanted = runtime.finish if finish is None else finish
+    return _around(network_entry(runtime.method), runtime, wanted)
+
+
+def _around(found: Entry, runtime: Any, finish: bool) -> Method:
     after = found.load("finish") if finish and found.finish is not None else None
-    runtime = imported(f"{_TORCH}:TorchRuntime")(network, device=device)
     method: Method = found.load("method")(found.info, runtime, finish=after)
     return method
 
@@ -343,8 +366,9 @@ def steered_by(network: Method | None, config: object | None = None) -> Method:
 def default_config(name: str) -> Any:
     """The config dataclass of a method with its defaults, to be changed and given to `create`."""
     found = entry(name)
-    if not found.steers:  # without torch it goes on as PatchMatch
-        _require(found.info)
+    if found.network is not None:
+        require("torch", name)
+    _require(found.info)
     return found.load("config")()
 
 

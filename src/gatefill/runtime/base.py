@@ -9,10 +9,13 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from gatefill.geometry import Box, component_boxes, merge_overlapping
+
 Image = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 Progress = Callable[[float], None]
 
+MARGIN = 3  # pixels around a hole that are right, too: what comes after the network looks there
 CELL = 8  # pixels of a side of an attention cell
 PLACES = 4  # places reported per cell
 
@@ -77,6 +80,12 @@ class Runtime(Protocol):
             progress: Called with the share of the work done; what it raises stops the work.
         """
         ...
+
+
+def near_holes(mask: Mask) -> tuple[Box, ...]:
+    """The boxes in which results are right: the holes and a few pixels around them."""
+    near = [box.grown(MARGIN, *mask.shape) for box in component_boxes(mask)]
+    return tuple(merge_overlapping(near))
 
 
 def hole_cells(mask: Mask) -> NDArray[np.int64]:

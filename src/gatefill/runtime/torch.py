@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from gatefill.errors import ConfigError
-from gatefill.geometry import Box, component_boxes, merge_overlapping
+from gatefill.geometry import Box
 from gatefill.layers.contextual_attention import exact
 from gatefill.parallel import use_library_pool
 from gatefill.runtime.base import (
@@ -27,6 +27,7 @@ from gatefill.runtime.base import (
     Places,
     Progress,
     hole_cells,
+    near_holes,
 )
 from gatefill.runtime.execution import Execution, Region
 from gatefill.runtime.graph import trace
@@ -35,7 +36,6 @@ from gatefill.runtime.plan import Plan, Size, best_plan
 log = logging.getLogger(__name__)
 
 MEMORY_LIMIT = 2 << 30  # bytes; weights and frames come on top
-MARGIN = 3  # pixels around a hole that are right, too: what comes after the network looks there
 KEPT_PLANS = 32
 FORMATS = ("float32", "bfloat16", "float16")
 
@@ -125,13 +125,7 @@ class TorchRuntime:
 
     def _regions(self, frame: Tensor, mask: Mask) -> list[Region]:
         """The part of a whole frame ``13HW`` that counts."""
-        return [Region(box, frame[:, :, *box.slices]) for box in self._near(mask)]
-
-    def _near(self, mask: Mask) -> tuple[Box, ...]:
-        """The boxes in which results are right: the holes and a few pixels around them."""
-        height, width = mask.shape
-        near = [box.grown(MARGIN, height, width) for box in component_boxes(mask)]
-        return tuple(merge_overlapping(near))
+        return [Region(box, frame[:, :, *box.slices]) for box in near_holes(mask)]
 
     def to(self, device: str | None = None, dtype: str | None = None) -> None:
         """Move the network; None leaves device or number format as it is.
@@ -157,7 +151,7 @@ class TorchRuntime:
     def plan(self, mask: Mask) -> Plan:
         """What is computed for a mask; plans are kept for the next photo of the same shape."""
         height, width = mask.shape
-        boxes = self._near(mask)
+        boxes = near_holes(mask)
         key = (mask.shape[:2], boxes)
         found = self._plans.get(key)
         if found is None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -15,11 +14,9 @@ import numpy as np
 from gatefill.errors import ConfigError, did_you_mean
 from gatefill.extras import installed
 from gatefill.inpainter import Inpainter
-from gatefill.loading import DEFAULT_METHOD, WITHOUT_TORCH, load
+from gatefill.loading import DEFAULT_METHOD, load
 from gatefill.methods import METHODS, MethodInfo
 from gatefill.methods.registry import unknown_method
-
-log = logging.getLogger(__name__)
 
 
 class UnknownModel(ConfigError):  # noqa: N818 - says what is wrong, as a name
@@ -122,14 +119,11 @@ def shelf(
     for info in METHODS.values():
         if (info.shipped or not info.takes_weights) and all(map(installed, info.needs)):
             # networks run on the device, all others on the CPU
-            where = device if info.needs else "cpu"
+            where = device if info.takes_weights else "cpu"
             inpainter = load(info.name, device=where, large=large, max_pixels=max_pixels)
             models.append(Model(info.name, inpainter, info.shipped))
     if method is None and not weights:
-        offered = any(model.name == DEFAULT_METHOD for model in models)
-        if not offered:
-            log.warning(str(WITHOUT_TORCH))
-        return Shelf(models, DEFAULT_METHOD if offered else "patchmatch")
+        return Shelf(models, DEFAULT_METHOD)
     if method is None:
         return Shelf(models)
     if method not in METHODS:

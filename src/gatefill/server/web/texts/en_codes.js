@@ -75,7 +75,6 @@ export default {
   "mask.was_turned": "The mask was made for the photo before EXIF data turn it, and was turned with it.",
   "search.no_known_pixels": "The region to copy from lies wholly inside the hole.",
   "method.input_not_taken": "{method} takes no {plane}.",
-  "method.without_torch": "The network is not installed, so PatchMatch fills alone.",
   "weights.random": "The network has random weights, which nobody has trained: its fill is noise.",
 
   // The page and its server do not agree

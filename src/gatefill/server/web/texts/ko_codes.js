@@ -75,7 +75,6 @@ export default {
   "mask.was_turned": "EXIF에 따라 돌리기 전의 사진에 맞춘 마스크여서, 사진과 함께 돌렸습니다.",
   "search.no_known_pixels": "가져올 영역이 모두 구멍 안에 있습니다.",
   "method.input_not_taken": "{method} 방법은 이 입력을 받지 않습니다: {plane}",
-  "method.without_torch": "신경망이 설치되어 있지 않아 PatchMatch만으로 채웁니다.",
   "weights.random": "아무도 학습시키지 않은 무작위 가중치의 신경망이어서 결과는 잡음입니다.",
 
   // 페이지와 서버의 상태가 서로 다를 때

@@ -1,0 +1,156 @@
+"""From a weights file to an ONNX file that is known to give the same pixels."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gatefill.checkpoints import find_weights, load_network
+from gatefill.checkpoints.native import FORMAT
+from gatefill.errors import OutputError, WeightsError
+from gatefill.extras import need
+from gatefill.geometry import pad_to_multiple
+from gatefill.runtime.base import Image, Mask
+from gatefill.runtime.torch import TorchRuntime
+
+SIZES = ((64, 64), (96, 160), (200, 152), (256, 256), (243, 371))  # height, width
+EXACT: tuple[tuple[str, ...], ...] = ((), ("conv",), ("conv", "pm"))  # layers that stay float32
+LARGEST_ERROR = 1.0  # level of 255 in the holes, before rounding
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The largest difference in the holes between the file and torch, for one photo."""
+
+    height: int
+    width: int
+    levels: float  # of 255; before rounding for networks' frames, after it for photos
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What `export` wrote."""
+
+    path: Path
+    method: str
+    file_bytes: int
+    comparisons: tuple[Comparison, ...]
+
+    @property
+    def largest(self) -> float:
+        """The largest difference of all, in levels of 255."""
+        return max(each.levels for each in self.comparisons)
+
+
+def export(
+    weights: str | os.PathLike[str],
+    target: str | os.PathLike[str],
+    *,
+    interface: str = "photo",
+    storage: str = "float32",
+) -> Exported:
+    """Write the network of a weights file as ONNX, once it gives the pixels that torch gives.
+
+    Args:
+        weights: A gatefill weights file, or the name of weights that come with gatefill.
+        target: The file to write, ending in ``.onnx``.
+        interface: ``"photo"``: uint8 photo and mask of any size in, the filled photo out.
+            ``"frame"``: what gatefill itself runs, see `gatefill.export.model`.
+        storage: How weights lie in the file: ``"float32"``, ``"float16"`` or ``"int8"``.
+
+    Raises:
+        WeightsError: Where the weights cannot be read, or where the file would be off by a level
+            of 255 or more; it is not written then.
+        OutputError: For a target of another kind.
+        MissingExtra: (an ImportError) Where torch or onnx is not installed.
+    """
+    onnx = need("onnx", "export", "exporting a network")
+    need("torch", "export", "exporting a network")
+    from gatefill.export.model import onnx_model
+
+    target = Path(target)
+    if target.suffix != ".onnx":
+        raise OutputError(
+            f"expected an output name ending in .onnx, got {target}",
+            code="output.name",
+            name=str(target),
+        )
+    info, network = load_network(find_weights(weights))
+    metadata = {
+        "gatefill_format": FORMAT,
+        "method": info.method,
+        "config": json.dumps(info.config),
+        "finish": json.dumps(info.finish),
+        "provenance": json.dumps(asdict(info.provenance)),
+        "storage": storage,
+    }
+    # Later layers amplify the errors of the first stage, and attention may look elsewhere.
+    for exact in EXACT if storage != "float32" else EXACT[:1]:
+        how: Any = {"storage": storage, "exact": exact}
+        frame = onnx_model(network, metadata, interface="frame", **how)
+        compared = tuple(_compared(network, frame.SerializeToString()))
+        worst = max(each.levels for each in compared)
+        if worst < LARGEST_ERROR:
+            break
+    else:
+        raise WeightsError(
+            f"expected weights stored as {storage} to be off by less than {LARGEST_ERROR:g} level, "
+            f"got {worst:.2f}",
+            code="weights.storage",
+            storage=storage,
+            levels=worst,
+        )
+    model = frame
+    if interface == "photo":
+        model = onnx_model(network, metadata, interface="photo", **how)
+    beside = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
+    try:
+        onnx.save_model(model, beside)
+        beside.replace(target)
+    finally:
+        beside.unlink(missing_ok=True)
+    return Exported(target, info.method, target.stat().st_size, compared)
+
+
+def _compared(network: Any, model: bytes) -> Iterator[Comparison]:
+    """The file's frames against torch's, for photos of several sizes."""
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+    names = [each.name for each in session.get_outputs()]
+    torch_runtime = TorchRuntime(network)
+    for number, (height, width) in enumerate(SIZES):
+        photo, hole = example(height, width, number)
+        image: Image = pad_to_multiple(photo, torch_runtime.multiple)
+        mask: Mask = pad_to_multiple(hole, torch_runtime.multiple)
+        sketch = (image[..., 0] > image[..., 1]) & (image[..., 1] > image[..., 2])
+        feeds: dict[str, Any] = {"image": image, "mask": mask}
+        if torch_runtime.takes_sketch:
+            feeds["sketch"] = sketch
+        filled = dict(zip(names, session.run(names, feeds), strict=True))["filled"]
+        wanted = torch_runtime.run(image, mask, feeds.get("sketch")).image
+        levels = 255.0 * float(np.abs(filled - wanted)[mask].max())
+        yield Comparison(height, width, levels)
+
+
+def example(height: int, width: int, seed: int) -> tuple[Image, Mask]:
+    """A soft photo of waves with some grain, and two holes, one of them at the border."""
+    dice = np.random.default_rng(seed)
+    rows, columns = np.mgrid[:height, :width].astype(np.float32)
+    waves = []
+    for _ in range(3):
+        a, b, phase = dice.uniform(0.02, 0.3), dice.uniform(0.02, 0.3), dice.uniform(0, 6)
+        waves.append(0.5 + 0.35 * np.sin(a * rows + b * columns + phase))
+    grain = dice.normal(0, 0.05, (height, width, 3))
+    image = np.clip(np.stack(waves, axis=-1) + grain, 0, 1).astype(np.float32)
+    mask = np.zeros((height, width), bool)
+    mask[height // 4 : height // 2, width // 3 : width // 2] = True
+    mask[-height // 8 :, : width // 5] = True
+    return image, mask

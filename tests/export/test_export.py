@@ -1,0 +1,152 @@
+"""Networks as ONNX files give the pixels that torch gives."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from onnx import numpy_helper
+
+from gatefill.checkpoints import Provenance, load_weights, save_weights, shipped_weights
+from gatefill.checkpoints.shipped import exported_form
+from gatefill.errors import OutputError, WeightsError
+from gatefill.export import export
+from gatefill.export.convert import example
+from gatefill.export.model import onnx_model
+from gatefill.methods.networks.deepfill_v1 import DeepFillV1Config, DeepFillV1Network
+from gatefill.methods.networks.deepfill_v2 import DeepFillV2Config, DeepFillV2Network
+from gatefill.methods.networks.global_local import GlobalLocalConfig, GlobalLocalNetwork
+from gatefill.methods.networks.partial_conv import PartialConvConfig, PartialConvNetwork
+from gatefill.methods.registry import with_network
+from gatefill.runtime.torch import TorchRuntime
+from tests.runtime.test_torch import loud
+
+V2: Any = DeepFillV2Config
+NETWORKS: dict[str, Any] = {
+    "gated": lambda: DeepFillV2Network(V2(width=4)),
+    "guided, of other programs": lambda: DeepFillV2Network(
+        V2(width=4, guided=True, padding="symmetric", resizing="floor", mask_steps=1)
+    ),
+    "single gate, reflected": lambda: DeepFillV2Network(
+        V2(width=4, kind="single_gate", padding="reflect", fuse=False, output="clip")
+    ),
+    "partial": lambda: DeepFillV2Network(V2(width=4, kind="partial", channel_order="rgb")),
+    "v1": lambda: DeepFillV1Network(DeepFillV1Config(width=4)),
+    "u-net": lambda: PartialConvNetwork(PartialConvConfig(width=4, levels=4)),
+    "u-net, same": lambda: PartialConvNetwork(PartialConvConfig(width=4, levels=3, padding="same")),
+    "global_local": lambda: GlobalLocalNetwork(GlobalLocalConfig(width=4, mean=(0.1, 0.4, 0.8))),
+}
+
+
+def session(model: bytes | Path) -> Any:
+    return onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+
+
+def outputs(model: Any, feeds: dict[str, Any]) -> dict[str, Any]:
+    names = [each.name for each in model.get_outputs()]
+    return dict(zip(names, model.run(names, feeds), strict=True))
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_every_network_gives_torchs_frames_and_attention_at_any_size(name: str) -> None:
+    network = loud(NETWORKS[name](), seed=2)
+    model = session(onnx_model(network, {}, interface="frame").SerializeToString())
+    runtime = TorchRuntime(network)
+    for height, width in ((160, 144), (152, 240)):
+        image, mask = example(height, width, height)
+        feeds: dict[str, Any] = {"image": image, "mask": mask}
+        if runtime.takes_sketch:
+            feeds["sketch"] = image[..., 0] > 0.5
+        found = outputs(model, feeds)
+        wanted = runtime.run(image, mask, feeds.get("sketch"))
+        assert wanted.image[mask].std() > 0.02
+        # Random layers amplify rounding; a wrong operator is off by all there is.
+        np.testing.assert_allclose(found["filled"][mask], wanted.image[mask], atol=2e-3)
+        if wanted.coarse is not None:
+            np.testing.assert_allclose(found["coarse"][mask], wanted.coarse[mask], atol=2e-4)
+        if wanted.places is not None:
+            rows, columns = wanted.places.cells.T
+            best = found["sources"][rows, columns, 0]
+            mine = np.stack((best // (width // 8), best % (width // 8)), -1)
+            assert (mine == wanted.places.sources[:, 0]).all(axis=1).mean() > 0.95
+
+
+def a_file(folder: Path, network: Any) -> Path:
+    path = folder / "net.safetensors"
+    save_weights(
+        path, "deepfill_v2", network.config, network.state_dict(), Provenance(source="a test")
+    )
+    return path
+
+
+def test_a_photo_of_any_size_goes_in_and_comes_out_filled(tmp_path: Path) -> None:
+    network = loud(DeepFillV2Network(DeepFillV2Config(width=4)), seed=1)
+    done = export(a_file(tmp_path, network), tmp_path / "net.onnx")
+    assert len({(each.height, each.width) for each in done.comparisons}) >= 5
+    assert done.largest < 1
+    assert done.file_bytes == (tmp_path / "net.onnx").stat().st_size
+    model = session(done.path)
+    for height, width in ((96, 96), (67, 101), (50, 9), (8, 8)):
+        image, mask = example(height, width, width)
+        mask[0, 0] = True
+        photo = np.rint(image * 255).astype(np.uint8)
+        (filled,) = model.run(None, {"photo": photo, "mask": mask.astype(np.uint8) * 255})
+        assert filled.dtype == np.uint8
+        np.testing.assert_array_equal(filled[~mask], photo[~mask])
+        method = with_network("deepfill_v2", network, finish=False)
+        wanted = method.fill((photo / 255).astype(np.float32), mask).image
+        assert np.abs(filled[mask] - wanted[mask] * 255).max() <= 1.0
+
+
+def test_a_file_says_what_it_is(tmp_path: Path) -> None:
+    network = loud(DeepFillV2Network(DeepFillV2Config(width=4)))
+    done = export(a_file(tmp_path, network), tmp_path / "n.onnx", interface="frame")
+    model = onnx.load(done.path)
+    facts = {each.key: each.value for each in model.metadata_props}
+    assert facts["method"] == "deepfill_v2"
+    assert json.loads(facts["config"])["width"] == 4
+    assert facts["multiple"] == "8"
+    assert model.opset_import[0].version >= 17
+
+
+@pytest.mark.parametrize(("storage", "share"), [("float32", 1.0), ("float16", 0.75)])
+def test_smaller_files_are_written_only_where_they_are_right(
+    tmp_path: Path, storage: str, share: float
+) -> None:
+    done = export(shipped_weights("compact"), tmp_path / "s.onnx", storage=storage)
+    assert done.largest < 1
+    assert done.file_bytes < share * shipped_weights("compact").stat().st_size + 50_000
+
+
+def test_weights_that_suffer_too_much_are_not_written(tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match="int8 to be off by less than 1 level, got"):
+        export(shipped_weights("compact"), tmp_path / "s.onnx", storage="int8")
+    assert not list(tmp_path.iterdir())
+
+
+def test_another_ending_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match=r"ending in \.onnx"):
+        export("compact", tmp_path / "net.pt")
+
+
+def test_the_shipped_files_hold_the_same_weights() -> None:
+    weights = shipped_weights("compact")
+    exported = exported_form(weights)
+    assert exported is not None
+    model = onnx.load(exported)
+    stored = {each.name: numpy_helper.to_array(each) for each in model.graph.initializer}
+    facts = {each.key: each.value for each in model.metadata_props}
+    info, state = load_weights(weights)
+    assert json.loads(facts["config"]) == info.config
+    assert json.loads(facts["finish"]) == info.finish
+    constants = {array.tobytes() for array in stored.values()}
+    for name, value in state.items():
+        if name.endswith(".weight"):
+            np.testing.assert_array_equal(stored[name.replace("/", ".")], value.numpy())
+        else:
+            assert value.numpy().tobytes() in constants

@@ -11,6 +11,7 @@ import PIL.Image
 import pytest
 
 import gatefill
+from tests.images.cases import case
 from tests.test_cli import run
 
 pytestmark = pytest.mark.usefixtures("folder")
@@ -42,6 +43,23 @@ def test_the_output_has_the_format_of_the_content(
     assert inpaint(capsys, name, "mask.png")["output"] == output
     expected = "PNG" if format == "GIF" else format
     assert PIL.Image.open(output).format == expected
+
+
+@pytest.mark.parametrize("name", ["really_png.jpg", "really_png_alpha.jpg"])
+def test_a_png_with_the_name_of_a_jpeg_keeps_its_pixels(
+    capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    source, mask = (case("name-and-content-differ", each) for each in (name, "mask.png"))
+    Path(name).write_bytes(source.read_bytes())
+    answer = inpaint(capsys, name, str(mask))
+    known = np.asarray(PIL.Image.open(mask)) == 0
+    before, after = PIL.Image.open(source), PIL.Image.open(answer["output"])
+    assert after.mode == before.mode
+    assert (np.asarray(after)[known] == np.asarray(before)[known]).all()
+    # As a JPEG it loses some, and says so.
+    answer = inpaint(capsys, name, str(mask), "-o", "out.jpg")
+    codes = ["file.alpha", "file.lossy"] if before.mode == "RGBA" else ["file.lossy"]
+    assert [warning["code"] for warning in answer["warnings"]] == codes
 
 
 def test_quality_and_lossless_reach_the_file(capsys: pytest.CaptureFixture[str]) -> None:

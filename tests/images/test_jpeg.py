@@ -232,6 +232,48 @@ def open_files() -> int:
     return len(list(folder.iterdir())) if folder.is_dir() else 0
 
 
+@pytest.mark.parametrize("loaded", [False, True])
+@pytest.mark.parametrize("by_name", [False, True])
+def test_a_pil_image_of_a_jpeg_keeps_its_blocks(
+    tmp_path: Path, by_name: bool, loaded: bool
+) -> None:
+    data = oriented(KINDS["4:2:0"](45, 61, 0), 6)
+    (tmp_path / "photo.jpg").write_bytes(data)
+    image: Any = Image.open(tmp_path / "photo.jpg" if by_name else io.BytesIO(data))
+    if loaded:
+        image.load()
+    photo = read_photo(image)
+    pixels = photo.pixels.copy()
+    pixels[4:12, 4:12] = 200
+    file = photo.replaced(pixels).encoded("jpg")
+    if not by_name and loaded:  # nothing leads to the file any more
+        assert photo.meta.jpeg is None
+        assert file.warnings == ()
+    else:
+        assert stored(file.data).tables == stored(data).tables
+        assert all(blocks.mean() < 0.3 for blocks in changed_blocks(data, file.data))
+
+
+def test_what_a_caller_did_to_a_pil_image_holds(tmp_path: Path) -> None:
+    path = tmp_path / "photo.jpg"
+    path.write_bytes(KINDS["4:4:4"](48, 64, 0))
+    drawn: Any = Image.open(path)
+    drawn.paste((255, 0, 0), (0, 0, 16, 16))
+    after = read_photo(read_photo(drawn).to_bytes("jpg")).pixels.astype(int)
+    assert abs(after[2:14, 2:14] - [255, 0, 0]).max() < 12
+    tagged: Any = Image.open(path)
+    tagged.getexif()[0x010F] = "set by the caller"
+    again = Image.open(io.BytesIO(read_photo(tagged).to_bytes("jpg")))
+    assert again.getexif()[0x010F] == "set by the caller"
+    smaller: Any = Image.open(path)
+    smaller.thumbnail((32, 32))
+    assert read_photo(read_photo(smaller).to_bytes("jpg")).size == smaller.size
+    replaced: Any = Image.open(path)
+    replaced.load()
+    path.write_bytes(KINDS["4:2:0"](48, 64, 1))
+    assert read_photo(replaced).meta.jpeg is None
+
+
 def test_many_threads_write_the_same() -> None:
     jobs = [(kind, KINDS[kind](64, 80, number)) for number in range(4) for kind in KINDS]
 

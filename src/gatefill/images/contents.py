@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import io
+import os
 import struct
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import PIL.Image
+from PIL import JpegImagePlugin
 
 from gatefill.errors import Warning
 from gatefill.images.exif import Block, upright, without_previews
@@ -52,22 +56,56 @@ def with_info(meta: Meta, image: PIL.Image.Image) -> Meta:
     """`meta` with what Pillow read from the file of an image, where the caller left it there."""
     block = image.info.get("exif")
     found: dict[str, Any] = {}
-    if isinstance(block, bytes):
-        read = PIL.Image.Exif()
-        read.load(block)
-        # Changed tags stand in the image's EXIF only, which knows less about types.
-        tags = dict(image.getexif())
-        if ORIENTATION not in read:  # Pillow takes it from XMP, then
-            tags.pop(ORIENTATION, None)
-        if dict(read) == tags:
-            found["exif"] = block.removeprefix(EXIF_PREFIX)
+    if isinstance(block, bytes) and _is_unchanged(image):
+        found["exif"] = block.removeprefix(EXIF_PREFIX)
     xmp, comment = image.info.get("xmp"), image.info.get("comment")
     if isinstance(xmp, bytes):
         found["xmp"] = xmp
     if isinstance(comment, (bytes, str)):
         text = comment if isinstance(comment, bytes) else comment.encode("utf-8", "replace")
         found["comments"] = (text,)
+    if isinstance(image, JpegImagePlugin.JpegImageFile):
+        found["lossy"] = True
     return _with(meta, **found)
+
+
+def _is_unchanged(image: PIL.Image.Image) -> bool:
+    """Whether an image's EXIF tags are still those of its file.
+
+    Tags that a caller has set stand in `Image.getexif` only, which knows less about types.
+    """
+    block = image.info.get("exif")
+    read = PIL.Image.Exif()
+    if isinstance(block, bytes):
+        read.load(block)
+    tags = dict(image.getexif())
+    if ORIENTATION not in read:  # Pillow takes it from XMP, then
+        tags.pop(ORIENTATION, None)
+    return dict(read) == tags
+
+
+def jpeg_file_of(image: PIL.Image.Image) -> bytes | None:
+    """The JPEG file that a PIL image was opened from, where it can still be read.
+
+    None where the caller has changed the image's size or tags, or the file is another one now.
+    """
+    if not isinstance(image, JpegImagePlugin.JpegImageFile) or not _is_unchanged(image):
+        return None
+    try:
+        if image.fp is not None:  # not loaded yet
+            at = image.fp.tell()
+            image.fp.seek(0)
+            data = image.fp.read()
+            image.fp.seek(at)
+        elif image.filename:
+            data = Path(os.fsdecode(image.filename)).read_bytes()
+        else:
+            return None
+        other = JpegImagePlugin.jpeg_factory(io.BytesIO(data))
+    except (OSError, ValueError, SyntaxError):  # gone, closed, or no JPEG any more
+        return None
+    same = other.size == image.size and other.quantization == image.quantization
+    return data if same and other.info.get("exif") == image.info.get("exif") else None
 
 
 def _with(

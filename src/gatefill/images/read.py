@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import PIL.Image
 
-from gatefill.images.contents import with_info
+from gatefill.images.contents import jpeg_file_of, with_contents, with_info
 from gatefill.images.convert import Planes, from_array, tensor_to_array, to_depth
 from gatefill.images.decode import Decoded, check_size, decode, from_opened
 from gatefill.images.meta import Meta, first_line
@@ -74,8 +74,10 @@ def read_planes(
 def _from_pil_image(image: PIL.Image.Image, label: str, max_pixels: int) -> Decoded:
     check_size(*image.size, label, max_pixels)
     try:
+        data = jpeg_file_of(image)
         planes, meta = from_opened(image, label)
-        return Decoded(planes, with_info(meta, image))
+        meta = with_info(meta, image)
+        return Decoded(planes, meta if data is None else with_contents(meta, data, "JPEG"))
     except ImageError:
         raise
     except Exception as error:  # an image opened lazily may be truncated

@@ -126,15 +126,19 @@ def test_other_formats_that_are_cut() -> None:
         "bmp": pil_file(Image.fromarray(array), "BMP"),
         "ppm": pil_file(Image.fromarray(array), "PPM"),
         "tiff16": tiff_file(noise(20, 30, 3, np.uint16), compression="zlib", rowsperstrip=4)[:-700],
+        "tiff8": tiff_file(array, compression="zlib", rowsperstrip=4)[:-700],
+        "raw.tiff8": tiff_file(array, rowsperstrip=4)[:-700],
     }
     for name, data in files.items():
-        part = data if name == "tiff16" else data[: len(data) * 2 // 3]
+        part = data if "tiff" in name else data[: len(data) * 2 // 3]
         with pytest.raises(ImageError, match="allow_truncated"):
             read_photo(part)
         photo = read_photo(part, allow_truncated=True)
         assert photo.size == (30, 20), name
         assert "file.truncated" in codes(photo), name
-        if name not in ("tiff16", "bmp"):  # BMP begins at the bottom
+        if "tiff" in name:
+            assert (photo.pixels[:8].astype(int) > 0).mean() > 0.98, name
+        elif name != "bmp":  # which begins at the bottom
             assert (photo.pixels[:6] == read_photo(data).pixels[:6]).all(), name
 
 

@@ -17,6 +17,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from gatefill.errors import MaskError
 from gatefill.images import ImageError, Photo, read_mask, read_photo
 from tests.images.helpers import mode_image, pil_file, png_chunk, small_files, tiff_file
 
@@ -27,10 +28,10 @@ PHOTO = Photo(np.zeros((9, 13, 3), np.uint8))
 
 
 def failure_of(read: Callable[[], object]) -> str | None:
-    """What the error says, of the only kind there may be; None where there is none."""
+    """What the error says, of the only kinds there may be; None where there is none."""
     try:
         read()
-    except ImageError as error:
+    except (ImageError, MaskError) as error:
         return str(error)
     return None
 

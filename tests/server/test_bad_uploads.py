@@ -15,6 +15,7 @@ import numpy as np
 import PIL.Image
 import pytest
 
+from tests.images.bombs import deflated, tiff
 from tests.server.serving import (
     Server,
     base64_of,
@@ -251,3 +252,21 @@ def test_a_good_file_of_each_kind_is_taken(narrow: Server) -> None:
             reply = upload(client, file_of(photo(), kind), file_of(hole()))
             assert reply.status_code == 200, kind
             assert PIL.Image.open(io.BytesIO(reply.content)).size == (64, 48)
+
+
+def test_bombs_are_refused_without_being_unpacked(server: Server, client: httpx.Client) -> None:
+    # 64 x 64 pixels whose one strip unpacks to 100 MB
+    bomb = tiff(deflated(), {})
+    image, mask = file_of(photo(64, 64)), file_of(hole(64, 64))
+    upload(client, image, mask)
+    before = server.memory()
+    for files in (
+        {"image": bomb, "mask": mask},
+        {"image": image, "mask": bomb},
+        {"image": image, "mask": mask, "sketch": bomb},
+    ):
+        model = {"model": "guided"} if "sketch" in files else {}
+        reply = client.post("/api/v1/inpaint", files=files, data=model)
+        assert reply.status_code == 400, files.keys()
+        assert "unpacks to more than" in reply.json()["detail"]
+    assert server.memory() - before < 60 << 20

@@ -189,7 +189,14 @@ def _tiff(file: _File) -> Decoded:
     page.check()
     if page.is_deep:
         return _deep_tiff(page, file)
-    return from_opened(TiffImagePlugin.TiffImageFile(io.BytesIO(page.data)), file.label)
+    try:
+        return from_opened(TiffImagePlugin.TiffImageFile(io.BytesIO(page.data)), file.label)
+    except OSError as error:
+        if not page.is_plain:
+            raise
+        if not file.allow_truncated:
+            raise cut_off(file.label, file.kind, error) from error
+        return _deep_tiff(page, file)
 
 
 def _deep_tiff(page: TiffPage, file: _File) -> Decoded:

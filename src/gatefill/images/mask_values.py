@@ -19,7 +19,7 @@ THRESHOLD = 127
 _DARK, _BRIGHT = 64, 191
 # A photo has many levels of gray, most of them neither black nor white. Soft brushes and JPEG leave
 # such levels too, but along edges only.
-_PHOTO_LEVELS, _PHOTO_SHARE = 48, 0.25
+_PHOTO_LEVELS, _PHOTO_SHARE = 48, 0.4
 _NEAR_BLACK, _NEAR_WHITE = 8, 247
 _SAMPLE = 1 << 20  # pixels that are looked at
 _SAME, _SAME_SHARE = 24, 0.9  # levels by which copies differ, and in how many of the pixels

@@ -39,8 +39,8 @@ def read_photo(
     Args:
         source: See `Source`.
         max_pixels: Larger files and PIL images are refused before they are decoded.
-        allow_truncated: Take what there is of a JPEG, PNG, BMP or PNM file, or of a TIFF of more
-            than 8 bits, that is cut off.
+        allow_truncated: Take what there is of a JPEG, PNG, BMP or PNM file, or of a gray or RGB
+            TIFF, that is cut off.
 
     Returns:
         The photo; what had to be assumed or left out stands in its `meta.warnings`.

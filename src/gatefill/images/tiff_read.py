@@ -42,7 +42,7 @@ _X_DPI, _Y_DPI, _DPI_UNIT, _CENTIMETER = 282, 283, 296, 3
 _MIN_IS_WHITE, _MIN_IS_BLACK, _RGB = 0, 1, 2
 _PREMULTIPLIED = 1
 _HORIZONTAL, _FLOATING = 2, 3
-_KINDS = {1: "u", 2: "i", 3: "f"}  # of SampleFormat
+_KINDS = {1: "u", 2: "i", 3: "f", 4: "u"}  # of SampleFormat; 4 says nothing
 _DTYPES = ("u1", "u2", "u4", "i1", "i2", "i4", "f2", "f4", "f8")
 _TILE_PIXELS = 1 << 20  # that a tile may have, however small the photo is
 _REVERSED = bytes(int(f"{value:08b}"[::-1], 2) for value in range(256))
@@ -77,6 +77,12 @@ class TiffPage:
     def is_deep(self) -> bool:
         """Whether it has more than 8 bits per channel, which Pillow rounds or does not know."""
         return max(self._bits) > 8
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether `pixels` takes its kind of pixels and its compression."""
+        known = self._page.integer(PHOTOMETRIC) in (_MIN_IS_WHITE, _MIN_IS_BLACK, _RGB)
+        return known and self._dtype() is not None and self.compression in READ
 
     @property
     def icc(self) -> bytes | None:
@@ -123,7 +129,7 @@ class TiffPage:
     def pixels(self, *, allow_truncated: bool = False) -> tuple[NDArray[Any], bool]:
         """The decoded page as ``HWC``, straight alpha, as stored, and whether it is cut off.
 
-        With `allow_truncated` strips and tiles that are missing are 0. For pages that are deep.
+        With `allow_truncated` strips and tiles that are missing are 0.
         """
         photometric = self._page.integer(PHOTOMETRIC)
         dtype = self._dtype()

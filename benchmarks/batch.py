@@ -1,10 +1,11 @@
 """Many photos: `gatefill.batch` against a loop over an `Inpainter` and a process for each photo.
 
-    python benchmarks/batch.py PHOTOS [--count N] [--table] [--memory N]
+    python benchmarks/batch.py PHOTOS [--count N] [--side N] [--table] [--memory N] [--ray]
 
 All sides fill the same photos with the same masks in one run, each in processes of its own, and
-write JPEGs. The photos are 1024 pixels long; the holes are brush strokes that cover about 5 %.
---table measures processes and threads, --memory what a batch of N photos takes as it goes on.
+write JPEGs; loop and batch take turns, and medians are shown. The photos are 1024 pixels long; the
+holes are brush strokes that cover about 5 %. --table measures processes and threads, --memory what
+a batch of N photos takes as it goes on, --ray a cluster of two nodes on this machine.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from statistics import median
+from typing import Any
 
 import numpy as np
 import PIL.Image
@@ -25,11 +28,11 @@ from gatefill.batches import BatchProgress
 from gatefill.batches.memory import cores
 from gatefill.masks import BrushConfig, brush, hole_share
 
-SIDE = 1024  # pixels of the longer side
 LEAST, MOST = 0.04, 0.06  # of the photo, its hole
 STROKE = BrushConfig(strokes=(1, 1), width=(8, 30))
 QUALITY = 92
-SINGLE = 8  # photos that are filled by a process each; more would tell nothing new
+ROUNDS = 3
+SINGLE = 4  # photos that are filled by a process each; more would tell nothing new
 
 LOOP = """
 import sys, time
@@ -51,24 +54,27 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("photos", type=Path)
     parser.add_argument("--count", type=int, default=40, help="photos of the comparison")
+    parser.add_argument("--side", type=int, default=1024, help="pixels of the longer side")
+    parser.add_argument("--ray", action="store_true", help="measure a cluster of two nodes")
     parser.add_argument("--table", action="store_true", help="measure processes and threads")
     parser.add_argument("--memory", type=int, metavar="N", help="follow a batch of N photos")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
-        prepare(options.photos, root, options.count)
-        print(
-            f"{options.count} photos of {SIDE} px, {LEAST:.0%} to {MOST:.0%} holes, {cores()} cores"
-        )
+        prepare(options.photos, root, options.count, options.side)
+        holes = f"{LEAST:.0%} to {MOST:.0%} holes"
+        print(f"{options.count} photos of {options.side} px, {holes}, {cores()} cores")
         gatefill.load()(root / "in/000.jpg", root / "masks/000.png")  # compiles, once on a machine
         compare(root, options.count)
         if options.table:
             table(root)
+        if options.ray:
+            two_nodes(root)
         if options.memory:
             memory(root, options.memory)
 
 
-def prepare(source: Path, root: Path, count: int) -> None:
+def prepare(source: Path, root: Path, count: int, side: int) -> None:
     """Photos of one length, and a mask for each."""
     for name in ("in", "masks", "loop", "single"):
         (root / name).mkdir()
@@ -76,7 +82,7 @@ def prepare(source: Path, root: Path, count: int) -> None:
     places = np.linspace(0, len(files) - 1, count).astype(int)
     for number, file in enumerate(files[place] for place in places):
         image = PIL.Image.open(file).convert("RGB")
-        scale = SIDE / max(image.size)
+        scale = side / max(image.size)
         width, height = round(image.width * scale), round(image.height * scale)
         image.resize((width, height)).save(root / "in" / f"{number:03d}.jpg", quality=QUALITY)
         masks = (brush(height, width, 1000 * number + turn, STROKE) for turn in itertools.count())
@@ -87,11 +93,6 @@ def prepare(source: Path, root: Path, count: int) -> None:
 
 def compare(root: Path, count: int) -> None:
     """The three ways; rates of the whole run, and without start-up where there is one only."""
-    paths = [str(root / name) for name in ("in", "masks", "loop")]
-    done = subprocess.run(
-        [sys.executable, "-c", LOOP, *paths], capture_output=True, text=True, check=True
-    )
-    loop, loop_warm = map(float, done.stdout.split())
     started = time.monotonic()
     for number in range(min(SINGLE, count)):
         photo, mask = root / "in" / f"{number:03d}.jpg", root / "masks" / f"{number:03d}.png"
@@ -100,7 +101,8 @@ def compare(root: Path, count: int) -> None:
             [sys.executable, "-m", "gatefill", *command], capture_output=True, check=True
         )
     single = min(SINGLE, count) / (time.monotonic() - started)
-    batch, batch_warm = run(root)
+    rounds = [(*loop_over(root), *run(root)) for _ in range(ROUNDS)]
+    loop, loop_warm, batch, batch_warm = (median(values) for values in zip(*rounds, strict=True))
     print(f"{'':<34}{'photos/s':>10}{'warm':>8}{'batch is':>10}")
     for name, rate, warm in (
         ("a process for each photo", single, None),
@@ -109,27 +111,32 @@ def compare(root: Path, count: int) -> None:
     ):
         shown = "" if warm is None else f"{warm:.2f}"
         print(f"{name:<34}{rate:>10.2f}{shown:>8}{batch / rate:>9.2f}x")
-    print(f"warm, batch to loop: {batch_warm / loop_warm:.2f}x")
+    ratios = sorted(row[3] / row[1] for row in rounds)
+    print("warm, batch to loop, each round: " + ", ".join(f"{each:.2f}x" for each in ratios))
 
 
-def run(root: Path, processes: int | None = None, threads: int = 1) -> tuple[float, float]:
+def loop_over(root: Path) -> tuple[float, float]:
+    """Photos per second of a loop: of all of it, and after the first photo."""
+    paths = [str(root / name) for name in ("in", "masks", "loop")]
+    done = subprocess.run(
+        [sys.executable, "-c", LOOP, *paths], capture_output=True, text=True, check=True
+    )
+    whole, warm = map(float, done.stdout.split())
+    return whole, warm
+
+
+def run(root: Path, **how: object) -> tuple[float, float]:
     """Photos per second of a batch: of all of it, and once its processes are warm."""
+    options: dict[str, Any] = {**how, "masks": root / "masks"}
     marks: list[tuple[float, int]] = []
 
     def watch(progress: BatchProgress) -> None:
         marks.append((time.monotonic(), progress.finished))
 
     with tempfile.TemporaryDirectory(dir=root) as output:
-        found = gatefill.batch(
-            root / "in",
-            output,
-            masks=root / "masks",
-            processes=processes,
-            threads=threads,
-            watch=watch,
-        )
+        found = gatefill.batch(root / "in", output, watch=watch, **options)
     assert found.complete, found.failures
-    begin = next(mark for mark in marks if mark[1] >= 2 * (processes or cores()))
+    begin = next(mark for mark in marks if mark[1] >= 2 * cores())
     warm = (marks[-1][1] - begin[1]) / (marks[-1][0] - begin[0])
     return found.filled / found.seconds, warm
 
@@ -140,10 +147,28 @@ def table(root: Path) -> None:
     count = cores()
     pairs = [(1, 1), (1, count), (max(count // 2, 1), 2), (count, 1), (count, 2), (count + 1, 1)]
     pairs = list(dict.fromkeys(pairs))
-    first = [run(root, *pair)[1] for pair in pairs]
-    again = [run(root, *pair)[1] for pair in pairs]
+    first = [run(root, processes=one, threads=other)[1] for one, other in pairs]
+    again = [run(root, processes=one, threads=other)[1] for one, other in pairs]
     for (processes, threads), one, two in zip(pairs, first, again, strict=True):
         print(f"{processes:>9}{threads:>9}{one:>15.2f}{two:>8.2f}")
+
+
+def two_nodes(root: Path) -> None:
+    """The same batch by Ray, on two nodes that share this machine's cores, and locally again."""
+    import ray
+    from ray.cluster_utils import Cluster
+
+    half = max(cores() // 2, 1)
+    cluster: Any = Cluster(initialize_head=True, head_node_args={"num_cpus": half})
+    cluster.add_node(num_cpus=half)
+    ray.init(cluster.address, log_to_driver=False)
+    on_ray = [run(root, ray="auto") for _ in range(2)]
+    ray.shutdown()
+    cluster.shutdown()
+    local = [run(root) for _ in range(2)]
+    for name, found in (("Ray, two nodes", on_ray), ("local", local)):
+        whole, warm = (max(values) for values in zip(*found, strict=True))
+        print(f"{name:<34}{whole:>10.2f}{warm:>8.2f}")
 
 
 def memory(root: Path, count: int) -> None:

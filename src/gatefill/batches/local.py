@@ -16,7 +16,7 @@ from typing import Any
 
 from gatefill.batches.items import Outcome, Task
 from gatefill.batches.job import Job
-from gatefill.batches.memory import PROCESS, SHARE, available_bytes, cores
+from gatefill.batches.memory import FIRST, PROCESS, ROOM, SHARE, available_bytes, cores
 from gatefill.errors import ConfigError, GatefillError
 
 IN_FLIGHT = 3  # tasks of a process for each photo of a batch: one in each of its steps
@@ -45,7 +45,7 @@ def processes_that_pay(memory_limit: int | None, device: str = "cpu") -> int:
         memory = None if free is None else int(free * SHARE)
     if memory is None:
         return cores()
-    return max(min(cores(), memory // PROCESS), 1)
+    return max(min(cores(), memory // (PROCESS + ROOM)), 1)
 
 
 @dataclass
@@ -233,8 +233,8 @@ class _Budget:
         """A process takes more at its start than was thought, or less."""
         if resident:
             self._resident[id(process)] = resident
-            self._left += PROCESS - resident
-            self._most += PROCESS - resident
+            self._left += PROCESS - FIRST - resident
+            self._most += PROCESS - FIRST - resident
 
     def ask(self, process: _Process, number: int, needed: int) -> None:
         self._waiting.append((process, number, needed))
@@ -261,8 +261,8 @@ class _Budget:
     def forget(self, process: _Process) -> None:
         """A process ended: what it asked for and had is free again."""
         if resident := self._resident.pop(id(process), 0):
-            self._left -= PROCESS - resident
-            self._most -= PROCESS - resident
+            self._left -= PROCESS - FIRST - resident
+            self._most -= PROCESS - FIRST - resident
         self._waiting = deque(each for each in self._waiting if each[0] is not process)
         for key in [key for key in self._granted if key[0] == id(process)]:
             self._left += self._granted.pop(key)

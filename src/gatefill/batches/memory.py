@@ -7,13 +7,16 @@ import re
 from pathlib import Path
 
 from gatefill.errors import ConfigError
-from gatefill.images import ImageError, size_of
+from gatefill.images import ImageError, read_photo, size_of
+from gatefill.regions import regions
 
-# Measured (docs/scale.md): what a process holds before its first photo, and what a photo adds for
-# each of its pixels, in bytes: decoded, copied, encoded, and worked on around its hole.
-PROCESS = 500 << 20
-PER_PIXEL = 40
+# Measured with the default method (docs/scale.md), in bytes.
+PROCESS = 620 << 20  # what a process holds after its first photo
+FIRST = 160 << 20  # of which so much comes with that photo: kernels, pools, buffers
+PER_PIXEL = 34  # of the photo: decoded, copied, encoded
+PER_WORKED = 145  # for each pixel of the region around a hole that a method works on
 LEAST = 64 << 20  # of a photo
+ROOM = 400 << 20  # what each process should find for a photo: 12 megapixels with a small hole
 SHARE = 0.8  # of what is free, where no limit is given
 
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
@@ -47,13 +50,27 @@ def resident_bytes() -> int:
     return _field("/proc/self/status", "VmRSS") or 0
 
 
-def bytes_needed(photo: bytes) -> int:
-    """An estimate of what filling a photo adds to a process, from the head of its file."""
+def bytes_needed(photo: bytes, mask: bytes | None, *, invert: bool = False) -> int:
+    """An estimate of what filling a photo adds to a process, from the photo's head and the mask."""
     try:
         width, height = size_of(photo)
     except ImageError:  # what cannot be opened will be said when it is decoded
         return LEAST
-    return max(width * height * PER_PIXEL, LEAST)
+    worked = width * height * _worked(mask, invert)
+    return max(width * height * PER_PIXEL + round(worked) * PER_WORKED, LEAST)
+
+
+def _worked(mask: bytes | None, invert: bool) -> float:
+    """The share of the photo that the largest region around a hole takes."""
+    if mask is None:
+        return 1.0
+    try:
+        drawn = read_photo(mask)
+    except ImageError:  # likewise
+        return 1.0
+    hole = (drawn.pixels.max(axis=2) > drawn.max_value // 2) != invert
+    areas = [region.box.height * region.box.width for region in regions(hole)]
+    return float(max(areas, default=0) / hole.size)
 
 
 def cores() -> int:

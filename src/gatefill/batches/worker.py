@@ -92,13 +92,15 @@ class Worker:
     def _decoded(self, number: int, fetched: Fetched) -> tuple[Fetched, Photo] | Outcome:
         try:
             if self._limited:
-                needed = bytes_needed(fetched.photo)
+                invert = bool(self._work.job.call.get("invert_mask", False))
+                needed = bytes_needed(fetched.photo, fetched.mask, invert=invert)
                 self._grants[number] = queue.Queue()
                 self._answer("need", (number, needed))
                 if not self._granted(number):
                     raise MemoryRefusedError(
                         "expected a photo that can be filled within the memory limit, got one "
-                        f"that needs about {needed >> 20} MB beside the process itself",
+                        f"that needs about {needed >> 20} MB beside the processes themselves; a "
+                        "higher limit or fewer processes leave it more",
                         megabytes=needed >> 20,
                     )
             return fetched, self._work.decode(fetched)

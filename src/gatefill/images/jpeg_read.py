@@ -13,6 +13,7 @@ import numpy as np
 import PIL.Image
 from PIL import JpegImagePlugin
 
+from gatefill.images.jpeg_segments import next_marker
 from gatefill.images.tiff_directory import claims_too_much
 
 END = b"\xff\xd9"
@@ -20,7 +21,6 @@ _START_OF_SCAN, _END_OF_IMAGE = 0xDA, 0xD9
 FRAMES = (*range(0xC0, 0xC4), *range(0xC5, 0xC8), *range(0xC9, 0xCC), *range(0xCD, 0xD0))
 _PROGRESSIVE = (0xC2, 0xC6, 0xCA, 0xCE)
 _STANDALONE = (0x01, *range(0xD0, 0xD9))  # markers without a length
-_NEXT_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")  # after compressed data
 _RESTART = re.compile(rb"\xff[\xd0-\xd7]")
 _DIRECTORIES = ((0xE1, b"Exif\0\0"), (0xE2, b"MPF\0"))  # segments that hold TIFF directories
 
@@ -55,8 +55,8 @@ def segments(data: bytes) -> Iterator[Segment]:
             yield Segment(marker, at, data[at + 4 : at + 2 + length])
             at += 2 + max(length, 2)
             if marker == _START_OF_SCAN:
-                found = _NEXT_MARKER.search(data, at)
-                at = found.start() if found else len(data)
+                found = next_marker(data, at)
+                at = len(data) if found is None else found[0]
 
 
 def without_bombs(data: bytes) -> tuple[bytes, bool]:

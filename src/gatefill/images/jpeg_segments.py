@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -20,8 +19,7 @@ EXIF_PREFIX = b"Exif\0\0"
 MOST = 65533  # bytes that a segment can hold
 
 _PICTURE = b"\xff\xd8\xff"  # how a JPEG inside another file starts
-# The next marker after entropy-coded data, in which FF stands before 00 or a restart marker only.
-_MARKER = re.compile(rb"\xff+[^\x00\xff\xd0-\xd7]")
+_IN_DATA = {0x00, *range(0xD0, 0xD8)}  # what may stand behind FF in entropy-coded data
 
 
 class Segment(NamedTuple):
@@ -62,6 +60,23 @@ class Layout:
         return sorted(found)
 
 
+def next_marker(data: bytes, at: int) -> tuple[int, int] | None:
+    """Where the next marker from `at` on starts and where it ends; None where there is none.
+
+    In entropy-coded data FF stands before 00 or a restart marker only.
+    """
+    while (at := data.find(b"\xff", at)) >= 0:
+        last = at + 1
+        while data[last : last + 1] == b"\xff":  # fill bytes
+            last += 1
+        if last >= len(data):
+            return None
+        if data[last] not in _IN_DATA:
+            return at, last + 1
+        at = last + 1
+    return None
+
+
 def layout_of(data: bytes, *, head_only: bool = False) -> Layout:
     """Find the segments of a JPEG file. Raises ValueError where there is no scan.
 
@@ -70,19 +85,20 @@ def layout_of(data: bytes, *, head_only: bool = False) -> Layout:
     head: list[Segment] = []
     scans, later_tables, at = 0, False, 2
     while True:
-        found = _MARKER.search(data, at)
+        found = next_marker(data, at)
         if found is None:  # the end marker is missing
             if not scans:
                 raise ValueError("expected a JPEG with a scan, got none")
             return Layout(head, later_tables, scans, len(data))
-        marker, at = data[found.end() - 1], found.end()
+        start, at = found
+        marker = data[at - 1]
         if marker == EOI:
-            return Layout(head, later_tables, scans or found.start(), at)
+            return Layout(head, later_tables, scans or start, at)
         if marker in (SOI, 0x01):  # without a size
             continue
         size = int.from_bytes(data[at : at + 2], "big")
         if marker == SOS:
-            scans = scans or found.start()
+            scans = scans or start
             if head_only:
                 return Layout(head, False, scans, len(data))
         elif scans:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tomllib
 import zipfile
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -199,3 +200,12 @@ def test_windows_can_import_every_module() -> None:
                 names = [node.module or ""]
             found += [f"{path.name}: {name}" for name in names if name in POSIX_ONLY]
     assert not found
+
+
+def test_no_two_classes_share_a_name() -> None:
+    classes = Counter[str]()
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.parse(path.read_text("utf-8")).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                classes[node.name] += 1
+    assert not {name: count for name, count in classes.items() if count > 1}

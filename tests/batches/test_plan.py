@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gatefill.batches.items import Plan
+from gatefill.batches.items import BatchPlan
 from gatefill.batches.listing import expand_braces
 from gatefill.batches.places import FolderOutput, safe_name
 from gatefill.batches.plan import Request, make_plan
@@ -26,11 +26,11 @@ def touch(*names: str) -> None:
         path.touch()
 
 
-def plan(*inputs: str, output: str = "out", **options: object) -> Plan:
+def plan(*inputs: str, output: str = "out", **options: object) -> BatchPlan:
     return make_plan(Request(inputs, output, **options))  # type: ignore[arg-type]
 
 
-def pairs(found: Plan) -> dict[str, str | None]:
+def pairs(found: BatchPlan) -> dict[str, str | None]:
     """Outputs and the places of their masks."""
     return {item.output: item.mask.place if item.mask else None for item in found.items}
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from gatefill.images.jpeg_segments import APP14, Segment, layout_of
+from gatefill.images.jpeg_segments import APP14, JpegSegment, layout_of
 from tests.images.helpers import cmyk_profile, cv_file, pil_file
 
 
@@ -99,18 +99,18 @@ def not_interleaved(height: int, width: int, seed: int, *, tables: bool = False)
     """A baseline RGB JPEG with a scan for each component; `tables`: each with its own table."""
     planes = [KINDS["grey"](height, width, seed + number) for number in range(3)]
     layout = layout_of(planes[0])
-    parts = [b"\xff\xd8", Segment(APP14, b"Adobe\0\x64\0\0\0\0\0").tobytes()]
+    parts = [b"\xff\xd8", JpegSegment(APP14, b"Adobe\0\x64\0\0\0\0\0").tobytes()]
     for segment in layout.head:
         if segment.marker == 0xC0:
             components = b"".join(bytes([number, 0x11, 0]) for number in (1, 2, 3))
-            segment = Segment(0xC0, segment.payload[:5] + b"\3" + components)
+            segment = JpegSegment(0xC0, segment.payload[:5] + b"\3" + components)
         if segment.marker in (0xC0, 0xC4, 0xDB):
             parts.append(segment.tobytes())
     for number, plane in enumerate(planes):
         scans = layout_of(plane)
         if tables and number == 2:
-            parts.append(Segment(0xDB, bytes([0, *[9] * 64])).tobytes())
-        parts.append(Segment(0xDA, bytes([1, number + 1, 0, 0, 63, 0])).tobytes())
+            parts.append(JpegSegment(0xDB, bytes([0, *[9] * 64])).tobytes())
+        parts.append(JpegSegment(0xDA, bytes([1, number + 1, 0, 0, 63, 0])).tobytes())
         parts.append(plane[scans.scans + 10 : scans.end - 2])
     return b"".join([*parts, b"\xff\xd9"])
 

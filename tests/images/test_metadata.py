@@ -13,7 +13,7 @@ from PIL import Image
 
 from gatefill.images import Photo, read_photo
 from gatefill.images.exif import Block
-from gatefill.images.jpeg_segments import Segment, layout_of
+from gatefill.images.jpeg_segments import JpegSegment, layout_of
 from gatefill.images.tiff_tags import Directory, Tag, exif_block, read_tags
 from tests.images.cases import case
 from tests.images.helpers import SRGB, pil_file, png_chunk
@@ -73,7 +73,7 @@ def camera_exif(order: str = "<", orientation: int = 6) -> bytes:
     return bytes(block) + struct.pack(order + "H", 2) + entries + bytes(4) + SECRET
 
 
-def with_segments(data: bytes, *segments: Segment) -> bytes:
+def with_segments(data: bytes, *segments: JpegSegment) -> bytes:
     return data[:2] + b"".join(segment.tobytes() for segment in segments) + data[2:]
 
 
@@ -88,14 +88,14 @@ def photographed(order: str = "<", orientation: int = 6) -> bytes:
     )
     return with_segments(
         KINDS["4:2:0"](45, 61, 0),
-        Segment(0xE1, b"Exif\0\0" + camera_exif(order, orientation)),
-        Segment(0xE1, b"http://ns.adobe.com/xap/1.0/\0" + PACKET),
-        *(Segment(0xE2, part) for part in profile),
-        Segment(0xE5, b"vendor data"),
-        Segment(0xE6, b"vendor preview" + SECRET),
-        Segment(0xED, b"Photoshop 3.0\0" + resources),
-        Segment(0xFE, "첫 번째".encode()),
-        Segment(0xFE, b"second"),
+        JpegSegment(0xE1, b"Exif\0\0" + camera_exif(order, orientation)),
+        JpegSegment(0xE1, b"http://ns.adobe.com/xap/1.0/\0" + PACKET),
+        *(JpegSegment(0xE2, part) for part in profile),
+        JpegSegment(0xE5, b"vendor data"),
+        JpegSegment(0xE6, b"vendor preview" + SECRET),
+        JpegSegment(0xED, b"Photoshop 3.0\0" + resources),
+        JpegSegment(0xFE, "첫 번째".encode()),
+        JpegSegment(0xFE, b"second"),
     )
 
 
@@ -141,19 +141,19 @@ def test_a_thumbnail_that_lies_in_the_tags_takes_none_with_it() -> None:
     exif = bytearray(camera_exif())
     at = exif.index(struct.pack("<HHI", 513, 4, 1)) + 8
     exif[at : at + 4] = struct.pack("<I", 8)
-    photo = read_photo(with_segments(KINDS["grey"](9, 9, 0), Segment(0xE1, b"Exif\0\0" + exif)))
+    photo = read_photo(with_segments(KINDS["grey"](9, 9, 0), JpegSegment(0xE1, b"Exif\0\0" + exif)))
     assert tags_of(photo.meta.exif or b"")[0x013B] == Tag(2, "김철수".encode("euc-kr") + b"\0")
 
 
 def test_thumbnails_in_jfif_go() -> None:
     plain = KINDS["grey"](16, 16, 0)
-    small = Segment(0xE0, b"JFIF\0\1\2\1\0\x48\0\x48\2\1REMOVE")
-    extension = Segment(0xE0, b"JFXX\0\x13\2\1REMOVE")
+    small = JpegSegment(0xE0, b"JFIF\0\1\2\1\0\x48\0\x48\2\1REMOVE")
+    extension = JpegSegment(0xE0, b"JFXX\0\x13\2\1REMOVE")
     data = plain[:2] + small.tobytes() + extension.tobytes() + plain[20:]
     file = changed(read_photo(data)).encoded("jpg")
     assert b"REMOVE" not in file.data
     head = layout_of(file.data).head
-    assert head[0] == Segment(0xE0, b"JFIF\0\1\2\1\0\x48\0\x48\0\0")
+    assert head[0] == JpegSegment(0xE0, b"JFIF\0\1\2\1\0\x48\0\x48\0\0")
     assert read_photo(file.data).meta.dpi == (72, 72)
 
 
@@ -209,7 +209,9 @@ def test_a_jpeg_encoded_anew_keeps_comments_and_iptc() -> None:
 
 def test_comments_of_a_jpeg_become_texts_of_a_png() -> None:
     data = with_segments(
-        KINDS["4:2:0"](9, 9, 0), Segment(0xFE, "첫 번째".encode()), Segment(0xFE, b"Andr\xe9")
+        KINDS["4:2:0"](9, 9, 0),
+        JpegSegment(0xFE, "첫 번째".encode()),
+        JpegSegment(0xFE, b"Andr\xe9"),
     )
     image: Any = Image.open(io.BytesIO(read_photo(data).to_bytes("png")))
     image.load()
@@ -333,7 +335,7 @@ def test_frames_pages_and_gain_maps_that_are_left_out_are_said(name: str, code: 
 def test_an_hdr_gain_map_is_called_by_its_name() -> None:
     data = case("frames-pages-gainmap-dropped", "gainmap.jpg").read_bytes()
     packet = b'http://ns.adobe.com/xap/1.0/\0<x hdrgm:Version="1.0"/>'
-    photo = read_photo(with_segments(data, Segment(0xE1, packet)))
+    photo = read_photo(with_segments(data, JpegSegment(0xE1, packet)))
     assert [warning.code for warning in photo.meta.warnings] == ["file.gain_map"]
     file = photo.encoded("jpg")
     assert file.data.count(b"\xff\xd8\xff") == 1
@@ -353,9 +355,9 @@ def test_what_follows_a_jpeg_is_said() -> None:
     for data, code, what in (
         (video, "file.trailer", "video"),
         (plain + b"some bytes", "file.trailer", "10 bytes"),
-        (with_segments(plain, Segment(0xEB, b"JP\0\1jumb")), "file.credentials", "credentials"),
+        (with_segments(plain, JpegSegment(0xEB, b"JP\0\1jumb")), "file.credentials", "credentials"),
         (
-            with_segments(plain, Segment(0xE1, b"http://ns.adobe.com/xmp/extension/\0..")),
+            with_segments(plain, JpegSegment(0xE1, b"http://ns.adobe.com/xmp/extension/\0..")),
             "file.extended_xmp",
             "XMP",
         ),

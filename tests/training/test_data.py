@@ -21,7 +21,7 @@ from gatefill.training.config import DataConfig
 from gatefill.training.data import drawn_sketch, make_loader, open_source
 from gatefill.training.data.batch import Stored
 from gatefill.training.data.check import check, near_groups
-from gatefill.training.data.cut import Cutter, Planes
+from gatefill.training.data.cut import CutPlanes, Cutter
 from gatefill.training.data.masks import MaskMaker
 from gatefill.training.data.pack import pack
 from gatefill.training.data.place import Place
@@ -252,7 +252,7 @@ class TestCut:
             assert batch.mask.shape == batch.sketch.shape == (2, 32, 48)
         image = picture(1)
         plain = replace(config, scale=(1.0, 1.0), flip=False)
-        sample = cutter(plain).random(Planes(image), np.random.default_rng(3))
+        sample = cutter(plain).random(CutPlanes(image), np.random.default_rng(3))
         windows = np.lib.stride_tricks.sliding_window_view(image, (32, 48), axis=(0, 1))
         assert (windows.transpose(0, 1, 3, 4, 2) == sample.image).all(axis=(2, 3, 4)).any()
 
@@ -274,7 +274,7 @@ class TestCut:
         config = replace(CONFIG, random_crop=crop, scale=(low, 1.0), sketches="drawn")
         image = picture(seed % 7, 96, 96)[:height, :width]
         for cut in (cutter(config).random, cutter(config).middle):
-            sample = cut(Planes(image), np.random.default_rng(seed))
+            sample = cut(CutPlanes(image), np.random.default_rng(seed))
             assert sample.image.shape == (32, 32, 3)
             assert sample.image.dtype == np.uint8
             assert sample.mask.shape == (32, 32)
@@ -285,14 +285,14 @@ class TestCut:
     def test_a_crop_at_full_resolution_is_a_part_of_the_image(self) -> None:
         config = replace(CONFIG, scale=(1.0, 1.0), flip=False)
         image = picture(1)
-        sample = cutter(config).random(Planes(image), np.random.default_rng(3))
+        sample = cutter(config).random(CutPlanes(image), np.random.default_rng(3))
         windows = np.lib.stride_tricks.sliding_window_view(image, (32, 32), axis=(0, 1))
         assert (windows.transpose(0, 1, 3, 4, 2) == sample.image).all(axis=(2, 3, 4)).any()
 
     def test_without_crop_the_whole_image_is_resized(self) -> None:
         config = replace(CONFIG, random_crop=False, scale=(1.0, 1.0), flip=False)
         image = picture(1, 64, 128)
-        sample = cutter(config).random(Planes(image), np.random.default_rng(0))
+        sample = cutter(config).random(CutPlanes(image), np.random.default_rng(0))
         expected = cv2.resize(image, (32, 32), interpolation=cv2.INTER_AREA)
         assert np.array_equal(sample.image, expected)
 
@@ -303,7 +303,7 @@ class TestCut:
         edges = np.zeros((80, 80), np.uint8)
         image[::8], edges[::8] = 255, 255
         for seed in range(5):
-            sample = cutter(config).random(Planes(image, edges), np.random.default_rng(seed))
+            sample = cutter(config).random(CutPlanes(image, edges), np.random.default_rng(seed))
             assert sample.sketch is not None
             bright = sample.image[..., 0] > 100
             assert bright.any()
@@ -313,7 +313,7 @@ class TestCut:
     def test_a_share_of_samples_has_no_sketch(self) -> None:
         config = replace(CONFIG, sketches="drawn", sketch_share=0.5)
         rng = np.random.default_rng(0)
-        drawn = [cutter(config).random(Planes(picture(1)), rng).sketch for _ in range(40)]
+        drawn = [cutter(config).random(CutPlanes(picture(1)), rng).sketch for _ in range(40)]
         empty = sum(not sketch.any() for sketch in drawn if sketch is not None)
         assert 8 < empty < 32
 

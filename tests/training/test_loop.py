@@ -23,8 +23,8 @@ from gatefill.training.config import OptimizerConfig, TrainConfig
 from gatefill.training.data import open_source
 from gatefill.training.data.batch import Batch, Sample
 from gatefill.training.loop import train
-from gatefill.training.meters import Outcome, Status
-from gatefill.training.objectives import Filled
+from gatefill.training.meters import RunOutcome, Status
+from gatefill.training.objectives import Made
 from gatefill.training.trunks import ALEXNET
 from gatefill.training.validation import Validation
 from tests.training.helpers import (
@@ -46,7 +46,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def run(config: TrainConfig, photos: Path, folder: Path, **options) -> Outcome:
+def run(config: TrainConfig, photos: Path, folder: Path, **options) -> RunOutcome:
     return train(config, open_source(photos), folder, devices="cpu", **options)
 
 
@@ -309,10 +309,10 @@ class Reds:
     def __init__(self, channel: int) -> None:
         self.channel = channel
 
-    def fill(self, _: torch.nn.Module, batch: Batch) -> Filled:
+    def fill(self, _: torch.nn.Module, batch: Batch) -> Made:
         frame = torch.full_like(batch.image, -1.0)
         frame[:, self.channel] = 1.0
-        return Filled(frame)
+        return Made(frame)
 
 
 class TestPerceptually:

@@ -17,7 +17,7 @@ from gatefill.checkpoints.official_names import (
 from gatefill.methods.networks.deepfill_v2 import DeepFillV2Config
 from gatefill.training.data import Batch
 from gatefill.training.devices import make_fabric
-from gatefill.training.objectives import DeepFillV2Loss, DeepFillV2Objective, Filled
+from gatefill.training.objectives import DeepFillV2Loss, DeepFillV2Objective, Made
 from gatefill.training.recipes import recipe
 from gatefill.training.state import State
 from gatefill.training.step import Stepper
@@ -53,7 +53,7 @@ def test_losses_and_gradients_of_one_step() -> None:
     kept = {name: value.clone() for name, value in objective.critic.named_buffers()}
 
     # discriminator
-    apart = Filled(filled.refined.detach())
+    apart = Made(filled.refined.detach())
     losses = objective.critic_loss(objective.critic, batch, apart)
     assert losses.total.item() == pytest.approx(float(run["d_loss"]), abs=2e-6)
     losses.total.backward()

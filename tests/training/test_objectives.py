@@ -14,8 +14,8 @@ from gatefill.training.losses import discount, discount_of_square, gram, hole_co
 from gatefill.training.objectives import (
     DeepFillV1Objective,
     DeepFillV2Objective,
-    Filled,
     GlobalLocalObjective,
+    Made,
     PartialConvObjective,
     Turn,
     make_objective,
@@ -52,7 +52,7 @@ class TestDeepFillV2:
 
     def test_l1_is_over_the_whole_image(self, batch: Batch) -> None:
         objective = DeepFillV2Objective(tiny())
-        filled = Filled(batch.image + 0.5, batch.image - 0.25)
+        filled = Made(batch.image + 0.5, batch.image - 0.25)
         losses = objective.generator_loss(lambda *_: torch.zeros(2, 4), batch, filled, 0)
         assert losses.total.item() == pytest.approx(0.75)
 
@@ -73,7 +73,7 @@ class TestDeepFillV2:
             return frames.flatten(1)
 
         refined = torch.zeros_like(image).requires_grad_()
-        losses = objective.generator_loss(judge, batch, Filled(refined, image), 4)
+        losses = objective.generator_loss(judge, batch, Made(refined, image), 4)
         (slope,) = torch.autograd.grad(losses.terms["g_adversarial"], refined)
         (frame,) = seen
         deep = (slice(None), slice(None), slice(17, 47), slice(17, 47))
@@ -83,7 +83,7 @@ class TestDeepFillV2:
         assert not frame[rim].any()
         assert not slope[deep].any()
         assert slope[rim].all()
-        objective.critic_loss(judge, batch, Filled(refined.detach()))
+        objective.critic_loss(judge, batch, Made(refined.detach()))
         assert torch.equal(seen[1], torch.cat([image, frame]))
         with pytest.raises(ValueError, match="adversarial_reach of 0 or more, got -1"):
             replace(config.loss, adversarial_reach=-1)
@@ -113,7 +113,7 @@ class TestDeepFillV2:
 
         sketch = torch.ones_like(batch.mask)
         guided = batch._replace(sketch=sketch)
-        losses = objective.critic_loss(judge, guided, Filled(torch.zeros_like(batch.image)))
+        losses = objective.critic_loss(judge, guided, Made(torch.zeros_like(batch.image)))
         ((images, masks, sketches),) = seen
         known = batch.mask == 0
         assert torch.equal(images[:2], batch.image)
@@ -138,7 +138,7 @@ class TestDeepFillV1:
         config = replace(config, loss=replace(config.loss, discount=begins_at))
         objective = DeepFillV1Objective(config)
         wrong = torch.linspace(0, 1, 32).view(1, 1, 1, 32).expand_as(batch.image)
-        filled = Filled(batch.image + wrong, batch.image + 2 * wrong)
+        filled = Made(batch.image + wrong, batch.image + 2 * wrong)
         zero = torch.zeros(2, 1)
         losses = objective.generator_loss(lambda *_: (zero, zero), batch, filled, 0)
 
@@ -157,9 +157,7 @@ class TestDeepFillV1:
 
     def test_the_critics_score_real_above_fake(self, batch: Batch) -> None:
         objective = DeepFillV1Objective(small("deepfill-v1"))
-        losses = objective.critic_loss(
-            objective.critic, batch, Filled(torch.zeros_like(batch.image))
-        )
+        losses = objective.critic_loss(objective.critic, batch, Made(torch.zeros_like(batch.image)))
         terms = losses.terms
         expected = 10 * terms["d_penalty"] - terms["d_distance"]
         torch.testing.assert_close(losses.total, expected)
@@ -179,7 +177,7 @@ class TestPartialConv:
     def test_the_six_terms(self, batch: Batch, tmp_path) -> None:
         objective = PartialConvObjective(self.config(tmp_path))
         found = batch.image * 0.5
-        total = objective.generator_loss(lambda *_: None, batch, Filled(found), 0).total
+        total = objective.generator_loss(lambda *_: None, batch, Made(found), 0).total
         vgg, image = objective.vgg, batch.image
         assert vgg is not None
         composite = torch.where(batch.mask > 0, found, image)
@@ -209,8 +207,8 @@ class TestPartialConv:
         )
         flipped = batch._replace(image=batch.image.flip(1))
         torch.testing.assert_close(
-            bgr.generator_loss(lambda *_: None, flipped, Filled(found.flip(1)), 0).total,
-            rgb.generator_loss(lambda *_: None, batch, Filled(found), 0).total,
+            bgr.generator_loss(lambda *_: None, flipped, Made(found.flip(1)), 0).total,
+            rgb.generator_loss(lambda *_: None, batch, Made(found), 0).total,
         )
 
     def test_without_vgg_it_says_where_to_get_it_and_how_to_do_without(self) -> None:
@@ -244,7 +242,7 @@ class TestGlobalLocal:
 
     def test_the_losses(self, batch: Batch) -> None:
         objective = GlobalLocalObjective(small("global-local"))
-        filled = Filled(batch.image + 0.5)
+        filled = Made(batch.image + 0.5)
         values = torch.tensor([[0.3], [-1.2]])
         first = objective.generator_loss(lambda *_: values, batch, filled, 0)
         # In [0, 1] the error is a quarter, in the hole only.

@@ -25,7 +25,7 @@ from gatefill.training.config import OptimizerConfig, TrainConfig
 from gatefill.training.data import open_source
 from gatefill.training.lock import FolderLock
 from gatefill.training.loop import TrainingStopped, train
-from gatefill.training.meters import Outcome
+from gatefill.training.meters import RunOutcome
 from gatefill.training.objectives import make_objective
 from gatefill.training.start_from import load_start
 from tests.training.helpers import (
@@ -45,7 +45,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def run(config: TrainConfig, photos: Path, folder: Path, **options) -> Outcome:
+def run(config: TrainConfig, photos: Path, folder: Path, **options) -> RunOutcome:
     return train(config, open_source(photos), folder, devices="cpu", **options)
 
 

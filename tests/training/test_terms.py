@@ -15,7 +15,7 @@ from gatefill.settings import with_settings
 from gatefill.training.config import TermsConfig, TrainConfig
 from gatefill.training.data.batch import Batch
 from gatefill.training.losses import random_corners
-from gatefill.training.objectives import Filled, Losses, make_objective
+from gatefill.training.objectives import Losses, Made, make_objective
 from gatefill.training.perceptual import hole_places, lpips, perceptual_distance, style_distance
 from gatefill.training.spectral import spectral_loss
 from gatefill.training.terms import Terms
@@ -49,7 +49,7 @@ def maps(seed: int) -> list[torch.Tensor]:
 
 
 def added(config: TrainConfig, batch: Batch, refined: torch.Tensor) -> Losses:
-    return Terms(config, CPU).add(NOTHING, batch, Filled(refined))
+    return Terms(config, CPU).add(NOTHING, batch, Made(refined))
 
 
 class TestDistances:
@@ -127,7 +127,7 @@ class TestTerms:
         refined = torch.zeros_like(batch.image).requires_grad_()
         terms = Terms(config, CPU)
         start = Losses(torch.tensor(7.0), {"l1": torch.tensor(7.0)})
-        losses = terms.add(start, batch, Filled(refined))
+        losses = terms.add(start, batch, Made(refined))
         composite = batch.composite(refined)
         assert terms.trunk is not None
         taps = hole_places(terms.trunk(composite), terms.trunk(batch.image), batch.mask)
@@ -207,9 +207,9 @@ class TestTerms:
         assert all((frame - batch.image).abs().mean() > 0.1 for frame in frames)
         config = replace(tiny(), terms=TermsConfig(teacher=2.0, teacher_weights=path))
         terms = Terms(config, CPU)
-        followed = terms.add(NOTHING, batch, Filled(*frames))
+        followed = terms.add(NOTHING, batch, Made(*frames))
         assert followed.total.item() == pytest.approx(0, abs=0.01)
-        truth = terms.add(NOTHING, batch, Filled(*[batch.image] * len(frames)))
+        truth = terms.add(NOTHING, batch, Made(*[batch.image] * len(frames)))
         expected = sum(((f - batch.image).abs() * batch.mask).mean().item() for f in frames)
         assert truth.terms["teacher"].item() == pytest.approx(expected, rel=0.02)
         assert truth.total == 2 * truth.terms["teacher"]

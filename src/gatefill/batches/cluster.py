@@ -22,7 +22,7 @@ from gatefill.batches.items import Outcome, Task, failed
 from gatefill.batches.job import Job
 from gatefill.batches.local import THREAD_VARIABLES
 from gatefill.batches.places import TRIES_FOLDER, write
-from gatefill.batches.work import Encoded, Fetched, Filled, Work
+from gatefill.batches.work import EncodedItem, Fetched, FilledItem, Work
 from gatefill.errors import ConfigError, GatefillError
 from gatefill.extras import need
 
@@ -211,7 +211,7 @@ class _Filler:
         fetched, keep = state
         return self._filled(fetched), keep
 
-    def _filled(self, fetched: Fetched) -> Encoded | Outcome:
+    def _filled(self, fetched: Fetched) -> EncodedItem | Outcome:
         work, item = self._work, fetched.item
         noted: list[str] = []
         try:
@@ -223,7 +223,7 @@ class _Filler:
             with suppress(GatefillError, OSError):
                 for name in noted:
                     work.output.remove(name)
-        return work.encode(found) if isinstance(found, Filled) else found
+        return work.encode(found) if isinstance(found, FilledItem) else found
 
     def _begin(self, key: str, noted: list[str]) -> None:
         """Note that a photo is begun: one that ends its process must not do so for ever.
@@ -251,7 +251,7 @@ def _store(rows: Rows, job: Job) -> Rows:
         if isinstance(state, Task):
             return work.assemble(state)
         found, keep = state
-        if isinstance(found, Encoded):
+        if isinstance(found, EncodedItem):
             return work.store(found, keep=keep)
         assert isinstance(found, Outcome)
         if found.status == "failed":

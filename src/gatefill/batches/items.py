@@ -139,7 +139,7 @@ class Problem:
 
 
 @dataclass
-class Plan:
+class BatchPlan:
     """All that is to be done, and what cannot be."""
 
     items: list[Item] = field(default_factory=list)

@@ -22,7 +22,7 @@ LISTS = {".txt", ".lst", ".list"}
 
 
 @dataclass(frozen=True)
-class Found:
+class Listed:
     """A file, and the name that its output mirrors."""
 
     name: str  # relative, with "/"
@@ -34,13 +34,13 @@ class Found:
 class Listing:
     """What the inputs hold."""
 
-    photos: list[Found] = field(default_factory=list)
-    containers: list[Found] = field(default_factory=list)  # shards and Parquet files
+    photos: list[Listed] = field(default_factory=list)
+    containers: list[Listed] = field(default_factory=list)  # shards and Parquet files
     others: int = 0  # files that are neither
     problems: list[Problem] = field(default_factory=list)
     notes: list[Problem] = field(default_factory=list)
 
-    def add(self, found: Found, *, any_kind: bool = False) -> None:
+    def add(self, found: Listed, *, any_kind: bool = False) -> None:
         """Sort a file in by its suffix; with `any_kind` what has no known one is a photo."""
         suffix = PurePosixPath(found.place).suffix.lower()
         if suffix in (SHARD, PARQUET):
@@ -69,7 +69,7 @@ def list_inputs(inputs: Sequence[str | os.PathLike[str]], output: str) -> Listin
                 f"{PurePosixPath(place.rstrip('/')).name or 'root'}/" if len(places) > 1 else ""
             )
             for name, file in _below(place, output, listing):
-                listing.add(Found(before + name, file))
+                listing.add(Listed(before + name, file))
         elif any(sign in place for sign in "*?[") and not _exists(place):
             _add_matching(place, output, listing)
         elif suffix in LISTS:
@@ -79,7 +79,9 @@ def list_inputs(inputs: Sequence[str | os.PathLike[str]], output: str) -> Listin
         else:
             raise FileNotFoundError(f"no such file or folder: {place}")
     for place in alone:
-        listing.add(Found(safe_name(_relative(place, _common_folder(alone))), place), any_kind=True)
+        listing.add(
+            Listed(safe_name(_relative(place, _common_folder(alone))), place), any_kind=True
+        )
     return listing
 
 
@@ -189,7 +191,7 @@ def _add_matching(pattern: str, output: str, listing: Listing) -> None:
     if not files:
         raise FileNotFoundError(f"no file matches {pattern}")
     for place in files:
-        listing.add(Found(safe_name(_relative(place, fixed)), place))
+        listing.add(Listed(safe_name(_relative(place, fixed)), place))
 
 
 def _add_listed(place: str, listing: Listing) -> None:
@@ -204,7 +206,7 @@ def _add_listed(place: str, listing: Listing) -> None:
     for line in filter(None, (line.strip() for line in lines)):
         photo, _, mask = (part.strip() for part in line.partition("\t"))
         name = safe_name(photo.partition("://")[2] if is_url(photo) else photo)
-        found = Found(name, _resolved(photo, folder), _resolved(mask, folder) if mask else None)
+        found = Listed(name, _resolved(photo, folder), _resolved(mask, folder) if mask else None)
         listing.add(found, any_kind=True)
 
 

@@ -10,8 +10,8 @@ from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from gatefill.batches import parquet, shards
-from gatefill.batches.items import Container, Item, Plan, Problem, Ref, failed
-from gatefill.batches.listing import PARQUET, SHARD, Found, Listing, list_inputs
+from gatefill.batches.items import BatchPlan, Container, Item, Problem, Ref, failed
+from gatefill.batches.listing import PARQUET, SHARD, Listed, Listing, list_inputs
 from gatefill.batches.masks import MaskNames, mask_owner
 from gatefill.batches.names import output_name, output_suffix, without_collisions
 from gatefill.batches.places import as_place, is_url, safe_name
@@ -70,7 +70,7 @@ class Request:
             )
 
 
-def make_plan(request: Request) -> Plan:
+def make_plan(request: Request) -> BatchPlan:
     """List the inputs, find each photo's mask, and name the outputs.
 
     Raises FileNotFoundError and GatefillError where the whole batch makes no sense; what is wrong
@@ -78,7 +78,7 @@ def make_plan(request: Request) -> Plan:
     """
     _check_places(request)
     listing = list_inputs(request.inputs, request.output)
-    plan = Plan(problems=listing.problems, notes=listing.notes)
+    plan = BatchPlan(problems=listing.problems, notes=listing.notes)
     named = [*_from_files(request, listing, plan)]
     if request.to in ("shards", "parquet"):
         plan.items += _into_containers(request, named, plan)
@@ -118,7 +118,7 @@ def _check_places(request: Request) -> None:
             )
 
 
-def _from_files(request: Request, listing: Listing, plan: Plan) -> Iterator[tuple[str, Item]]:
+def _from_files(request: Request, listing: Listing, plan: BatchPlan) -> Iterator[tuple[str, Item]]:
     """Items of photos that are files, each with the name its output mirrors."""
     photos, masks = listing.photos, None
     places: dict[str, str] = {}
@@ -168,7 +168,7 @@ def _from_files(request: Request, listing: Listing, plan: Plan) -> Iterator[tupl
             )
 
 
-def _without(photos: list[Found], masks: Iterable[str]) -> list[Found]:
+def _without(photos: list[Listed], masks: Iterable[str]) -> list[Listed]:
     """Photos but the masks that lie among them."""
     real = {mask if is_url(mask) else os.path.realpath(mask) for mask in masks}
     return [
@@ -187,14 +187,14 @@ def _after_stem(mask: str, photo: str) -> str:
     return _stem(mask)[len(_stem(photo)) :].replace(".", "_")
 
 
-def _no_mask(found: Found, request: Request) -> str:
+def _no_mask(found: Listed, request: Request) -> str:
     path = PurePosixPath(found.name)
     wanted = f"{path.stem}.png, {path.stem}_mask*.png or {path.name}.mask.png"
     return f"expected its mask below {request.masks} ({wanted}), found none"
 
 
 def _into_containers(
-    request: Request, named: Sequence[tuple[str, Item]], plan: Plan
+    request: Request, named: Sequence[tuple[str, Item]], plan: BatchPlan
 ) -> Iterator[Item]:
     """Photos that are files as parts of shards or Parquet files, so many in each."""
     kind, suffix = ("shards", SHARD) if request.to == "shards" else ("parquet", PARQUET)
@@ -215,7 +215,9 @@ def _into_containers(
             yield replace(item, container=output, index=index)
 
 
-def _from_container(request: Request, container: Found, plan: Plan) -> Iterator[tuple[str, Item]]:
+def _from_container(
+    request: Request, container: Listed, plan: BatchPlan
+) -> Iterator[tuple[str, Item]]:
     """Items of the photos in a shard or Parquet file."""
     is_shard = container.place.lower().endswith(SHARD)
     kind: Literal["shards", "parquet"] = "shards" if is_shard else "parquet"
@@ -248,14 +250,14 @@ def _from_container(request: Request, container: Found, plan: Plan) -> Iterator[
         plan.containers.append(Container(container.name, kind, container.place, column, count))
 
 
-def _nothing(container: Found) -> Item:
+def _nothing(container: Listed) -> Item:
     return Item(container.place, Ref(container.place), None, "", "")
 
 
 Row = tuple[int, str, Ref, Ref | None, str]  # number, name, photo, mask, column
 
 
-def _of_shard(request: Request, container: Found, plan: Plan) -> Iterator[Row]:
+def _of_shard(request: Request, container: Listed, plan: BatchPlan) -> Iterator[Row]:
     for index, sample in enumerate(shards.samples_of(container.place)):
         photo, mask = sample.photo(), sample.mask(request.mask_column)
         label = f"{container.place}#{sample.key}"
@@ -271,13 +273,13 @@ def _of_shard(request: Request, container: Found, plan: Plan) -> Iterator[Row]:
         yield index, name, sample.members[photo], sample.members[mask] if mask else None, ""
 
 
-def _of_parquet(request: Request, container: Found) -> Iterator[Row]:
+def _of_parquet(request: Request, container: Listed) -> Iterator[Row]:
     column, rows = parquet.rows_of(container.place, request.photo_column, request.mask_column)
     for index, (name, photo, mask) in enumerate(rows):
         yield index, name, photo, mask, column
 
 
-def _protect_inputs(request: Request, plan: Plan) -> None:
+def _protect_inputs(request: Request, plan: BatchPlan) -> None:
     """Refuse outputs that are inputs; links and odd paths may make them so."""
     if is_url(request.output):
         return

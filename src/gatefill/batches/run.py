@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol
 
-from gatefill.batches.items import STATE, Container, Item, Outcome, Plan, Ref, Task
+from gatefill.batches.items import STATE, BatchPlan, Container, Item, Outcome, Ref, Task
 from gatefill.batches.job import Job, make_job
 from gatefill.batches.local import LocalExecutor, processes_that_pay
 from gatefill.batches.manifest import read_manifest
@@ -267,7 +267,7 @@ def _locked(out: Output) -> Iterator[None]:
 
 
 def _run(
-    plan: Plan, known: Mapping[str, Any], executor: Executor, out: Output, tally: Tally
+    plan: BatchPlan, known: Mapping[str, Any], executor: Executor, out: Output, tally: Tally
 ) -> None:
     """Fill what is not done, then put containers together, so many at a time."""
     if tally.summary.stopped:

@@ -16,7 +16,7 @@ from gatefill.errors import DataError
 
 
 @dataclass
-class Sample:
+class ShardSample:
     """The members of a shard that belong together."""
 
     key: str  # with folders, without suffixes
@@ -47,12 +47,12 @@ def _is_mask(name: str) -> bool:
     return name.lower().startswith("mask") and _is_image(name)
 
 
-def samples_of(place: str) -> Iterator[Sample]:
+def samples_of(place: str) -> Iterator[ShardSample]:
     """The samples of a shard, in its order; only headers are read.
 
     Raises DataError where the file is no tar file or ends early, after the samples before.
     """
-    sample: Sample | None = None
+    sample: ShardSample | None = None
     try:
         with open_place(place) as file, tarfile.open(fileobj=file, mode="r:") as tar:
             for member in tar:
@@ -65,7 +65,7 @@ def samples_of(place: str) -> Iterator[Sample]:
                 if sample is None or sample.key != key or suffix in sample.members:
                     if sample is not None:
                         yield sample
-                    sample = Sample(key)
+                    sample = ShardSample(key)
                 sample.members[suffix] = Ref(place, span=(member.offset_data, member.size))
             file.seek(tar.offset)
             if file.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):

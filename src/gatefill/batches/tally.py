@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from gatefill.batches.items import ERRORS, Outcome, Plan, Problem
+from gatefill.batches.items import ERRORS, BatchPlan, Outcome, Problem
 from gatefill.batches.places import FolderOutput, Output
 from gatefill.batches.summary import BatchProgress, Summary
 from gatefill.errors import OutputError
@@ -20,7 +20,7 @@ Watch = Callable[[BatchProgress], None]
 class Tally:
     """Keeps count, lists failures in a file, and reports progress."""
 
-    def __init__(self, out: Output, plan: Plan, watch: Watch | None, fail_fast: bool) -> None:
+    def __init__(self, out: Output, plan: BatchPlan, watch: Watch | None, fail_fast: bool) -> None:
         self.summary = Summary(
             out.root, total=len(plan.items) + len(plan.problems), notes=plan.notes
         )

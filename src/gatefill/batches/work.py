@@ -32,7 +32,7 @@ class Fetched:
 
 
 @dataclass(frozen=True)
-class Filled:
+class FilledItem:
     """A result, and what it belongs to."""
 
     item: Item
@@ -41,7 +41,7 @@ class Filled:
 
 
 @dataclass(frozen=True)
-class Encoded:
+class EncodedItem:
     """The bytes of an output, and what the outcome says of it."""
 
     item: Item
@@ -107,14 +107,14 @@ class Work:
         allow = self.job.call.get("allow_truncated", False)
         return self.inpainter.read(fetched.photo, allow_truncated=allow)
 
-    def fill(self, fetched: Fetched, photo: Photo) -> Filled | Outcome:
+    def fill(self, fetched: Fetched, photo: Photo) -> FilledItem | Outcome:
         try:
             result = self.inpainter(photo, fetched.mask, **self.job.call)
         except Exception as error:
             return failed(fetched.item, error, fetched.key)
-        return Filled(fetched.item, fetched.key, result)
+        return FilledItem(fetched.item, fetched.key, result)
 
-    def encode(self, filled: Filled) -> Encoded | Outcome:
+    def encode(self, filled: FilledItem) -> EncodedItem | Outcome:
         result = filled.result
         try:
             data, left_out = result.photo.encoded(filled.item.format, **self.job.save)
@@ -123,9 +123,9 @@ class Work:
         warnings = [*result.warnings, *left_out]
         codes = tuple({each.code: None for each in warnings})
         pixels = result.photo.width * result.photo.height
-        return Encoded(filled.item, filled.key, data, pixels, result.seconds, codes)
+        return EncodedItem(filled.item, filled.key, data, pixels, result.seconds, codes)
 
-    def store(self, encoded: Encoded, *, keep: bool = True) -> Outcome:
+    def store(self, encoded: EncodedItem, *, keep: bool = True) -> Outcome:
         """Write the output, then note it; without `keep` nothing is written."""
         item = encoded.item
         try:

@@ -19,7 +19,7 @@ from typing import Any, BinaryIO
 from gatefill.batches.items import MemoryRefusedError, Outcome, Task, failed
 from gatefill.batches.job import Job
 from gatefill.batches.memory import bytes_needed, resident_bytes
-from gatefill.batches.work import Encoded, Fetched, Filled, Work
+from gatefill.batches.work import EncodedItem, Fetched, FilledItem, Work
 from gatefill.images import Photo
 
 
@@ -30,10 +30,10 @@ def main() -> None:
     answers: BinaryIO = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     logging.getLogger("gatefill").setLevel(logging.ERROR)
-    Worker(sys.stdin.buffer, answers).run()
+    BatchWorker(sys.stdin.buffer, answers).run()
 
 
-class Worker:
+class BatchWorker:
     """Threads for each of three steps: fetch and decode, fill, encode and write.
 
     One thread for a step, or as many as the network takes photos together.
@@ -122,9 +122,9 @@ class Worker:
     def _store(self) -> None:
         while True:
             number, found, keep = self._filled.get()
-            if isinstance(found, Filled):
+            if isinstance(found, FilledItem):
                 found = self._work.encode(found)
-            if isinstance(found, Encoded):
+            if isinstance(found, EncodedItem):
                 found = self._work.store(found, keep=keep)
             elif isinstance(found, Task):
                 found = self._work.assemble(found)

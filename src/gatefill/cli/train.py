@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from gatefill.training.config import TrainConfig
     from gatefill.training.data import DataSource
-    from gatefill.training.meters import Outcome, Status
+    from gatefill.training.meters import RunOutcome, Status
 
 NOT_FINITE = 4  # exit status
 
@@ -149,7 +149,7 @@ def train(
     return terminal.OK if outcome.signal is None else 128 + outcome.signal
 
 
-def _show(outcome: Outcome, json: bool) -> None:
+def _show(outcome: RunOutcome, json: bool) -> None:
     best = outcome.folder / "best.safetensors"
     if json:
         terminal.show_json(

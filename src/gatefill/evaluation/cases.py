@@ -11,7 +11,7 @@ import numpy as np
 
 from gatefill.errors import ConfigError, DataError, MaskError
 from gatefill.evaluation.metrics.base import Mask, Pixels
-from gatefill.evaluation.photos import SUFFIXES, Entry
+from gatefill.evaluation.photos import SUFFIXES, PhotoEntry
 from gatefill.images import read_photo
 from gatefill.masks import (
     HOLE_BINS,
@@ -31,7 +31,7 @@ GREY = 127  # stands in holes, so that no method can see what it has to find
 class Case:
     """A photo with a hole, and what was there."""
 
-    entry: Entry
+    entry: PhotoEntry
     kind: str
     truth: Pixels  # HW3
     given: Pixels  # HW3: what methods get; equal to the truth outside the mask
@@ -102,7 +102,7 @@ def case_seed(seed: int, kind: str, sum: str) -> int:
 
 
 def make_case(
-    entry: Entry, truth: Pixels, kind: str, seed: int, cutouts: Sequence[Path] = ()
+    entry: PhotoEntry, truth: Pixels, kind: str, seed: int, cutouts: Sequence[Path] = ()
 ) -> Case:
     """Lay a hole of that kind into the photo.
 

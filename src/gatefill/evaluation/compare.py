@@ -27,7 +27,7 @@ from gatefill.evaluation.files import Folder
 from gatefill.evaluation.journal import Journal
 from gatefill.evaluation.metrics import METRICS, Metric, Pair, one_thread, variation_of
 from gatefill.evaluation.metrics.perceptual import InceptionFeatures, how_to_get, lpips_metric
-from gatefill.evaluation.photos import Entry, list_photos, read_truth
+from gatefill.evaluation.photos import PhotoEntry, list_photos, read_truth
 from gatefill.evaluation.report import write_report
 from gatefill.evaluation.results import Results, build_results
 from gatefill.evaluation.worker import FillFailed, Worker
@@ -176,7 +176,7 @@ class _Run:
 
     def _measure_photo(
         self,
-        photo: Entry,
+        photo: PhotoEntry,
         open_cases: dict[str, list[str]],
         workers: dict[str, Worker],
         begun: set[str],

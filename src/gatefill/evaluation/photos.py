@@ -23,7 +23,7 @@ SUFFIXES = frozenset(
 
 
 @dataclass(frozen=True)
-class Entry:
+class PhotoEntry:
     """A file of the list. The checksum is its identity; the name is for people."""
 
     name: str  # the path below the folder given, with forward slashes
@@ -34,7 +34,7 @@ class Entry:
 
 def list_photos(
     given: Sequence[Path], *, leave_out: Path | None = None, limit: int | None = None, seed: int = 0
-) -> list[Entry]:
+) -> list[PhotoEntry]:
     """The photos in folders (and folders below them) and single files, sorted by name.
 
     leave_out: a folder that is skipped, such as the report's own.
@@ -51,12 +51,12 @@ def list_photos(
             value=limit,
             least=1,
         )
-    entries: list[Entry] = []
+    entries: list[PhotoEntry] = []
     seen: dict[str, str] = {}
     for path, name in sorted(_named(_files(given, leave_out)), key=lambda item: item[1]):
         entry = _entry(path, name)
         if entry.sum in seen:
-            entry = Entry(name, path, entry.sum, f"the same file as {seen[entry.sum]}")
+            entry = PhotoEntry(name, path, entry.sum, f"the same file as {seen[entry.sum]}")
         elif entry.sum:
             seen[entry.sum] = name
         entries.append(entry)
@@ -96,11 +96,11 @@ def _named(files: list[tuple[Path, str]]) -> list[tuple[Path, str]]:
     return [(path, name if count[name] == 1 else path.as_posix()) for path, name in files]
 
 
-def _entry(path: Path, name: str) -> Entry:
+def _entry(path: Path, name: str) -> PhotoEntry:
     try:
-        return Entry(name, path, file_sum(path))
+        return PhotoEntry(name, path, file_sum(path))
     except OSError as error:
-        return Entry(name, path, "", f"cannot be read: {error.strerror or error}")
+        return PhotoEntry(name, path, "", f"cannot be read: {error.strerror or error}")
 
 
 def read_truth(path: Path, size: int | None) -> Pixels:

@@ -15,7 +15,7 @@ from gatefill.evaluation.contestants import Contestant
 from gatefill.evaluation.cost import cost
 from gatefill.evaluation.files import Folder
 from gatefill.evaluation.metrics import Metric
-from gatefill.evaluation.photos import Entry
+from gatefill.evaluation.photos import PhotoEntry
 from gatefill.evaluation.statistics import estimates
 
 Results = dict[str, Any]
@@ -30,7 +30,7 @@ def build_results(
     rows: Sequence[dict[str, Any]],
     metrics: Sequence[Metric],
     contestants: Sequence[Contestant],
-    photos: Sequence[Entry],
+    photos: Sequence[PhotoEntry],
     missing: Sequence[str],
     folder: Folder,
 ) -> Results:

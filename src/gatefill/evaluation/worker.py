@@ -20,7 +20,7 @@ from gatefill.parallel import peak_memory
 
 
 @dataclass(frozen=True)
-class Filled:
+class FilledCase:
     """What came back for one case."""
 
     output: Pixels
@@ -64,7 +64,7 @@ class Worker:
             ) from error
         self._warm = False
 
-    def fill(self, given: Pixels, mask: Mask) -> Filled:
+    def fill(self, given: Pixels, mask: Mask) -> FilledCase:
         """Fill one case. The first call of a process is done once more, and only then timed.
 
         Raises FillFailed where the method raises or its process ends.
@@ -75,7 +75,7 @@ class Worker:
             self._ask(given, mask)
             self._warm = True
         output, seconds, peak = self._ask(given, mask)
-        return Filled(output, seconds, peak)
+        return FilledCase(output, seconds, peak)
 
     def _ask(self, given: Pixels, mask: Mask) -> Any:
         assert self._pipe is not None

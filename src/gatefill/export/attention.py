@@ -17,7 +17,7 @@ from gatefill.layers.padding import Resizing
 REACH = 4  # cells around a hole on which its pixels depend through the decoder
 
 
-class Attended(NamedTuple):
+class AttendedCells(NamedTuple):
     """Names of the results."""
 
     features: str  # 1CHW, 0 far from holes
@@ -27,7 +27,7 @@ class Attended(NamedTuple):
 
 def attend(
     b: Builder, layer: ContextualAttention, features: str, mask: str, places: int
-) -> Attended:
+) -> AttendedCells:
     """Attention of a map ``1CHW`` with itself; mask: ``11`` 4H 4W, 1 = hole."""
     one, two = b.integers(1), b.integers(2)
     height, width = b.side(features, 2), b.side(features, 3)
@@ -92,7 +92,7 @@ def attend(
     found = b.join(tall, wide, b.integers(-1))
     cells = [b.op("Reshape", part, found) for part in (sources, strengths)]
     around = b.join(rows[0], columns[0], b.integers(0), *outside, b.integers(0))
-    return Attended(out, *(b.op("Pad", part, around) for part in cells))
+    return AttendedCells(out, *(b.op("Pad", part, around) for part in cells))
 
 
 def _resized(b: Builder, x: str, height: str, width: str, rule: Resizing) -> str:

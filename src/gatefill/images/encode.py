@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from gatefill.errors import ConfigError, Warning
 from gatefill.images.contents import TEXTS
 from gatefill.images.convert import Pixels
-from gatefill.images.jpeg_segments import COM, MOST, Segment, iptc_segment, with_more
+from gatefill.images.jpeg_segments import COM, MOST, JpegSegment, iptc_segment, with_more
 from gatefill.images.jpeg_write import as_source
 from gatefill.images.meta import Meta, first_line
 from gatefill.images.notes import became_srgb
@@ -193,7 +193,7 @@ def _encoded(
         return with_chunks(data, [*_comment_chunks(meta), *meta.chunks, *_xmp_chunks(meta)])
     if format == "JPEG":
         segments = [iptc_segment(meta.iptc)] if meta.iptc else []
-        segments += [Segment(COM, comment[:MOST]) for comment in meta.comments]
+        segments += [JpegSegment(COM, comment[:MOST]) for comment in meta.comments]
         return with_more(data, segments) if segments else data
     return data
 

@@ -21,7 +21,7 @@ _MOST_DIRECTORIES = 8
 _PICTURE = b"\xff\xd8\xff"
 
 
-class Entry(NamedTuple):
+class ExifEntry(NamedTuple):
     """A tag of a directory."""
 
     tag: int
@@ -50,7 +50,7 @@ class Block:
         (number,) = struct.unpack_from(self.order + ("H" if kind == _SHORT else "I"), self.data, at)
         return int(number)
 
-    def directory(self, at: int) -> Iterator[Entry]:
+    def directory(self, at: int) -> Iterator[ExifEntry]:
         """The entries of the directory at an offset; those whose values lie outside are left out.
 
         Raises ValueError where the directory itself does.
@@ -62,7 +62,7 @@ class Block:
             size = SIZES.get(kind, 0) * count
             value = place + 8 if size <= 4 else self._number(place + 8, _LONG)
             if size and value + size <= len(self.data):
-                yield Entry(tag, kind, count, place, value, size)
+                yield ExifEntry(tag, kind, count, place, value, size)
 
     def next(self, at: int) -> int:
         """The offset of the directory that follows the one at an offset; 0 where there is none."""
@@ -75,22 +75,22 @@ class Block:
         """Make the directory at an offset the last one."""
         struct.pack_into(self.order + "I", self.data, self._next_place(at), 0)
 
-    def find(self, entries: list[Entry], tag: int) -> Entry | None:
+    def find(self, entries: list[ExifEntry], tag: int) -> ExifEntry | None:
         """The first entry of that tag."""
         return next((entry for entry in entries if entry.tag == tag), None)
 
-    def integer(self, entry: Entry | None) -> int | None:
+    def integer(self, entry: ExifEntry | None) -> int | None:
         """An entry's first value, where it is SHORT or LONG."""
         if entry is None or entry.kind not in (_SHORT, _LONG, 13):
             return None
         return self._number(entry.value, _SHORT if entry.kind == _SHORT else _LONG)
 
-    def set_integer(self, entry: Entry, number: int) -> None:
+    def set_integer(self, entry: ExifEntry, number: int) -> None:
         """Replace the first value of a SHORT or LONG entry."""
         code = "H" if entry.kind == _SHORT else "I"
         struct.pack_into(self.order + code, self.data, entry.value, number)
 
-    def swap(self, one: Entry | None, other: Entry | None) -> None:
+    def swap(self, one: ExifEntry | None, other: ExifEntry | None) -> None:
         """Exchange type, count and value of two entries; their tags stay."""
         if one is None or other is None:
             return
@@ -98,7 +98,7 @@ class Block:
         self.data[one.at + 2 : one.at + 12] = second
         self.data[other.at + 2 : other.at + 12] = first
 
-    def sub_entries(self, tag: int) -> list[Entry]:
+    def sub_entries(self, tag: int) -> list[ExifEntry]:
         """The entries of the sub-directory that a tag of the first one points to."""
         at = self.integer(self.find(self.entries, tag))
         try:

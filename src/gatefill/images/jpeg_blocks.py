@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gatefill.images.jpeg_segments import Layout
+from gatefill.images.jpeg_segments import JpegLayout
 
 Convert = Callable[[NDArray[np.uint8], int], NDArray[np.float32]]
 """From pixels ``...C`` and a color space to samples ``...K`` of K components, in [0, 255]."""
@@ -43,7 +43,7 @@ def with_blocks_changed(
     source: bytes,
     pixels: NDArray[np.uint8],
     changed: NDArray[np.bool_],
-    layout: Layout,
+    layout: JpegLayout,
     convert: Convert,
 ) -> bytes:
     """A JPEG file whose blocks with changed pixels show `pixels`; all others are the source's.

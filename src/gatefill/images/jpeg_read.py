@@ -25,7 +25,7 @@ _RESTART = re.compile(rb"\xff[\xd0-\xd7]")
 _DIRECTORIES = ((0xE1, b"Exif\0\0"), (0xE2, b"MPF\0"))  # segments that hold TIFF directories
 
 
-class Segment(NamedTuple):
+class MarkerSegment(NamedTuple):
     """A marker segment: its marker, where it starts, and its content."""
 
     marker: int
@@ -33,7 +33,7 @@ class Segment(NamedTuple):
     content: bytes
 
 
-def segments(data: bytes) -> Iterator[Segment]:
+def segments(data: bytes) -> Iterator[MarkerSegment]:
     """The segments of the first image in a JPEG file, as far as there are any.
 
     Compressed data, which follow a scan's header, are passed over.
@@ -52,7 +52,7 @@ def segments(data: bytes) -> Iterator[Segment]:
             at += 2
         else:
             (length,) = struct.unpack_from(">H", data, at + 2)
-            yield Segment(marker, at, data[at + 4 : at + 2 + length])
+            yield MarkerSegment(marker, at, data[at + 4 : at + 2 + length])
             at += 2 + max(length, 2)
             if marker == _START_OF_SCAN:
                 found = next_marker(data, at)

@@ -22,7 +22,7 @@ _PICTURE = b"\xff\xd8\xff"  # how a JPEG inside another file starts
 _IN_DATA = {0x00, *range(0xD0, 0xD8)}  # what may stand behind FF in entropy-coded data
 
 
-class Segment(NamedTuple):
+class JpegSegment(NamedTuple):
     """A marker and what stands behind it."""
 
     marker: int
@@ -35,10 +35,10 @@ class Segment(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Layout:
+class JpegLayout:
     """The segments of a JPEG file and where its parts lie."""
 
-    head: Sequence[Segment]  # before the first scan
+    head: Sequence[JpegSegment]  # before the first scan
     later_tables: bool  # quantization tables that change on the way
     scans: int  # where the first scan's header starts
     end: int  # behind the end marker; what follows is no part of the picture
@@ -77,38 +77,38 @@ def next_marker(data: bytes, at: int) -> tuple[int, int] | None:
     return None
 
 
-def layout_of(data: bytes, *, head_only: bool = False) -> Layout:
+def layout_of(data: bytes, *, head_only: bool = False) -> JpegLayout:
     """Find the segments of a JPEG file. Raises ValueError where there is no scan.
 
     With `head_only` the scans are not looked at, and the file is taken to end with its data.
     """
-    head: list[Segment] = []
+    head: list[JpegSegment] = []
     scans, later_tables, at = 0, False, 2
     while True:
         found = next_marker(data, at)
         if found is None:  # the end marker is missing
             if not scans:
                 raise ValueError("expected a JPEG with a scan, got none")
-            return Layout(head, later_tables, scans, len(data))
+            return JpegLayout(head, later_tables, scans, len(data))
         start, at = found
         marker = data[at - 1]
         if marker == EOI:
-            return Layout(head, later_tables, scans or start, at)
+            return JpegLayout(head, later_tables, scans or start, at)
         if marker in (SOI, 0x01):  # without a size
             continue
         size = int.from_bytes(data[at : at + 2], "big")
         if marker == SOS:
             scans = scans or start
             if head_only:
-                return Layout(head, False, scans, len(data))
+                return JpegLayout(head, False, scans, len(data))
         elif scans:
             later_tables |= marker == DQT
         else:
-            head.append(Segment(marker, data[at + 2 : at + size]))
+            head.append(JpegSegment(marker, data[at + 2 : at + size]))
         at += max(size, 2)
 
 
-def kept(head: Sequence[Segment]) -> list[Segment]:
+def kept(head: Sequence[JpegSegment]) -> list[JpegSegment]:
     """The segments that say something about a photo and hold after a part of it was filled.
 
     Small copies of the photo go, for they would still show what was removed: thumbnails, previews,
@@ -119,7 +119,7 @@ def kept(head: Sequence[Segment]) -> list[Segment]:
         if APP0 <= segment.marker <= APP15 or segment.marker == COM:
             payload = _edited(*segment)
             if payload is not None and len(payload) <= MOST:
-                segments.append(Segment(segment.marker, payload))
+                segments.append(JpegSegment(segment.marker, payload))
     return segments
 
 
@@ -172,7 +172,7 @@ def _resource(number: int, name: bytes, data: bytes) -> bytes:
     return head + len(data).to_bytes(4, "big") + data + b"\0" * (len(data) % 2)
 
 
-def iptc_of(head: Sequence[Segment]) -> bytes | None:
+def iptc_of(head: Sequence[JpegSegment]) -> bytes | None:
     """The IPTC records in a JPEG's segments, or None."""
     for marker, payload in head:
         if marker == APP13 and payload.startswith(PHOTOSHOP):
@@ -186,18 +186,18 @@ def iptc_in(resources: bytes) -> bytes | None:
     return found[0] if found else None
 
 
-def iptc_segment(records: bytes) -> Segment:
+def iptc_segment(records: bytes) -> JpegSegment:
     """IPTC records as a segment of their own."""
-    return Segment(APP13, PHOTOSHOP + _resource(IPTC_RESOURCE, b"", records))
+    return JpegSegment(APP13, PHOTOSHOP + _resource(IPTC_RESOURCE, b"", records))
 
 
-def with_more(data: bytes, segments: Sequence[Segment]) -> bytes:
+def with_more(data: bytes, segments: Sequence[JpegSegment]) -> bytes:
     """A JPEG file with these segments behind its own application segments."""
     own = [part for part in layout_of(data, head_only=True).head if APP0 <= part.marker <= APP15]
     return with_segments(data, [*own, *segments])
 
 
-def with_segments(data: bytes, segments: Sequence[Segment]) -> bytes:
+def with_segments(data: bytes, segments: Sequence[JpegSegment]) -> bytes:
     """A JPEG file with these application segments and comments in place of its own."""
     layout = layout_of(data, head_only=True)
     tables = [
@@ -235,5 +235,5 @@ def left_out(data: bytes, label: str) -> list[Warning]:
     return found
 
 
-def _has(layout: Layout, marker: int, start: bytes) -> bool:
+def _has(layout: JpegLayout, marker: int, start: bytes) -> bool:
     return any(one == marker and payload.startswith(start) for one, payload in layout.head)

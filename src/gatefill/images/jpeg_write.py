@@ -18,7 +18,7 @@ from gatefill.images.jpeg_segments import (
     APP0,
     APP2,
     APP14,
-    Layout,
+    JpegLayout,
     kept,
     layout_of,
     with_segments,
@@ -144,7 +144,7 @@ def _inks_of(pixels: NDArray[np.uint8], profile: bytes | None) -> NDArray[np.uin
     return np.asarray(inks).reshape(*pixels.shape[:-1], 4)
 
 
-def _with_same_tables(stored: NDArray[np.uint8], source: _Source, layout: Layout) -> bytes:
+def _with_same_tables(stored: NDArray[np.uint8], source: _Source, layout: JpegLayout) -> bytes:
     """The photo encoded anew with the tables and the sampling of the JPEG it came from."""
     segments = [segment for segment in kept(layout.head) if segment.marker != APP14]
     if source.mode == "CMYK":  # becomes RGB, for which its profile does not hold

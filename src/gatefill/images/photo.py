@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 
-class Region(Protocol):
+class HasSlices(Protocol):
     """A part of a photo, such as `gatefill.geometry.Box`."""
 
     @property
@@ -94,7 +94,7 @@ class Photo:
         """The greatest value of a channel: 255 or 65535."""
         return int(np.iinfo(self.pixels.dtype).max)
 
-    def rgb(self, box: Region | None = None) -> NDArray[np.float32]:
+    def rgb(self, box: HasSlices | None = None) -> NDArray[np.float32]:
         """``HW3`` float32 in [0, 1] of the whole photo or of a box; grey becomes three channels."""
         part = self.pixels if box is None else self.pixels[box.slices]
         floats = part.astype(np.float32)

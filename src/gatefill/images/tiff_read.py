@@ -32,7 +32,7 @@ from gatefill.images.tiff_directory import (
 )
 from gatefill.images.tiff_segments import (
     READ,
-    Segment,
+    TiffSegment,
     check_segment,
     decode_segment,
 )
@@ -183,7 +183,7 @@ class TiffPage:
             raise cut_off(self.label, "TIFF")
         return out, is_cut
 
-    def _segments(self) -> Iterator[tuple[Segment, tuple[int, int, slice]]]:
+    def _segments(self) -> Iterator[tuple[TiffSegment, tuple[int, int, slice]]]:
         """Each strip or tile that is there, and its place: top row, left column, channels."""
         page = self._page
         is_tiled = TILE_WIDTH in page.entries
@@ -209,7 +209,7 @@ class TiffPage:
                     data = self.data[start : start + counts[number]]
                     if page.integer(FILL_ORDER, 1) == 2:
                         data = data.translate(_REVERSED)
-                    yield Segment(data, wide, rows, row_bytes, tall), (top, left, channels)
+                    yield TiffSegment(data, wide, rows, row_bytes, tall), (top, left, channels)
                     number += 1
 
 

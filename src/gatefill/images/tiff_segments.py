@@ -42,7 +42,7 @@ _STEP = 1 << 20
 
 
 @dataclass(frozen=True)
-class Segment:
+class TiffSegment:
     """A strip or tile: its compressed bytes, and the rows of bytes that are in it."""
 
     data: bytes
@@ -56,7 +56,7 @@ class Segment:
         return self.rows * self.row_bytes
 
 
-def check_segment(segment: Segment, compression: int, label: str) -> None:
+def check_segment(segment: TiffSegment, compression: int, label: str) -> None:
     """Raise ImageError where a segment unpacks to much more than its rows.
 
     Nothing is kept of what is unpacked, and it ends with the first byte too many.
@@ -91,7 +91,7 @@ def check_segment(segment: Segment, compression: int, label: str) -> None:
 
 
 def decode_segment(
-    segment: Segment, compression: int, label: str
+    segment: TiffSegment, compression: int, label: str
 ) -> tuple[NDArray[np.uint8], bool]:
     """The bytes of a segment, ``rows x row_bytes``, and whether some are missing, which are 0.
 
@@ -112,7 +112,7 @@ def decode_segment(
     return np.frombuffer(found, np.uint8).reshape(segment.rows, segment.row_bytes), is_short
 
 
-def _unpacked(segment: Segment, compression: int, label: str) -> bytes:
+def _unpacked(segment: TiffSegment, compression: int, label: str) -> bytes:
     """What there is of a segment's bytes, and no more than it must hold."""
     if compression == _NONE:
         return segment.data[: segment.size]
@@ -143,7 +143,7 @@ def _decoder(compression: int) -> Any:
     return zlib.decompressobj()
 
 
-def _by_libtiff(segment: Segment, compression: int) -> bytes:
+def _by_libtiff(segment: TiffSegment, compression: int) -> bytes:
     """Unpack through Pillow's libtiff, as the rows of an 8-bit gray TIFF.
 
     Compression is about bytes, whatever they mean: so this serves every depth, and libtiff unpacks

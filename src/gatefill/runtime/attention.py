@@ -31,7 +31,7 @@ PASTED = 4096  # background patches that are pasted at a time
 Table = Callable[[Box, Box], Tensor]
 
 
-class Found(NamedTuple):
+class CellsFound(NamedTuple):
     """What attention gives for a box of cells of h x w."""
 
     features: Tensor  # 1C 2h 2w
@@ -71,7 +71,7 @@ class CellAttention:
         self._barred = torch.zeros_like(valid).masked_fill_(valid == 0, -torch.inf)
         self._invalid = int((valid == 0).sum())
 
-    def __call__(self, box: Box, places: int) -> Found:
+    def __call__(self, box: Box, places: int) -> CellsFound:
         """What the cells of a box see, with the `places` cells each looked at most."""
         channels = self._features.shape[1]
         features = self._features.new_empty(1, channels, 2 * box.height, 2 * box.width)
@@ -85,7 +85,7 @@ class CellAttention:
             features[:, :, here[0], here[1]] = found.features
             sources[rows, columns] = found.sources.cpu()
             weights[rows, columns] = found.weights.cpu()
-        return Found(features, sources, weights)
+        return CellsFound(features, sources, weights)
 
     def _chunks(self, box: Box) -> Iterator[Box]:
         """Parts of a box whose scores for the whole background fit into memory twice."""
@@ -94,13 +94,13 @@ class CellAttention:
             side -= 1
         return tiles(box, side, side)
 
-    def _chunk(self, box: Box, places: int) -> Found:
+    def _chunk(self, box: Box, places: int) -> CellsFound:
         # A patch covers 4x4 features, so those of the cells around are pasted into the box, too.
         around = box.grown(1, self.h, self.w)
         weights, columns = self._weights(around)
         sources, strengths = self._strongest(weights, columns, places)
         inner = box.moved(-around.top, -around.left).slices
-        return Found(
+        return CellsFound(
             self._pasted(weights, columns, around, box),
             sources.view(around.height, around.width, places)[inner],
             strengths.view(around.height, around.width, places)[inner],

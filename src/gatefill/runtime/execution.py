@@ -10,13 +10,13 @@ from torch import Tensor, fx, nn
 from gatefill.geometry import Box
 from gatefill.layers.contextual_attention import ContextualAttention
 from gatefill.layers.padding import convolve
-from gatefill.runtime.attention import CellAttention, Found, pairs_cost, tiles
+from gatefill.runtime.attention import CellAttention, CellsFound, pairs_cost, tiles
 from gatefill.runtime.base import PLACES, Progress
 from gatefill.runtime.graph import Graph, operation
 from gatefill.runtime.plan import Plan, Step, inputs_of, part_of, transposed_part
 
 
-class Region(NamedTuple):
+class Computed(NamedTuple):
     """A box of a step's output and what stands there."""
 
     box: Box
@@ -40,12 +40,12 @@ class Execution:
         self.given = frame
         self.limit = memory_limit
         self.bytes = frame["image"].dtype.itemsize
-        self.stored: dict[str, list[Region]] = {}
+        self.stored: dict[str, list[Computed]] = {}
         self._attention: CellAttention | None = None
         self._progress = progress
         self._done, self._total = 0.0, max(plan.cost + self._attention_cost(), 1.0)
 
-    def frame(self, name: str) -> list[Region]:
+    def frame(self, name: str) -> list[Computed]:
         """The regions of a stored step."""
         if name not in self.stored:
             step = self.graph.step(name)
@@ -53,7 +53,7 @@ class Execution:
             if step.kind == "attention":
                 self.stored[name] = [self._attend(step, box) for box in regions]
             else:
-                self.stored[name] = [Region(box, self._tiled(step, box)) for box in regions]
+                self.stored[name] = [Computed(box, self._tiled(step, box)) for box in regions]
         return self.stored[name]
 
     def finish(self) -> None:
@@ -180,7 +180,7 @@ class Execution:
 
         return peak(step, box)
 
-    def _attend(self, step: Step, box: Box) -> Region:
+    def _attend(self, step: Step, box: Box) -> Computed:
         """Attention for a box of features."""
         if self._attention is None:
             layer = self.graph.modules[step.name]
@@ -191,7 +191,7 @@ class Execution:
             )
         cells = Box(box.top // 2, box.left // 2, box.bottom // 2, box.right // 2)
         found = self._attention(cells, PLACES)
-        return Region(box, found._replace(features=found.features.to(self.given["image"].dtype)))
+        return Computed(box, found._replace(features=found.features.to(self.given["image"].dtype)))
 
     def _attention_cost(self) -> float:
         steps = [step for step in self.graph.steps if step.kind == "attention"]
@@ -222,7 +222,7 @@ def like(value: Any, maps: list[Tensor]) -> Any:
 def cut(value: Any, box: Box) -> Any:
     """A box of maps ``BCHW``."""
     rows, columns = box.slices
-    if isinstance(value, Found):
+    if isinstance(value, CellsFound):
         return value._replace(features=value.features[:, :, rows, columns])
     return like(value, [part[:, :, rows, columns] for part in parts(value)])
 

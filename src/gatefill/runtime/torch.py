@@ -29,7 +29,7 @@ from gatefill.runtime.base import (
     hole_cells,
     near_holes,
 )
-from gatefill.runtime.execution import Execution, Region
+from gatefill.runtime.execution import Computed, Execution
 from gatefill.runtime.graph import trace
 from gatefill.runtime.plan import Plan, Size, best_plan
 
@@ -123,9 +123,9 @@ class TorchRuntime:
             for number, (image, mask, _) in enumerate(frames)
         ]
 
-    def _regions(self, frame: Tensor, mask: Mask) -> list[Region]:
+    def _regions(self, frame: Tensor, mask: Mask) -> list[Computed]:
         """The part of a whole frame ``13HW`` that counts."""
-        return [Region(box, frame[:, :, *box.slices]) for box in near_holes(mask)]
+        return [Computed(box, frame[:, :, *box.slices]) for box in near_holes(mask)]
 
     def to(self, device: str | None = None, dtype: str | None = None) -> None:
         """Move the network; None leaves device or number format as it is.
@@ -171,7 +171,7 @@ class TorchRuntime:
         """RGB to the network's order, or back."""
         return frame.flip(1) if self.channel_order == "bgr" else frame
 
-    def _pasted(self, image: Image, regions: list[Region]) -> Image:
+    def _pasted(self, image: Image, regions: list[Computed]) -> Image:
         """The photo with the network's results in their boxes."""
         frame = image.copy()
         for box, value in regions:
@@ -180,7 +180,7 @@ class TorchRuntime:
         return frame
 
 
-def _places(regions: list[Region], mask: Mask) -> Places:
+def _places(regions: list[Computed], mask: Mask) -> Places:
     """Where the cells of the hole looked, out of the regions of attention."""
     cells, sources, weights = hole_cells(mask), [], []
     columns = mask.shape[1] // CELL

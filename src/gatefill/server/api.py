@@ -31,7 +31,7 @@ from gatefill.server.schema import (
     ModelInfo,
     ModelRow,
     ServerConfig,
-    State,
+    ServerState,
     SwitchModelRequest,
 )
 from gatefill.server.service import Service
@@ -133,14 +133,14 @@ def add_routes(router: APIRouter, service: Service) -> None:
         return Response(file.data, media_type=file.media_type)
 
     @router.get("/healthz", tags=["about"], summary="Whether the server lives")
-    async def healthz() -> State:
-        return State(status="ok")
+    async def healthz() -> ServerState:
+        return ServerState(status="ok")
 
     @router.get(
         "/readyz",
         tags=["about"],
         summary="Whether the models are warm",
-        responses={503: {"model": State, "description": "Not yet."}},
+        responses={503: {"model": ServerState, "description": "Not yet."}},
     )
     async def readyz() -> Response:
         status, text = (200, "ok") if service.warm else (503, "starting")

@@ -19,7 +19,7 @@ from fastapi.responses import Response, StreamingResponse
 
 from gatefill.server import work
 from gatefill.server.errors import described
-from gatefill.server.jobs import Job
+from gatefill.server.jobs import QueuedJob
 from gatefill.server.openapi import (
     COMMON,
     EVENTS_REPLY,
@@ -152,7 +152,7 @@ def add_routes(router: APIRouter, service: Service) -> None:
 
 
 async def _lines(
-    job: Job[dict[str, Any]], events: asyncio.Queue[_Event], service: Service
+    job: QueuedJob[dict[str, Any]], events: asyncio.Queue[_Event], service: Service
 ) -> AsyncIterator[bytes]:
     """The job's events, one line each; whoever stops reading them cancels the job."""
     result = asyncio.create_task(job.result())

@@ -94,7 +94,7 @@ class Ticket:
             yield
 
 
-class Job(Generic[T]):
+class QueuedJob(Generic[T]):
     """A piece of work that waits or runs."""
 
     def __init__(self, ticket: Ticket, future: Future[T], seconds: float) -> None:
@@ -137,7 +137,7 @@ class Jobs:
         """Jobs admitted that no worker has begun."""
         return max(len(self._admitted) - self.running, 0)
 
-    def submit(self, work: Callable[[Ticket], T], report: Report | None = None) -> Job[T]:
+    def submit(self, work: Callable[[Ticket], T], report: Report | None = None) -> QueuedJob[T]:
         """Queue `work`, which a worker calls in its own thread.
 
         report: called in that thread with the share done.
@@ -154,7 +154,7 @@ class Jobs:
             self._admitted.discard(ticket)
             raise Busy(1) from error
         future.add_done_callback(lambda _: self._admitted.discard(ticket))
-        return Job(ticket, future, self.limits.seconds)
+        return QueuedJob(ticket, future, self.limits.seconds)
 
     def _run(self, work: Callable[[Ticket], T], ticket: Ticket) -> T:
         ticket.check()
@@ -188,7 +188,7 @@ async def until_left(receive: Any) -> None:
         pass
 
 
-async def answer(job: Job[T], receive: Any) -> T | None:
+async def answer(job: QueuedJob[T], receive: Any) -> T | None:
     """The job's result; None, and the job is cancelled, where its client leaves first."""
     waiting = asyncio.create_task(job.result())
     leaving = asyncio.create_task(until_left(receive))

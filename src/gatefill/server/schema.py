@@ -182,7 +182,7 @@ class ServerConfig(BaseModel):
     samplers: list[str] = []
 
 
-class State(BaseModel):
+class ServerState(BaseModel):
     """Whether the server is alive, and whether it is warm."""
 
     status: Literal["ok", "starting"]

@@ -18,7 +18,7 @@ from gatefill.training.pictures import Picture, jpeg, png
 PACKAGES = ("torch", "lightning-fabric", "numpy", "opencv-python-headless", "webdataset")
 
 
-class Journal:
+class RunJournal:
     """The writings of one run; a resumed run goes on in the same files."""
 
     def __init__(self, folder: Path, images: int) -> None:

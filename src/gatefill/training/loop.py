@@ -21,9 +21,9 @@ from gatefill.training.data.loader import Loader, fixed, make_loader
 from gatefill.training.data.place import Place
 from gatefill.training.devices import make_fabric, pick_precision
 from gatefill.training.files import disk_full_said
-from gatefill.training.journal import Journal, write_run
+from gatefill.training.journal import RunJournal, write_run
 from gatefill.training.lock import FolderLock
-from gatefill.training.meters import Clock, Outcome, Status, Sums
+from gatefill.training.meters import Clock, RunOutcome, Status, Sums
 from gatefill.training.objectives import make_objective
 from gatefill.training.pictures import sheet
 from gatefill.training.resume import about_data, fingerprint, split
@@ -55,7 +55,7 @@ def train(
     provenance: dict[str, str] | None = None,
     extractor: SketchExtractor = drawn_sketch,
     watch: Callable[[Status], None] | None = None,
-) -> Outcome:
+) -> RunOutcome:
     """Train as `config` says, or go on where the folder's last checkpoint stands.
 
     Args:
@@ -104,7 +104,7 @@ class _Run:
         self.provenance, self.watch, self.sharded = provenance, watch, sharded
         self.leads = fabric.is_global_zero
         self.checkpoints = Checkpoints(folder / "checkpoints", config.keep)
-        self.journal: Journal | None = None
+        self.journal: RunJournal | None = None
         self.loader: Loader | None = None
         self.since = Sums()
         self.lock = FolderLock(folder)
@@ -153,7 +153,7 @@ class _Run:
             extractor=extractor,
         )
         if self.leads:
-            self.journal = Journal(self.folder, progress.images)
+            self.journal = RunJournal(self.folder, progress.images)
             self.validation = Validation(
                 fixed(validation, config.data, extractor), config, fabric.device
             )
@@ -229,9 +229,9 @@ class _Run:
             self.journal.close()
         self.lock.release()
 
-    def outcome(self, signal: int | None) -> Outcome:
+    def outcome(self, signal: int | None) -> RunOutcome:
         progress = self.state.progress
-        return Outcome(
+        return RunOutcome(
             folder=self.folder,
             images=progress.images,
             finished=self.state.finished,

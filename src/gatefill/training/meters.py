@@ -22,7 +22,7 @@ class Status:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class RunOutcome:
     """What came of a run."""
 
     folder: Path

@@ -17,7 +17,7 @@ from torch.nn import functional
 from gatefill.training.trunks import Trunk
 
 
-class Places(NamedTuple):
+class TapPlaces(NamedTuple):
     """Features at the places of a tap that hold a part of a hole."""
 
     found: Tensor  # PC float32, of the composite
@@ -25,7 +25,7 @@ class Places(NamedTuple):
     counts: list[int]  # how many of the P belong to each sample
 
 
-def hole_places(found: Sequence[Tensor], wanted: Sequence[Tensor], mask: Tensor) -> list[Places]:
+def hole_places(found: Sequence[Tensor], wanted: Sequence[Tensor], mask: Tensor) -> list[TapPlaces]:
     """What the losses below compare: the features in the holes, tap by tap.
 
     Holes are a small part of most images, and what is computed of features costs more than the
@@ -40,11 +40,11 @@ def hole_places(found: Sequence[Tensor], wanted: Sequence[Tensor], mask: Tensor)
     for ours, theirs in zip(found, wanted, strict=True):
         inside = functional.adaptive_max_pool2d(mask, ours.shape[-2:])[:, 0] > 0
         one, other = (each.permute(0, 2, 3, 1)[inside].float() for each in (ours, theirs))
-        taps.append(Places(one, other, inside.sum(dim=(1, 2)).tolist()))
+        taps.append(TapPlaces(one, other, inside.sum(dim=(1, 2)).tolist()))
     return taps
 
 
-def perceptual_distance(taps: Sequence[Places], channels: Sequence[Tensor]) -> Tensor:
+def perceptual_distance(taps: Sequence[TapPlaces], channels: Sequence[Tensor]) -> Tensor:
     """LPIPS at the places that see the holes.
 
     Args:
@@ -62,7 +62,7 @@ def perceptual_distance(taps: Sequence[Places], channels: Sequence[Tensor]) -> T
     return total
 
 
-def style_distance(taps: Sequence[Places]) -> Tensor:
+def style_distance(taps: Sequence[TapPlaces]) -> Tensor:
     """How far the covariances of channels over each hole's places lie apart.
 
     Args:

@@ -11,13 +11,13 @@ from torch import Tensor
 
 from gatefill.attention_view import offset_colours
 from gatefill.training.data.batch import Batch
-from gatefill.training.objectives import Filled
+from gatefill.training.objectives import Made
 
 Picture = NDArray[np.uint8]
 GAP = 4  # white pixels between frames
 
 
-def sheet(batch: Batch, filled: Filled, order: Literal["bgr", "rgb"]) -> Picture:
+def sheet(batch: Batch, filled: Made, order: Literal["bgr", "rgb"]) -> Picture:
     """One row a sample: input, mask, coarse, refined, result, attention, original; ``HW3`` RGB.
 
     Columns that a method does not have are left out; a sketch is drawn into the mask's column.

@@ -13,14 +13,14 @@ from torch.distributed.fsdp import FSDPModule
 
 from gatefill.training.config import TrainConfig
 from gatefill.training.data.batch import Batch
-from gatefill.training.objectives import Filled, Losses, Objective
+from gatefill.training.objectives import Losses, Made, Objective
 from gatefill.training.optimizers import TensorFlowAdam, rate_factor, set_rate
 from gatefill.training.sharding import ShardedForward, is_sharded, whole_norm
 from gatefill.training.state import State
 from gatefill.training.terms import Terms
 
 
-class Outcome(NamedTuple):
+class StepOutcome(NamedTuple):
     """What a step did."""
 
     terms: dict[str, Tensor]
@@ -47,7 +47,7 @@ class Stepper:
             # process has a critic of its own, and gradients are averaged by hand.
             self.objective.critic.to(fabric.device)
 
-    def run(self, batches: Iterator[Batch]) -> Outcome:
+    def run(self, batches: Iterator[Batch]) -> StepOutcome:
         """One step; takes as many batches as it needs."""
         objective, images = self.objective, self.state.scheduled
         turn = objective.turn(images)
@@ -61,7 +61,7 @@ class Stepper:
         together = self.config.accumulate == 1 and turn.critic == 1 and turn.generator
         together = together and not objective.separate_batches
         parts: list[Batch] = []
-        filled: list[Filled] = []
+        filled: list[Made] = []
         for _ in range(turn.critic):
             parts = self._take(batches)
             if together:
@@ -80,7 +80,7 @@ class Stepper:
             # A forward with NaN in it may have spoilt running means.
             for buffer, before in buffers:
                 buffer.copy_(before)
-        return Outcome(terms, skipped)
+        return StepOutcome(terms, skipped)
 
     def _take(self, batches: Iterator[Batch]) -> list[Batch]:
         """The parts of one batch."""
@@ -88,7 +88,7 @@ class Stepper:
         return [next(batches) for _ in range(self.config.accumulate)]
 
     def _critic_update(
-        self, parts: list[Batch], filled: list[Filled] | None, terms: dict[str, Tensor]
+        self, parts: list[Batch], filled: list[Made] | None, terms: dict[str, Tensor]
     ) -> int:
         critic, optimizer = self.objective.critic, self.state.critic_optimizer
         assert critic is not None
@@ -106,7 +106,7 @@ class Stepper:
         return int(not self._apply(critic, optimizer, "critic", losses.total, terms))
 
     def _generator_update(
-        self, parts: list[Batch], filled: list[Filled], terms: dict[str, Tensor]
+        self, parts: list[Batch], filled: list[Made], terms: dict[str, Tensor]
     ) -> int:
         objective, images = self.objective, self.state.scheduled
         if objective.critic is not None:
@@ -202,8 +202,8 @@ def to_layout(objective: Objective, config: TrainConfig) -> None:
             network.to(memory_format=layout)  # type: ignore[call-overload]
 
 
-def _detached(filled: Filled) -> Filled:
-    return Filled(*(None if part is None else part.detach() for part in filled))  # type: ignore[arg-type]
+def _detached(filled: Made) -> Made:
+    return Made(*(None if part is None else part.detach() for part in filled))  # type: ignore[arg-type]
 
 
 def _add(terms: dict[str, Tensor], losses: Losses, parts: int) -> None:

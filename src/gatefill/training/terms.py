@@ -11,7 +11,7 @@ from gatefill.training.config import TrainConfig
 from gatefill.training.data.batch import Batch
 from gatefill.training.devices import pick_precision
 from gatefill.training.losses import l1, patches, random_corners
-from gatefill.training.objectives import Filled, Losses
+from gatefill.training.objectives import Losses, Made
 from gatefill.training.perceptual import hole_places, perceptual_distance, style_distance
 from gatefill.training.spectral import spectral_loss
 from gatefill.training.trunks import load_trunk
@@ -50,7 +50,7 @@ class Terms:
         # The classifier's weights never move: half of the bits do, whatever the run computes in.
         self.halved = pick_precision("auto", device.type) == "bf16-mixed"
 
-    def add(self, losses: Losses, batch: Batch, filled: Filled) -> Losses:
+    def add(self, losses: Losses, batch: Batch, filled: Made) -> Losses:
         """The losses with the weighted terms of the composite added."""
         config, total, terms = self.config, losses.total, dict(losses.terms)
         composite = batch.composite(filled.refined)
@@ -78,7 +78,7 @@ class Terms:
             total = total + config.teacher * terms["teacher"]
         return Losses(total, terms)
 
-    def _apart_from_teacher(self, batch: Batch, filled: Filled) -> Tensor:
+    def _apart_from_teacher(self, batch: Batch, filled: Made) -> Tensor:
         """L1 of composites, coarse ones too where both networks have them; over whole frames."""
         assert self.teacher is not None
         turned = self.teacher.config.channel_order != self.order  # type: ignore[union-attr]

@@ -12,7 +12,7 @@ from torchmetrics.functional.image import structural_similarity_index_measure
 from gatefill.errors import ConfigError
 from gatefill.training.config import TrainConfig
 from gatefill.training.data.batch import Batch, Sample, stack
-from gatefill.training.objectives import Filled, Objective
+from gatefill.training.objectives import Made, Objective
 from gatefill.training.perceptual import lpips
 from gatefill.training.trunks import Trunk, load_trunk
 
@@ -85,9 +85,7 @@ class Validation:
         return Measures(*(sums / max(self.count, 1)).tolist())
 
     @torch.no_grad()
-    def examples(
-        self, objective: Objective, network: nn.Module, count: int
-    ) -> tuple[Batch, Filled]:
+    def examples(self, objective: Objective, network: nn.Module, count: int) -> tuple[Batch, Made]:
         """The first `count` samples and what a network makes of them."""
         network.eval()
         batch = next(self._batches())

@@ -18,7 +18,7 @@ from gatefill.training.data.sketches import SketchExtractor, drawn_sketch, read_
 TRIES = 10  # crops that are tried until one holds a part of the image's own mask
 
 
-class Planes(NamedTuple):
+class CutPlanes(NamedTuple):
     """What is cut alike: an image and what lies over it, each of any size."""
 
     image: Pixels  # HW3 RGB uint8
@@ -40,7 +40,7 @@ class Cutter:
     ) -> None:
         self.config, self.masks, self.extractor = config, masks, extractor
 
-    def random(self, planes: Planes, rng: np.random.Generator) -> Sample:
+    def random(self, planes: CutPlanes, rng: np.random.Generator) -> Sample:
         """A random sample of an image."""
         config = self.config
         for _ in range(TRIES):
@@ -56,7 +56,7 @@ class Cutter:
                 break
         return self._sample(planes, place, mask, rng)
 
-    def middle(self, planes: Planes, rng: np.random.Generator) -> Sample:
+    def middle(self, planes: CutPlanes, rng: np.random.Generator) -> Sample:
         """The middle of an image at the mean scale, for validation; only the mask is random."""
         config = self.config
         factor = math.sqrt(config.scale[0] * config.scale[1])
@@ -67,7 +67,7 @@ class Cutter:
         return self._sample(planes, place, mask, rng)
 
     def _sample(
-        self, planes: Planes, place: _Place, mask: Mask | None, rng: np.random.Generator
+        self, planes: CutPlanes, place: _Place, mask: Mask | None, rng: np.random.Generator
     ) -> Sample:
         image, edges = _cut(planes.image, place), planes.edges
         if edges is not None:

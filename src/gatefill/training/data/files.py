@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
 from gatefill.training.data.batch import Failure, Sample
-from gatefill.training.data.cut import Cutter, Planes
+from gatefill.training.data.cut import CutPlanes, Cutter
 from gatefill.training.data.sources import read_file
 
 log = logging.getLogger(__name__)
@@ -77,9 +77,9 @@ class _Cache:
 
     def __init__(self, files: Sequence[Path], cutter: Cutter, room: int) -> None:
         self.files, self.cutter, self.room = files, cutter, room
-        self.kept: dict[int, Planes] = {}
+        self.kept: dict[int, CutPlanes] = {}
 
-    def read(self, index: int) -> Planes:
+    def read(self, index: int) -> CutPlanes:
         if index in self.kept:
             return self.kept[index]
         planes = _read(self.files[index], self.cutter)
@@ -90,6 +90,6 @@ class _Cache:
         return planes
 
 
-def _read(file: Path, cutter: Cutter) -> Planes:
+def _read(file: Path, cutter: Cutter) -> CutPlanes:
     image, edges = read_file(file, cutter.config.sketches == "files")
-    return Planes(image, edges, cutter.masks.for_image(file, image.shape[:2]))
+    return CutPlanes(image, edges, cutter.masks.for_image(file, image.shape[:2]))

@@ -18,7 +18,7 @@ from torch.utils.data import IterableDataset, get_worker_info
 from gatefill.errors import DataError
 from gatefill.training.config import DataConfig
 from gatefill.training.data.batch import Failure, Sample
-from gatefill.training.data.cut import Cutter, Planes
+from gatefill.training.data.cut import CutPlanes, Cutter
 from gatefill.training.data.files import MOST_BROKEN
 from gatefill.training.data.place import Place
 from gatefill.training.data.sources import EDGES, SUFFIXES, decode_edges, decode_image
@@ -147,13 +147,13 @@ def _whole(shard: str) -> Iterator[Raw]:
         yield {"name": shard, "problem": str(problem).removeprefix(f"{shard}: ")}
 
 
-def decode(raw: Raw, config: DataConfig) -> Planes:
+def decode(raw: Raw, config: DataConfig) -> CutPlanes:
     """The planes of a raw sample. Raises DataError for a broken one."""
     if "problem" in raw:
         raise DataError(raw["problem"], code="data.shard")
     wanted = config.sketches == "files"
     edges = decode_edges(raw.get("edges", b""), raw["name"]) if wanted else None
-    return Planes(decode_image(raw["image"]), edges)
+    return CutPlanes(decode_image(raw["image"]), edges)
 
 
 def fixed_samples(shards: Sequence[str], count: int, cutter: Cutter) -> list[Sample]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from gatefill.errors import ConfigError
 from gatefill.methods.registry import METHODS, entry
 from gatefill.training.config import TrainConfig
-from gatefill.training.objectives.base import Filled, Judge, Losses, Objective, Turn
+from gatefill.training.objectives.base import Judge, Losses, Made, Objective, Turn
 from gatefill.training.objectives.deepfill_v1 import DeepFillV1Loss, DeepFillV1Objective
 from gatefill.training.objectives.deepfill_v2 import DeepFillV2Loss, DeepFillV2Objective
 from gatefill.training.objectives.global_local import GlobalLocalLoss, GlobalLocalObjective
@@ -16,11 +16,11 @@ __all__ = [
     "DeepFillV1Objective",
     "DeepFillV2Loss",
     "DeepFillV2Objective",
-    "Filled",
     "GlobalLocalLoss",
     "GlobalLocalObjective",
     "Judge",
     "Losses",
+    "Made",
     "Objective",
     "PartialConvLoss",
     "PartialConvObjective",

@@ -18,7 +18,7 @@ Judge = Callable[..., Any]
 """The critic's forward; values come back in float32."""
 
 
-class Filled(NamedTuple):
+class Made(NamedTuple):
     """What the generator made of a batch: whole frames ``B3HW``, before compositing."""
 
     refined: Tensor
@@ -57,17 +57,17 @@ class Objective(ABC):
     def __init__(self, config: TrainConfig) -> None: ...
 
     @abstractmethod
-    def fill(self, generator: Generator, batch: Batch) -> Filled:
+    def fill(self, generator: Generator, batch: Batch) -> Made:
         """Run the generator."""
 
     @abstractmethod
-    def generator_loss(self, judge: Judge, batch: Batch, filled: Filled, images: int) -> Losses:
+    def generator_loss(self, judge: Judge, batch: Batch, filled: Made, images: int) -> Losses:
         """The loss of what the generator made, which carries its gradient.
 
         images: how many images the run has trained on so far.
         """
 
-    def critic_loss(self, judge: Judge, batch: Batch, filled: Filled) -> Losses:
+    def critic_loss(self, judge: Judge, batch: Batch, filled: Made) -> Losses:
         """The loss of the critic; `filled` carries no gradient."""
         raise NotImplementedError(f"{type(self).__name__} has no critic")
 

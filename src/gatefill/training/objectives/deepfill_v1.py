@@ -21,7 +21,7 @@ from gatefill.training.losses import (
     hole_corners,
     patches,
 )
-from gatefill.training.objectives.base import Filled, Generator, Judge, Losses, Objective, Turn
+from gatefill.training.objectives.base import Generator, Judge, Losses, Made, Objective, Turn
 
 
 @dataclass(frozen=True)
@@ -59,11 +59,11 @@ class DeepFillV1Objective(Objective):
     def turn(self, images: int) -> Turn:
         return Turn(critic=self.loss.critic_steps, generator=True)
 
-    def fill(self, generator: Generator, batch: Batch) -> Filled:
+    def fill(self, generator: Generator, batch: Batch) -> Made:
         stages: Stages = generator(batch.image, batch.mask)
-        return Filled(stages.refined, stages.coarse, stages.attention.offsets)
+        return Made(stages.refined, stages.coarse, stages.attention.offsets)
 
-    def critic_loss(self, judge: Judge, batch: Batch, filled: Filled) -> Losses:
+    def critic_loss(self, judge: Judge, batch: Batch, filled: Made) -> Losses:
         fake = batch.composite(filled.refined)
         corners = hole_corners(batch.mask, self.side)
         real_patch, fake_patch = (patches(x, corners, self.side) for x in (batch.image, fake))
@@ -83,7 +83,7 @@ class DeepFillV1Objective(Objective):
             total, {"d_loss": total, "d_distance": torch.as_tensor(distance), "d_penalty": penalty}
         )
 
-    def generator_loss(self, judge: Judge, batch: Batch, filled: Filled, images: int) -> Losses:
+    def generator_loss(self, judge: Judge, batch: Batch, filled: Made, images: int) -> Losses:
         assert filled.coarse is not None
         corners = hole_corners(batch.mask, self.side)
         if self.loss.discount == "square":

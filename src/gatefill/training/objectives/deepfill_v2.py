@@ -19,7 +19,7 @@ from gatefill.training.data.batch import Batch
 from gatefill.training.discriminators import SNPatchGAN, SNPatchGANConfig
 from gatefill.training.initialisation import initialise
 from gatefill.training.losses import hinge_discriminator_loss, hinge_generator_loss, l1
-from gatefill.training.objectives.base import Filled, Generator, Judge, Losses, Objective, Turn
+from gatefill.training.objectives.base import Generator, Judge, Losses, Made, Objective, Turn
 
 
 @dataclass(frozen=True)
@@ -67,9 +67,9 @@ class DeepFillV2Objective(Objective):
         starts = images >= self.loss.adversarial_from and self.loss.adversarial > 0
         return Turn(critic=1 if starts else 0, generator=True)
 
-    def fill(self, generator: Generator, batch: Batch) -> Filled:
+    def fill(self, generator: Generator, batch: Batch) -> Made:
         stages: Stages = generator(batch.image, batch.mask, batch.sketch)
-        return Filled(stages.refined, stages.coarse, stages.attention.offsets)
+        return Made(stages.refined, stages.coarse, stages.attention.offsets)
 
     def _judged(self, batch: Batch, refined: Tensor) -> Tensor:
         """What the discriminator sees as fake: the composite, as deep into holes as it reaches.
@@ -82,7 +82,7 @@ class DeepFillV2Objective(Objective):
         near = _nearness(batch.mask, self.loss.adversarial_reach) * batch.mask
         return torch.lerp(batch.image, refined, near)
 
-    def critic_loss(self, judge: Judge, batch: Batch, filled: Filled) -> Losses:
+    def critic_loss(self, judge: Judge, batch: Batch, filled: Made) -> Losses:
         fake = self._judged(batch, filled.refined)
         # One call for both, as the original: u moves once per step.
         sketch = None if batch.sketch is None else torch.cat([batch.sketch, batch.sketch])
@@ -91,7 +91,7 @@ class DeepFillV2Objective(Objective):
         loss = hinge_discriminator_loss(real, false)
         return Losses(loss, {"d_loss": loss, "d_real": real.mean(), "d_fake": false.mean()})
 
-    def generator_loss(self, judge: Judge, batch: Batch, filled: Filled, images: int) -> Losses:
+    def generator_loss(self, judge: Judge, batch: Batch, filled: Made, images: int) -> Losses:
         assert filled.coarse is not None
         terms = {"l1_coarse": l1(filled.coarse, batch.image)}
         terms["l1_refined"] = l1(filled.refined, batch.image)

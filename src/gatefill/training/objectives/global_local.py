@@ -12,7 +12,7 @@ from gatefill.training.config import TrainConfig
 from gatefill.training.data.batch import Batch
 from gatefill.training.discriminators import CriticsConfig, GlobalLocalCritic
 from gatefill.training.losses import hole_corners, patches
-from gatefill.training.objectives.base import Filled, Generator, Judge, Losses, Objective, Turn
+from gatefill.training.objectives.base import Generator, Judge, Losses, Made, Objective, Turn
 
 
 @dataclass(frozen=True)
@@ -45,10 +45,10 @@ class GlobalLocalObjective(Objective):
             return Turn(critic=1, generator=False)
         return Turn(critic=1, generator=True)
 
-    def fill(self, generator: Generator, batch: Batch) -> Filled:
-        return Filled(generator(batch.image, batch.mask))
+    def fill(self, generator: Generator, batch: Batch) -> Made:
+        return Made(generator(batch.image, batch.mask))
 
-    def critic_loss(self, judge: Judge, batch: Batch, filled: Filled) -> Losses:
+    def critic_loss(self, judge: Judge, batch: Batch, filled: Made) -> Losses:
         fake = batch.composite(filled.refined)
         corners = hole_corners(batch.mask, self.side)
         both = torch.cat([batch.image, fake])
@@ -57,7 +57,7 @@ class GlobalLocalObjective(Objective):
         loss = functional.softplus(-real).mean() + functional.softplus(false).mean()
         return Losses(loss, {"d_loss": loss, "d_real": real.mean(), "d_fake": false.mean()})
 
-    def generator_loss(self, judge: Judge, batch: Batch, filled: Filled, images: int) -> Losses:
+    def generator_loss(self, judge: Judge, batch: Batch, filled: Made, images: int) -> Losses:
         # In [0, 1], as the paper's network works.
         wrong = (filled.refined - batch.image) / 2.0 * batch.mask
         terms = {"mse": wrong.square().mean()}

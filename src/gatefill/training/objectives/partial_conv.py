@@ -15,7 +15,7 @@ from gatefill.methods.networks.partial_conv import PartialConvConfig, PartialCon
 from gatefill.training.config import TrainConfig
 from gatefill.training.data.batch import Batch
 from gatefill.training.losses import perceptual_loss, style_loss, variation_loss
-from gatefill.training.objectives.base import Filled, Generator, Judge, Losses, Objective, Turn
+from gatefill.training.objectives.base import Generator, Judge, Losses, Made, Objective, Turn
 from gatefill.training.trunks import VGG16, Trunk, load_trunk
 
 
@@ -69,10 +69,10 @@ class PartialConvObjective(Objective):
             return ()
         return [p for norm in self.network.encoder_norms() for p in norm.parameters()]
 
-    def fill(self, generator: Generator, batch: Batch) -> Filled:
-        return Filled(generator(batch.image, batch.mask))
+    def fill(self, generator: Generator, batch: Batch) -> Made:
+        return Made(generator(batch.image, batch.mask))
 
-    def generator_loss(self, judge: Judge, batch: Batch, filled: Filled, images: int) -> Losses:
+    def generator_loss(self, judge: Judge, batch: Batch, filled: Made, images: int) -> Losses:
         loss, image, found = self.loss, batch.image, filled.refined
         composite = batch.composite(found)
         wrong = (found - image).abs()

@@ -20,8 +20,12 @@ from PIL import Image
 from gatefill.errors import MaskError
 from gatefill.images import ImageError, Photo, read_mask, read_photo
 from tests.images.helpers import mode_image, pil_file, png_chunk, small_files, tiff_file
+from tests.images.test_metadata import photographed
 
-FILES = dict(small_files())
+FILES = dict(small_files()) | {
+    "camera.jpg": photographed(),
+    "camera.png": read_photo(photographed()).to_bytes("png"),
+}
 STARTS = (b"\xff\xd8\xff\xe0", b"\x89PNG\r\n\x1a\n", b"II*\0\x08\0\0\0", b"MM\0*\0\0\0\x08", b"BM")
 STARTS += (b"GIF89a", b"RIFF\x40\0\0\0WEBPVP8 ", b"P5 ", b"II+\0\x08\0\0\0")
 PHOTO = Photo(np.zeros((9, 13, 3), np.uint8))
@@ -79,6 +83,21 @@ def mutations(draw: st.DrawFn) -> bytes:
 @given(mutations())
 def test_mutated_files(data: bytes) -> None:
     assert_photo_or_one_line(data)
+
+
+@settings(max_examples=150)
+@given(mutations(), st.sampled_from(["jpg", "png", "tif", "webp"]))
+def test_mutated_files_are_filled_and_written(data: bytes, format: str) -> None:
+    try:
+        photo = read_photo(data, max_pixels=10**6)
+    except ImageError:
+        return
+    pixels = photo.pixels.copy()
+    pixels[:5, :5] ^= 77
+    if max(photo.size) > 10_000 and format in ("jpg", "webp"):
+        return
+    file = photo.replaced(pixels).encoded(format)
+    assert read_photo(file.data).size == photo.size
 
 
 @given(st.binary(max_size=300))

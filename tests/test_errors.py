@@ -200,6 +200,7 @@ def test_did_you_mean(given: str, known: list[str], said: str) -> None:
         (FileNotFoundError(2, "No such file or directory", "x.png"), 2, "x.png: No such file"),
         (FileNotFoundError("no such file: x.png"), 2, "no such file: x.png"),
         (MemoryError(), 2, "out of memory"),
+        (ValueError("operands could not be broadcast"), 1, "this is a bug"),
         (KeyError("x"), 1, "this is a bug"),
         (TypeError("x"), 1, "this is a bug"),
     ],

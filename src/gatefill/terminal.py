@@ -104,7 +104,7 @@ def explain(error: Exception, *, debug: bool = False) -> int:
         fail(f"{error.filename}: {error.strerror}" if error.filename else error.strerror)
     elif isinstance(error, GatefillError):
         fail(in_words(error))
-    elif isinstance(error, (ValueError, OSError, MissingExtra, CycloptsError)):
+    elif isinstance(error, (OSError, MissingExtra, CycloptsError)):
         fail(str(error))
     elif isinstance(error, MemoryError):
         fail("out of memory: a smaller photo, or --large crop, needs less")

@@ -222,7 +222,7 @@ def test_errors_tell_nothing_of_the_inside(client: httpx.Client) -> None:
         (["--method", "deepfill_v1"], "needs weights"),
         (["--method", "nosuch"], "expected a method"),
         (["--workers", "0"], "expected workers"),
-        (["--port", "99999"], "cannot listen"),
+        (["--port", "99999"], "a port from 0 to 65535"),
     ],
 )
 def test_the_command_line_is_safe_by_default(

@@ -37,5 +37,11 @@ def exported_form(path: Path) -> Path | None:
 def find_weights(given: str | os.PathLike[str]) -> Path:
     """The file at a path or, where there is none, the weights of that name in the package."""
     path = Path(given)
+    if "\0" in str(path):
+        raise ConfigError(
+            f"expected the path or the name of weights, got {str(path)!r:.80}",
+            code="weights.unknown",
+            weights=repr(str(path))[:80],
+        )
     named = FOLDER / f"{path.name}.safetensors"
     return named if path == Path(path.name) and not path.exists() and named.is_file() else path

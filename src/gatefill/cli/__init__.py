@@ -20,6 +20,7 @@ from gatefill.cli import (  # each adds its verbs
 )
 from gatefill.cli.app import app
 from gatefill.cli.pipes import with_plain_names
+from gatefill.errors import ConfigError
 
 __all__ = [
     "app",
@@ -43,6 +44,8 @@ def run(arguments: list[str]) -> int:
         debug = True
         arguments = [argument for argument in arguments if argument != "--debug"]
     try:
+        if any("\0" in argument for argument in arguments):
+            raise ConfigError("expected arguments without null bytes, got one", code="cli.null")
         with terminal.log_shown():
             status = app(
                 with_plain_names(arguments),

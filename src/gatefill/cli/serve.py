@@ -210,7 +210,7 @@ def _token(token: str | None, file: Path | None) -> str | None:
     if token is not None and file is not None:
         raise ConfigError("expected --token or --token-file, got both", code="cli.both")
     if file is not None:
-        lines = file.read_text(encoding="utf-8").splitlines()
+        lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
         if not lines or not lines[0].strip():
             raise ConfigError(
                 f"expected a token in the first line of {file}, got none",

@@ -247,6 +247,7 @@ def _resized(hole: NDArray[np.bool_], photo: Photo, allowed: bool, name: str) ->
 def _grown(hole: NDArray[np.bool_], radius: int) -> NDArray[np.bool_]:
     """Every pixel whose distance to the hole is at most `radius`."""
     rows, columns = np.flatnonzero(hole.any(axis=1)), np.flatnonzero(hole.any(axis=0))
+    radius = min(radius, sum(hole.shape))  # which reaches everywhere
     around = (
         slice(max(rows[0] - radius, 0), rows[-1] + radius + 1),
         slice(max(columns[0] - radius, 0), columns[-1] + radius + 1),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol, TypeAlias, runtime_checkable
 
@@ -64,7 +65,7 @@ def fetch_bytes(source: Source, label: str, max_pixels: int) -> bytes:
         data = _read_path(Path(source), label, limit)
     elif hasattr(source, "read"):
         try:
-            data = source.read(limit + 1)
+            data = source.read(min(limit + 1, sys.maxsize))
         except Exception as error:
             raise ImageError(
                 f"{label} cannot be read: {first_line(error)}",
@@ -114,7 +115,7 @@ def _read_path(path: Path, label: str, limit: int) -> bytes:
                 name=label,
             )
         with path.open("rb") as file:
-            return file.read(limit + 1)
+            return file.read(min(limit, os.fstat(file.fileno()).st_size) + 1)
     except (FileNotFoundError, ImageError):
         raise
     except (OSError, ValueError) as error:  # no permission, a null byte in the name, ...

@@ -219,7 +219,9 @@ def untrained(build: Callable[[Any], Network], config: object, title: str) -> Ne
 def usable_device(device: str | torch.device) -> torch.device:
     """The device of that name. Raises ConfigError where torch cannot compute on it here."""
     try:
-        return torch.zeros(1, device=device).add(1).device
+        ones = torch.zeros(1, device=device).add(1)
+        ones.cpu()  # a device without values, such as "meta", gives none back
+        return ones.device
     except (RuntimeError, AssertionError, NotImplementedError) as problem:
         reason = str(problem).partition("\n")[0][:200]
         raise ConfigError(

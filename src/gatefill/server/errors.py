@@ -89,8 +89,6 @@ def _of_the_service(error: BaseException) -> tuple[int, str, str]:
         return 503, "stopping", "the server is stopping: try again later"
     if isinstance(error, (ValidationError, RequestValidationError)):
         return 422, "wrong field", _fields(error)
-    if isinstance(error, ValueError):
-        return 400, "unusable request", str(error)
     if isinstance(error, HTTPException):
         name = _NAMES.get(error.status_code, "error")
         return error.status_code, name, str(error.detail)

@@ -26,6 +26,15 @@ def listen(host: str, port: int, *, search: int = 1) -> socket.socket:
 
     port: 0 takes any that is free. Raises ConfigError where none can be had.
     """
+    if not 0 <= port <= 65535:
+        raise ConfigError(
+            f"expected a port from 0 to 65535, got {port}",
+            code="config.range",
+            name="port",
+            value=port,
+            least=0,
+            most=65535,
+        )
     try:
         family = socket.getaddrinfo(host, port or None, type=socket.SOCK_STREAM)[0][0]
     except OSError as error:

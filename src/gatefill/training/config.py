@@ -216,7 +216,15 @@ class TrainConfig:
             keep=self.keep,
             patience=self.patience,
         )
-        _expect_at_least(0, seed=self.seed)
+        if not 0 <= self.seed < 2**63:
+            raise ConfigError(
+                f"expected seed in 0..{2**63 - 1}, got {self.seed}",
+                code="config.range",
+                name="seed",
+                value=self.seed,
+                least=0,
+                most=2**63 - 1,
+            )
         if self.minutes is not None and self.minutes <= 0:
             raise ConfigError(
                 f"expected minutes above 0 or none, got {self.minutes}",

@@ -1,0 +1,165 @@
+"""What users get wrong is said in one line with exit status 2, and never as a bug."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import PIL.Image
+import pytest
+
+import gatefill
+from gatefill.cli import run
+from gatefill.errors import GatefillError
+from gatefill.images import Photo, read_mask, read_photo
+
+NUMBER = "99999999999999999999999999"  # fits no machine's integers
+
+INPAINT = "inpaint photo.png mask.png -o out.png --overwrite -m patchmatch"
+NETWORK = "inpaint photo.png mask.png -o out.png --overwrite -m deepfill_v2"
+LAPTOP = "train deepfill-v2-laptop --data ."
+
+LINES = [
+    # names of files and folders
+    "inpaint photo.png mask.png -o no/such/out.png -m patchmatch",
+    "inpaint photo.png mask.png -o /proc/out.png -m patchmatch",
+    f"inpaint photo.png mask.png -o {'x' * 300}.png -m patchmatch",
+    "inpaint photo.png mask.png -o out.xyz -m patchmatch",
+    "inpaint none.png mask.png -o out.png -m patchmatch",
+    "inpaint text.txt mask.png -o out.png -m patchmatch",
+    "inpaint photo.png text.txt -o out.png -m patchmatch",
+    "inpaint /dev/zero mask.png -o out.png -m patchmatch",
+    f"{INPAINT} --search text.txt",
+    f"{INPAINT} --attention no/a.png",
+    "masks text.txt --kind box",
+    "masks /proc/x --kind box --count 1",
+    "masks m --kind object --cutout text.txt",
+    "info text.txt",
+    "info .",
+    "info none.safetensors",
+    "convert text.txt -o w.safetensors",
+    "convert . -o w.safetensors",
+    "compare photo.png --methods telea -o text.txt",
+    "compare none --methods telea -o c",
+    f"{NETWORK} --weights text.txt",
+    f"{NETWORK} --weights .",
+    f"{NETWORK} --weights /dev/zero",
+    f"{LAPTOP} -o text.txt",
+    f"{LAPTOP} --start-from text.txt",
+    "train deepfill-v2-laptop --data none",
+    "serve --token-file photo.png --workers 0",
+    # numbers out of range
+    f"{INPAINT} --seed {NUMBER}",
+    f"{INPAINT} --seed -1",
+    f"{INPAINT} --grow -1",
+    f"{INPAINT} --grow {NUMBER}",
+    f"{INPAINT} --threshold 999",
+    f"{INPAINT} --max-pixels 0",
+    f"{INPAINT} --quality {NUMBER}",
+    f"{INPAINT} --set patch_size={NUMBER}",
+    f"{INPAINT} --set texture=nan",
+    f"{INPAINT} --set levels=1e3",
+    f"masks m --kind box --size {NUMBER}x9",
+    "masks m --kind box --size 0x0",
+    "masks m --kind box --count 0",
+    "masks m --kind box --seed -1",
+    "masks m --kind box --count 1 --bin 1-0",
+    "compare photo.png --methods telea --size 8 -o c",
+    "compare photo.png --methods telea --limit 0 -o c",
+    f"{LAPTOP} --dry-run --set seed={NUMBER}",
+    f"{LAPTOP} --set network.width=1",
+    f"serve --port {NUMBER}",
+    "serve --port -1",
+    "serve --seconds nan",
+    # names of things
+    f"{NETWORK} --device cuda:99",
+    f"{NETWORK} --device meta",
+    f"{NETWORK} --device ''",
+    "inpaint photo.png mask.png -o out.png -m nope",
+    "compare photo.png --methods nope -o c",
+    "compare photo.png --methods telea --masks nope -o c",
+    f"{LAPTOP} --devices x",
+    f"{LAPTOP} --set optimizer.kind=x",
+    "train nope --data .",
+    "serve --host nope.invalid --token 12345678",
+    "masks m --kind nope",
+]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    noise = np.random.default_rng(0).integers(0, 256, (32, 40, 3), dtype=np.uint8)
+    PIL.Image.fromarray(noise).save("photo.png")
+    mask = np.zeros((32, 40), np.uint8)
+    mask[8:16, 8:16] = 255
+    PIL.Image.fromarray(mask).save("mask.png")
+    Path("text.txt").write_text("no image, and no list of any")
+    return tmp_path
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize("line", LINES)
+def test_a_mistake_is_one_line(line: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(shlex.split(line)) == 2
+    said = capsys.readouterr().err.strip().splitlines()
+    assert not re.search("bug|Unknown option|Unknown command", said[-1])
+    assert said[-1].startswith("gatefill: ")
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_null_byte_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises((GatefillError, OSError)):
+        read_photo("a\0b.png")
+    assert run(["inpaint", "a\0b.png", "mask.png"]) == 2
+    assert "null bytes" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: read_photo("x" * 5000),
+        lambda: read_photo(b""),
+        lambda: read_photo(3),  # type: ignore[arg-type]
+        lambda: read_photo(np.zeros((9, 9, 9))),
+        lambda: read_photo(np.zeros((4, 4), "datetime64[s]")),
+        lambda: read_photo(np.zeros((4, 4, 3), object)),
+        lambda: read_photo(np.full((4, 4, 3), np.nan)),
+        lambda: read_photo("photo.png").save("a\0b.png"),
+        lambda: read_photo("photo.png").save("out.png", quality=0),
+        lambda: read_mask(np.zeros((3, 3)), read_photo("photo.png")),
+        lambda: read_mask(["a"], read_photo("photo.png")),  # type: ignore[arg-type]
+        lambda: Photo(np.zeros((4, 4), np.uint8)),
+        lambda: Photo(np.zeros((4, 4, 3), np.float32)),  # type: ignore[arg-type]
+        lambda: gatefill.load("patchmatch", weights="a\0b"),
+        lambda: gatefill.load(weights="a\0b"),
+        lambda: gatefill.load("patchmatch", large="half"),  # type: ignore[arg-type]
+        lambda: gatefill.load("patchmatch", context=float("nan")),
+        lambda: gatefill.load("patchmatch", config=3),
+        lambda: gatefill.load("deepfill_v2", device="tpu9"),
+        lambda: gatefill.load("patchmatch")("photo.png", "mask.png", grow=-1),
+        lambda: gatefill.load("patchmatch")("photo.png", "mask.png", sketch=np.zeros((2, 2))),
+        lambda: gatefill.load("telea"),
+    ],
+)
+def test_a_wrong_call_raises_an_error_with_a_code(call: Callable[[], Any]) -> None:
+    with pytest.raises(GatefillError) as caught:
+        call()
+    assert "." in caught.value.code
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_folder_that_cannot_be_written_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    for line in (
+        "inpaint photo.png mask.png -o /proc/self/out.png -m patchmatch",
+        "masks /proc/self/m --kind box --count 1",
+        "compare photo.png --methods telea -o /proc/self/c",
+    ):
+        assert run(line.split()) == 2, line
+        assert "/proc/self" in capsys.readouterr().err

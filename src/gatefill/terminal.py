@@ -27,9 +27,11 @@ PATIENCE = 1.0  # seconds before a progress bar appears
 # The options that help, by the code of an error or a warning. What is below the command line
 # knows none of them.
 _HINTS = {
+    "checkpoint.damaged": "--start-from FILE",
     "compare.damaged": "--overwrite starts anew",
     "compare.no_cutouts": "--cutouts FOLDER names it",
     "compare.other_settings": "--overwrite starts anew",
+    "config.fixed": "--output",
     "image.pixels": "--max-pixels",
     "image.too_many_bytes": "--max-pixels raises it",
     "image.truncated": "--allow-truncated",
@@ -45,7 +47,7 @@ _HINTS = {
     "masks.no_cutouts": "--cutout FILE",
     "method.needs_weights": "--weights FILE",
     "output.exists": "--overwrite allows it",
-    "output.input": "--overwrite allows it",
+    "output.in_use": "--output",
 }
 
 

@@ -137,7 +137,7 @@ class TestARun:
     def test_another_network_is_refused(self, folder: Path, photos: Path) -> None:
         config = tiny(ema=0.9)
         other = replace(config, network=replace(config.network, width=5))
-        with pytest.raises(ValueError, match="choose another --output"):
+        with pytest.raises(ValueError, match="choose another folder"):
             run(other, photos, folder)
 
 

@@ -61,7 +61,7 @@ class Checkpoints:
             raise DataError(
                 f"expected a checkpoint that can be read in {self.folder}, got {len(steps)} "
                 "damaged ones: move the run's folder away to start anew, for instance from its "
-                "best.safetensors (--start-from)",
+                "best.safetensors",
                 code="checkpoint.damaged",
                 checkpoints=len(steps),
             )

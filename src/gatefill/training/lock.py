@@ -28,7 +28,7 @@ class FolderLock:
         except Timeout:
             raise OutputError(
                 f"expected a folder in which no other run trains, got {self.folder}: wait for that "
-                "run, stop it, or choose another --output",
+                "run, stop it, or choose another folder",
                 code="output.in_use",
                 folder=str(self.folder),
             ) from None

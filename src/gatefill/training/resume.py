@@ -52,7 +52,7 @@ def check_resumable(method: str, changed: Iterable[Change]) -> None:
         if change.key in fixed:
             raise ConfigError(
                 f"expected {change.key}={_text(change.before)}, with which the run in this folder "
-                f"began, got {_text(change.now)}: a run cannot change it; choose another --output",
+                f"began, got {_text(change.now)}: a run cannot change it; choose another folder",
                 code="config.fixed",
                 setting=change.key,
                 expected=change.before,

@@ -155,7 +155,7 @@ class State:
             if not fits:
                 raise ConfigError(
                     f"the folder holds a run with {key} {before[key]}, this one has {now[key]}: "
-                    "choose another --output",
+                    "choose another folder",
                     code="config.fixed",
                 )
         changed = changes(before, now)

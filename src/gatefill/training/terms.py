@@ -44,7 +44,8 @@ class Terms:
             if self.config.teacher_weights is None:
                 raise ConfigError(
                     "terms.teacher needs weights to learn from: expected "
-                    "terms.teacher_weights=FILE (--teacher FILE), got none"
+                    "terms.teacher_weights=FILE, got none",
+                    code="train.teacher",
                 )
             self.teacher = load_network(find_weights(self.config.teacher_weights))[1].to(device)
         # The classifier's weights never move: half of the bits do, whatever the run computes in.

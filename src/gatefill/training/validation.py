@@ -110,6 +110,7 @@ def lpips_trunk(config: TrainConfig) -> Trunk | None:
     if config.best_by == "lpips":
         raise ConfigError(
             "best_by=lpips needs the weights of AlexNet or VGG-16: expected lpips_weights=FILE, "
-            "got none"
+            "got none",
+            code="train.perceptual_weights",
         )
     return None

@@ -85,7 +85,9 @@ def open_source(data: str | Path) -> DataSource:
         files, missing = _listed(path)
         return _not_empty(DataSource(text, files, missing=missing), "existing images listed in")
     raise DataError(
-        f"expected a folder of images, a text list or shards ending in .tar as data, got {text!r}"
+        f"expected a folder of images, a text list or shards ending in .tar as data, got {text!r}",
+        code="data.source",
+        value=text[:200],
     )
 
 
@@ -118,7 +120,11 @@ def expand_braces(pattern: str) -> list[str]:
     first, last = match[1], match[2]
     names = [str(i).zfill(len(first)) for i in range(int(first), int(last) + 1)]
     if not names:
-        raise DataError(f"expected a rising range of shards, got {match[0]!r}")
+        raise DataError(
+            f"expected a rising range of shards, got {match[0]!r}",
+            code="data.range",
+            value=match[0],
+        )
     rest = expand_braces(pattern[match.end() :])
     return [pattern[: match.start()] + name + tail for name in names for tail in rest]
 
@@ -143,7 +149,9 @@ def decode_image(source: Path | bytes) -> Pixels:
     photo = read_photo(source, max_pixels=MAX_PIXELS)
     pixels = photo.pixels
     if photo.alpha is not None and (photo.alpha < photo.max_value).mean() > MAX_TRANSPARENT:
-        raise DataError("has transparent parts: what stands there is no photo")
+        raise DataError(
+            "has transparent parts: what stands there is no photo", code="data.transparent"
+        )
     if pixels.dtype == np.uint16:
         pixels = (pixels >> 8).astype(np.uint8)
     return np.repeat(pixels, 3, axis=2) if pixels.shape[2] == 1 else np.asarray(pixels, np.uint8)
@@ -154,7 +162,11 @@ def decode_edges(data: bytes, name: str) -> NDArray[np.uint8]:
     try:
         photo = read_photo(data, max_pixels=MAX_PIXELS)
     except ImageError as error:
-        raise DataError(f"{name}: expected an image of edges, got something else") from error
+        raise DataError(
+            f"{name}: expected an image of edges, got something else",
+            code="data.sketches",
+            file=name,
+        ) from error
     plane = photo.pixels[..., 0]  # the official code reads the first of R, G, B
     return np.asarray(plane if plane.dtype == np.uint8 else plane >> 8, np.uint8)
 
@@ -175,7 +187,9 @@ def _listed(path: Path) -> tuple[tuple[Path, ...], tuple[str, ...]]:
     try:
         lines: Sequence[str] = path.read_text(encoding="utf-8").splitlines()
     except UnicodeDecodeError:
-        raise DataError(f"expected a text list of images, got {path.name}") from None
+        raise DataError(
+            f"expected a text list of images, got {path.name}", code="data.list", file=path.name
+        ) from None
     files, missing = [], []
     for line in filter(None, (line.strip() for line in lines)):
         choices = [path.parent / line, Path(line)]
@@ -189,5 +203,7 @@ def _listed(path: Path) -> tuple[tuple[Path, ...], tuple[str, ...]]:
 
 def _not_empty(source: DataSource, what: str) -> DataSource:
     if not source.files:
-        raise DataError(f"expected {what} {source.name}, found none")
+        raise DataError(
+            f"expected {what} {source.name}, found none", code="data.empty", source=source.name
+        )
     return source

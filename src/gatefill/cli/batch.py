@@ -66,33 +66,33 @@ def batch(
     mask
         One mask for all photos.
     masks
-        A folder with a mask for each, found by name: for a.jpg a.jpg.mask.png, a_mask*.png or
-        a.png. Default: masks called so beside the photos, else the photos' transparent parts.
+        A folder with one mask per photo, found by name: for a.jpg a.jpg.mask.png, a_mask*.png or
+        a.png. Default: masks with such names beside the photos, else the photos' transparent parts.
     mask_column
         Where the masks are in Parquet, or the name of the mask's member in shards.
     photo_column
         Where the photos are in Parquet.
     format
-        Write all as png, jpg, webp, tiff, bmp or avif. Default: each as it was.
+        Write all as png, jpg, webp, tiff, bmp or avif. Default: each in its own format.
     to
         Write files, shards or parquet. Default: what was read.
     per_shard
-        Photos in each shard or Parquet file, where files go into them.
+        Photos per shard or Parquet file.
     processes
-        Photos at a time. Default: one for each core, as far as memory goes.
+        Number of processes. Default: one per core, as far as memory allows.
     threads
-        Of each process.
+        Threads per process.
     memory_limit
-        What all processes together may use, such as 8GB.
+        Memory that all processes together may use, such as 8GB.
     ray
-        Work on a Ray cluster: auto for the one at hand, local for one of this machine, or an
+        Run on a Ray cluster: auto for the one that Ray finds, local for one on this machine, or an
         address.
     cpus_per_actor
         Cores that each of the cluster's actors takes.
     gpus_per_actor
-        Share of a GPU that each takes, such as 0.25. Default: one, where DEVICE is a GPU.
+        Share of a GPU that each of them takes, such as 0.25. Default: one, where DEVICE is a GPU.
     fail_fast
-        End with the first photo that fails.
+        Stop at the first photo that fails.
     dry_run
         List what would be done, and estimate the time from ten photos; nothing is written.
     overwrite

@@ -42,14 +42,15 @@ def compare(
 ) -> int:
     """Compare methods on photos: fill the same holes with each, measure, write a report.
 
-    A stopped comparison goes on where it was when the same command is run again.
+    Run the same command again to resume a comparison that was stopped.
 
     Parameters
     ----------
     images
         Folders of photos, or single ones. What cannot be read is listed in the report.
     methods
-        Ours (see `gatefill methods`), networks with their weights as NAME:FILE, and as references
+        Methods of gatefill (see `gatefill methods`), networks with weights as NAME:FILE, and for
+        reference
         telea, navier_stokes (OpenCV), biharmonic (scikit-image), pypatchmatch.
     output
         The folder of the report: index.html, results.json, results.csv, masks.
@@ -57,11 +58,12 @@ def compare(
         brush, box, box_or_brush, lama_thin, lama_medium, lama_thick, irregular, center, or object:
         a cut-out is pasted and removed again.
     size
-        Photos' middle squares are scaled to so many pixels; with native, photos stay as they are.
+        Scale the central square of each photo to this many pixels; native keeps the photos as they
+        are.
     seed
-        Another number, other masks.
+        Random seed of the masks.
     limit
-        Take at most so many photos, chosen by seed.
+        Use at most this many photos, chosen by the seed.
     cutouts
         A folder of images with alpha, for masks of kind object.
     lpips_weights
@@ -69,9 +71,9 @@ def compare(
     fid_weights
         A file of Inception weights; with it, FID is measured.
     device
-        Where networks run, such as cuda.
+        Device for networks: cpu or cuda.
     overwrite
-        Throw away an earlier comparison in OUTPUT.
+        Replace an earlier comparison in OUTPUT.
     """
     from gatefill.evaluation import CompareConfig
 
@@ -121,11 +123,12 @@ def evaluate(
     masks
         As for `gatefill compare`.
     size
-        Photos' middle squares are scaled to so many pixels; with native, photos stay as they are.
+        Scale the central square of each photo to this many pixels; native keeps the photos as they
+        are.
     seed
-        Another number, other masks.
+        Random seed of the masks.
     limit
-        Take at most so many photos, chosen by seed.
+        Use at most this many photos, chosen by the seed.
     cutouts
         A folder of images with alpha, for masks of kind object.
     lpips_weights
@@ -133,9 +136,9 @@ def evaluate(
     fid_weights
         A file of Inception weights; with it, FID is measured.
     device
-        Where networks run, such as cuda.
+        Device for networks: cpu or cuda.
     overwrite
-        Throw away an earlier comparison in OUTPUT.
+        Replace an earlier comparison in OUTPUT.
     """
     from gatefill.evaluation import CompareConfig
 

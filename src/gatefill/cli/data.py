@@ -30,18 +30,18 @@ def pack(
 ) -> int:
     """Pack images into WebDataset shards, in random order and with their bytes unchanged.
 
-    To go on after an interruption, run the same command again.
+    Run the same command again to resume after an interruption.
 
     Parameters
     ----------
     source
-        A folder of images, or a text file with one path a line.
+        A folder of images, or a text file with one path per line.
     output
         The folder for the shards.
     per_shard
-        How many images go into each of them.
+        Images per shard.
     seed
-        Another number, another order.
+        Random seed of the order.
     """
     require("train", "packing data")
     from gatefill.training.data import open_source
@@ -60,14 +60,14 @@ def pack(
 
 @data.command(help_epilogue="Example: `gatefill data check photos --size 256`")
 def check(source: str, /, *, size: int = 256, json: Json = False) -> int:
-    """Look through training data: sizes, broken files, near-duplicates.
+    """Check training data: sizes, broken files, near-duplicates.
 
     Parameters
     ----------
     source
-        A folder of images, a text file with one path a line, or shards.
+        A folder of images, a text file with one path per line, or shards.
     size
-        Side of the samples to be cut out, in pixels.
+        Side of the training crops, in pixels.
     """
     require("train", "checking data")
     from gatefill.training.data import open_source

@@ -21,7 +21,7 @@ def export(
     storage: Literal["float32", "float16", "int8"] = "float32",
     json: Json = False,
 ) -> int:
-    """Write a network as ONNX, once it gives the pixels that torch gives.
+    """Export a network as ONNX and check that it gives the same pixels as torch.
 
     Parameters
     ----------
@@ -33,7 +33,8 @@ def export(
         With photo, a uint8 photo and mask of any size go in and the filled photo comes out; with
         frame, the file is for gatefill itself, as WEIGHTS of an installation without torch.
     storage
-        How weights lie in the file. It is written only where no pixel is off by a level of 255.
+        Number format of the weights in the file. The file is written only if no pixel differs by a
+        level of 255.
     """
     from gatefill.export import export as write
 

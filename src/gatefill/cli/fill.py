@@ -58,7 +58,7 @@ def inpaint(
     Parameters
     ----------
     photo
-        JPEG, PNG, WebP, TIFF, BMP, GIF, PNM, AVIF or HEIC, whatever its name is; - reads standard
+        JPEG, PNG, WebP, TIFF, BMP, GIF, PNM, AVIF or HEIC, recognized by content; - reads standard
         input.
     mask
         An image of the photo's size: white = hole. In a copy of the photo with a part erased, that
@@ -72,10 +72,10 @@ def inpaint(
         A network's weights, see `gatefill info` and `gatefill convert`. Default: those that come
         with gatefill, where the method has some.
     device
-        Where networks run, such as cuda.
+        Device for networks: cpu or cuda.
     runtime
-        What runs networks. With auto, torch runs them where large frames pay for its import, and
-        onnxruntime elsewhere.
+        Library that runs networks. auto takes torch where a large frame makes up for its import,
+        otherwise onnxruntime.
     sketch
         An image with white edges that guide the fill, for methods that take one.
     search
@@ -83,32 +83,32 @@ def inpaint(
     invert_mask
         Black marks the hole.
     grow
-        Widen the hole by this many pixels on all sides, to catch an object's rim.
+        Grow the hole by this many pixels on all sides, to include an object's soft edges.
     resize_mask
         Stretch a mask of another size to the photo's.
     threshold
-        What is brighter in the mask is the hole, from 0 to 254 of 255.
+        Mask levels above this are hole, 0 to 254.
     mask_as_stored
-        The mask was made for the photo as its file stores it, before EXIF data turn it.
+        The mask fits the pixels as stored in the file, before the EXIF orientation is applied.
     allow_truncated
-        Take what there is of a photo or mask that is cut off.
+        Read what is left of a truncated photo or mask.
     large
-        With crop, only the surroundings of each hole are looked at, so that time and memory
-        follow the hole; with whole, the whole photo.
+        crop uses only the surroundings of each hole, so that time and memory follow the hole; whole
+        uses the whole photo.
     max_pixels
         Refuse files with more pixels than this.
     seed
-        Another number, another fill.
+        Random seed; another seed gives another fill.
     set_
         Set an option of the method, such as patchmatch.patch_size=9; may be repeated.
     attention
-        Write a picture of where the method looked, as colours; see docs/attention.md.
+        Write the attention map as colors, see docs/attention.md.
     attention_lines
-        Write the photo with lines from the hole to where the method looked.
+        Write the photo with lines from the hole to the places attended to most.
     quality
         Encode JPEG, AVIF and lossy WebP anew with this quality, 1 to 100.
     lossless
-        Whether WebP keeps every pixel. Default: unless the photo is a lossy WebP.
+        Write WebP lossless or lossy. Default: lossy only where the photo is a lossy WebP.
     overwrite
         Allow OUTPUT to be one of the input files.
     """
@@ -293,7 +293,7 @@ def _protect_inputs(target: Path, inputs: list[Path | None], overwrite: bool) ->
 def methods(*, json: Json = False) -> int:
     """List the methods: what each can do and what it needs.
 
-    semantic: knows what photos show. non-local: finds material far from the hole. free-form: fills
+    semantic: knows what photos show. non-local: uses material far from the hole. free-form: fills
     holes of any shape. guided: takes a sketch. (The four properties of arXiv 1806.03589.)
     """
     from gatefill.extras import installed

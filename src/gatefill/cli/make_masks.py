@@ -36,23 +36,23 @@ def masks(
     Parameters
     ----------
     out
-        The folder to write into; it is made where there is none.
+        The folder to write into; created if necessary.
     kind
         brush (strokes), box, box_or_brush (both, as DeepFill v2 trains), lama_thin, lama_medium,
         lama_thick (LaMa's evaluation), irregular (as for partial convolutions), center, or
         object (the shape of --cutout).
     count
-        How many.
+        Number of masks.
     size
         Width x height in pixels.
     seed
-        Another number, other masks.
+        Random seed of the masks.
     bin
-        Only masks with a hole share in this range, in percent, such as 10-20.
+        Only masks whose hole covers this range of the frame, in percent, such as 10-20.
     cutout
         An image with alpha whose shape object masks take; may be repeated.
     overwrite
-        Write into a folder that holds something already.
+        Write into a folder that is not empty.
     """
     from gatefill.mask_files import (
         contact_sheet,

@@ -1,4 +1,4 @@
-"""The verbs that open a server: edit, serve."""
+"""The verbs that start a server: edit, serve."""
 
 from __future__ import annotations
 
@@ -48,20 +48,20 @@ def edit(
 ) -> int:
     """Open the editor in the browser: paint over what should go and see it gone.
 
-    It is reached from this machine only, and nothing leaves it. Ctrl+C ends it.
+    It can be reached from this machine only, and nothing leaves the machine. Ctrl+C stops it.
 
     Parameters
     ----------
     photo
         The photo to open first.
     method
-        How to fill at first, see `gatefill methods`; the page has a chooser.
+        The method selected at first, see `gatefill methods`.
     device
-        Where networks run, such as cuda.
+        Device for networks: cpu or cuda.
     large
-        With crop, only the surroundings of each hole are looked at; with whole, the whole photo.
+        crop uses only the surroundings of each hole; whole uses the whole photo.
     port
-        Where to listen; the next free port is taken where this one is in use.
+        Port to listen on; the next free one if it is in use.
     browser
         Open the page in the browser.
     """
@@ -104,35 +104,35 @@ def serve(
     max_pixels: int | None = None,
     max_megabytes: int | None = None,
 ) -> int:
-    """Serve the editor and the HTTP service; docs/api.md and the page /docs tell how to use it.
+    """Serve the editor and the HTTP service; docs/api.md and the page /docs describe it.
 
     Parameters
     ----------
     host
-        The address to listen on. Any but this machine's own needs a token, or --no-auth.
+        Address to listen on. All but the loopback addresses need a token, or --no-auth.
     port
-        Where to listen; 0 takes any free port.
+        Port to listen on; 0 takes any free one.
     token
-        What clients have to bring, 8 characters or more. Others on this machine can see it in the
-        list of processes: prefer --token-file, or the variable GATEFILL_TOKEN.
+        Secret that clients must send, at least 8 characters. Other users of this machine can see it
+        in the process list: prefer --token-file, or the variable GATEFILL_TOKEN.
     token_file
         A file whose first line is the token.
     no_auth
-        Let everybody in who can reach the address.
+        Accept every client that can reach the address.
     allow_host
-        A name under which the server is reached, such as photos.example.org; may be repeated.
+        Host name of the server, such as photos.example.org; may be repeated.
     method
-        How to fill where a request does not say, see `gatefill methods`.
+        Method for requests that name none, see `gatefill methods`.
     device
-        Where networks run, such as cuda.
+        Device for networks: cpu or cuda.
     large
-        With crop, only the surroundings of each hole are looked at; with whole, the whole photo.
+        crop uses only the surroundings of each hole; whole uses the whole photo.
     workers
-        Jobs at a time.
+        Number of jobs that run at a time.
     waiting
-        Jobs that may wait; further ones are told to come again later.
+        Number of jobs that may wait; more are refused with 503.
     seconds
-        The most that a job may take, waiting included.
+        Time limit of a job, waiting included.
     max_pixels
         Refuse photos with more pixels than this.
     max_megabytes

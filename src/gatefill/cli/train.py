@@ -64,15 +64,15 @@ def train(
     dry_run: Switch = False,
     json: Json = False,
 ) -> int:
-    """Train a network, or go on training it.
+    """Train a network, or resume its training.
 
     Parameters
     ----------
     data
-        A folder of images, a text file with one path a line, or shards such as
+        A folder of images, a text file with one path per line, or shards such as
         shards-{000..099}.tar, also as a URL.
     validate
-        Images to measure on, likewise. Default: a part of the data is held out.
+        Validation images, in the same forms. Default: a part of the data is held out.
     output
         Folder of the run. Default: runs/RECIPE.
     set_
@@ -81,9 +81,9 @@ def train(
     devices
         auto, cpu, cuda, or a number of them: cuda:4, cpu:2.
     strategy
-        How several processes share the work, as Lightning Fabric names it: auto, ddp, fsdp.
+        Strategy for several processes, as Lightning Fabric names it: auto, ddp, fsdp.
     nodes
-        How many machines take part.
+        Number of machines.
     start_from
         What a new run starts from, in place of random weights: fine-tuning. A weights file, or
         compact, the weights that come with gatefill; or the folder or a checkpoint of another run,
@@ -98,11 +98,11 @@ def train(
         Weights of another network, of any method, whose fills are learned from besides the truth:
         distillation. A file, or compact. Its weight is terms.teacher (1 unless set).
     data_name
-        What the data is, to be kept in the weights.
+        Name of the training data, stored in the weights file.
     licence
-        What the weights may be used for, likewise.
+        License of the weights, stored in the weights file.
     dry_run
-        Only say what would be trained, and how fast; nothing is written.
+        Print what would be trained, and how fast, without writing anything.
     """
     require("train", "training")
     from gatefill.settings import with_settings

@@ -1,4 +1,4 @@
-"""The verbs for files of weights: convert, info."""
+"""The verbs for weights files: convert, info."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ def convert(
     output
         The file to write, ending in .safetensors.
     data
-        What the weights were trained on, to be kept in the file.
+        Name of the training data, stored in the file.
     licence
-        What they may be used for, likewise.
+        License of the weights, stored in the file.
     """
     from gatefill import checkpoints
 
@@ -46,7 +46,7 @@ def convert(
 
 @app.command
 def info(file: Path, /, *, json: Json = False) -> int:
-    """Say what a file of weights is: method, config, size, and where it comes from.
+    """Describe a weights file: method, config, size, and provenance.
 
     Parameters
     ----------

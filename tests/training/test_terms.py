@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import signal
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,15 +14,19 @@ import torch
 from gatefill.checkpoints import Provenance, save_weights
 from gatefill.errors import ConfigError
 from gatefill.settings import with_settings
-from gatefill.training.config import TermsConfig, TrainConfig
+from gatefill.training.checkpoints import Checkpoints
+from gatefill.training.config import OptimizerConfig, TermsConfig, TrainConfig
+from gatefill.training.data import open_source
 from gatefill.training.data.batch import Batch
+from gatefill.training.loop import train
 from gatefill.training.losses import random_corners
+from gatefill.training.meters import Status
 from gatefill.training.objectives import Losses, Made, make_objective
 from gatefill.training.perceptual import hole_places, lpips, perceptual_distance, style_distance
 from gatefill.training.spectral import spectral_loss
 from gatefill.training.terms import Terms
 from gatefill.training.trunks import ALEXNET, VGG16, load_trunk
-from tests.training.helpers import small, tiny
+from tests.training.helpers import same_weights, small, tiny, write_pictures
 from tests.training.test_trunks import save_trunk
 
 CPU = torch.device("cpu")
@@ -183,6 +189,46 @@ class TestTerms:
                 assert mask[0, top : top + 16, left : left + 16].any()
         assert random_corners(batch.mask, 100) == [(0, 0), (0, 0)]
 
+    def test_a_discriminator_looks_near_the_boundary(self, batch: Batch) -> None:
+        """It learns to tell there, and the generator hears nothing of what lies deeper."""
+        torch.manual_seed(0)
+        terms = TermsConfig(hinge=0.5, hinge_reach=4, hinge_width=8)
+        made = Terms(replace(tiny(optimizer=OptimizerConfig(lr=3e-3)), terms=terms), CPU)
+        refined = torch.zeros_like(batch.image).requires_grad_()
+        found = [made.add(NOTHING, batch, Made(refined)) for _ in range(25)]
+        assert found[0].terms["hinge_d_loss"].item() == pytest.approx(1.0, abs=0.05)
+        assert found[-1].terms["hinge_d_loss"] < 0.8
+        last = found[-1]
+        assert last.total == 0.5 * last.terms["hinge"]
+        (gradient,) = torch.autograd.grad(last.total, refined)
+        assert gradient[0, :, 10, 20:50].all()  # the hole is rows 10 to 29, columns 20 to 49
+        assert not gradient[0, :, 15:25, 25:45].any()
+        assert not gradient[0, :, :10].any()
+
+    def test_the_discriminator_goes_on_with_the_run(self, tmp_path: Path) -> None:
+        photos = open_source(write_pictures(tmp_path / "photos", 8)[0].parent)
+        terms = TermsConfig(hinge=0.1, hinge_reach=4, hinge_width=4)
+        config = replace(small("global-local"), terms=terms, checkpoint_every=4)
+        train(config, photos, tmp_path / "straight", devices="cpu")
+
+        def stop(status: Status) -> None:
+            if status.images == 4:
+                signal.raise_signal(signal.SIGTERM)
+
+        train(config, photos, tmp_path / "twice", devices="cpu", watch=stop)
+        train(config, photos, tmp_path / "twice", devices="cpu")
+        one, two = (
+            Checkpoints(tmp_path / name / "checkpoints", 1).load_last()
+            for name in ("straight", "twice")
+        )
+        assert one is not None
+        assert two is not None
+        for name, value in one["hinge"]["discriminator"].items():
+            assert torch.equal(value, two["hinge"]["discriminator"][name])
+        assert same_weights(
+            tmp_path / "straight" / "last.safetensors", tmp_path / "twice" / "last.safetensors"
+        )
+
     @pytest.mark.parametrize("teacher", ["rgb", "bgr", "partial-conv"])
     def test_a_teacher_is_followed_in_the_holes(
         self, batch: Batch, teacher: str, tmp_path: Path
@@ -222,12 +268,6 @@ class TestTerms:
     def test_other_methods_train_with_them_too(
         self, method: str, weights: Path, tmp_path: Path
     ) -> None:
-        import json
-
-        from gatefill.training.data import open_source
-        from gatefill.training.loop import train
-        from tests.training.helpers import write_pictures
-
         write_pictures(tmp_path / "photos", 8)
         config = replace(
             small(method), terms=TermsConfig(perceptual=0.1, style=0.1, perceptual_weights=weights)

@@ -144,11 +144,14 @@ class TermsConfig:
     # hole; the time goes with its area. none: the whole sample.
     window: int | None = None
     spectral: float = 0.0  # difference of local spectra, our own
+    hinge: float = 0.0  # of a discriminator of its own, which looks near the holes' boundaries
+    hinge_reach: int = 24  # pixels from what is known, beyond which it is shown the truth
+    hinge_width: int = 32  # channels of its first layer
     teacher: float = 0.0  # L1 to what another network makes of the same holes, in all of its stages
     teacher_weights: Path | None = None  # of that network, of any method
 
     def __post_init__(self) -> None:
-        for name in ("perceptual", "style", "spectral", "teacher"):
+        for name in ("perceptual", "style", "spectral", "hinge", "teacher"):
             if getattr(self, name) < 0:
                 raise ConfigError(
                     f"expected terms.{name} of 0 or more, got {getattr(self, name)}",
@@ -163,6 +166,7 @@ class TermsConfig:
                 name="terms.window",
                 value=self.window,
             )
+        _expect_at_least(1, hinge_reach=self.hinge_reach, hinge_width=self.hinge_width)
         if not 1 <= self.taps <= 5:
             raise ConfigError(
                 f"expected terms.taps from 1 to 5, got {self.taps}",

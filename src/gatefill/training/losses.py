@@ -102,6 +102,15 @@ def variation_loss(image: Tensor, mask: Tensor) -> Tensor:
     return (across.sum() + down.sum()) / image.numel()
 
 
+def near_boundary(mask: Tensor, reach: int) -> Tensor:
+    """``B1HW``: 1 up to half the reach from a straight border of the hole, 0 from all of it on."""
+    side = 2 * reach + 1
+    known = 1 - mask
+    for window, around in (((side, 1), (reach, 0)), ((1, side), (0, reach))):
+        known = functional.avg_pool2d(known, window, 1, around, count_include_pad=False)
+    return (4 * known).clamp(max=1.0)
+
+
 def hole_boxes(mask: Tensor) -> list[tuple[int, int, int, int]]:
     """(top, bottom, left, right), half-open, around each sample's hole; the frame where none is."""
     height, width = mask.shape[-2:]

@@ -10,7 +10,7 @@ from gatefill.errors import ConfigError
 from gatefill.training.data import DataSource
 
 # Of these depend the shapes of discriminators and of what optimizers keep.
-FIXED = ("optimizer.kind", "loss.discriminator_width", "loss.critic_width")
+FIXED = ("optimizer.kind", "loss.discriminator_width", "loss.critic_width", "terms.hinge_width")
 FIXED_WITH_DENSE_CRITICS = ("data.size",)  # their last layer sees a frame of one size
 DENSE_CRITICS = ("deepfill_v1", "global_local")
 

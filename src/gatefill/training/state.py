@@ -25,6 +25,7 @@ from gatefill.training.sharding import (
     whole_optimizer,
     whole_state,
 )
+from gatefill.training.terms import Terms
 
 
 @dataclass
@@ -71,6 +72,8 @@ class State:
             self.critic_optimizer = make_optimizer(
                 objective.critic.parameters(), options, options.critic_lr or options.lr
             )
+
+        self.terms = Terms(config, next(objective.generator.parameters()).device)
 
     @property
     def share(self) -> float:
@@ -119,6 +122,7 @@ class State:
             "critic_optimizer": None if critic_optimizer is None else critic_optimizer.state_dict(),
             "ema": None if self.ema is None else whole_state(self.ema.network),
             "ema_steps": 0 if self.ema is None else self.ema.steps,
+            "hinge": None if self.terms.hinge is None else self.terms.hinge.state_dict(),
             "random": torch.get_rng_state(),
         }
 
@@ -140,6 +144,9 @@ class State:
             # A run that starts averaging late starts from the weights as they are.
             load_whole_state(self.ema.network, saved["ema"] or saved["generator"])
             self.ema.steps = saved["ema_steps"]
+        hinge = self.terms.hinge
+        if hinge is not None and saved.get("hinge") is not None:  # it may have come in just now
+            hinge.load_state_dict(saved["hinge"])
         self.progress = progress_of(saved)
         if any(change.key == "best_by" for change in changed):
             self.progress.best = None  # of another measure

@@ -17,7 +17,6 @@ from gatefill.training.objectives import Losses, Made, Objective
 from gatefill.training.optimizers import TensorFlowAdam, rate_factor, set_rate
 from gatefill.training.sharding import ShardedForward, is_sharded, whole_norm
 from gatefill.training.state import State
-from gatefill.training.terms import Terms
 
 
 class StepOutcome(NamedTuple):
@@ -33,7 +32,7 @@ class Stepper:
     def __init__(self, fabric: Fabric, config: TrainConfig, state: State) -> None:
         self.fabric, self.config, self.state = fabric, config, state
         self.objective = state.objective
-        self.terms = Terms(config, fabric.device)
+        self.terms = state.terms
         network = self.objective.generator
         if config.compile:
             network.compile()
@@ -115,7 +114,7 @@ class Stepper:
             with self._exchange(last=number == len(parts) - 1):
                 found = filled[number] if filled else objective.fill(self.generator, batch)
                 losses = objective.generator_loss(self._judge, batch, found, images)
-                losses = self.terms.add(losses, batch, found)
+                losses = self.terms.add(losses, batch, found, self._average_gradients)
                 self.fabric.backward(losses.total / len(parts))
             _add(terms, losses, len(parts))
         if objective.critic is not None:
@@ -172,6 +171,8 @@ class Stepper:
         options = self.config.optimizer
         rate *= rate_factor(options, self.state.scheduled, self.config.images)
         set_rate(self.state.generator_optimizer, options.lr * rate)
+        if self.terms.hinge is not None:
+            self.terms.hinge.set_rate(rate)
         if self.state.critic_optimizer is not None:
             set_rate(self.state.critic_optimizer, (options.critic_lr or options.lr) * rate)
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from gatefill.checkpoints import find_weights, load_network
 from gatefill.errors import ConfigError
 from gatefill.training.config import TrainConfig
 from gatefill.training.data.batch import Batch
 from gatefill.training.devices import pick_precision
+from gatefill.training.hinge import BoundaryHinge
 from gatefill.training.losses import l1, patches, random_corners
 from gatefill.training.objectives import Losses, Made
 from gatefill.training.perceptual import hole_places, perceptual_distance, style_distance
@@ -48,11 +51,25 @@ class Terms:
                     code="train.teacher",
                 )
             self.teacher = load_network(find_weights(self.config.teacher_weights))[1].to(device)
+        self.hinge = BoundaryHinge(config, device) if self.config.hinge else None
         # The classifier's weights never move: half of the bits do, whatever the run computes in.
         self.halved = pick_precision("auto", device.type) == "bf16-mixed"
 
-    def add(self, losses: Losses, batch: Batch, filled: Made) -> Losses:
-        """The losses with the weighted terms of the composite added."""
+    def add(
+        self,
+        losses: Losses,
+        batch: Batch,
+        filled: Made,
+        average: Callable[[nn.Module], None] = lambda _: None,
+    ) -> Losses:
+        """The losses with the weighted terms of the composite added.
+
+        Args:
+            losses: Of the objective.
+            batch: With the truth.
+            filled: What the generator made of it.
+            average: Exchanges a discriminator's gradients with other processes.
+        """
         config, total, terms = self.config, losses.total, dict(losses.terms)
         composite = batch.composite(filled.refined)
         if config.spectral:
@@ -74,6 +91,10 @@ class Terms:
             if config.style:
                 terms["style"] = style_distance(taps)
                 total = total + config.style * terms["style"]
+        if self.hinge is not None:
+            terms["hinge_d_loss"] = self.hinge.learn(batch, filled.refined, average)
+            terms["hinge"] = self.hinge.judge(batch, filled.refined)
+            total = total + config.hinge * terms["hinge"]
         if self.teacher is not None:
             terms["teacher"] = self._apart_from_teacher(batch, filled)
             total = total + config.teacher * terms["teacher"]

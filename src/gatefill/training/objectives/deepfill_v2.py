@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from gatefill.errors import ConfigError
 from gatefill.methods.networks.deepfill_v2 import (
@@ -18,7 +17,12 @@ from gatefill.training.config import TrainConfig
 from gatefill.training.data.batch import Batch
 from gatefill.training.discriminators import SNPatchGAN, SNPatchGANConfig
 from gatefill.training.initialisation import initialise
-from gatefill.training.losses import hinge_discriminator_loss, hinge_generator_loss, l1
+from gatefill.training.losses import (
+    hinge_discriminator_loss,
+    hinge_generator_loss,
+    l1,
+    near_boundary,
+)
 from gatefill.training.objectives.base import Generator, Judge, Losses, Made, Objective, Turn
 
 
@@ -79,7 +83,7 @@ class DeepFillV2Objective(Objective):
         """
         if not self.loss.adversarial_reach:
             return batch.composite(refined)
-        near = _nearness(batch.mask, self.loss.adversarial_reach) * batch.mask
+        near = near_boundary(batch.mask, self.loss.adversarial_reach) * batch.mask
         return torch.lerp(batch.image, refined, near)
 
     def critic_loss(self, judge: Judge, batch: Batch, filled: Made) -> Losses:
@@ -101,12 +105,3 @@ class DeepFillV2Objective(Objective):
             terms["g_adversarial"] = hinge_generator_loss(values)
             total = total + self.loss.adversarial * terms["g_adversarial"]
         return Losses(total, terms)
-
-
-def _nearness(mask: Tensor, reach: int) -> Tensor:
-    """``B1HW``: 1 up to half the reach from a straight border of the hole, 0 from all of it on."""
-    side = 2 * reach + 1
-    known = 1 - mask
-    for window, around in (((side, 1), (reach, 0)), ((1, side), (0, reach))):
-        known = functional.avg_pool2d(known, window, 1, around, count_include_pad=False)
-    return (4 * known).clamp(max=1.0)

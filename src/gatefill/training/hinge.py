@@ -1,0 +1,95 @@
+"""The hinge loss of a discriminator that looks near the boundaries of holes, for any method."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from gatefill.training.config import TrainConfig
+from gatefill.training.data.batch import Batch
+from gatefill.training.devices import pick_precision
+from gatefill.training.discriminators import SNPatchGAN, SNPatchGANConfig
+from gatefill.training.losses import (
+    hinge_discriminator_loss,
+    hinge_generator_loss,
+    near_boundary,
+)
+from gatefill.training.optimizers import make_optimizer, set_rate
+
+
+class BoundaryHinge:
+    """An SN-PatchGAN with its optimizer (arXiv 1806.03589, equation 3).
+
+    As fake it sees the composite up to ``terms.hinge_reach`` pixels from what is known, and the
+    truth beyond: deep in a large hole nobody can know the detail, and a small generator would learn
+    to please it with a pattern there.
+    """
+
+    def __init__(self, config: TrainConfig, device: torch.device) -> None:
+        guided = getattr(config.network, "guided", False)
+        network = SNPatchGAN(SNPatchGANConfig(config.terms.hinge_width, guided=guided))
+        self.discriminator = network.to(device)
+        self.reach = config.terms.hinge_reach
+        self.halved = pick_precision(config.precision, device.type) == "bf16-mixed"
+        self.rate = config.optimizer.critic_lr or config.optimizer.lr
+        self.optimizer = make_optimizer(network.parameters(), config.optimizer, self.rate)
+
+    def learn(
+        self,
+        batch: Batch,
+        refined: Tensor,
+        average: Callable[[nn.Module], None],
+    ) -> Tensor:
+        """A step of the discriminator; its loss, 1 where it cannot tell.
+
+        Args:
+            batch: With the truth.
+            refined: What the generator made; no gradient is needed.
+            average: Exchanges gradients with other processes.
+        """
+        shown = torch.cat([batch.image, self._shown(batch, refined.detach())])
+        sketch = None if batch.sketch is None else torch.cat([batch.sketch] * 2)
+        values = self._values(shown, torch.cat([batch.mask] * 2), sketch)
+        loss = hinge_discriminator_loss(*values.chunk(2))
+        loss.backward()  # type: ignore[no-untyped-call]
+        average(self.discriminator)
+        if bool(torch.isfinite(loss)):
+            self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        return loss.detach()
+
+    def judge(self, batch: Batch, refined: Tensor) -> Tensor:
+        """The generator's loss."""
+        self.discriminator.requires_grad_(False)
+        values = self._values(self._shown(batch, refined), batch.mask, batch.sketch)
+        self.discriminator.requires_grad_(True)
+        return hinge_generator_loss(values)
+
+    def set_rate(self, factor: float) -> None:
+        """Follow the schedule of the learning rate."""
+        set_rate(self.optimizer, self.rate * factor)
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a checkpoint keeps."""
+        return {
+            "discriminator": self.discriminator.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+        }
+
+    def load_state_dict(self, saved: dict[str, Any]) -> None:
+        """Go on from a checkpoint."""
+        self.discriminator.load_state_dict(saved["discriminator"])
+        self.optimizer.load_state_dict(saved["optimizer"])
+
+    def _values(self, shown: Tensor, mask: Tensor, sketch: Tensor | None) -> Tensor:
+        """What the discriminator says, in the run's precision; float32."""
+        with torch.autocast(shown.device.type, torch.bfloat16, enabled=self.halved):
+            values: Tensor = self.discriminator(shown, mask, sketch)
+        return values.float()
+
+    def _shown(self, batch: Batch, refined: Tensor) -> Tensor:
+        near = near_boundary(batch.mask, self.reach) * batch.mask
+        return torch.lerp(batch.image, refined, near)

@@ -127,6 +127,11 @@ def refused() -> Iterator[tuple[str, bytes]]:
     large = pil_file(Image.new("L", (12000, 12000)), "JPEG")
     yield "jpeg.tif", tiff(large, {259: 7}, bits=8)
     yield "jpeg_tile.tif", tiff(large, {259: 7, 322: 64, 323: 64}, bits=8)
+    yield "rows.tif", tiff(packed, {278: 1 << 31})
+    yield "palette.tif", tiff(packed, {262: 3}, bits=8)
+    yield "cmyk.tif", tiff(packed, {262: 5, 277: 4}, bits=8)
+    yield "planar.tif", tiff(packed, {262: 2, 277: 3, 284: 2}, bits=8)
+    yield "bits4.tif", tiff(packed, {}, bits=4)
     yield "tags.tif", overlapping(2000, 1 << 20, 1 << 20)
 
 

@@ -12,8 +12,8 @@ ROOT = Path(__file__).resolve().parents[1]
 START, END = "<!-- methods -->\n", "<!-- /methods -->\n"
 
 ENGLISH = {
-    "columns": "method | knows what photos show | copies from afar | holes of any shape"
-    " | takes a sketch | needs | weights",
+    "columns": "method | semantic understanding | non-local | free-form holes | user-guided"
+    " | needs | weights",
     "yes": "yes",
     "no": "no",
     "core": "core",
@@ -24,7 +24,7 @@ ENGLISH = {
     "default": "the default",
 }
 KOREAN = {
-    "columns": "방법 | 사진의 내용을 이해함 | 먼 곳에서 가져옴 | 자유로운 모양의 구멍 | 스케치 입력"
+    "columns": "방법 | 의미 이해 | 비국소적 | 자유로운 모양의 구멍 | 사용자 안내"
     " | 필요한 것 | 가중치",
     "yes": "예",
     "no": "아니요",

@@ -205,7 +205,7 @@ def test_errors_are_told_to_a_person(page: Page, noise: Path, tmp_path: Path) ->
     notice = page.page.locator(".notice.error")
     notice.wait_for()
     assert "broken.png cannot be opened" in notice.text_content()
-    assert "truncated or corrupt" in notice.text_content()
+    assert "damaged or cut off (PNG)" in notice.text_content()
     notice.get_by_role("button").click()
     page.open(noise)
     page.page.click("#fill")

@@ -113,6 +113,40 @@ def test_both_languages_have_all_words() -> None:
         assert re.search(rf"\b({name}|{stem})\b", used), name
 
 
+def test_the_codes_have_the_same_words_to_put_in_in_both_languages() -> None:
+    """But for {detail}, the server's own sentence, which a language may leave out."""
+    names = {}
+    for language in ("en", "ko"):
+        source = web_files()[f"texts/{language}_codes.js"].data.decode()
+        rows = re.findall(r'^  "([\w.]+)": "(.*)",$', source, re.M)
+        names[language] = {code: set(re.findall(r"\{(\w+)\}", words)) for code, words in rows}
+    assert names["en"].keys() == names["ko"].keys()
+    for code, words in names["en"].items():
+        assert words - names["ko"][code] <= {"plane"}, code
+        assert names["ko"][code] <= words, code
+
+
+@pytest.mark.parametrize(
+    ("locale", "warning", "error"),
+    [
+        ("en-US", "The hole covers 85 % of the photo.", "nothing is left to fill from"),
+        ("ko-KR", "구멍이 사진의 85%를 덮습니다.", "마스크가 사진 전체를 덮고 있어"),
+    ],
+)
+def test_what_the_server_says_is_told_in_the_readers_language(
+    browser: Any, server: Server, picture: Path, locale: str, warning: str, error: str
+) -> None:
+    with page_of(browser, server, locale=locale) as page:
+        page.visit().open(picture)
+        page.tool("box")
+        page.drag((0, 0), (280, 180))
+        page.fill()
+        page.page.locator(".notice", has_text=warning).wait_for()
+        page.page.keyboard.press("i")  # nothing is painted: everything
+        page.page.click("#fill")
+        page.page.locator(".notice.error", has_text=error).wait_for()
+
+
 def test_the_korean_words_are_seen(browser: Any, server: Server) -> None:
     """Without a font they would all be the same box."""
     with page_of(browser, server, locale="ko-KR") as page:

@@ -16,7 +16,7 @@ from typing import Any
 
 from gatefill.batches.items import Outcome, Task
 from gatefill.batches.job import Job
-from gatefill.batches.memory import FIRST, PROCESS, ROOM, SHARE, available_bytes, cores
+from gatefill.batches.memory import FIRST, PROCESS, ROOM, SHARE, available_bytes, available_cores
 from gatefill.errors import ConfigError, GatefillError
 
 IN_FLIGHT = 3  # tasks of a process for each photo of a batch: one in each of its steps
@@ -44,8 +44,8 @@ def processes_that_pay(memory_limit: int | None, device: str = "cpu") -> int:
         free = available_bytes()
         memory = None if free is None else int(free * SHARE)
     if memory is None:
-        return cores()
-    return max(min(cores(), memory // (PROCESS + ROOM)), 1)
+        return available_cores()
+    return max(min(available_cores(), memory // (PROCESS + ROOM)), 1)
 
 
 @dataclass

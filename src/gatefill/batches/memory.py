@@ -73,7 +73,7 @@ def _worked(mask: bytes | None, invert: bool) -> float:
     return float(max(areas, default=0) / hole.size)
 
 
-def cores() -> int:
+def available_cores() -> int:
     """CPU cores this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))

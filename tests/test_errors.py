@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from gatefill import terminal
@@ -159,6 +160,15 @@ def test_an_error_is_data_and_survives_a_process_boundary() -> None:
             "expected a, got b",
             {"width": 3, "plane": "mask"},
         )
+
+
+def test_values_are_plain() -> None:
+    values = {"size": np.int64(3), "sides": (np.float32(0.5), 2), "file": Path("a/b")}
+    plain = {"size": 3, "sides": [0.5, 2], "file": str(Path("a/b"))}
+    error, warning = GatefillError("no", **values), Warning("file.frames", "some", values)
+    for found in (error.values, warning.as_dict()["values"]):
+        assert found == plain
+        assert json.loads(json.dumps(found)) == plain
 
 
 def test_a_warning_is_its_sentence() -> None:

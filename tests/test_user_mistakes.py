@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,9 @@ import gatefill
 from gatefill.cli import run
 from gatefill.errors import GatefillError
 from gatefill.images import Photo, read_mask, read_photo
+from gatefill.methods.patchmatch import PatchMatchConfig
 
+CONFIG = PatchMatchConfig()
 NUMBER = "99999999999999999999999999"  # fits no machine's integers
 
 INPAINT = "inpaint photo.png mask.png -o out.png --overwrite -m patchmatch"
@@ -152,6 +156,29 @@ def test_a_wrong_call_raises_an_error_with_a_code(call: Callable[[], Any]) -> No
         call()
     assert "." in caught.value.code
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_warning_comes_with_the_option_that_helps(capsys: pytest.CaptureFixture[str]) -> None:
+    PIL.Image.fromarray(255 - np.asarray(PIL.Image.open("mask.png"))).save("inverted.png")
+    assert run(["inpaint", "photo.png", "inverted.png", "-o", "out.png", "-m", "patchmatch"]) == 0
+    said = capsys.readouterr().err
+    assert "warning: the hole covers 95% of the photo: is the mask inverted?" in said
+    assert "(--invert-mask turns it round)" in said
+
+
+@pytest.mark.usefixtures("folder")
+def test_values_are_what_json_can_hold() -> None:
+    calls = (
+        lambda: read_mask(np.zeros((3, 3)), read_photo("photo.png")),
+        lambda: read_mask(np.full((32, 40), 7e9), read_photo("photo.png")),
+        lambda: gatefill.load("patchmatch", config=replace(CONFIG, patch_size=np.int64(4))),
+        lambda: gatefill.load("patchmatch", config=replace(CONFIG, texture=np.float32(9))),
+    )
+    for call in calls:
+        with pytest.raises(GatefillError) as caught:
+            call()
+        assert json.loads(json.dumps(caught.value.values)) == caught.value.values
 
 
 @pytest.mark.usefixtures("folder")

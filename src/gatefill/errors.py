@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from pathlib import PurePath
 from typing import Any, ClassVar
 
 
@@ -28,7 +29,7 @@ class GatefillError(ValueError):
     def __init__(self, text: str, *, code: str | None = None, **values: Any) -> None:
         super().__init__(text)
         self.code = code or self.default_code
-        self.values = values
+        self.values = {name: _plain(value) for name, value in values.items()}
 
     @property
     def text(self) -> str:
@@ -38,6 +39,15 @@ class GatefillError(ValueError):
     def __reduce__(self) -> tuple[Any, ...]:
         # Worker processes hand errors over by pickle, which would lose code and values.
         return _remade, (type(self), str(self), self.code, self.values)
+
+
+def _plain(value: Any) -> Any:
+    """A value as JSON holds it: numpy's numbers as Python's, tuples as lists, paths as text."""
+    if isinstance(value, (list, tuple)):
+        return [_plain(each) for each in value]
+    if isinstance(value, PurePath):
+        return str(value)
+    return value.item() if callable(getattr(value, "item", None)) else value
 
 
 def _remade(kind: type[GatefillError], text: str, code: str, values: dict[str, Any]) -> Any:
@@ -92,7 +102,8 @@ class Warning:
 
     def as_dict(self) -> dict[str, Any]:
         """``code``, ``text`` and ``values``, as JSON takes them."""
-        return {"code": self.code, "text": self.text, "values": dict(self.values)}
+        values = {name: _plain(value) for name, value in self.values.items()}
+        return {"code": self.code, "text": self.text, "values": values}
 
 
 def did_you_mean(given: str, known: Iterable[str], shown: Mapping[str, str] | None = None) -> str:

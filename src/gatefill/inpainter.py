@@ -265,7 +265,7 @@ class Inpainter:
         )
         warnings = (*self.notes, *given.warnings)
         for warning in warnings:
-            logger.warning(str(warning))
+            logger.warning(warning)
         canvas = Canvas(given.photo, given.mask, given.hidden)
         parts = self._regions(given)
         areas = [np.count_nonzero(part.own(given.mask)) for part in parts]

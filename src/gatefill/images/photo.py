@@ -216,4 +216,4 @@ class Photo:
 
 def _log(warnings: tuple[Warning, ...]) -> None:
     for warning in warnings:
-        logger.warning(str(warning))
+        logger.warning(warning)

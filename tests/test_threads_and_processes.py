@@ -247,3 +247,18 @@ def test_a_piece_of_work_can_be_stopped_between_its_parts(count: int) -> None:
         assert before < parts
         time.sleep(0.05)
         assert len(done) == before, "nothing is worked on any more"
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_function_works_beside_and_gives_its_result_or_its_error(count: int) -> None:
+    def fail() -> None:
+        raise Cancelled
+
+    with Threads(count) as threads:
+        assert threads.begin(sum, [1, 2, 3])() == 6
+        with pytest.raises(Cancelled):
+            threads.begin(fail)()
+    if count > 1:
+        with Threads(count) as threads:
+            names = threads.begin(lambda: threading.current_thread().name)
+            assert names() != threading.current_thread().name

@@ -14,9 +14,11 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 _STATUS = Path("/proc/self/status")
+Result = TypeVar("Result")
+
 PIECES = 4  # for each thread, so that the last ones do not wait long for each other
 
 
@@ -53,6 +55,17 @@ class Threads:
     ) -> None:
         if self._pool is not None:
             self._pool.shutdown(cancel_futures=True)
+
+    def begin(self, function: Callable[..., Result], *arguments: Any) -> Callable[[], Result]:
+        """Let another thread call a function meanwhile; with one thread it is called at once.
+
+        Returns:
+            What waits for the function and returns its result.
+        """
+        if self._pool is None:
+            result = function(*arguments)
+            return lambda: result
+        return self._pool.submit(function, *arguments).result
 
     def run(
         self,

@@ -39,8 +39,9 @@ def halve(
     for top in range(0, rows, strip):
         bottom = min(top + strip, rows)
         first, last = max(2 * top - 2, 0), min(2 * bottom + 3, height)
-        weight = known[first:last].astype(np.float32)[..., None]
-        planes = np.concatenate([image[first:last] * weight, weight], axis=2)
+        planes = np.empty((last - first, width, image.shape[2] + 1), np.float32)
+        planes[..., -1] = known[first:last]
+        np.multiply(image[first:last], planes[..., -1:], out=planes[..., :-1])
         margin = (2 if top == 0 else 0), (3 + height % 2 if bottom == rows else 0)
         sums = _binomial_halves(planes, *margin)[: bottom - top]
         share[top:bottom] = sums[..., -1] / np.outer(inside[0][top:bottom], inside[1])

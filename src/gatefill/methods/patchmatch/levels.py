@@ -106,9 +106,14 @@ def build_levels(
         threads: That do the work.
         tick: Called often, so that it can stop the work.
     """
+    searched = config.repeats and search_area(mask) <= LARGEST
+    found = threads.begin(find_repetition, image, region & ~mask, mask) if searched else None
     photos = _halved(config, image, mask, region, tick)
-    repetition = _repetition(photos, threads) if config.repeats else None
     known, predicted = ~mask, photos[0].image
+    texture = pyramid.texture_energy(image, known) if config.texture else None
+    repetition = None
+    if config.repeats:
+        repetition = _repetition(photos, threads) if found is None else found()
     offsets = None if repetition is None else repetition.offsets
     if not all(guide.yields for guide in guides):
         repetition = None
@@ -117,7 +122,7 @@ def build_levels(
         known = known | sure
         predicted = repetition.copied(predicted)
         guides = [replace(guide, planes=repetition.copied(guide.planes)) for guide in guides]
-    texture = pyramid.texture_energy(predicted, known) if config.texture else None
+        texture = pyramid.texture_energy(predicted, known) if config.texture else None
     levels: list[Level] = []
     for number, photo in enumerate(photos):
         tick()

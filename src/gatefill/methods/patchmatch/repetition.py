@@ -32,6 +32,7 @@ WORSE = 0.1  # of the variance is more left at an offset than at the best; no us
 DEPART = 16  # pixels within which it is
 REPEATS = 3  # offsets at which a photo must be alike, so that it counts as repeating itself
 SURE = 0.4  # a hole pixel is predicted where the best offset leaves less than this around it
+SHORT = 64  # rows and columns of offsets that are looked for at full size first
 STEPS = 16  # at most, from a hole pixel over others to a known one
 SAMPLES = 4000  # pixels by which offsets are refined at a finer level
 CELL = 8  # side in pixels of the squares over which differences are summed
@@ -126,6 +127,8 @@ def find_repetition(
         return None
     image, known, hole_near = image[near], (material & ~hole)[near], hole[near]
     detail = _detail(image.mean(axis=2), known)
+    if not _may_repeat(detail, known):
+        return None
     offsets = _alike(detail, known)
     if not len(offsets):
         return None
@@ -150,30 +153,50 @@ def find_repetition(
 def _detail(grey: Plane, known: Mask) -> Plane:
     """The grey image without its slow changes, 0 where it is not known."""
     weight = known.astype(np.float32)
-    sums = cv2.GaussianBlur(grey * weight, (0, 0), DETAIL, borderType=cv2.BORDER_CONSTANT)
-    share = cv2.GaussianBlur(weight, (0, 0), DETAIL, borderType=cv2.BORDER_CONSTANT)
-    return np.asarray((grey - sums / np.maximum(share, 1e-4)) * weight, np.float32)
+    height, width = known.shape
+    # Slow changes need no resolution; a quarter of it is a sixteenth of the work.
+    size = -(-height // 4), -(-width // 4)
+    sums, share = (
+        cv2.GaussianBlur(
+            pyramid.shrink(plane, *size), (0, 0), DETAIL / 4, borderType=cv2.BORDER_CONSTANT
+        )
+        for plane in (grey * weight, weight)
+    )
+    mean = np.asarray(sums / np.maximum(share, 1e-4), np.float32)
+    return np.asarray((grey - pyramid.enlarge(mean, height, width)) * weight, np.float32)
 
 
-def _alike(detail: Plane, known: Mask) -> NDArray[np.int32]:
+def _may_repeat(detail: Plane, known: Mask) -> bool:
+    """A quick look: short offsets at full size, and all at half the size."""
+    if len(_alike(detail, known, reach=SHORT)):
+        return True
+    height, width = -(-detail.shape[0] // 2), -(-detail.shape[1] // 2)
+    share = pyramid.shrink(known.astype(np.float32), height, width)
+    small = pyramid.shrink(detail, height, width)
+    return len(_alike(np.where(share > 0.5, small, np.float32(0)), share > 0.5)) > 0
+
+
+def _alike(detail: Plane, known: Mask, reach: int | None = None) -> NDArray[np.int32]:
     """Offsets, of one half of the plane, at which the picture repeats itself, the best first.
 
-    None if there are only a few, which may be chance.
+    None if there are only a few, which may be chance. reach: rows and columns of the longest
+    offset; all by default.
 
     The difference at an offset is the mean square over all pairs of known pixels, as a share of
     what it would be if they had nothing in common. It is low at a repetition, and higher between.
     """
     height, width = known.shape
-    shape = cv2.getOptimalDFTSize(2 * height - 1), cv2.getOptimalDFTSize(2 * width - 1)
+    rows, columns = (side if reach is None else min(side, reach) for side in known.shape)
+    shape = cv2.getOptimalDFTSize(height + rows - 1), cv2.getOptimalDFTSize(width + columns - 1)
     weight, squares, values = (
         _spectrum(plane, shape) for plane in (known.astype(np.float32), detail**2, detail)
     )
-    pairs = _correlation(weight, weight, height, width)
-    energy = _correlation(weight, squares, height, width)
-    energy += _correlation(squares, weight, height, width)
-    product = _correlation(values, values, height, width)
+    pairs = _correlation(_product(weight, weight), rows, columns)
+    energy = _correlation(_product(weight, squares) + _product(squares, weight), rows, columns)
+    product = _correlation(_product(values, values), rows, columns)
     difference = energy - 2 * product + NOISE * pairs
     difference /= np.maximum(energy + NOISE * pairs, 1e-6)
+    height, width = rows, columns
     down, right = np.ogrid[:height, -width + 1 : width]
     out = (pairs < OVERLAP * known.sum()) | (down**2 + right**2 < LEAST**2)
     far = np.where(out | ((down == 0) & (right < 0)), np.float32(2), difference)
@@ -220,12 +243,15 @@ def _spectrum(plane: Plane, shape: tuple[int, int]) -> Plane:
     return np.asarray(cv2.dft(padded), np.float32)
 
 
-def _correlation(first: Plane, second: Plane, height: int, width: int) -> Plane:
-    """Sum over p of first(p) second(p + d), for d of rows from 0, columns from 1 - width on."""
-    product = cv2.mulSpectrums(second, first, 0, conjB=True)
+def _product(first: Plane, second: Plane) -> Plane:
+    return np.asarray(cv2.mulSpectrums(second, first, 0, conjB=True), np.float32)
+
+
+def _correlation(product: Plane, rows: int, columns: int) -> Plane:
+    """Sum over p of first(p) second(p + d), for d of rows from 0, columns from 1 - columns on."""
     plane = cv2.dft(product, flags=cv2.DFT_INVERSE | cv2.DFT_SCALE | cv2.DFT_REAL_OUTPUT)
-    rows = plane[:height]
-    return np.concatenate([rows[:, rows.shape[1] - width + 1 :], rows[:, :width]], axis=1)
+    part = plane[:rows]
+    return np.concatenate([part[:, part.shape[1] - columns + 1 :], part[:, :columns]], axis=1)
 
 
 def _reaching(offsets: NDArray[np.int32], known: Mask, hole: Mask) -> NDArray[np.int32]:

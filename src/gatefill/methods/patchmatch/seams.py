@@ -49,14 +49,18 @@ def seam_change(
     ys, xs = (axis.astype(np.int32) for axis in np.nonzero(mask))
     wanted = _wanted(filled, mask, copied_y, copied_x, ys, xs, np.float32(LARGEST_SEAM))
     # One pixel around the box stays 0, like everything known.
-    change = np.zeros((box.height + 2, box.width + 2, 3), np.float32)
-    sides = _sides(ys, mask.shape[0]) + _sides(xs, mask.shape[1])
-    ys, xs = ys - np.int32(box.top - 1), xs - np.int32(box.left - 1)
+    change = np.zeros(((box.height + 2) * (box.width + 2), 3), np.float32)
+    scale = 1 / (_sides(ys, mask.shape[0]) + _sides(xs, mask.shape[1]) + np.float32(HOLD))
+    places = (ys - box.top + 1).astype(np.int64) * (box.width + 2) + (xs - box.left + 1)
+    # Of a chessboard's squares the white ones have black neighbors only, so that none waits for the
+    # one before it.
+    order = np.argsort((ys + xs) % 2, kind="stable")
+    pixels = places[order].astype(np.uint64), wanted[order], scale[order].astype(np.float32)
     for _ in range(0, ROUNDS, ROUNDS // 6):
-        _relax(change, wanted, ys, xs, sides.astype(np.float32), np.float32(HOLD), ROUNDS // 6)
+        _relax(change, *pixels, box.width + 2, ROUNDS // 6)
         if tick is not None:
             tick()
-    return change[ys, xs]
+    return np.asarray(change[places])
 
 
 def _sides(axis: Plane, length: int) -> NDArray[np.int64]:
@@ -106,18 +110,19 @@ def _wanted(
 
 
 @compiled()
-def _relax(change: Any, wanted: Any, ys: Any, xs: Any, sides: Any, hold: Any, rounds: int) -> None:
-    """Solve ``(sides + hold) change - sum of the neighbours' change = wanted``, in place.
+def _relax(change: Any, places: Any, wanted: Any, scale: Any, width: int, rounds: int) -> None:
+    """Solve ``change / scale - sum of the neighbors' change = wanted``, in place.
 
-    By successive over-relaxation with the best factor for a large hole (Young 1954).
+    By successive over-relaxation with the best factor for a large hole (Young 1954). `places` are
+    flat; unsigned, so that numba does not look for negative ones.
     """
-    spread = 4 / (4 + hold)
+    spread = 4 / (4 + HOLD)
     factor = np.float32(2 / (1 + np.sqrt(1 - spread**2)))
+    row, one = np.uint64(width), np.uint64(1)
     for _ in range(rounds):
-        for i in range(ys.size):
-            y, x = ys[i], xs[i]
-            scale = 1 / (sides[i] + hold)
+        for i in range(places.size):
+            p = places[i]
             for c in range(3):
-                around = change[y - 1, x, c] + change[y + 1, x, c]
-                around += change[y, x - 1, c] + change[y, x + 1, c]
-                change[y, x, c] += factor * ((wanted[i, c] + around) * scale - change[y, x, c])
+                around = change[p - row, c] + change[p + row, c]
+                around += change[p - one, c] + change[p + one, c]
+                change[p, c] += factor * ((wanted[i, c] + around) * scale[i] - change[p, c])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json.decoder
+import re
 import sys
 import tomllib
 from pathlib import Path
@@ -45,3 +46,19 @@ def test_the_package_that_is_missing_is_named() -> None:
 def test_every_extra_of_the_package_is_known() -> None:
     project = tomllib.loads(Path(__file__).parents[1].joinpath("pyproject.toml").read_text("utf-8"))
     assert set(MODULES) == set(project["project"]["optional-dependencies"]) - {"all"}
+
+
+def test_everything_that_is_installed_with_all_is_imported_somewhere() -> None:
+    root = Path(__file__).parents[1]
+    project = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))["project"]
+    (everything,) = project["optional-dependencies"]["all"]
+    names = everything.removeprefix("gatefill[").removesuffix("]").split(",")
+    code = "\n".join(
+        path.read_text("utf-8") for path in (root / "src").rglob("*.py") if path.stem != "extras"
+    )
+    unused = [
+        name
+        for name in names
+        if not re.search(rf'(import |from |need\("|import_module\("){MODULES[name]}\b', code)
+    ]
+    assert not unused

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import runpy
 import subprocess
 import sys
 import tomllib
@@ -12,6 +13,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from packaging.version import Version
 
 import gatefill
 
@@ -109,6 +111,21 @@ def test_every_requirement_has_a_tested_version() -> None:
             assert name is not None
             wanted.add(_normal(name.group()))
     assert wanted <= pinned
+
+
+def test_lower_bounds_are_versions_that_were_tried() -> None:
+    script = runpy.run_path(str(ROOT / "scripts" / "lowest_versions.py"))
+    extras = list(PROJECT["project"]["optional-dependencies"])
+    pinned = dict(
+        line.split("==") for line in (ROOT / "constraints.txt").read_text("utf-8").splitlines()
+    )
+    tested = {_normal(name): Version(version) for name, version in pinned.items()}
+    bounds = [script["lowest"](each) for each in script["requirements"](extras)]
+    assert len(bounds) > 20
+    for bound in bounds:
+        if bound is not None:  # on another machine than this
+            name, _, version = bound.partition("==")
+            assert Version(version) <= tested.get(_normal(name), Version(version)), bound
 
 
 def _of_extra(name: str) -> list[str]:

@@ -80,7 +80,7 @@ def test_settings_are_typed_and_unknown_ones_name_their_neighbours() -> None:
         with_settings(config, ["batch_size=four"])
     with pytest.raises(ValueError, match="multiples of 8"):
         with_settings(config, ["data.size=100"])
-    with pytest.raises(ValueError, match="one of box, brush"):
+    with pytest.raises(ValueError, match="kinds among box, brush"):
         with_settings(config, ["data.masks=squares"])
 
 

@@ -282,3 +282,24 @@ def test_help_explains_each_verb(verb: str, capsys: pytest.CaptureFixture[str]) 
     if verb == "masks":
         for kind in [*MASKS, "object"]:
             assert kind in said
+
+
+@pytest.mark.usefixtures("folder")
+def test_set_keeps_the_weights_of_a_network(capsys: pytest.CaptureFixture[str]) -> None:
+    fills = {}
+    for finish in ("true", "false"):
+        line = f"inpaint photo.png mask.png -m deepfill_v2 --set finish={finish} -o {finish}.png"
+        assert run([*line.split(), "--overwrite", "--json"]) == 0
+        assert json.loads(capsys.readouterr().out)["warnings"] == []
+        fills[finish] = pixels(f"{finish}.png")[20:28, 30:40].astype(int)
+    assert run(["inpaint", "photo.png", "mask.png", "-m", "deepfill_v2", "-o", "default.png"]) == 0
+    np.testing.assert_array_equal(pixels("default.png")[20:28, 30:40], fills["true"])
+    apart = np.abs(fills["true"] - fills["false"])
+    assert 0 < apart.mean() < 30, "another finish, the same network"
+    capsys.readouterr()
+    for more, said in (
+        ("--set width=8", "unknown setting 'width' of NetworkOptions"),
+        ("--seed 3", "expected no random seed for deepfill_v2"),
+    ):
+        assert run(f"inpaint photo.png mask.png -m deepfill_v2 {more}".split()) == 2
+        assert said in capsys.readouterr().err

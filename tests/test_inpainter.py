@@ -282,7 +282,7 @@ def test_a_search_region_may_be_everything() -> None:
 
 
 def test_wrong_settings_are_refused() -> None:
-    with pytest.raises(ValueError, match="one of 'crop', 'whole', got 'half'"):
+    with pytest.raises(ValueError, match="one of auto, whole, crop, resize, got 'half'"):
         Inpainter(Nearest(), large="half")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="context of 0 or more, got -1"):
         Inpainter(Nearest(), context=-1)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from itertools import islice
-from typing import Any, Literal, Self, Unpack, get_args, overload
+from typing import Any, Self, Unpack, get_args, overload
 
 import numpy as np
 
@@ -23,10 +23,10 @@ from gatefill.methods.base import Fill, Method, Progress
 from gatefill.photo_attention import in_photo
 from gatefill.regions import Region, regions
 from gatefill.result import Result
+from gatefill.scales import Chosen, Large, choose, fill_resized
 
 logger = logging.getLogger(__name__)
 
-Large = Literal["crop", "whole"]
 Photos = list[Source | Photo] | tuple[Source | Photo, ...]
 Masks = Source | Sequence[Source | None] | None
 
@@ -41,7 +41,7 @@ class Inpainter:
         self,
         method: Method,
         *,
-        large: Large = "crop",
+        large: Large = "auto",
         context: float = 1.0,
         max_pixels: int = DEFAULT_MAX_PIXELS,
         notes: Sequence[Warning] = (),
@@ -51,7 +51,11 @@ class Inpainter:
         Args:
             method: One of gatefill's, or any object with `info` and `fill` as `Method` has them.
             large: ``"crop"`` looks at a box around each hole, so that time and memory follow the
-                hole; ``"whole"`` gives the method the whole photo.
+                hole; ``"whole"`` gives the method the whole photo; ``"resize"`` shows it those
+                boxes at the scale it was trained at, for holes larger than that knew. ``"auto"``
+                takes crop for methods without a network, and for networks resize where a hole is
+                larger than half of `MethodInfo.max_side`, whole where the photo is no larger than
+                about that side, and else crop. The result says which it was.
             context: Width of the margin around a hole with ``"crop"``, as a multiple of the side
                 of a square of the hole's area; never below 128 pixels, or 64 around scattered
                 specks.
@@ -63,7 +67,8 @@ class Inpainter:
         """
         if large not in get_args(Large):
             raise ConfigError(
-                f"expected large as one of 'crop', 'whole', got {large!r}", code="config.large"
+                f"expected large as one of {', '.join(get_args(Large))}, got {large!r}",
+                code="config.large",
             )
         if not 0 <= context < float("inf"):
             raise ConfigError(
@@ -267,12 +272,13 @@ class Inpainter:
         for warning in warnings:
             logger.warning(warning)
         canvas = Canvas(given.photo, given.mask, given.hidden)
-        parts = self._regions(given)
+        large = choose(self.large, self.method.info, given.mask)
+        parts = self._regions(given, large)
         areas = [np.count_nonzero(part.own(given.mask)) for part in parts]
         done = np.concatenate([[0.0], np.cumsum(areas) / max(sum(areas), 1)])
         for number, part in enumerate(parts):
             report = _share_of(progress, float(done[number]), float(done[number + 1]))
-            canvas.put(part, self._fill_region(given, canvas, part, report))
+            canvas.put(part, self._fill_region(given, canvas, part, large, report))
         if progress is not None:
             progress(1.0)
         photo_of = given.photo.replaced
@@ -285,17 +291,23 @@ class Inpainter:
             seconds=time.perf_counter() - started,
             warnings=warnings,
             source=file_of(photo),
+            large=large,
         )
 
-    def _regions(self, given: Given) -> list[Region]:
+    def _regions(self, given: Given, large: Chosen) -> list[Region]:
         if not given.mask.any():
             return []
-        if self.large == "whole":
+        if large == "whole":
             return [Region(Box(0, 0, *given.mask.shape))]
         return regions(given.mask, self.context, given.search, given.hidden)
 
     def _fill_region(
-        self, given: Given, canvas: Canvas, region: Region, progress: Progress | None
+        self,
+        given: Given,
+        canvas: Canvas,
+        region: Region,
+        large: Chosen,
+        progress: Progress | None,
     ) -> Fill:
         image, mask = canvas.seen_from(region)
         within = region.box.slices
@@ -303,6 +315,8 @@ class Inpainter:
         search = None if given.search is None else given.search[within]
         if region.numbers is not None and self.method.info.takes_search:
             search = ~given.unknown[within]  # what was filled before is no material
+        if large == "resize":
+            return fill_resized(self.method, image, mask, sketch, progress, search)
         return self.method.fill(image, mask, sketch, progress, search=search)
 
 

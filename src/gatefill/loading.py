@@ -14,11 +14,12 @@ from gatefill.errors import ConfigError, Warning
 from gatefill.extras import require
 from gatefill.given import FillOptions
 from gatefill.images import DEFAULT_MAX_PIXELS, Source
-from gatefill.inpainter import Inpainter, Large
+from gatefill.inpainter import Inpainter
 from gatefill.methods import create, info_of, steered_by
 from gatefill.methods.base import Method, SharesBatches
 from gatefill.methods.network import NetworkOptions
 from gatefill.methods.registry import takes_no_weights
+from gatefill.scales import Large
 
 if TYPE_CHECKING:
     from gatefill.methods.hybrid import HybridConfig
@@ -47,7 +48,7 @@ def load(
     options: NetworkOptions | None = None,
     device: str = "cpu",
     dtype: str = "float32",
-    large: Large = "crop",
+    large: Large = "auto",
     context: float = 1.0,
     max_pixels: int = DEFAULT_MAX_PIXELS,
     batch_size: int = 1,

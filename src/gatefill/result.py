@@ -32,6 +32,7 @@ class Result:
     coarse: Photo | None = None  # the first stage's fill, of methods that have two
     attention: PhotoAttention | None = None  # where it looked, of methods that tell
     source: Path | None = None  # the photo's file, where it came from one
+    large: str = "crop"  # how much of the photo the method saw: "whole", "crop" or "resize"
 
     def __repr__(self) -> str:
         said = f", {len(self.warnings)} warnings" if self.warnings else ""

@@ -36,7 +36,7 @@ def inpaint(
     threshold: int = 127,
     mask_as_stored: Switch = False,
     allow_truncated: Switch = False,
-    large: Literal["crop", "whole"] = "crop",
+    large: Literal["auto", "whole", "crop", "resize"] = "auto",
     max_pixels: int | None = None,
     seed: int | None = None,
     set_: Annotated[
@@ -93,8 +93,8 @@ def inpaint(
     allow_truncated
         Read what is left of a truncated photo or mask.
     large
-        crop uses only the surroundings of each hole, so that time and memory follow the hole; whole
-        uses the whole photo.
+        crop uses only the surroundings of each hole, whole the whole photo, and resize the
+        surroundings at the scale a network was trained at. auto chooses by photo and hole size.
     max_pixels
         Refuse files with more pixels than this.
     seed

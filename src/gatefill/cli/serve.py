@@ -42,7 +42,7 @@ def edit(
     method: Annotated[str | None, Parameter(alias="-m")] = None,
     weights: Weights = (),
     device: str = "cpu",
-    large: Literal["crop", "whole"] = "crop",
+    large: Literal["auto", "whole", "crop", "resize"] = "auto",
     port: int = EDIT_PORT,
     browser: bool = True,
 ) -> int:
@@ -59,7 +59,8 @@ def edit(
     device
         Device for networks: cpu or cuda.
     large
-        crop uses only the surroundings of each hole; whole uses the whole photo.
+        crop uses only the surroundings of each hole, whole the whole photo, and resize the
+        surroundings at the scale a network was trained at. auto chooses by photo and hole size.
     port
         Port to listen on; the next free one if it is in use.
     browser
@@ -97,7 +98,7 @@ def serve(
     method: Annotated[str | None, Parameter(alias="-m")] = None,
     weights: Weights = (),
     device: str = "cpu",
-    large: Literal["crop", "whole"] = "crop",
+    large: Literal["auto", "whole", "crop", "resize"] = "auto",
     workers: int | None = None,
     waiting: int | None = None,
     seconds: float | None = None,
@@ -126,7 +127,8 @@ def serve(
     device
         Device for networks: cpu or cuda.
     large
-        crop uses only the surroundings of each hole; whole uses the whole photo.
+        crop uses only the surroundings of each hole, whole the whole photo, and resize the
+        surroundings at the scale a network was trained at. auto chooses by photo and hole size.
     workers
         Number of jobs that run at a time.
     waiting
@@ -171,7 +173,7 @@ def _serve(
     method: str | None,
     weights: tuple[Path, ...],
     device: str,
-    large: Literal["crop", "whole"],
+    large: Literal["auto", "whole", "crop", "resize"],
     *,
     opened: Opened | None = None,
     ports: int = 1,

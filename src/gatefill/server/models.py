@@ -93,7 +93,7 @@ def shelf(
     weights: Sequence[Path] = (),
     *,
     device: str = "cpu",
-    large: Literal["crop", "whole"] = "crop",
+    large: Literal["auto", "whole", "crop", "resize"] = "auto",
     max_pixels: int,
 ) -> Shelf:
     """All that can fill here: the given weights, alone and as hybrid, and what needs none of them.

@@ -1,0 +1,100 @@
+"""How much of a photo a method is to see, and at which scale."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Literal, TypeVar
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from gatefill.geometry import bounding_box, component_boxes
+from gatefill.methods.base import Attention, Fill, Image, Mask, Method, MethodInfo, Progress
+
+Large = Literal["auto", "whole", "crop", "resize"]
+"""whole: the method sees the whole photo. crop: boxes around the holes, at full resolution. resize:
+the same boxes, made so small that their holes are as large as those of the method's training. auto
+chooses by the sizes of the photo and its holes."""
+Chosen = Literal["whole", "crop", "resize"]
+
+HOLE = 0.5  # side of the largest holes of training, as a share of the frame's
+AREA = 1.5  # frames that are shown whole, as a multiple of the square of the trained side
+
+Plane = TypeVar("Plane", Image, NDArray[np.float32])
+
+
+def choose(large: Large, info: MethodInfo, mask: Mask) -> Chosen:
+    """What `large` means for one photo. mask: ``HW``, True = hole."""
+    if large != "auto":
+        return large
+    if info.max_side is None:  # no network: it copies from anywhere at any scale
+        return "crop"
+    sides = [max(box.height, box.width) for box in component_boxes(mask)]
+    if max(sides, default=0) > HOLE * info.max_side:
+        return "resize"
+    return "whole" if mask.size <= AREA * info.max_side**2 else "crop"
+
+
+def fill_resized(
+    method: Method,
+    image: Image,
+    mask: Mask,
+    sketch: Mask | None,
+    progress: Progress | None,
+    search: Mask | None,
+) -> Fill:
+    """Fill a box of a photo at the scale of the method's training, and enlarge the fill.
+
+    The arguments are those of `Method.fill`. A box whose hole is small enough is filled as it is.
+    """
+    hole, side = bounding_box(mask), method.info.max_side
+    longest = 0 if hole is None else max(hole.height, hole.width)
+    if side is None or longest <= HOLE * side:
+        return method.fill(image, mask, sketch, progress, search=search)
+    height, width = mask.shape
+    scale = HOLE * side / longest
+    size = max(1, round(height * scale)), max(1, round(width * scale))
+
+    # Known pixels are averaged without the hole; a small pixel is hole where any of it is.
+    share = _shrunk((~mask).astype(np.float32), size)
+    small = _shrunk(image * ~mask[..., None], size) / np.maximum(share, 1e-6)[..., None]
+    gap = share < 1 - 1e-4
+    if gap.all():
+        return method.fill(image, mask, sketch, progress, search=search)
+    lines = None if sketch is None else _shrunk(sketch.astype(np.float32), size) > 0
+    allowed = None if search is None else _shrunk(search.astype(np.float32), size) > 1 - 1e-4
+    if allowed is not None and not (allowed & ~gap).any():
+        allowed = None
+    found = method.fill(
+        np.clip(small, 0, 1).astype(np.float32), gap, lines, progress, search=allowed
+    )
+    return Fill(
+        image=_enlarged(found.image, mask),
+        coarse=None if found.coarse is None else _enlarged(found.coarse, mask),
+        attention=None if found.attention is None else _scaled(found.attention, gap, mask),
+    )
+
+
+def _shrunk(plane: Plane, size: tuple[int, int]) -> Plane:
+    height, width = size
+    small = cv2.resize(plane, (width, height), interpolation=cv2.INTER_AREA)
+    return np.asarray(small, np.float32).reshape(height, width, *plane.shape[2:])
+
+
+def _enlarged(image: Image, mask: Mask) -> Image:
+    height, width = mask.shape
+    large = cv2.resize(image, (width, height), interpolation=cv2.INTER_CUBIC)
+    return np.clip(np.asarray(large, np.float32).reshape(height, width, 3), 0, 1)
+
+
+def _scaled(attention: Attention, small: Mask, mask: Mask) -> Attention:
+    """Positions of the small box as positions of the large one."""
+    factor = np.array(mask.shape) / np.array(small.shape)
+    last = np.array(mask.shape) - 1
+    places = [
+        np.minimum((at + 0.5) * factor, last).astype(np.int32)
+        for at in (attention.target, attention.source)
+    ]
+    stride = max(1, round(attention.stride * float(factor.mean())))
+    return replace(attention, target=places[0], source=places[1], stride=stride)

@@ -99,15 +99,14 @@ class Convolution(nn.Module):
         if self.kind == "partial":
             return self._partial(x, pads)
         assert isinstance(x, Tensor)
-        x = convolve(
-            upsample_twice(x) if self.upsample else x,
-            self.weight,
-            self.bias,
-            stride=self.stride,
-            dilation=self.dilation,
-            padding=self.padding,
-            pads=pads,
-        )
+        x = upsample_twice(x) if self.upsample else x
+        if self.kind == "gated" and not torch.is_grad_enabled():
+            # Two convolutions put out features and gates as whole runs of memory, on which
+            # activations are several times as fast as on halves of one.
+            features = self._convolved(x, pads, slice(0, self.width))
+            gates = self._convolved(x, pads, slice(self.width, None))
+            return activate(features, self.activation, inplace=True).mul_(gates.sigmoid_())
+        x = self._convolved(x, pads, slice(None))
         # Without a gradient nobody else needs the convolution's own result.
         inplace = not x.requires_grad
         match self.kind:
@@ -117,6 +116,18 @@ class Convolution(nn.Module):
                 return gate_together(x, self.activation)
             case _:
                 return activate(x, self.activation, inplace)
+
+    def _convolved(self, x: Tensor, pads: Pads | None, channels: slice) -> Tensor:
+        """Some channels of the convolution's own result."""
+        return convolve(
+            x,
+            self.weight[channels],
+            self.bias[channels],
+            stride=self.stride,
+            dilation=self.dilation,
+            padding=self.padding,
+            pads=pads,
+        )
 
     def _partial(self, x: Tensor | Masked, pads: Pads | None) -> Tensor | Masked:
         features, known = x if isinstance(x, tuple) else (x, torch.ones_like(x[:, :1]))

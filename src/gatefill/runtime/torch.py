@@ -67,7 +67,8 @@ class TorchRuntime:
         self.device = usable_device(device)
         self.dtype = dtype
         self.memory_limit = memory_limit
-        network = network.to(self.device, dtype, memory_format=torch.channels_last)
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        network.to(self.device, dtype)
         self.network = network.eval().requires_grad_(False)
         config: Any = network.config
         self.channel_order: Order = config.channel_order

@@ -131,7 +131,7 @@ class CellAttention:
                 continue
             rows, columns = tile.slices
             part = scores[:, :, rows, columns].reshape(box.area, -1)
-            # Smaller numbers would be denormal, which processors multiply a hundred times as slowly.
+            # Smaller numbers would become denormal, and products with those are very slow.
             part = (part - peak[:, None]).clamp_(min=-2 * NEGLIGIBLE).exp_()
             total += part.sum(dim=1)
             places = torch.arange(self.h * self.w, device=part.device).view(self.h, self.w)

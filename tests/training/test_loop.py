@@ -303,6 +303,20 @@ def test_the_watcher_is_told_of_every_step(photos: Path, tmp_path: Path) -> None
     assert [status.terms is not None for status in seen] == [False, True] * 3
 
 
+@pytest.mark.parametrize("method", ["deepfill-v2", "deepfill-v1", "partial-conv", "global-local"])
+def test_every_method_trains_on_samples_that_are_no_squares(
+    method: str, photos: Path, tmp_path: Path
+) -> None:
+    config = tiny() if method == "deepfill-v2" else small(method)
+    config = replace(config, images=6, data=replace(config.data, size="64x32"))
+    assert run(config, photos, tmp_path).finished
+    sheet = cv2.imread(str(tmp_path / "examples.png"))
+    assert sheet.shape[0] == 2 * 36
+    assert sheet.shape[1] % 68 == 0
+    lines = log_of(tmp_path, "train")
+    assert any("d_loss" in line for line in lines) == (method != "partial-conv")
+
+
 class Reds:
     """In place of an objective: fills with red, in a network's order of channels."""
 

@@ -3,7 +3,7 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-BENCHMARKS := benchmarks/patchmatch.py benchmarks/inference.py
+BENCHMARKS := benchmarks/patchmatch.py benchmarks/inference.py benchmarks/startup.py
 
 # Built-in rules would only slow make down, and one tool must not see another's environment.
 MAKEFLAGS += --no-builtin-rules

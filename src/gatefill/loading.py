@@ -65,7 +65,8 @@ def load(
         options: How a network is used, whatever its weights; for ``"hybrid"`` they stand in its
             config.
         device: Where torch runs networks, such as ``"cuda"``.
-        dtype: The number format of networks, such as ``"bfloat16"``.
+        dtype: The number format of networks, such as ``"bfloat16"``; ``"auto"`` takes the fastest
+            that keeps hole pixels within 45 dB of float32, as measured on this machine.
         large: See `Inpainter`.
         context: See `Inpainter`.
         max_pixels: See `Inpainter`.

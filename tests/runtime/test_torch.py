@@ -15,7 +15,7 @@ from gatefill.methods.networks.deepfill_v1 import DeepFillV1Config, DeepFillV1Ne
 from gatefill.methods.networks.deepfill_v2 import DeepFillV2Config, DeepFillV2Network
 from gatefill.methods.networks.global_local import GlobalLocalConfig, GlobalLocalNetwork
 from gatefill.methods.networks.partial_conv import PartialConvConfig, PartialConvNetwork
-from gatefill.runtime.torch import TorchRuntime
+from gatefill.runtime.torch import TorchRuntime, fastest_format
 from tests.official import arrays, generator, images_of, masks_of, nhwc
 
 COARSE, REFINED = 5e-5, 5e-4  # as two backends of the original differ
@@ -222,3 +222,20 @@ def test_the_plan_of_a_mask_is_kept():
     mask[10:20, 10:20] = True
     assert runtime.plan(mask) is runtime.plan(mask.copy())
     assert runtime.plan(mask) is not runtime.plan(mask.T[::-1])
+
+
+def test_auto_takes_a_format_that_was_measured_and_keeps_the_pixels():
+    from gatefill.checkpoints import load_network, shipped_weights
+    from gatefill.export.convert import example
+
+    network = load_network(shipped_weights("compact"))[1]
+    runtime = TorchRuntime(network)
+    image, mask = example(128, 160, 3)
+    wanted = runtime.run(image, mask).image[mask]
+    runtime.to(dtype="auto")
+    assert str(runtime.dtype) == f"torch.{fastest_format(runtime.device)}"
+    for dtype in ("bfloat16", "float16", "auto"):
+        runtime = TorchRuntime(load_network(shipped_weights("compact"))[1])
+        runtime.to(dtype=dtype)
+        error = np.square(runtime.run(image, mask).image[mask] - wanted).mean()
+        assert 10 * np.log10(1 / max(error, 1e-12)) > 45

@@ -28,6 +28,7 @@ def inpaint(
     weights: Path | None = None,
     device: str = "cpu",
     runtime: Literal["auto", "torch", "onnxruntime"] = "auto",
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = "float32",
     sketch: Path | None = None,
     search: Path | None = None,
     invert_mask: Switch = False,
@@ -76,6 +77,8 @@ def inpaint(
     runtime
         Library that runs networks. auto takes torch where a large frame makes up for its import,
         otherwise onnxruntime.
+    precision
+        Number format of networks. auto takes the fastest that keeps hole pixels within 45 dB.
     sketch
         An image with white edges that guide the fill, for methods that take one.
     search
@@ -129,6 +132,7 @@ def inpaint(
         **settings_of(method, weights, seed, (*_runtime(method, weights, runtime), *set_)),
         weights=weights,
         device=device,
+        dtype=precision,
         large=large,
         max_pixels=DEFAULT_MAX_PIXELS if max_pixels is None else max_pixels,
     )

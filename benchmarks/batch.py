@@ -196,12 +196,12 @@ def memory(root: Path, count: int) -> None:
 
 
 def resident() -> int:
-    """Bytes that this process's children hold, less what they share."""
+    """Bytes of their own that this process's children hold; shared libraries are left out."""
     total = 0
     for thread in Path("/proc/self/task").iterdir():
         for child in (thread / "children").read_text().split():
-            text = Path(f"/proc/{child}/smaps_rollup").read_text()
-            line = next(line for line in text.splitlines() if line.startswith("Pss:"))
+            text = Path(f"/proc/{child}/status").read_text()
+            line = next(line for line in text.splitlines() if line.startswith("RssAnon:"))
             total += int(line.split()[1]) << 10
     return total
 

@@ -1,4 +1,4 @@
-"""A method, the strategy for large photos, and images in and out, behind one call."""
+"""`Inpainter`: reads a photo and its mask, fills the hole with one method, returns a `Result`."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ Masks = Source | Sequence[Source | None] | None
 
 
 class Inpainter:
-    """Fills holes in photos with one method. `load` makes it.
+    """Fills holes in photos with one method. Created by `load`.
 
-    One inpainter serves any number of threads at once, each with its own progress.
+    Any number of threads can use one inpainter at the same time, each with its own progress.
     """
 
     def __init__(
@@ -46,24 +46,25 @@ class Inpainter:
         max_pixels: int = DEFAULT_MAX_PIXELS,
         notes: Sequence[Warning] = (),
     ) -> None:
-        """Take a method that is ready to fill.
+        """Create an inpainter for a loaded method.
 
         Args:
             method: One of gatefill's, or any object with `info` and `fill` as `Method` has them.
-            large: ``"crop"`` looks at a box around each hole, so that time and memory follow the
-                hole; ``"whole"`` gives the method the whole photo; ``"resize"`` shows it those
-                boxes at the scale it was trained at, for holes larger than that knew. ``"auto"``
-                takes crop for methods without a network, and for networks resize where a hole is
-                larger than half of `MethodInfo.max_side`, whole where the photo is no larger than
-                about that side, and else crop. The result says which it was.
+            large: ``"crop"`` gives the method a box around each hole, so that time and memory
+                depend on the size of the hole; ``"whole"`` gives it the whole photo; ``"resize"``
+                gives it the same boxes, downscaled to the scale of its training, for holes larger
+                than those it was trained on. ``"auto"`` is ``"crop"`` for methods without a
+                network. For networks it is ``"resize"`` if a hole is larger than half of
+                `MethodInfo.max_side`, ``"whole"`` if the photo is no larger than about that side,
+                and ``"crop"`` otherwise. The result has the choice.
             context: Width of the margin around a hole with ``"crop"``, as a multiple of the side
-                of a square of the hole's area; never below 128 pixels, or 64 around scattered
-                specks.
-            max_pixels: Larger files are refused before they are decoded.
-            notes: What stands first in every result's warnings.
+                of a square with the area of the hole; at least 128 pixels, or 64 around small
+                scattered holes.
+            max_pixels: Files with more pixels are refused before they are decoded.
+            notes: Warnings to put first in the warnings of every result.
 
         Raises:
-            ConfigError: For a `large` or `context` that does not exist.
+            ConfigError: If `large` is unknown or `context` is negative or not finite.
         """
         if large not in get_args(Large):
             raise ConfigError(
@@ -85,12 +86,12 @@ class Inpainter:
 
     @property
     def device(self) -> str:
-        """Where the method computes, such as ``"cpu"`` or ``"cuda:0"``."""
+        """The device of the method, such as ``"cpu"`` or ``"cuda:0"``."""
         return str(getattr(self.method, "device", "cpu"))
 
     @property
     def dtype(self) -> str:
-        """The number format it computes in, such as ``"float32"`` or ``"bfloat16"``."""
+        """The number format of its computations, such as ``"float32"`` or ``"bfloat16"``."""
         return str(getattr(self.method, "dtype", "float32")).removeprefix("torch.")
 
     def to(self, device: str | None = None, dtype: str | None = None) -> Self:
@@ -104,8 +105,8 @@ class Inpainter:
             This inpainter.
 
         Raises:
-            ConfigError: For a device that is not there, and for a method without a network, which
-                computes on the CPU in float32.
+            ConfigError: If the device is not available, or if the method has no network and so
+                always computes on the CPU in float32.
         """
         move: Callable[..., object] | None = getattr(self.method, "to", None)
         if move is not None:
@@ -144,34 +145,34 @@ class Inpainter:
         allow_truncated: bool = False,
         progress: Progress | None = None,
     ) -> Result | list[Result]:
-        """Fill the hole of one photo; every other pixel comes back bit-identical.
+        """Fill the hole of one photo; all other pixels stay bit-identical.
 
-        What looks wrong with the mask is logged as a warning before the work begins, and stands in
-        the result.
+        Possible mistakes in the mask are logged as warnings before the fill starts, and are in the
+        warnings of the result.
 
         Args:
             photo: Path, bytes, PIL image, array ``HW``, ``HW3``, ``HW4`` (uint8, uint16, or float
-                in [0, 1]) or torch tensor ``CHW``. Of a list of them each is filled.
-            mask: The same kinds; white = hole. None takes the transparent part of the photo. For a
-                list of photos, one for all, or a list of as many.
-            sketch: White = edge, of which the part inside the hole guides methods that take one.
-            search: White = where material may be taken from, for methods that copy.
+                in [0, 1]) or torch tensor ``CHW``; or a list of these.
+            mask: The same types; white = hole. None: the transparent part of the photo is the
+                hole. For a list of photos, one mask for all, or a list of the same length.
+            sketch: White = edge; the part inside the hole guides methods that accept a sketch.
+            search: White = region to copy from, for methods that copy pixels.
             invert_mask: Black = hole instead.
-            grow: Pixels by which the hole is widened on all sides.
-            resize_mask: Stretch mask, sketch and search region of another size to the photo's.
-            threshold: Of 255; what is brighter in the mask is the hole.
-            mask_as_stored: Mask, sketch and search region were made for the photo's file as it is
-                stored, and are turned upright with it, as its EXIF data says.
-            allow_truncated: Take what there is of files that are cut off.
-            progress: Called with the share of the work done, in [0, 1]. What it raises stops this
-                fill and no other. It may itself fill.
+            grow: Number of pixels by which the hole is dilated on all sides.
+            resize_mask: Stretch mask, sketch and search region to the photo's size if they differ.
+            threshold: Mask pixels above this level are hole, 0 to 254.
+            mask_as_stored: Mask, sketch and search region fit the photo as stored in its file;
+                its EXIF orientation is applied to them as well.
+            allow_truncated: Read what is left of truncated files.
+            progress: Called with the completed fraction of the work, in [0, 1]. An exception that
+                it raises stops this fill only. It may itself call the inpainter.
 
         Returns:
             The result; for a list of photos a list of results.
 
         Raises:
-            GatefillError: For what cannot be read or used.
-            FileNotFoundError: Where there is no such file.
+            GatefillError: If an input cannot be read or used.
+            FileNotFoundError: If a file does not exist.
         """
         options = ReadOptions(
             sketch=sketch,
@@ -195,23 +196,23 @@ class Inpainter:
         progress: Progress | None = None,
         **options: Unpack[ReadOptions],
     ) -> Iterator[Result]:
-        """Fill photos one after the other, and read the next one while one is filled.
+        """Fill photos one after the other; each is read while the previous one is filled.
 
-        `gatefill.batch` does so with all cores, and with failures as data.
+        `gatefill.batch` uses all cores instead, and continues after errors.
 
         Args:
-            photos: Of any kind that the call takes; they are asked for one by one.
-            masks: One for each photo, or a single one for all, or None as for the call.
-            progress: Called with the share of all photos that is done where their number is known,
-                as a list's is, and else with that of each.
-            **options: The others of the call.
+            photos: Photos of any type that `__call__` accepts; the iterable is consumed lazily.
+            masks: One for each photo, or a single one for all, or None as in `__call__`.
+            progress: Called with the completed fraction, in [0, 1]: of all photos if `photos` is a
+                sequence, of each photo otherwise.
+            **options: The other options of `__call__`.
 
         Yields:
-            The results, in order. They are made when they are asked for.
+            The results, in order; each is computed when it is requested.
 
         Raises:
-            ConfigError: Where there are fewer masks than photos, or more.
-            GatefillError, FileNotFoundError: As the call does, at that photo's turn.
+            ConfigError: If the number of masks is not that of the photos.
+            GatefillError, FileNotFoundError: As `__call__`, when the photo is reached.
         """
         count = len(photos) if isinstance(photos, Sequence) else None
         waiting = pairs(photos, masks)
@@ -232,10 +233,10 @@ class Inpainter:
                 done += 1
 
     def read(self, photo: Source | Photo, *, allow_truncated: bool = False) -> Photo:
-        """A photo as the call reads it: it may be read ahead, and then be given to the call.
+        """Read a photo as `__call__` does; the result can be passed to `__call__` later.
 
         Raises:
-            ImageError, FileNotFoundError: For what cannot be read.
+            ImageError, FileNotFoundError: If it cannot be read.
         """
         return own_photo(photo, self.max_pixels, allow_truncated=allow_truncated)
 
@@ -247,7 +248,7 @@ class Inpainter:
         options: ReadOptions,
         opened: Photo | None = None,
     ) -> Result:
-        """Fill one photo, which may be opened already."""
+        """Fill one photo. opened: the photo, if it has been read already."""
         started = time.perf_counter()
         truncated = options.get("allow_truncated", False)
         masks = MaskOptions(
@@ -314,14 +315,14 @@ class Inpainter:
         sketch = None if given.sketch is None else given.sketch[within]
         search = None if given.search is None else given.search[within]
         if region.numbers is not None and self.method.info.takes_search:
-            search = ~given.unknown[within]  # what was filled before is no material
+            search = ~given.unknown[within]  # nothing is copied from earlier fills
         if large == "resize":
             return fill_resized(self.method, image, mask, sketch, progress, search)
         return self.method.fill(image, mask, sketch, progress, search=search)
 
 
 def _share_of(progress: Progress | None, start: float, stop: float) -> Progress | None:
-    """Progress of one part as progress of the whole."""
+    """Map the progress of one part to [start, stop] of the whole."""
     if progress is None:
         return None
     return lambda share: progress(start + (stop - start) * share)

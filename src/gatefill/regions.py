@@ -1,4 +1,4 @@
-"""The parts of a large photo that have to be looked at to fill its holes."""
+"""The parts of a large photo that are needed to fill its holes."""
 
 from __future__ import annotations
 
@@ -15,30 +15,32 @@ from gatefill.geometry import Box, bounding_box, component_boxes, merge_overlapp
 Mask = NDArray[np.bool_]
 Pixels = NDArray[np.int32]
 
-# Holes nearer to each other than this count as one: dust and scratches come by the thousand, and
-# their contexts would overlap anyway.
+# Nearby holes are treated as one, in cells of this side: dust can have thousands of holes, whose
+# margins would overlap anyway.
 CELL = 32
 
-LEAST_MARGIN = 128  # pixels around a hole, however small it is
-KNOWN_PER_HOLE = 3  # known pixels for every hole pixel that a region must hold
+LEAST_MARGIN = 128  # minimum margin around a hole, pixels
+KNOWN_PER_HOLE = 3  # minimum number of known pixels per hole pixel in a region
 
-# Scattered holes are worked off in tiles, so that no region grows to the whole photo.
+# Small scattered holes are filled in tiles; otherwise one region could grow to the whole photo.
 TILE = 512  # side of a tile, pixels
-SPECK = 128  # longest side of a hole that is put into a tile with others
+SPECK = 128  # largest side of a hole that shares a tile with others, pixels
 SPECK_MARGIN = 64  # pixels around a tile's holes
-WORTH_MERGING = 0.75  # of two regions' areas: a union larger than a tile's must be smaller than it
+# Two regions whose union is larger than a tile are merged only if its area is below this fraction
+# of the sum of their areas.
+WORTH_MERGING = 0.75
 
 
 @dataclass(frozen=True, eq=False)
 class Region:
-    """A box that is looked at, and which of the holes in it are filled from there."""
+    """A box of the photo that a method gets, and the holes in it that it fills."""
 
     box: Box
     number: int = 0
-    numbers: NDArray[np.int32] | None = None  # HW, of the region that fills each hole pixel
+    numbers: NDArray[np.int32] | None = None  # HW, number of the region of each hole pixel
 
     def own(self, mask: Mask) -> Mask:
-        """The part of a mask ``HW`` that is filled from here, in the box."""
+        """The part of a mask ``HW`` that this region fills, cropped to its box."""
         part: Mask = mask[self.box.slices]
         if self.numbers is None:
             return part
@@ -49,25 +51,26 @@ class Region:
 def regions(
     mask: Mask, context: float = 1.0, search: Mask | None = None, hidden: Mask | None = None
 ) -> list[Region]:
-    """The regions from which all holes of ``HW`` are filled, with enough around them.
+    """Find the regions that are needed to fill all holes of a mask.
 
-    Around each hole lies a margin of `context` times the side of a square of its area, 128 pixels
-    at least: so wires and clouds of specks are not taken for blocks. A box grows further, to the
-    whole frame if need be, until three pixels are known for each hole pixel.
+    Each hole gets a margin of `context` times the side of a square of the same area, at least 128
+    pixels. (The area, and not the bounding box, keeps the margin of thin holes small.) A box is
+    enlarged further, up to the whole photo, until it has three known pixels per hole pixel.
 
-    Boxes that overlap become one. Where that one is larger than 768 x 768 pixels and holds several
-    holes, they are filled from smaller boxes, each with its own holes, large holes first: specks
-    that are scattered over a photo in tiles of 512 x 512 pixels, with a margin of 64.
+    Overlapping boxes are merged. A merged box that is larger than 768 x 768 pixels and holds
+    several holes is split into smaller regions, each with its own holes and large holes first.
+    Small scattered holes are put into tiles of 512 x 512 pixels, with a margin of 64.
 
     Args:
         mask: ``HW``, True = hole.
-        context: Width of the margin, as a multiple.
-        search: ``HW``, where material may come from. Only known pixels inside it count, and a box
-            that has too few of them is stretched to hold all of them. Overlapping boxes are one.
-        hidden: ``HW``, pixels that alpha hides, which do not count as known.
+        context: Width of the margin, as a multiple of the side of a square of the hole's area.
+        search: ``HW``, the region to copy from. Only known pixels inside it count; a box that has
+            too few of them is enlarged to hold all of them. Overlapping boxes are then merged
+            and never split.
+        hidden: ``HW``, pixels of alpha 0, which do not count as known.
 
     Returns:
-        Regions whose own holes are those of the mask, each in one region.
+        Regions that together fill all holes; each hole pixel belongs to exactly one region.
     """
     stretch = search is not None
     usable = ~mask if search is None else search & ~mask
@@ -95,7 +98,7 @@ def _with_margin(mask: Mask, hole: Box, context: float) -> Box:
 
 
 def _hole_boxes(mask: Mask) -> list[Box]:
-    """The boxes of the holes, neighbors within a cell or two taken together."""
+    """Bounding boxes of the holes; holes less than one or two cells apart share a box."""
     frame = bounding_box(mask)
     if frame is None:
         return []
@@ -119,7 +122,7 @@ def _cells(mask: Mask) -> Mask:
 
 
 def _with_material(box: Box, mask: Mask, usable: Mask, *, stretch: bool) -> Box:
-    """The box, grown until it holds enough usable pixels."""
+    """The box, enlarged until it holds enough usable pixels."""
     height, width = mask.shape
     while True:
         hole = np.count_nonzero(mask[box.slices])
@@ -135,7 +138,7 @@ def _with_material(box: Box, mask: Mask, usable: Mask, *, stretch: bool) -> Box:
 
 
 def _tiled(frame: Box, mask: Mask, usable: Mask, context: float) -> list[Region]:
-    """The regions of a box that is large for the holes in it; one where there is one hole only."""
+    """Split a large box into regions; a box with a single hole stays one region."""
     groups = _groups(mask[frame.slices], context)
     if len(groups) < 2:
         return [Region(frame)]
@@ -159,10 +162,10 @@ def _tiled(frame: Box, mask: Mask, usable: Mask, context: float) -> list[Region]
 class _Group:
     """Holes that are filled together."""
 
-    hole: Box  # around them
+    hole: Box  # bounding box of the holes
     margin: int
     area: int  # hole pixels
-    is_tile: bool  # whether they are specks
+    is_tile: bool  # whether they are small holes that share a tile
     pixels: list[tuple[Pixels, Pixels]]  # rows and columns
     box: Box = field(default=Box(0, 0, 0, 0))
 
@@ -178,10 +181,10 @@ class _Group:
 
 
 def _groups(mask: Mask, context: float) -> list[_Group]:
-    """Holes as they are to be filled together; connected ones are never parted.
+    """Group holes that are filled together; a connected hole is never split.
 
-    Holes near each other stay together where there are few of them; of larger clouds each hole is
-    taken by itself. Small ones go into tiles.
+    Nearby holes stay together if their bounding box is small; in larger clusters each hole is
+    handled separately. Small holes are put into tiles.
     """
     rows, columns = (axis.astype(np.int32) for axis in np.nonzero(mask))
     _, near = cv2.connectedComponents(_cells(mask).astype(np.uint8), connectivity=8)
@@ -221,7 +224,7 @@ def _box_around(pixels: tuple[Pixels, Pixels]) -> Box:
 
 
 def _merged(groups: list[_Group]) -> list[_Group]:
-    """Overlapping groups as one where looking at their union costs no more."""
+    """Merge overlapping groups if their union costs no more than filling them separately."""
     tile = (TILE + 2 * LEAST_MARGIN) ** 2
     merged: list[_Group] = []
     for group in groups:

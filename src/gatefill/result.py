@@ -1,4 +1,4 @@
-"""What an inpainter hands back."""
+"""`Result`: a filled photo, with its mask, warnings and attention."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """A filled photo, and how it came about. It shares no memory with what the caller gave."""
+    """A filled photo and data about the fill. It shares no memory with the caller's input."""
 
-    photo: Photo  # in the source's own depth, with its metadata and alpha
+    photo: Photo  # in the bit depth of the source, with its metadata and alpha
     mask: NDArray[np.bool_]  # HW, True = filled
     method: str
     seconds: float  # reading the input and filling it
-    warnings: tuple[Warning, ...] = ()  # what the user should know
-    coarse: Photo | None = None  # the first stage's fill, of methods that have two
-    attention: PhotoAttention | None = None  # where it looked, of methods that tell
-    source: Path | None = None  # the photo's file, where it came from one
+    warnings: tuple[Warning, ...] = ()  # problems that did not stop the work
+    coarse: Photo | None = None  # result of the coarse network, for two-stage networks
+    attention: PhotoAttention | None = None  # None for methods without it
+    source: Path | None = None  # path of the photo, if it was read from a file
     large: str = "crop"  # how much of the photo the method saw: "whole", "crop" or "resize"
 
     def __repr__(self) -> str:
@@ -47,9 +47,9 @@ class Result:
         return self.photo.to_pil()
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
-        """``HW`` grey or ``HW3`` RGB, uint8 or uint16 as the source has it; without alpha.
+        """``HW`` grey or ``HW3`` RGB, in the dtype of the source (uint8 or uint16); without alpha.
 
-        Without a copy it is read-only: the result's pixels stay what they are.
+        Without a copy the array is read-only, so that the result cannot be changed.
         """
         pixels = self.photo.pixels
         if pixels.shape[2] == 1:
@@ -70,7 +70,7 @@ class Result:
     def to_bytes(
         self, format: str, *, quality: int | None = None, lossless: bool | None = None
     ) -> bytes:
-        """The filled photo as a file of a format such as ``"png"``; see `Photo.to_bytes`."""
+        """Encode the filled photo in a format such as ``"png"``; see `Photo.to_bytes`."""
         return self.photo.to_bytes(format, quality=quality, lossless=lossless)
 
     def save(
@@ -81,23 +81,23 @@ class Result:
         quality: int | None = None,
         lossless: bool | None = None,
     ) -> tuple[Warning, ...]:
-        """Write a file whose format follows its name; see `Photo.save`.
+        """Write the photo to a file; the suffix selects the format. See `Photo.save`.
 
         Args:
             path: The file to write.
-            overwrite: Whether it may be there already, as the source photo is.
-            quality: 1 to 100, of JPEG and lossy WebP. Without it a JPEG that was read keeps the
-                coefficients of all blocks outside the hole.
-            lossless: Whether WebP keeps every pixel. Default: unless the source was a lossy WebP,
+            overwrite: Replace the file if it exists, for example the source photo.
+            quality: 1 to 100, for JPEG, AVIF and lossy WebP. Without it a JPEG written from a JPEG
+                keeps the coefficients of all blocks outside the hole.
+            lossless: Whether WebP is lossless. Default: True, unless the source was a lossy WebP
                 or a quality is given.
 
         Returns:
-            What the file leaves out of the photo. It is added to `warnings`, and logged.
+            Warnings about data that the file does not hold. They are added to `warnings`, and
+            logged.
 
         Raises:
-            ImageError: Where the file is there already, unless `overwrite`, and where it cannot be
-                written.
-            ConfigError: For a quality out of range, and where lossless cannot be had.
+            ImageError: If the file exists and `overwrite` is False, or if it cannot be written.
+            ConfigError: If the quality is out of range, or the format cannot be lossless.
         """
         found = self.photo.save(path, overwrite=overwrite, quality=quality, lossless=lossless)
         new = [warning for warning in found if warning not in self.warnings]
@@ -106,8 +106,8 @@ class Result:
 
 
 def same_file(one: str | os.PathLike[str] | None, other: str | os.PathLike[str]) -> bool:
-    """Whether two paths, of which one may be missing, lead to the same existing file."""
+    """Whether two paths refer to the same existing file; False if `one` is None."""
     try:
         return one is not None and Path(other).exists() and Path(one).samefile(other)
-    except (OSError, ValueError):  # vanished, not allowed, or no possible name
+    except (OSError, ValueError):  # deleted meanwhile, no permission, or an invalid name
         return False

@@ -56,7 +56,7 @@ class Inpainter:
                 than those it was trained on. ``"auto"`` is ``"crop"`` for methods without a
                 network. For networks it is ``"resize"`` if a hole is larger than half of
                 `MethodInfo.max_side`, ``"whole"`` if the photo is no larger than about that side,
-                and ``"crop"`` otherwise. The result has the choice.
+                and ``"crop"`` otherwise. `Result.large` is the choice.
             context: Width of the margin around a hole with ``"crop"``, as a multiple of the side
                 of a square with the area of the hole; at least 128 pixels, or 64 around small
                 scattered holes.

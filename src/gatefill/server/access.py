@@ -1,4 +1,4 @@
-"""Who is let in: the names a server is known under, and its token."""
+"""Access control: the host names of a server, and its token."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ def is_loopback(host: str) -> bool:
 
 @dataclass(frozen=True)
 class Access:
-    """Who is let in."""
+    """Host names and token that requests must have."""
 
     host: str = "127.0.0.1"  # the address the server is bound to
     token: str | None = None
-    hosts: tuple[str, ...] = ()  # further names under which the server is reached
+    hosts: tuple[str, ...] = ()  # other host names of the server
 
     def __post_init__(self) -> None:
         if self.token is not None and len(self.token) < 8:
@@ -43,8 +43,8 @@ class Access:
     def knows_host(self, header: str) -> bool:
         """Whether a Host header names this server.
 
-        A page of a stranger can have its own name resolve to this machine (DNS rebinding), but
-        not an address written in numbers, nor "localhost".
+        A page of another site can make its own host name resolve to this machine (DNS
+        rebinding), but not an IP address or "localhost".
         """
         name = _host_name(header)
         if name is None:
@@ -57,18 +57,18 @@ class Access:
 
     @property
     def cookie(self) -> str:
-        """What the page's cookie holds instead of the token itself."""
+        """The value of the page's cookie, derived from the token."""
         assert self.token is not None
         return hmac.new(self.token.encode(), b"gatefill cookie", hashlib.sha256).hexdigest()
 
     def is_token(self, given: str) -> bool:
-        """Whether it is the token, in a time that tells nothing about it."""
+        """Whether `given` is the token; compares in constant time."""
         return self.token is not None and hmac.compare_digest(
             given.encode("utf-8", "replace"), self.token.encode()
         )
 
     def has_token(self, headers: Headers) -> bool:
-        """Whether a request brings the token, in its header or as the page's cookie."""
+        """Whether a request has the token in its Authorization header, or the page's cookie."""
         if self.token is None:
             return True
         kind, _, given = headers.get("authorization", "").partition(" ")
@@ -79,7 +79,7 @@ class Access:
 
 
 def _host_name(header: str) -> str | None:
-    """The name in a Host header without its port, in lower case; None where it is malformed."""
+    """The name in a Host header without its port, in lower case; None if it is malformed."""
     try:
         parts = urlsplit(f"//{header}")
         _ = parts.port

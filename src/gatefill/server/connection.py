@@ -1,7 +1,7 @@
-"""uvicorn's HTTP/1.1 connection with patience that ends.
+"""uvicorn's HTTP/1.1 connection with time limits.
 
-uvicorn waits for ever for a request's head, and for a client that reads nothing; with a few
-hundred such connections a server is full.
+uvicorn waits without limit for the headers of a request, and for clients that do not read; a few
+hundred such connections would block a server.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ ABORT = "gatefill_abort"
 
 
 def patient_protocol(header_seconds: float) -> type[H11Protocol]:
-    """The protocol class for uvicorn's `http`: a request's head has to arrive in so many seconds.
+    """The protocol class for uvicorn's `http` with a time limit for the headers of a request.
 
-    They count from the connection's start or the last reply, so that clients which keep a
-    connection open without a use lose it, too.
+    The time counts from the start of the connection or from the last response, so idle connections
+    are closed as well.
     """
 
     class PatientProtocol(H11Protocol):
@@ -43,7 +43,7 @@ def patient_protocol(header_seconds: float) -> type[H11Protocol]:
             super().connection_lost(exc)
 
         def _watch(self) -> None:
-            """The clock runs exactly while no request is being served."""
+            """Run the timer only while no request is being served."""
             if self.cycle is not None and not self.cycle.response_complete:
                 self._forget()
             elif self._deadline is None and not self.transport.is_closing():

@@ -1,4 +1,4 @@
-"""Work off the event loop: a bounded queue, cancelling, time limits, and pixels in flight."""
+"""Jobs in worker threads: a bounded queue, cancellation, time limits, a limit on pixels."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ class TimeUp(Exception):  # noqa: N818
 
 
 class Stopped(Exception):  # noqa: N818
-    """Raised inside a job whose client has left or whose time is up."""
+    """Raised inside a job after its client disconnected or its time limit passed."""
 
 
 class PixelBudget:
-    """Lets photos through as long as their pixels together stay below a limit."""
+    """Limits the total number of pixels of the photos that are processed at a time."""
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
@@ -48,9 +48,9 @@ class PixelBudget:
 
     @contextmanager
     def hold(self, pixels: int, check: Callable[[], None]) -> Iterator[None]:
-        """Wait for room for `pixels`, and keep it; `check` may raise to give up waiting.
+        """Reserve `pixels`, after waiting until they fit; `check` may raise to stop the wait.
 
-        A photo larger than the limit gets through alone.
+        A photo larger than the limit is processed alone.
         """
         with self._changed:
             while self.in_flight and self.in_flight + pixels > self.limit:
@@ -66,7 +66,7 @@ class PixelBudget:
 
 
 class Ticket:
-    """What a job has in hand while it works; used in its worker's thread."""
+    """The connection of a running job to its request; used in the worker's thread."""
 
     def __init__(self, budget: PixelBudget, report: Report | None) -> None:
         self._budget = budget
@@ -77,25 +77,25 @@ class Ticket:
         self._stopped.set()
 
     def check(self) -> None:
-        """Raise Stopped where nobody waits for the job any more."""
+        """Raise Stopped if the job was cancelled."""
         if self._stopped.is_set():
             raise Stopped
 
     def progress(self, share: float) -> None:
-        """Tell the client the share done, in [0, 1]; raises Stopped as `check` does."""
+        """Report the completed fraction, in [0, 1]; raises Stopped as `check` does."""
         self.check()
         if self._report is not None:
             self._report(share)
 
     @contextmanager
     def pixels(self, count: int) -> Iterator[None]:
-        """Room in memory for a photo of so many pixels, waited for."""
+        """Wait until a photo of `count` pixels fits into the limit, and reserve them."""
         with self._budget.hold(count, self.check):
             yield
 
 
 class QueuedJob(Generic[T]):
-    """A piece of work that waits or runs."""
+    """A job that waits or runs."""
 
     def __init__(self, ticket: Ticket, future: Future[T], seconds: float) -> None:
         self._ticket = ticket
@@ -103,15 +103,18 @@ class QueuedJob(Generic[T]):
         self._seconds = seconds
 
     def cancel(self) -> None:
-        """Drop the job where it waits; where it runs, it stops at its next report of progress."""
+        """Remove a waiting job; a running one stops at its next report of progress."""
         self._ticket.stop()
         self._future.cancel()
 
     async def result(self) -> T:
-        """What the work returned or raised; TimeUp after the limit. Cancelled waiting cancels."""
+        """Wait for the outcome of the job; raise TimeUp after the limit.
+
+        Cancelling the wait cancels the job.
+        """
         try:
             async with asyncio.timeout(self._seconds):
-                # Shielded: a cancelled wrapper would forget a work that is still running.
+                # Shielded, because a cancelled wrapper would lose track of a running job.
                 return await asyncio.shield(asyncio.wrap_future(self._future))
         except TimeoutError:
             raise TimeUp(f"the work took longer than {self._seconds:g} s") from None
@@ -121,7 +124,7 @@ class QueuedJob(Generic[T]):
 
 
 class Jobs:
-    """Workers and the queue before them."""
+    """Worker threads and their queue."""
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
@@ -134,14 +137,14 @@ class Jobs:
 
     @property
     def waiting(self) -> int:
-        """Jobs admitted that no worker has begun."""
+        """Number of jobs that no worker has started."""
         return max(len(self._admitted) - self.running, 0)
 
     def submit(self, work: Callable[[Ticket], T], report: Report | None = None) -> QueuedJob[T]:
-        """Queue `work`, which a worker calls in its own thread.
+        """Queue `work`, to be called in a worker thread.
 
-        report: called in that thread with the share done.
-        Raises Busy where the queue is full.
+        report: called in that thread with the completed fraction.
+        Raises Busy if the queue is full.
         """
         ticket = Ticket(self.budget, report)
         with self._lock:
@@ -171,25 +174,25 @@ class Jobs:
                 self.running -= 1
 
     def _retry_after(self) -> int:
-        """Whole seconds in which a good part of the queue should be done."""
+        """Whole seconds after which a large part of the queue should be done."""
         ahead = self._mean_seconds * len(self._admitted) / self.limits.workers / 2
         return min(max(math.ceil(ahead), 1), _LONGEST_RETRY)
 
     def close(self) -> None:
-        """Stop all jobs; those that run end at their next report of progress."""
+        """Stop all jobs; running ones end at their next report of progress."""
         for ticket in list(self._admitted):
             ticket.stop()
         self._pool.shutdown(wait=False, cancel_futures=True)
 
 
 async def until_left(receive: Any) -> None:
-    """Return when the client of an ASGI request, whose body is read, has left."""
+    """Wait until the client of an ASGI request disconnects; the body must have been read."""
     while (await receive())["type"] != "http.disconnect":
         pass
 
 
 async def answer(job: QueuedJob[T], receive: Any) -> T | None:
-    """The job's result; None, and the job is cancelled, where its client leaves first."""
+    """The result of a job; None if the client disconnects first, which cancels the job."""
     waiting = asyncio.create_task(job.result())
     leaving = asyncio.create_task(until_left(receive))
     try:

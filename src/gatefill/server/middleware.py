@@ -1,4 +1,4 @@
-"""What stands around all routes: errors, sizes, deadlines, and the headers of every reply."""
+"""Middleware of all routes: errors, size limits, time limits, and security headers."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from gatefill.server.limits import Limits
 
 logger = logging.getLogger(__name__)
 
-_CHUNK = 256 << 10  # bytes of a reply sent at a time, so that slow readers are noticed
+_CHUNK = 256 << 10  # bytes of a response per send, so that slow readers are noticed
 
-# Everything comes from this server; blobs and data URIs are pictures that the page made itself.
+# Everything is loaded from this server; blobs and data URIs are images made by the page itself.
 CONTENT_SECURITY_POLICY = "; ".join(
     [
         "default-src 'none'",
@@ -42,7 +42,7 @@ _HEADERS = {
 
 
 class SafeHeaders:
-    """Security headers on every reply; replies are not cached unless they say so."""
+    """Adds security headers to every response, and disables caching unless a route allows it."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -87,7 +87,7 @@ class Errors:
 
 
 class BodyLimit:
-    """Refuses requests larger than one may be, and more at a time than memory is for."""
+    """Limits the size of a request, and the total size of all requests at a time."""
 
     def __init__(self, app: ASGIApp, limits: Limits) -> None:
         self.app = app
@@ -99,7 +99,7 @@ class BodyLimit:
             await self.app(scope, receive, send)
             return
         length = Headers(scope=scope).get("content-length", "")
-        # Said here, before the body is sent; what is not said is counted below.
+        # Checked before the body is sent, if its length is declared; counted below otherwise.
         if length.isascii() and length.isdigit():
             self._check(int(length), int(length))
         taken = 0
@@ -130,7 +130,7 @@ class BodyLimit:
 
 
 class Deadlines:
-    """Ends requests whose body does not arrive and replies that nobody reads."""
+    """Limits the time for receiving a body and for sending a response."""
 
     def __init__(self, app: ASGIApp, limits: Limits) -> None:
         self.app = app
@@ -145,7 +145,7 @@ class Deadlines:
 
         async def in_time() -> Message:
             nonlocal complete
-            if complete:  # from here on it is only asked whether the client is still there
+            if complete:  # from here on, receive only tells whether the client is still connected
                 return await receive()
             try:
                 async with asyncio.timeout_at(end):

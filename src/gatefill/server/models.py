@@ -1,4 +1,4 @@
-"""The inpainters a server offers, loaded once and kept warm."""
+"""The models of a server: inpainters that are loaded once and kept in memory."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from gatefill.methods.registry import unknown_method
 
 
 class UnknownModel(ConfigError):  # noqa: N818 - says what is wrong, as a name
-    """A name under which no model is offered."""
+    """A name that no model has."""
 
 
 @dataclass(eq=False)
 class Model:
-    """One inpainter under a name that clients choose it by."""
+    """An inpainter and the name by which clients select it."""
 
-    name: str  # the method's name, with ":" and the weights' file name where it has some
+    name: str  # the method's name, followed by ":" and the name of its weights file, if any
     inpainter: Inpainter
-    weights: str | None = None  # what to call its weights
+    weights: str | None = None  # name of its weights
     _turn: threading.Lock = field(default_factory=threading.Lock)
 
     @property
@@ -38,12 +38,12 @@ class Model:
 
     @contextmanager
     def turn(self) -> Iterator[Inpainter]:
-        """The inpainter, for one photo at a time: methods use all cores by themselves."""
+        """The inpainter, locked for one photo at a time, since a method uses all cores."""
         with self._turn:
             yield self.inpainter
 
     def warm_up(self) -> None:
-        """Fill something small, so that the first client waits for no compiler."""
+        """Fill a small image, so that the first request does not wait for compilation."""
         rng = np.random.default_rng(0)
         photo = rng.integers(0, 256, (64, 64, 3), dtype=np.uint8)
         mask = np.zeros((64, 64), np.bool_)
@@ -53,7 +53,7 @@ class Model:
 
 
 class Shelf:
-    """The models on offer; one of them is taken where a client names none."""
+    """The available models; one of them is the default."""
 
     def __init__(self, models: Sequence[Model], chosen: str | None = None) -> None:
         if not models:
@@ -66,12 +66,12 @@ class Shelf:
         return self._chosen
 
     def choose(self, name: str) -> Model:
-        """Make a model the one that is taken where a client names none."""
+        """Make a model the default."""
         self._chosen = self.get(name)
         return self._chosen
 
     def get(self, name: str | None) -> Model:
-        """The model of that name, or the chosen one. Raises UnknownModel."""
+        """The model of that name, or the default for None. Raises UnknownModel."""
         if name is None:
             return self._chosen
         if name not in self._models:
@@ -96,9 +96,9 @@ def shelf(
     large: Literal["auto", "whole", "crop", "resize"] = "auto",
     max_pixels: int,
 ) -> Shelf:
-    """All that can fill here: the given weights, alone and as hybrid, and what needs none of them.
+    """Load all available models: the given weights, alone and as hybrid, and the built-in ones.
 
-    method: the one to be chosen at first. Default: that of the first weights, else gatefill's.
+    method: the initial default. None: that of the first weights, else gatefill's default.
     Raises ConfigError for an unknown method, for one whose weights are missing, and for weights
     that are damaged.
     """
@@ -118,7 +118,7 @@ def shelf(
             models.append(Model(name, inpainter, path.stem))
     for info in METHODS.values():
         if (info.shipped or not info.takes_weights) and all(map(installed, info.needs)):
-            # networks run on the device, all others on the CPU
+            # only networks run on the device
             where = device if info.takes_weights else "cpu"
             inpainter = load(info.name, device=where, large=large, max_pixels=max_pixels)
             models.append(Model(info.name, inpainter, info.shipped))

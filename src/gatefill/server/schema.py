@@ -1,4 +1,4 @@
-"""What the service takes and gives, in the words of OpenAPI."""
+"""Requests and responses of the service, as pydantic models for OpenAPI."""
 
 from __future__ import annotations
 
@@ -20,53 +20,54 @@ OutputFormat = Literal["same", "png", "jpg", "webp", "tiff", "bmp", "avif"]
 
 
 class FileOptions(BaseModel):
-    """How the reply's image is written."""
+    """Encoding of the image in the response."""
 
     model_config = ConfigDict(extra="ignore")
 
     format: OutputFormat = Field(
         default="same",
-        description="Of the reply: same is the photo's own, or PNG where that cannot be written.",
+        description="same: the format of the photo, or PNG if that cannot be written.",
     )
     quality: int | None = Field(
         default=None,
         ge=1,
         le=100,
-        description="Of JPEG, AVIF, lossy WebP. Without it a JPEG keeps blocks outside the hole.",
+        description="For JPEG, AVIF, lossy WebP. Default: a JPEG keeps blocks outside the hole.",
     )
     lossless: bool | None = Field(
         default=None,
-        description="Whether WebP keeps every pixel. Default: unless the photo is a lossy WebP.",
+        description="Whether WebP is lossless. Default: false only if the photo is a lossy WebP.",
     )
 
 
 class InpaintOptions(FileOptions):
-    """What may be said about a fill beside its images; unknown fields are ignored."""
+    """Options of a fill; unknown fields are ignored."""
 
     model_config = ConfigDict(extra="ignore")
 
     model: Annotated[str | None, Field(max_length=200)] = Field(
-        None, description="One of GET /api/v1/methods' models; default: the server's choice."
+        None, description="One of the models of GET /api/v1/methods. Default: the server's default."
     )
-    grow: int = Field(0, ge=0, le=1000, description="Pixels by which the hole is widened.")
+    grow: int = Field(
+        0, ge=0, le=1000, description="Number of pixels by which the hole is dilated."
+    )
     invert_mask: bool = Field(False, description="Black marks the hole.")
     resize_mask: bool = Field(False, description="Stretch a mask of another size to the photo's.")
-    threshold: int = Field(
-        127, ge=0, le=254, description="Of 255: what is brighter in the mask is the hole."
-    )
+    threshold: int = Field(127, ge=0, le=254, description="Mask pixels above this level are hole.")
     mask_as_stored: bool = Field(
-        False, description="The mask fits the photo as its file stores it, before EXIF turns it."
+        False,
+        description="The mask fits the photo as stored, before the EXIF orientation is applied.",
     )
     allow_truncated: bool = Field(
-        False, description="Take what there is of a photo or mask that is cut off."
+        False, description="Read what is left of a truncated photo or mask."
     )
     sd_seed: int = Field(42, description="Accepted for IOPaint's clients and echoed in X-Seed.")
 
 
 class InpaintRequest(InpaintOptions):
-    """JSON as IOPaint's clients send it: images in base64, with a data-URI prefix or without.
+    """JSON as sent by IOPaint's clients: images in base64, with or without a data-URI prefix.
 
-    IOPaint's many other fields are ignored.
+    IOPaint's other fields are ignored.
     """
 
     model_config = ConfigDict(extra="ignore", strict=True)
@@ -78,15 +79,15 @@ class InpaintRequest(InpaintOptions):
         description="White = hole, of the photo's size. Default: the photo's transparent part.",
     )
     sketch: str | None = Field(
-        None, min_length=1, description="White = edge, for models that take a sketch."
+        None, min_length=1, description="White = edge, for models that accept a sketch."
     )
     search: str | None = Field(
-        None, min_length=1, description="White = where to copy from, for models that take it."
+        None, min_length=1, description="White = region to copy from, for models that accept it."
     )
 
 
 class AdjustMaskRequest(BaseModel):
-    """A mask to be made wider, narrower or the opposite."""
+    """A mask to dilate, erode or invert."""
 
     model_config = ConfigDict(extra="ignore", strict=True)
 
@@ -96,7 +97,7 @@ class AdjustMaskRequest(BaseModel):
 
 
 class SwitchModelRequest(BaseModel):
-    """The model to be taken where a request names none."""
+    """The new default model."""
 
     model_config = ConfigDict(extra="ignore", strict=True)
 
@@ -104,12 +105,12 @@ class SwitchModelRequest(BaseModel):
 
 
 class Error(BaseModel):
-    """Why a request was not served."""
+    """The reason why a request failed."""
 
-    error: str = Field(description="A short name, the same every time.")
-    detail: str = Field(description="A sentence for people.")
-    code: str = Field(description="What went wrong, such as mask.size; see docs/errors.md.")
-    values: dict[str, Any] = Field(description="What the sentence was made of, by name.")
+    error: str = Field(description="A short, stable name.")
+    detail: str = Field(description="A sentence for the user.")
+    code: str = Field(description="A stable code such as mask.size; see docs/errors.md.")
+    values: dict[str, Any] = Field(description="The values in the sentence, by name.")
 
 
 class MethodRow(BaseModel):
@@ -130,20 +131,20 @@ class MethodRow(BaseModel):
 class ModelRow(MethodRow):
     """A method with its weights, ready to fill."""
 
-    model: str = Field(description="The name to choose it by.")
+    model: str = Field(description="The name for the field model of a request.")
     weights: str | None
     chosen: bool
 
 
 class Methods(BaseModel):
-    """All methods there are, and the models that this server offers."""
+    """All methods, and the models of this server."""
 
     methods: list[MethodRow]
     models: list[ModelRow]
 
 
 class ModelInfo(BaseModel):
-    """A model in IOPaint's words."""
+    """A model in the schema of IOPaint."""
 
     name: str
     path: str
@@ -159,7 +160,7 @@ class ModelInfo(BaseModel):
 
 
 class ServerConfig(BaseModel):
-    """IOPaint's answer, with everything off that gatefill has not, and our limits."""
+    """IOPaint's response, with all features off that gatefill lacks, and the server's limits."""
 
     version: str
     max_bytes: int
@@ -183,13 +184,13 @@ class ServerConfig(BaseModel):
 
 
 class ServerState(BaseModel):
-    """Whether the server is alive, and whether it is warm."""
+    """State of the server: running, or still loading its models."""
 
     status: Literal["ok", "starting"]
 
 
 class Layout(BaseModel):
-    """Where parts lie in the photo: (left, top) in pixels."""
+    """Positions of the mask and the patches in the photo: (left, top) in pixels."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 

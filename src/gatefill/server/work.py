@@ -1,4 +1,4 @@
-"""What the workers do: bytes in, bytes out, nothing kept in between."""
+"""The jobs of the workers: from image files to image files, without state."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ MEDIA_TYPES = {
     "BMP": "image/bmp",
     "AVIF": "image/avif",
 }
-_MAX_PLACES = 6000  # hole positions whose attention is told
-_SAME_SHAPE = 0.02  # by how much the ratio of a mask's sides may differ from the photo's
-_MAX_SOURCES = 8  # places attended, per position
+_MAX_PLACES = 6000  # maximum number of hole positions in the attention sent to the page
+_SAME_SHAPE = 0.02  # tolerance for the aspect ratio of a mask, relative to the photo's
+_MAX_SOURCES = 8  # attended positions per hole position
 
 
 @dataclass(frozen=True)
@@ -50,11 +50,11 @@ class File:
     data: bytes
     media_type: str
     suffix: str
-    warnings: tuple[Warning, ...] = ()  # what the file leaves out of the photo
+    warnings: tuple[Warning, ...] = ()  # about data that the file does not hold
 
 
 def inpaint(asked: InpaintInput, model: Model, max_pixels: int, ticket: Ticket) -> tuple[File, Any]:
-    """The filled photo in the format asked for, and the result it came from."""
+    """Fill a photo; return the file in the requested format and the result."""
     photo = read_photo(
         asked.image, max_pixels=max_pixels, allow_truncated=asked.options.allow_truncated
     )
@@ -78,7 +78,7 @@ def inpaint(asked: InpaintInput, model: Model, max_pixels: int, ticket: Ticket) 
 
 
 def fill_in(asked: EditInput, model: Model, max_pixels: int, ticket: Ticket) -> dict[str, Any]:
-    """What the editor shows after a fill: the hole's new pixels, and where the method looked."""
+    """Fill a hole for the editor; return the new pixels of the hole and the attention."""
     photo = rebuilt(asked, max_pixels)
     assert asked.mask is not None
     mask = placed(asked.mask, asked.layout.mask, photo, "mask", max_pixels)
@@ -109,7 +109,7 @@ def fill_in(asked: EditInput, model: Model, max_pixels: int, ticket: Ticket) -> 
 
 
 def rebuilt(asked: EditInput, max_pixels: int) -> Photo:
-    """The opened photo with everything that was filled in since, bit for bit."""
+    """Apply the patches of earlier fills to the opened photo, bit for bit."""
     photo = read_photo(asked.photo, max_pixels=max_pixels)
     pixels: Any = photo.pixels
     for data, (left, top) in zip(asked.patches, asked.layout.patches, strict=True):
@@ -132,7 +132,7 @@ def rebuilt(asked: EditInput, max_pixels: int) -> Photo:
 def placed(
     data: bytes, corner: tuple[int, int], photo: Photo, name: str, max_pixels: int
 ) -> NDArray[np.bool_]:
-    """A part of a mask as a mask ``HW`` of the whole photo; what is drawn opaque and bright."""
+    """Place a part of a mask in a mask ``HW`` of the photo; opaque, bright pixels are True."""
     part = read_photo(data, max_pixels=max_pixels)
     box = _box_of(part, *corner, photo, name)
     middle = part.max_value // 2
@@ -157,16 +157,16 @@ def _box_of(part: Photo, left: int, top: int, photo: Photo, name: str) -> Box:
 
 
 def _patch(result: Result, box: Box) -> bytes:
-    """The hole's box as PNG in the photo's depth; transparent outside the hole."""
+    """The bounding box of the hole as PNG, in the photo's depth; transparent outside the hole."""
     photo, hole = result.photo, result.mask[box.slices]
-    # Nothing but the hole travels, and black packs better.
+    # Only the pixels of the hole are sent; black elsewhere compresses better.
     pixels: Any = np.where(hole[..., None], photo.pixels[box.slices], 0).astype(photo.pixels.dtype)
     alpha: Any = np.where(hole, photo.max_value, 0).astype(photo.pixels.dtype)
     return Photo(pixels, alpha, Meta(name="patch", icc=photo.meta.icc)).to_bytes("png")
 
 
 def told(attention: Attention) -> dict[str, Any]:
-    """Attention as the page reads it: little-endian arrays in base64, thinned where it is dense."""
+    """Attention for the page: little-endian arrays in base64, subsampled if it is dense."""
     target, stride = attention.target, attention.stride
     step = max(1, int(np.ceil(np.sqrt(len(target) / _MAX_PLACES))))
     kept = (target // stride % step == 0).all(axis=1)
@@ -188,7 +188,7 @@ def _base64(array: NDArray[Any]) -> str:
 
 
 def composed(asked: EditInput, options: FileOptions, max_pixels: int, ticket: Ticket) -> File:
-    """The edited photo as a file to keep: everything but the fills as in the opened one."""
+    """Encode the edited photo for download; everything but the fills is as in the opened file."""
     photo = rebuilt(asked, max_pixels)
     with ticket.pixels(photo.height * photo.width):
         return encoded(photo, options)
@@ -197,17 +197,17 @@ def composed(asked: EditInput, options: FileOptions, max_pixels: int, ticket: Ti
 def preview(
     asked: EditInput, needed: bool, max_pixels: int, ticket: Ticket
 ) -> tuple[File | None, tuple[int, int]]:
-    """The photo for the page to show, upright and without metadata, and its (width, height).
+    """The photo for display, upright and without metadata, and its (width, height).
 
-    None, unless it is `needed`, where nothing turns the file and so nothing can turn it wrongly:
-    then a browser that knows its format shows the same.
+    Returns None in place of the file if `needed` is False and the file has no EXIF orientation:
+    a browser that can decode the format then shows the same image.
     """
     photo = read_photo(asked.photo, max_pixels=max_pixels)
     if not needed and photo.meta.orientation == 1:
         return None, photo.size
     with ticket.pixels(photo.height * photo.width):
         plain = Photo(photo.pixels, photo.alpha, Meta(name=photo.meta.name, icc=photo.meta.icc))
-        # PNG takes ten times as long; what is downloaded never comes from here.
+        # Encoding as PNG takes ten times as long. Downloads never use this file.
         if photo.meta.jpeg is not None:
             return File(plain.to_bytes("jpg", quality=92), "image/jpeg", ".jpg"), photo.size
         return File(plain.to_bytes("png"), "image/png", ".png"), photo.size
@@ -216,13 +216,13 @@ def preview(
 def read_in(
     asked: EditInput, max_pixels: int, ticket: Ticket
 ) -> tuple[File, list[Warning], tuple[int, int] | None]:
-    """A mask from a file as PNG, what is to be said about it, and its size if it was stretched."""
+    """Read a mask file; return it as PNG, its warnings, and its own size if it was stretched."""
     photo = read_photo(asked.photo, max_pixels=max_pixels)
     with ticket.pixels(photo.height * photo.width):
         assert asked.mask is not None
         width, height = read_photo(asked.mask, max_pixels=max_pixels).size
         options = MaskOptions(max_pixels=max_pixels)
-        # Of another shape, it belongs to another photo.
+        # A mask with another aspect ratio belongs to another photo and is refused.
         if abs(width / height * photo.height / photo.width - 1) <= _SAME_SHAPE:
             options = replace(options, resize=True)
         try:
@@ -230,7 +230,7 @@ def read_in(
         except MaskError as error:
             if error.code != "mask.orientation":
                 raise
-            # The page shows where it lies, so that it can be turned without being asked.
+            # The user sees the mask on the page, so it is safe to rotate it without asking.
             hole, said = read_hole(asked.mask, photo, replace(options, as_stored=True, resize=True))
             text = "the mask was made for the photo as its file stores it, and was turned with it"
             said = (*said, Warning("mask.was_turned", text))
@@ -240,15 +240,15 @@ def read_in(
 
 
 def _layer(hole: NDArray[np.bool_]) -> File:
-    """White where the hole is and transparent elsewhere: it serves as a mask and as a layer."""
+    """A PNG, white in the hole and transparent elsewhere; usable as a mask and as a layer."""
     white: Any = np.where(hole, 255, 0).astype(np.uint8)
     return encoded(Photo(white[..., None], white, Meta(name="mask")), FileOptions(format="png"))
 
 
 def adjusted(data: bytes, operate: str, size: int, max_pixels: int, ticket: Ticket) -> File:
-    """A mask made wider or narrower by `size` pixels on all sides, or the opposite.
+    """Dilate or erode a mask by `size` pixels on all sides, or invert it.
 
-    White where the hole is and transparent elsewhere, so that it serves as a mask and as a layer.
+    Returns a PNG, white in the hole and transparent elsewhere; usable as a mask and as a layer.
     """
     drawn = read_photo(data, max_pixels=max_pixels)
     with ticket.pixels(drawn.height * drawn.width):
@@ -270,14 +270,14 @@ def _hole_of(data: bytes, drawn: Photo, max_pixels: int) -> NDArray[np.bool_]:
     try:
         return read_mask(data, drawn, max_pixels=max_pixels)
     except MaskError:
-        # A mask that covers everything cannot fill a photo, but it can be turned round.
+        # A mask that covers everything is no valid mask for a fill, but it can be adjusted.
         if (drawn.pixels > drawn.max_value // 2).any(axis=2).all():
             return np.ones(drawn.shape, np.bool_)
         raise
 
 
 def encoded(photo: Photo, options: FileOptions) -> File:
-    """A file as `options` say; the format "same" is the photo's own where it can be written."""
+    """Encode a photo; format "same" is the photo's own format if it can be written."""
     suffix = suffix_of(photo.meta.format) if options.format == "same" else f".{options.format}"
     data, warnings = photo.encoded(suffix, quality=options.quality, lossless=options.lossless)
     kind = OUTPUT_SUFFIXES[suffix]

@@ -1,4 +1,4 @@
-"""What the loop knows of a method: its networks, whose turn it is, and their losses."""
+"""`Objective`: the networks and losses of a method, as the training loop uses them."""
 
 from __future__ import annotations
 
@@ -12,31 +12,31 @@ from gatefill.training.config import TrainConfig
 from gatefill.training.data.batch import Batch
 
 Generator = Callable[..., Any]
-"""The generator as the loop runs it: its forward, on its devices and in its precision."""
+"""Calls the generator's forward on the devices and in the precision of the run."""
 
 Judge = Callable[..., Any]
-"""The critic's forward; values come back in float32."""
+"""Calls the critic's forward; returns float32 values."""
 
 
 class Made(NamedTuple):
-    """What the generator made of a batch: whole frames ``B3HW``, before compositing."""
+    """Output of the generator for a batch: whole images ``B3HW``, before compositing."""
 
     refined: Tensor
     coarse: Tensor | None = None
-    offsets: Tensor | None = None  # B2hw, where attention looked, in its own cells
+    offsets: Tensor | None = None  # B2hw, offsets of attention, in its cells
 
 
 class Losses(NamedTuple):
-    """A loss to minimise and what is worth watching of it."""
+    """A loss to minimize and its terms, for the log."""
 
     total: Tensor
     terms: dict[str, Tensor]
 
 
 class Turn(NamedTuple):
-    """What happens in one step."""
+    """The updates of one step."""
 
-    critic: int  # steps of the critic, before the generator's
+    critic: int  # updates of the critic, before that of the generator
     generator: bool
     rate: float = 1.0  # factor on the learning rate
 
@@ -44,14 +44,14 @@ class Turn(NamedTuple):
 class Objective(ABC):
     """Networks and losses of one method.
 
-    The loop calls `turn`, `set_mode`, and then per turn `fill`, `critic_loss`, `generator_loss`.
-    It hands in the networks as they are to be called, because devices and precision are its own
-    business.
+    In each step the loop calls `turn` and `set_mode`, and then `fill`, `critic_loss` and
+    `generator_loss`. It passes the networks as callables, because it also handles devices and
+    precision.
     """
 
     generator: nn.Module
     critic: nn.Module | None = None
-    separate_batches = False  # each network's step has a batch of its own
+    separate_batches = False  # whether critic and generator are updated on different batches
 
     @abstractmethod
     def __init__(self, config: TrainConfig) -> None: ...
@@ -62,25 +62,25 @@ class Objective(ABC):
 
     @abstractmethod
     def generator_loss(self, judge: Judge, batch: Batch, filled: Made, images: int) -> Losses:
-        """The loss of what the generator made, which carries its gradient.
+        """The loss of the generator; `filled` has a gradient.
 
-        images: how many images the run has trained on so far.
+        images: number of images that the run has trained on so far.
         """
 
     def critic_loss(self, judge: Judge, batch: Batch, filled: Made) -> Losses:
-        """The loss of the critic; `filled` carries no gradient."""
+        """The loss of the critic; `filled` has no gradient."""
         raise NotImplementedError(f"{type(self).__name__} has no critic")
 
     def turn(self, images: int) -> Turn:
-        """Whose turn it is after so many images."""
+        """The updates of the next step, after training on `images` images."""
         return Turn(critic=0 if self.critic is None else 1, generator=True)
 
     def set_mode(self, images: int) -> None:
-        """Put the networks into training mode, as it is after so many images."""
+        """Put the networks into the training mode that applies after `images` images."""
         self.generator.train()
         if self.critic is not None:
             self.critic.train()
 
     def held(self, images: int) -> Iterable[nn.Parameter]:
-        """Parameters of the generator that do not move after so many images."""
+        """Parameters of the generator that are frozen after `images` images."""
         return ()

@@ -44,7 +44,8 @@ class FileSamples(Dataset[Sample | Failure]):
                 sample = self.cutter.random(planes, rng)
                 return sample._replace(broken=tuple(broken))
             except (ValueError, OSError) as problem:
-                broken.append(f"{self.files[index]}: {problem}")
+                file = str(self.files[index])
+                broken.append(f"{file}: {str(problem).removeprefix(file).lstrip(': ')}")
                 index = int(rng.integers(len(self.files)))
         return Failure(f"{MOST_BROKEN} broken images one after the other, the last: {broken[-1]}")
 

@@ -86,9 +86,7 @@ def _along(window: Window, start: int, stop: int, size: int) -> tuple[int, int, 
     first = start * window.stride - padded
     last = (stop - 1) * window.stride - padded + (window.kernel - 1) * window.dilation + 1
     low, high = max(first, 0), min(last, size)
-    if window.padding == "reflect":  # what is mirrored has to be there
-        high = max(high, min(1 - first, size)) if first < 0 else high
-        low = min(low, max(2 * size - 1 - last, 0)) if last > size else low
+    # A window is wider than twice what is padded, so what "reflect" mirrors is part of it.
     if window.doubled:
         source = low // 2, -(-high // 2)
         return *source, 2 * source[0] - first, last - 2 * source[1]

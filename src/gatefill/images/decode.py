@@ -14,7 +14,6 @@ from PIL import (
     AvifImagePlugin,
     BmpImagePlugin,
     GifImagePlugin,
-    JpegImagePlugin,
     PngImagePlugin,
     PpmImagePlugin,
     TiffImagePlugin,
@@ -40,7 +39,6 @@ from gatefill.images.source import ImageError
 from gatefill.images.tiff_directory import claims_too_much
 from gatefill.images.tiff_read import TiffPage
 
-_SUBSAMPLINGS = {0: "4:4:4", 1: "4:2:2", 2: "4:2:0"}
 _SCAN, _MOST_SCANS = b"\xff\xda", 1000  # the marker of a scan in a JPEG
 _SMALL_FRAME = 1 << 18  # pixels that a frame inside an AVIF may have, however small that is
 _MOST_BYTES, _PADDING = 4, 4  # of a pixel in a BMP or PNM, and pixels by which rows may be longer
@@ -356,7 +354,7 @@ def from_opened(image: PIL.Image.Image, label: str, warnings: Iterable[Warning] 
     """
     said = [*warnings]
     format = image.format
-    subsampling = _subsampling(image)
+    subsampling = jpeg_read.subsampling_of(image)
     block = image.info.get("exif")
     is_bomb = isinstance(block, bytes) and claims_too_much(block)
     if is_bomb:
@@ -382,13 +380,6 @@ def from_opened(image: PIL.Image.Image, label: str, warnings: Iterable[Warning] 
             warnings=(*said, *more),
         ),
     )
-
-
-def _subsampling(image: PIL.Image.Image) -> str | None:
-    if not isinstance(image, JpegImagePlugin.JpegImageFile) or image.layers != 3:
-        return None
-    # Kinds that Pillow cannot write (4:1:1, 4:4:0) become 4:4:4, which loses nothing.
-    return _SUBSAMPLINGS.get(JpegImagePlugin.get_sampling(image), "4:4:4")
 
 
 def _upright(planes: Planes, orientation: int) -> Planes:

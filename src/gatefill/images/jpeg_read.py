@@ -24,6 +24,9 @@ _STANDALONE = (0x01, *range(0xD0, 0xD9))  # markers without a length
 _RESTART = re.compile(rb"\xff[\xd0-\xd7]")
 _DIRECTORIES = ((0xE1, b"Exif\0\0"), (0xE2, b"MPF\0"))  # segments that hold TIFF directories
 
+SUBSAMPLINGS = {0: "4:4:4", 1: "4:2:2", 2: "4:2:0"}
+"""Pillow's numbers for chroma subsampling and their names."""
+
 
 class MarkerSegment(NamedTuple):
     """A marker segment: its marker, where it starts, and its content."""
@@ -150,3 +153,11 @@ def missing_share(body: bytes) -> float:
 def open_jpeg(data: bytes) -> PIL.Image.Image:
     """The file, opened by Pillow and not yet decoded."""
     return JpegImagePlugin.jpeg_factory(io.BytesIO(data))
+
+
+def subsampling_of(image: PIL.Image.Image) -> str | None:
+    """The chroma subsampling of a color JPEG that Pillow opened, such as ``"4:2:0"``."""
+    if not isinstance(image, JpegImagePlugin.JpegImageFile) or image.layers != 3:
+        return None
+    # Kinds that Pillow cannot write (4:1:1, 4:4:0) become 4:4:4, which loses nothing.
+    return SUBSAMPLINGS.get(JpegImagePlugin.get_sampling(image), "4:4:4")

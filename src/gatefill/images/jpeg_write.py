@@ -14,6 +14,7 @@ from PIL import ImageCms, JpegImagePlugin
 from gatefill.errors import Warning
 from gatefill.images import jpeg_blocks
 from gatefill.images.convert import Pixels, from_pil, turned_back, upright
+from gatefill.images.jpeg_read import SUBSAMPLINGS
 from gatefill.images.jpeg_segments import (
     APP0,
     APP2,
@@ -30,7 +31,6 @@ _TO_YCBCR = np.array(
     [[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]], np.float32
 )
 _CENTER = np.array([0, 128, 128], np.float32)
-_SUBSAMPLINGS = {0: "4:4:4", 1: "4:2:2", 2: "4:2:0"}
 
 
 def as_source(pixels: Pixels, meta: Meta) -> tuple[bytes | None, list[Warning]]:
@@ -159,7 +159,7 @@ def _with_same_tables(stored: NDArray[np.uint8], source: _Source, layout: JpegLa
         format="JPEG",
         qtables=source.tables,
         # Kinds that Pillow cannot write (4:1:1, 4:4:0) become 4:4:4, which loses nothing.
-        subsampling=_SUBSAMPLINGS.get(source.sampling, "4:4:4"),
+        subsampling=SUBSAMPLINGS.get(source.sampling, "4:4:4"),
         progressive=source.is_progressive,
         optimize=True,
     )

@@ -1,4 +1,4 @@
-"""A run's checkpoints: files that hold everything needed to go on, checked before they are used."""
+"""Checkpoints of a run: the complete state for resuming, verified before use."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ class Checkpoints:
         self.folder, self.keep = folder, keep
 
     def prepare(self) -> None:
-        """Make the folder, and remove what a killed process left behind."""
+        """Create the folder, and remove temporary files of a killed process."""
         self.folder.mkdir(parents=True, exist_ok=True)
         remove_parts(self.folder)
 
     def save(self, state: dict[str, Any], step: int, best_step: int | None) -> None:
-        """Write a checkpoint; it is there whole or not at all. Older ones are removed."""
+        """Write a checkpoint atomically and delete older ones."""
         with whole(self._path(step)) as beside:
             save_tensors(state, beside)
         spared = {best_step, *self.steps()[-self.keep :]}
@@ -40,15 +40,15 @@ class Checkpoints:
                 self._path(each).unlink()
 
     def steps(self) -> list[int]:
-        """The steps of which there are checkpoints, rising."""
+        """The steps that have a checkpoint, in ascending order."""
         names = (re.fullmatch(r"step-(\d+)\.pt", path.name) for path in self.folder.glob("*.pt"))
         return sorted(int(name[1]) for name in names if name)
 
     def load_last(self) -> dict[str, Any] | None:
-        """What the newest readable checkpoint holds; None where there are no checkpoints.
+        """Load the newest readable checkpoint; None if there are no checkpoints.
 
         Raises:
-            DataError: There are some, and none can be read.
+            DataError: If there are checkpoints, but none can be read.
         """
         steps = self.steps()
         for step in reversed(steps):
@@ -57,7 +57,7 @@ class Checkpoints:
             except DataError as problem:
                 log.warning("%s: taking the one before", problem)
         if steps:
-            # Starting anew would overwrite what the run has made so far.
+            # A new start would overwrite the results of the run.
             raise DataError(
                 f"expected a checkpoint that can be read in {self.folder}, got {len(steps)} "
                 "damaged ones: move the run's folder away to start anew, for instance from its "
@@ -72,13 +72,13 @@ class Checkpoints:
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
-    """What a checkpoint holds.
+    """Load a checkpoint.
 
     Raises:
-        DataError: It is damaged, be it by a bit, or of another version.
+        DataError: If it is damaged, even by one bit, or was written by another version.
     """
     try:
-        # torch.load does not look at the checksums that its files have.
+        # torch.load does not verify the checksums in its files.
         with zipfile.ZipFile(path) as archive:
             damaged = archive.testzip()
         if damaged is not None:
@@ -89,7 +89,7 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
         EOFError,
         OSError,
         LookupError,
-        ValueError,  # names that are no text
+        ValueError,  # names that are not valid text
         NotImplementedError,
         pickle.UnpicklingError,
         zipfile.BadZipFile,

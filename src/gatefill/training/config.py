@@ -1,4 +1,4 @@
-"""What a training run is: dataclasses that recipes return and ``--set KEY=VALUE`` changes."""
+"""Configuration of a training run: dataclasses that recipes return, changed by ``--set``."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def mask_weights(text: str) -> dict[str, float]:
     """Kinds of masks and how often each is drawn: ``brush:2,box:1`` -> two of three are brushes.
 
     Raises:
-        ConfigError: An unknown kind, one that comes twice, or a weight that is none.
+        ConfigError: If a kind is unknown or given twice, or a weight is invalid.
     """
     found: dict[str, float] = {}
     for part in text.split(","):
@@ -52,17 +52,17 @@ def mask_weights(text: str) -> dict[str, float]:
 
 @dataclass(frozen=True)
 class DataConfig:
-    """What is cut out of the images."""
+    """How samples are made from the images."""
 
     size: int | str = 256  # side of a sample in pixels, or its WIDTHxHEIGHT, such as 256x192
-    random_crop: bool = True  # at full resolution; else the whole image is resized to the sample
-    scale: tuple[float, float] = (1.0, 1.0)  # images are scaled by a factor from here, then cropped
-    flip: bool = False  # left and right, in half of the samples
+    random_crop: bool = True  # at full resolution; False: the whole image is resized
+    scale: tuple[float, float] = (1.0, 1.0)  # range of the random scale, before the crop
+    flip: bool = False  # flip half of the samples horizontally
     masks: str = "box_or_brush"  # a kind, or several with their weights: brush:2,box:1
-    mask_folder: Path | None = None  # files of masks in their place
+    mask_folder: Path | None = None  # folder of mask files to use instead
     sketches: Literal["none", "files", "drawn"] = "none"  # files: NAME_edge.png; drawn: by Canny
-    sketch_share: float = 1.0  # of the samples; the others have no edges
-    holdout: int = 64  # images kept for validation, where there is no folder for it
+    sketch_share: float = 1.0  # share of the samples with a sketch
+    holdout: int = 64  # images kept for validation, unless given separately
     workers: int = 1  # processes that load data, per training process; 0: none
     cache_mb: int = 1024  # decoded images kept in memory, per training process
     shuffle: int = 1000  # samples that shards are shuffled among
@@ -103,16 +103,16 @@ class DataConfig:
 
 @dataclass(frozen=True)
 class OptimizerConfig:
-    """How gradients become steps."""
+    """Optimizer and learning rate."""
 
     lr: float = 1e-4
-    critic_lr: float | None = None  # none: as the generator's
+    critic_lr: float | None = None  # learning rate of the critic; None: that of the generator
     betas: tuple[float, float] = (0.5, 0.999)
     kind: Literal["adam", "tensorflow", "adadelta"] = "adam"  # see `gatefill.training.optimizers`
-    clip: float | None = None  # largest norm of a gradient
+    clip: float | None = None  # maximum norm of the gradient
     schedule: Literal["constant", "cosine"] = "constant"
-    warmup: int = 0  # images over which the rate rises from 0
-    last: float = 0.02  # share of the rate that a cosine ends with
+    warmup: int = 0  # images over which the learning rate rises from 0
+    last: float = 0.02  # final learning rate of the cosine schedule, as a fraction
 
     def __post_init__(self) -> None:
         if self.lr <= 0:
@@ -133,22 +133,22 @@ class OptimizerConfig:
 
 @dataclass(frozen=True)
 class TermsConfig:
-    """Weights of losses that any method may be trained with besides its own; 0 = without."""
+    """Weights of losses that are added to those of any method; 0 = off."""
 
     perceptual: float = 0.0  # LPIPS in the holes
     style: float = 0.0  # difference of the covariances of the same features over each hole
-    perceptual_weights: Path | None = None  # file of AlexNet or VGG-16 that both need
+    perceptual_weights: Path | None = None  # weights of AlexNet or VGG-16, needed by both
     weighting: Literal["lpips", "plain"] = "lpips"  # of the features' channels
-    taps: int = 4  # feature maps that both look at, of five; fewer are faster
-    # Side in pixels of the window that both look at in each sample, around a random place of its
-    # hole; the time goes with its area. none: the whole sample.
+    taps: int = 4  # number of feature maps, of five; fewer are faster
+    # Side in pixels of a window around a random position of the hole, to which both are restricted;
+    # the time is proportional to its area. None: the whole sample.
     window: int | None = None
-    spectral: float = 0.0  # difference of local spectra, our own
-    hinge: float = 0.0  # of a discriminator of its own, which looks near the holes' boundaries
-    hinge_reach: int = 24  # pixels from what is known, beyond which it is shown the truth
+    spectral: float = 0.0  # difference of local spectra; see training/spectral.py
+    hinge: float = 0.0  # separate discriminator for the boundaries of holes
+    hinge_reach: int = 24  # pixels from the known part; beyond, it gets the ground truth
     hinge_width: int = 32  # channels of its first layer
-    teacher: float = 0.0  # L1 to what another network makes of the same holes, in all of its stages
-    teacher_weights: Path | None = None  # of that network, of any method
+    teacher: float = 0.0  # L1 to the output of another network, in all stages
+    teacher_weights: Path | None = None  # weights of that network, of any method
 
     def __post_init__(self) -> None:
         for name in ("perceptual", "style", "spectral", "hinge", "teacher"):
@@ -184,27 +184,27 @@ class TrainConfig:
     method: str
     network: Any  # the config dataclass of the method's network
     loss: Any  # the config dataclass of the method's objective
-    images: int  # budget: how many the generator is trained on
-    # Budget in time, over all sessions: schedule and phases, whose places are given in images, then
-    # follow the clock as if `images` took so long. none: the budget is `images`.
+    images: int  # budget: number of images to train the generator on
+    # Time budget, over all sessions: schedule and phases, which are given in images, then follow
+    # the clock, scaled as if `images` took this long. None: the budget is `images`.
     minutes: float | None = None
     data: DataConfig = field(default_factory=DataConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     terms: TermsConfig = field(default_factory=TermsConfig)
-    batch_size: int = 16  # of one step, over all processes and accumulated parts
-    accumulate: int = 1  # parts that a batch is worked off in, where memory is short
-    ema: float = 0.0  # decay of the averaged generator that is exported; 0: none
+    batch_size: int = 16  # samples per step, over all processes and accumulated parts
+    accumulate: int = 1  # number of parts of a batch, to save memory
+    ema: float = 0.0  # decay of the averaged generator, which is exported; 0: off
     initialisation: Initialisation = "published"
     precision: Literal["auto", "32-true", "bf16-mixed"] = "32-true"  # auto: bf16 where it is fast
-    channels_last: bool = True  # the order of features in memory; a matter of speed only
+    channels_last: bool = True  # memory format of features; affects the speed only
     compile: bool = False  # torch.compile of the generator; needs a C++ compiler
     seed: int = 0
     log_every: int = 1600  # images between lines of the log
-    validate_every: int = 16_000  # images; also how often sample pictures are drawn
+    validate_every: int = 16_000  # images; example images are drawn as well
     checkpoint_every: int = 16_000  # images
-    keep: int = 2  # checkpoints beside the best
+    keep: int = 2  # number of checkpoints to keep besides the best one
     best_by: Literal["hole_l1", "psnr", "ssim", "lpips"] = "hole_l1"
-    # File of AlexNet or VGG-16 by which validation measures LPIPS; none: terms.perceptual_weights
+    # Weights of AlexNet or VGG-16 for LPIPS in validation; None: terms.perceptual_weights.
     lpips_weights: Path | None = None
     patience: int = 10  # steps in a row with NaN or infinity before the run stops
 
@@ -257,11 +257,11 @@ class TrainConfig:
         return order
 
     def as_dict(self) -> dict[str, Any]:
-        """All fields as what JSON can hold."""
+        """All fields as plain values that JSON can hold."""
         return dataclasses.asdict(self)
 
     def per_process(self, processes: int) -> int:
-        """Samples in one part of a batch on one of the processes."""
+        """Samples per process in one part of a batch."""
         parts = processes * self.accumulate
         if self.batch_size % parts:
             raise ConfigError(

@@ -1,4 +1,4 @@
-"""A batch: images, masks, sketches, and what could not be read on the way."""
+"""Batches: images, masks, sketches, and the names of unreadable images."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ Pixels = NDArray[np.uint8]  # HW3 RGB
 
 
 class Sample(NamedTuple):
-    """One training example, as small as it travels between processes."""
+    """One training example, in the compact form that is sent between processes."""
 
     image: Pixels
     mask: Mask
     sketch: Mask | None
-    broken: tuple[str, ...] = ()  # names of images that were skipped to get here
+    broken: tuple[str, ...] = ()  # names of images that were skipped before this one
 
 
 class Failure(NamedTuple):
-    """In place of a sample: loading cannot go on, and why.
+    """Sent instead of a sample when loading cannot continue, with the reason.
 
-    It travels to the process that trains, which says so and ends; an error raised in a process that
-    loads would come with the traceback of a bug.
+    The training process reports it and ends; an exception in a loading process would be shown with
+    a traceback, as a bug.
     """
 
     reason: str
 
 
 class Batch(NamedTuple):
-    """Samples for a network."""
+    """Samples as tensors for a network."""
 
     image: Tensor  # B3HW float32 in [-1, 1], channels in the network's order
     mask: Tensor  # B1HW float32, 1 = hole
@@ -56,7 +56,7 @@ class Batch(NamedTuple):
 
 
 class Stored(NamedTuple):
-    """A batch as a loader hands it over: bytes, and the names of broken images."""
+    """A batch as loaded: uint8 tensors, and the names of broken images."""
 
     image: Tensor  # BHW3 uint8
     mask: Tensor  # BHW bool
@@ -66,7 +66,7 @@ class Stored(NamedTuple):
     def to_batch(
         self, device: torch.device, order: Literal["bgr", "rgb"], channels_last: bool
     ) -> Batch:
-        """Floats on a device."""
+        """Convert to float tensors on a device."""
         image = self.image.to(device, non_blocking=True).permute(0, 3, 1, 2)
         image = (image.flip(1) if order == "bgr" else image).float() / 127.5 - 1.0
         layout = torch.channels_last if channels_last else torch.contiguous_format
@@ -79,7 +79,7 @@ class Stored(NamedTuple):
 
 
 def collate(samples: Sequence[Sample | Failure]) -> Stored | Failure:
-    """Samples side by side, or the first failure among them."""
+    """Stack samples into a batch, or return the first failure among them."""
     for sample in samples:
         if isinstance(sample, Failure):
             return sample
@@ -87,7 +87,7 @@ def collate(samples: Sequence[Sample | Failure]) -> Stored | Failure:
 
 
 def stack(samples: Sequence[Sample]) -> Stored:
-    """Samples side by side."""
+    """Stack samples into a batch."""
     sketches = [sample.sketch for sample in samples if sample.sketch is not None]
     return Stored(
         image=torch.from_numpy(np.stack([sample.image for sample in samples])),

@@ -1,4 +1,4 @@
-"""Looking through a data set before hours are spent on it."""
+"""Check a data set before training: sizes, broken files, near-duplicates."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ import PIL.Image
 from gatefill.training.data.images import stored_images
 from gatefill.training.data.sources import DataSource, decode_image
 
-NEAR = 4  # bits of 64 in which the hashes of near-duplicates differ at most
+NEAR = 4  # maximum number of different bits, of 64, of near-duplicates' hashes
 
 
 @dataclass(frozen=True)
 class DataReport:
-    """What was found."""
+    """Result of a check."""
 
     images: int
     broken: tuple[str, ...]  # name: what is wrong
-    missing: tuple[str, ...]  # listed, but not there
-    shorter_side: tuple[int, int, int]  # least, median, greatest, in pixels
+    missing: tuple[str, ...]  # listed, but missing
+    shorter_side: tuple[int, int, int]  # minimum, median, maximum, in pixels
     longer_side: tuple[int, int, int]
-    too_small: int  # images whose shorter side lies below the size asked for
+    too_small: int  # images whose shorter side is below the requested size
     grey: int  # images without colour
-    duplicates: tuple[tuple[str, ...], ...]  # groups that show nearly the same
+    duplicates: tuple[tuple[str, ...], ...]  # groups of near-duplicates
 
 
 def check(
@@ -71,10 +71,10 @@ def check(
 
 
 def near_groups(hashes: Sequence[int], near: int = NEAR) -> list[list[int]]:
-    """Groups of 64-bit hashes that are chained by differences of at most `near` bits.
+    """Group 64-bit hashes that are connected by differences of at most `near` bits.
 
-    Hashes that differ in at most `near` bits agree wholly in one of near + 1 bands, so only those
-    that share a band are compared: a million images do not make a million squared of pairs.
+    Hashes that differ in at most `near` bits are equal in at least one of near + 1 bands, so only
+    hashes that share a band are compared, and not all pairs.
     """
     parent = list(range(len(hashes)))
 

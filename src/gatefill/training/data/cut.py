@@ -1,4 +1,4 @@
-"""From an image to a sample: scale, crop, flip, mask, sketch; all chance from one generator."""
+"""Make a sample from an image: scale, crop, flip, mask, sketch, with one random generator."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from gatefill.training.data.batch import Pixels, Sample
 from gatefill.training.data.masks import MaskMaker, is_hole
 from gatefill.training.data.sketches import SketchExtractor, drawn_sketch, read_edges
 
-TRIES = 10  # crops that are tried until one holds a part of the image's own mask
+TRIES = 10  # crops to try until one contains a part of the mask of the image
 
 
 class CutPlanes(NamedTuple):
-    """What is cut alike: an image and what lies over it, each of any size."""
+    """An image, its edges and its mask, which are cropped together; each may have any size."""
 
     image: Pixels  # HW3 RGB uint8
-    edges: NDArray[np.uint8] | None = None  # HW, of an edge file, where sketches come from files
-    mask: NDArray[np.uint8] | None = None  # HW, of the image's own mask, where it has one
+    edges: NDArray[np.uint8] | None = None  # HW, of an edge file, if sketches come from files
+    mask: NDArray[np.uint8] | None = None  # HW, of the mask of this image, if it has one
 
 
 class Cutter:
@@ -57,7 +57,7 @@ class Cutter:
         return self._sample(planes, place, mask, rng)
 
     def middle(self, planes: CutPlanes, rng: np.random.Generator) -> Sample:
-        """The middle of an image at the mean scale, for validation; only the mask is random."""
+        """The center of an image at the mean scale, for validation; only the mask is random."""
         config = self.config
         factor = math.sqrt(config.scale[0] * config.scale[1])
         height, width = _size_at(planes.image, config, factor)
@@ -83,7 +83,7 @@ class Cutter:
 
 
 class _Place(NamedTuple):
-    """Where a sample is cut out of an image that is scaled to height x width."""
+    """The position of a sample in an image that is scaled to height x width."""
 
     height: int
     width: int
@@ -102,7 +102,7 @@ def _scaled_size(image: Pixels, config: DataConfig, rng: np.random.Generator) ->
 def _size_at(image: Pixels, config: DataConfig, factor: float) -> tuple[int, int]:
     sides = config.shape
     if not config.random_crop:
-        # The whole image as the official code takes it: both sides to the sample's, times factor.
+        # The whole image as in the official code: both sides to those of the sample, times factor.
         height, width = (max(round(side * factor), side) for side in sides)
         return height, width
     given = image.shape[:2]
@@ -114,12 +114,12 @@ def _size_at(image: Pixels, config: DataConfig, factor: float) -> tuple[int, int
 
 
 def _cut(plane: NDArray[np.uint8], place: _Place) -> NDArray[np.uint8]:
-    """The sample's part of a plane once it is scaled."""
+    """Scale a plane and crop the sample."""
     (rows, columns), (height, width, top, left, flip, _) = place.shape, place
     if (height, width) == plane.shape[:2]:
         part = plane[top : top + rows, left : left + columns]
     else:
-        # Only the part that is wanted is resized: photos are large and samples small.
+        # Only the cropped part is resized: photos are large and samples small.
         per_row, per_column = plane.shape[0] / height, plane.shape[1] / width
         across = slice(int(left * per_column), math.ceil((left + columns) * per_column))
         down = slice(int(top * per_row), math.ceil((top + rows) * per_row))

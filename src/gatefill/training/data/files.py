@@ -1,7 +1,7 @@
 """Samples of image files by their position in an endless, shuffled sequence.
 
-Sample k of a run is a pure function of the seed and k: which file, which crop, which mask. So a run
-goes on anywhere, and any number of processes share the sequence without talking to each other.
+Sample k of a run (file, crop, mask) is a pure function of the seed and k. So a run can be resumed
+at any position, and any number of processes can share the sequence without communication.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from gatefill.training.data.sources import read_file
 
 log = logging.getLogger(__name__)
 
-MOST_BROKEN = 100  # images one after the other that cannot be read, before loading gives up
+MOST_BROKEN = 100  # unreadable images in a row before loading fails
 
 
 class FileSamples(Dataset[Sample | Failure]):
@@ -37,7 +37,7 @@ class FileSamples(Dataset[Sample | Failure]):
         rng = np.random.Generator(np.random.PCG64([self.seed, 1, position]))
         index = self._index(position)
         broken: list[str] = []
-        # In place of a broken image comes another, chosen by the position's own chance.
+        # A broken image is replaced by a random one, drawn from the generator of this position.
         while len(broken) <= MOST_BROKEN:
             try:
                 planes = self.images.read(index)
@@ -50,7 +50,7 @@ class FileSamples(Dataset[Sample | Failure]):
         return Failure(f"{MOST_BROKEN} broken images one after the other, the last: {broken[-1]}")
 
     def _index(self, position: int) -> int:
-        """Which file stands at a position."""
+        """The index of the file at a position."""
         epoch, place = divmod(position, len(self.files))
         if self._order is None or self._order[0] != epoch:
             rng = np.random.Generator(np.random.PCG64([self.seed, 2, epoch]))
@@ -59,7 +59,7 @@ class FileSamples(Dataset[Sample | Failure]):
 
 
 def fixed_files(files: Sequence[Path], cutter: Cutter) -> list[Sample]:
-    """The middle of each file with a mask of its own, always the same: for validation.
+    """The center of each file with a fixed mask, for validation.
 
     Files that cannot be read are left out.
     """
@@ -74,7 +74,7 @@ def fixed_files(files: Sequence[Path], cutter: Cutter) -> list[Sample]:
 
 
 class _Cache:
-    """Decoded images, kept as long as there is room: decoding costs more than everything else."""
+    """A cache of decoded images, since decoding takes most of the loading time."""
 
     def __init__(self, files: Sequence[Path], cutter: Cutter, room: int) -> None:
         self.files, self.cutter, self.room = files, cutter, room

@@ -1,4 +1,4 @@
-"""Batches for one of several processes, from any position on."""
+"""Batches for one of several processes, starting at any position."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 
 class Loader:
-    """Endless batches of one process; `close` ends the processes that load."""
+    """An endless sequence of batches for one process; `close` ends the loading processes."""
 
     def __init__(self, loader: DataLoader[Any]) -> None:
         self._loader: DataLoader[Any] | None = loader
@@ -36,7 +36,7 @@ class Loader:
         """The next batch.
 
         Raises:
-            DataError: The data is such that there is none.
+            DataError: If the data cannot be read.
         """
         assert self._loader is not None
         if self._batches is None:
@@ -47,9 +47,9 @@ class Loader:
         return found
 
     def close(self) -> None:
-        """End the processes that load, also where one of them has failed."""
-        # Letting go of the iterator is not enough: the traceback of an error may hold it, and then
-        # the interpreter waits at its end for processes that no one has told to stop.
+        """End the loading processes, also after one of them has failed."""
+        # Deleting the iterator is not enough: the traceback of an error may reference it, and then
+        # the interpreter would wait at exit for processes that were not told to stop.
         end = getattr(self._batches, "_shutdown_workers", None)
         if end is not None:
             end()
@@ -68,7 +68,7 @@ def make_loader(
 ) -> Loader:
     """Batches of `batch` samples for the process at `place`.
 
-    position: how many samples all processes together have had; the sequence goes on there.
+    position: number of samples that all processes together have consumed; continue there.
     """
     workers = config.workers
     options: dict[str, Any] = {
@@ -91,10 +91,10 @@ def make_loader(
 def fixed(
     source: DataSource, config: DataConfig, extractor: SketchExtractor = drawn_sketch
 ) -> list[Sample]:
-    """The middles of images with fixed masks, for validation; of shards at most ``data.holdout``.
+    """Centers of images with fixed masks, for validation; from shards at most ``data.holdout``.
 
     Raises:
-        DataError: None of the images can be read.
+        DataError: If none of the images can be read.
     """
     cutter = make_cutter(source, config, extractor)
     if source.shards:
@@ -112,10 +112,10 @@ def fixed(
 def make_cutter(
     source: DataSource, config: DataConfig, extractor: SketchExtractor = drawn_sketch
 ) -> Cutter:
-    """What cuts samples out of a source's images.
+    """Create the `Cutter` for a source.
 
     Raises:
-        DataError: Masks or sketches are to come from files that are not there.
+        DataError: If files of masks or sketches are missing.
     """
     if config.sketches == "files" and source.files and not any(map(edge_file, source.files)):
         first = source.files[0]
@@ -131,7 +131,7 @@ def make_cutter(
 
 
 class _Positions(Sampler[list[int]]):
-    """The positions of a process's batches: those of all processes lie side by side."""
+    """The sample positions of the batches of one process, interleaved with the others'."""
 
     def __init__(self, batch: int, place: Place, position: int) -> None:
         self.batch, self.place, self.position = batch, place, position
@@ -146,11 +146,11 @@ class _Positions(Sampler[list[int]]):
 def _prepare_worker(_: int) -> None:
     import cv2
 
-    # The cores belong to the training step.
+    # Leave the cores to the training step.
     cv2.setNumThreads(0)
     torch.set_num_threads(1)
-    # Whoever signals all processes of a job means the one that trains, which saves and then ends
-    # its loaders. A loader that hangs is told once more and obeys.
+    # A signal to all processes of a job is meant for the training process, which saves and then
+    # ends its loaders. A second signal ends a loader that hangs.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _ignore_once)
 

@@ -1,4 +1,4 @@
-"""Files of a run that appear whole or not at all, whenever the process may be killed."""
+"""Atomic writing of the files of a run, even if the process is killed."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from typing import Any
 
 from gatefill.errors import OutputError
 
-# The disk, a quota, a limit on file sizes.
+# Errors of a full disk, a quota, or a limit on file sizes.
 FULL = (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC))
 
 
 @contextmanager
 def whole(path: Path) -> Iterator[Path]:
-    """A name beside `path` to write to; it becomes `path` when the block ends without an error."""
+    """A temporary path beside `path`; renamed to it when the block ends without an error."""
     beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
         yield beside
@@ -32,10 +32,10 @@ def whole(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def disk_full_said(folder: Path) -> Iterator[None]:
-    """Turn a write that failed for want of room into one line.
+    """Report a full disk as a one-line error.
 
     Raises:
-        OutputError: There was no room.
+        OutputError: If a write in the block fails because the disk is full.
     """
     try:
         yield
@@ -51,12 +51,12 @@ def disk_full_said(folder: Path) -> Iterator[None]:
 
 
 def remove_parts(folder: Path) -> None:
-    """Remove what a killed process left half-written."""
+    """Remove the temporary files of a killed process."""
     for part in folder.glob(".*.part"):
         part.unlink(missing_ok=True)
 
 
 def write_json(path: Path, value: dict[str, Any]) -> None:
-    """Write a JSON file for people to read."""
+    """Write an indented JSON file."""
     with whole(path) as beside:
         beside.write_text(json.dumps(value, indent=2, default=str) + "\n", encoding="utf-8")

@@ -1,4 +1,4 @@
-"""What a run writes about itself: TensorBoard, JSON lines, pictures, ``run.json``."""
+"""Logs of a run: TensorBoard, JSON lines, example images, ``run.json``."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PACKAGES = ("torch", "lightning-fabric", "numpy", "opencv-python-headless", "web
 
 
 class RunJournal:
-    """The writings of one run; a resumed run goes on in the same files."""
+    """The logs of one run; a resumed run appends to the same files."""
 
     def __init__(self, folder: Path, images: int) -> None:
         """images: where the run goes on. Later entries are of steps that were lost, and go."""
@@ -29,7 +29,7 @@ class RunJournal:
         self._board = _board(folder / "tensorboard", images)
 
     def write(self, images: int, kind: str, values: dict[str, float]) -> None:
-        """A line of the log, and a point in each of TensorBoard's curves."""
+        """Write a line of the log and the values of TensorBoard's curves."""
         line = {"images": images, "kind": kind} | values
         with self._lines.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
@@ -37,7 +37,7 @@ class RunJournal:
             self._board.add_scalar(f"{kind}/{name}", value, images)
 
     def picture(self, images: int, name: str, picture: Picture) -> None:
-        """A picture for TensorBoard, and as two files: the newest one, and one that stays."""
+        """Write an image to TensorBoard and to two files: the newest one, and one that is kept."""
         self._board.add_image(name, picture, images, dataformats="HWC")
         with whole(self.folder / f"{name}.png") as beside:
             beside.write_bytes(png(picture))
@@ -50,7 +50,7 @@ class RunJournal:
         self._board.close()
 
     def _forget_after(self, images: int) -> None:
-        """Drop lines of lost steps, and a last line that was cut short."""
+        """Delete the lines of lost steps, and an incomplete last line."""
         if not self._lines.exists():
             return
         kept = []
@@ -66,7 +66,7 @@ class RunJournal:
 
 
 def _board(folder: Path, images: int) -> Any:
-    """TensorBoard's writer, without TensorFlow even where that is installed."""
+    """TensorBoard's writer, without importing TensorFlow even if it is installed."""
     # With a module of this name TensorBoard uses its own stand-in for TensorFlow's file system;
     # importing TensorFlow would cost ten seconds and half a gigabyte.
     name = "tensorboard.compat.notf"
@@ -77,7 +77,7 @@ def _board(folder: Path, images: int) -> Any:
 
 
 def write_run(folder: Path, config: TrainConfig, facts: dict[str, Any]) -> None:
-    """``run.json``: how the run was made and how far it came."""
+    """Write ``run.json``: the config and the progress of the run."""
     versions = {"gatefill": __version__, "python": platform.python_version()}
     for package in PACKAGES:
         try:

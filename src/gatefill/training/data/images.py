@@ -1,4 +1,4 @@
-"""All images of a source one after the other, for work on whole data sets."""
+"""Iterate over all images of a source, for tools that process whole data sets."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from gatefill.training.data.sources import DataSource, edge_file
 
 
 class StoredImage(NamedTuple):
-    """An image as it is stored."""
+    """An encoded image."""
 
     name: str
     suffix: str  # such as .jpg
@@ -19,9 +19,9 @@ class StoredImage(NamedTuple):
 
 
 def stored_images(source: DataSource) -> Iterator[StoredImage]:
-    """Every image of a source; of files in their order, of shards one shard after the other.
+    """Every image of a source, in the order of files or shards.
 
-    A file that cannot be read comes with no bytes, so that it counts as broken.
+    A file that cannot be read is returned with no bytes, so that it counts as broken.
     """
     for file in source.files:
         edges = edge_file(file)

@@ -1,4 +1,4 @@
-"""The holes of training samples: drawn by kinds that are mixed by weights, or read from files."""
+"""Masks of training samples: drawn at random, from a weighted mix of kinds, or read from files."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from gatefill.masks import MASKS, Mask
 from gatefill.training.config import DataConfig, mask_weights
 from gatefill.training.data.sources import image_files
 
-WHITE = 127  # of 255: what is brighter is hole
+WHITE = 127  # pixels above this level of 255 are hole
 
 
 class MaskMaker:
-    """Makes the hole of a sample.
+    """Makes the mask of a sample.
 
-    Files, where ``data.mask_folder`` names some, come in one of two ways. Where each image has a
-    file of its own name in the folder (``photos/a.jpg``, ``masks/a.png``), that is its hole, and is
+    Files in ``data.mask_folder`` are used in one of two ways. If the folder has a file with the
+    name of each image (``photos/a.jpg``, ``masks/a.png``), it is the mask of this image, and is
     scaled, cropped and flipped with it. Otherwise each sample gets a random file, stretched to its
-    size and turned over by chance.
+    size and randomly flipped.
 
     Args:
         config: Of the data.
-        images: Those that are trained on, to see whether masks come in pairs with them.
+        images: The training images, to find out whether each has its own mask.
 
     Raises:
-        DataError: The folder has no images, or a part of the images has masks of their names.
+        DataError: If the folder has no images, or has masks for a part of the images only.
     """
 
     def __init__(self, config: DataConfig, images: Sequence[Path] = ()) -> None:
@@ -59,7 +59,7 @@ class MaskMaker:
 
     @property
     def paired(self) -> bool:
-        """Whether each image has a mask of its own."""
+        """Whether each image has its own mask."""
         return bool(self._pairs)
 
     def for_image(self, image: Path, shape: tuple[int, int]) -> NDArray[np.uint8] | None:
@@ -85,16 +85,16 @@ class MaskMaker:
 
 
 def is_hole(plane: NDArray[np.uint8]) -> Mask:
-    """White is hole, at half of the range."""
+    """Threshold a mask at half of the range; white is hole."""
     return plane > WHITE
 
 
 def _read(path: Path) -> NDArray[np.uint8]:
-    """A mask's file as ``HW`` of 0 and 255: white is hole, and 1 in files of 0 and 1."""
+    """Read a mask file as ``HW`` of 0 and 255; in files of 0 and 1, 1 is hole."""
     photo = read_photo(path)
     plane = photo.pixels.max(axis=2)
     if photo.alpha is not None and plane.min() == plane.max():
-        plane = photo.alpha  # drawn in alpha alone
+        plane = photo.alpha  # drawn in the alpha channel only
     labels = plane.max() == 1 and not photo.meta.lossy
     limit = 0 if labels else photo.max_value // 2
     return np.where(plane > limit, np.uint8(255), np.uint8(0))
@@ -108,5 +108,5 @@ def _stretched(plane: NDArray[np.uint8], shape: tuple[int, int]) -> NDArray[np.u
 
 
 def _numbered(names: dict[str, Path]) -> bool:
-    """Whether names are numbers, which some images may have by accident."""
+    """Whether names are numbers, which may match those of images by accident."""
     return all(name.isdecimal() for name in names)

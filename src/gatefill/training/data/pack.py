@@ -1,4 +1,4 @@
-"""Packing images into WebDataset shards: tar files that stream well from disks and networks."""
+"""Packing images into WebDataset shards: tar files for streaming from disks and networks."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ INDEX = "shards.json"
 
 @dataclass(frozen=True)
 class Packed:
-    """What came of packing."""
+    """Result of packing."""
 
     pattern: str  # for --data
     shards: int
@@ -39,9 +39,9 @@ def pack(
 ) -> Packed:
     """Write a source's files as shards, their bytes unchanged, in random order.
 
-    Shards that are there already stay, so that packing goes on where it was stopped. Images that
-    cannot be decoded are left out. Edge files go along. An index, ``shards.json``, names shards,
-    counts and broken images. Raises DataError where the folder holds shards of other images.
+    Existing shards are kept, so that packing can be resumed. Images that cannot be decoded are
+    left out. Edge files are included. The index ``shards.json`` lists shards, counts and broken
+    images. Raises DataError if the folder holds shards of other images.
     """
     if per_shard < 1:
         raise DataError(
@@ -83,14 +83,14 @@ def pack(
 
 
 def _write_shard(path: Path, source: DataSource, start: int) -> tuple[int, list[str]]:
-    """One tar file; how many images it holds, and what was left out."""
+    """Write one tar file; return the number of its images and the names left out."""
     import webdataset
 
     broken, written = [], 0
     with (
         whole(path) as beside,
         beside.open("wb") as file,
-        # No times in the files, so that the same images give the same bytes.
+        # No timestamps, so that the same images give the same bytes.
         webdataset.TarWriter(file, encoder=False, mtime=0) as tar,
     ):
         for number, image in enumerate(stored_images(source), start):
@@ -117,7 +117,7 @@ def _problem(image: StoredImage) -> str | None:
 
 
 def _opened_index(path: Path, fingerprint: str) -> dict[str, Any]:
-    """The index of shards that are there, or a new one."""
+    """The index of existing shards, or a new one."""
     if not path.is_file():
         return {"fingerprint": fingerprint, "shards": {}}
     index: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""Samples streamed from tar files, WebDataset's way (https://github.com/webdataset/webdataset).
+"""Samples streamed from tar files of WebDataset (https://github.com/webdataset/webdataset).
 
 The files of a sample share a name: ``0001.jpg`` and perhaps ``0001_edge.png`` or ``0001.edge.png``,
 or the same as JPEG.
@@ -29,7 +29,7 @@ Raw = dict[str, Any]  # "name", "image" and perhaps "edges", as bytes
 
 
 class ShardSamples(IterableDataset[Sample | Failure]):
-    """An endless stream: each reader has its shards, in a new order every epoch."""
+    """An endless stream: each reader has its own shards, in a new order every epoch."""
 
     def __init__(
         self,
@@ -47,7 +47,7 @@ class ShardSamples(IterableDataset[Sample | Failure]):
     def __iter__(self) -> Iterator[Sample | Failure]:
         worker = get_worker_info()
         count = 1 if worker is None else worker.num_workers
-        # Workers take turns. After a restart the first one goes on where the next in turn was.
+        # Workers alternate. After a restart the first one continues at the next position.
         turn = (self.batches_before + (0 if worker is None else worker.id)) % count
         done = len(range(turn, self.batches_before, count)) * self.batch
         reader = self.place.rank * count + turn
@@ -57,7 +57,7 @@ class ShardSamples(IterableDataset[Sample | Failure]):
             yield Failure(str(problem))
 
     def _samples(self, reader: int, readers: int, done: int) -> Iterator[Sample]:
-        """The samples of one of several readers, without the first `done`."""
+        """The samples of one of several readers, after skipping the first `done`."""
         last: Sample | None = None
         broken: list[str] = []
         for number, raw in enumerate(self._shuffled(reader, readers)):
@@ -75,13 +75,13 @@ class ShardSamples(IterableDataset[Sample | Failure]):
                     ) from None
                 if last is None:
                     continue
-                # The last one again, so that the count of samples does not depend on damage.
+                # Repeat the last one, so that the number of samples does not depend on damage.
                 sample = last
             yield sample._replace(broken=tuple(broken))
             last, broken = sample, []
 
     def _shuffled(self, reader: int, readers: int) -> Iterator[Raw]:
-        """Raw samples through a buffer from which a random one leaves for each that comes."""
+        """Shuffle raw samples with a buffer: for each new one, a random one is returned."""
         rng = np.random.Generator(np.random.PCG64([self.seed, 2, reader]))
         held: list[Raw] = []
         for raw in self._stream(reader, readers):
@@ -93,7 +93,7 @@ class ShardSamples(IterableDataset[Sample | Failure]):
             yield out
 
     def _stream(self, reader: int, readers: int) -> Iterator[Raw]:
-        """Epoch after epoch of the reader's share."""
+        """Endless epochs of the shards of a reader."""
         epoch = 0
         by_shard = len(self.shards) >= readers
         while True:
@@ -104,7 +104,7 @@ class ShardSamples(IterableDataset[Sample | Failure]):
             for number, raw in enumerate(raw for shard in mine for raw in _whole(shard)):
                 good += "problem" not in raw
                 problem = raw.get("problem", problem)
-                # With fewer shards than readers, all read all shards and take turns in them.
+                # With fewer shards than readers, all readers read all shards and alternate in them.
                 if by_shard or number % readers == reader:
                     yield raw
             if good <= (0 if by_shard else reader):
@@ -140,7 +140,7 @@ def raw_samples(shard: str) -> Iterator[Raw]:
 
 
 def _whole(shard: str) -> Iterator[Raw]:
-    """The samples of a shard up to where it is damaged, which is said by a last, broken one."""
+    """The samples of a shard up to any damage, which is reported as a last, broken sample."""
     try:
         yield from raw_samples(shard)
     except (DataError, OSError) as problem:
@@ -148,7 +148,7 @@ def _whole(shard: str) -> Iterator[Raw]:
 
 
 def decode(raw: Raw, config: DataConfig) -> CutPlanes:
-    """The planes of a raw sample. Raises DataError for a broken one."""
+    """Decode the planes of a raw sample. Raises DataError for a broken one."""
     if "problem" in raw:
         raise DataError(raw["problem"], code="data.shard")
     wanted = config.sketches == "files"
@@ -157,7 +157,7 @@ def decode(raw: Raw, config: DataConfig) -> CutPlanes:
 
 
 def fixed_samples(shards: Sequence[str], count: int, cutter: Cutter) -> list[Sample]:
-    """The middles of the first `count` images that can be read, for validation."""
+    """The centers of the first `count` images that can be read, for validation."""
     found: list[Sample] = []
     for raw in (raw for shard in shards for raw in _whole(shard)):
         rng = np.random.Generator(np.random.PCG64([len(found), 3]))
@@ -171,7 +171,7 @@ def fixed_samples(shards: Sequence[str], count: int, cutter: Cutter) -> list[Sam
 
 
 def _renamed(entry: dict[str, Any], shard: str) -> dict[str, Any]:
-    """``a_edge.png`` as ``a.edge.png``, so that it belongs to ``a.jpg``."""
+    """Rename ``a_edge.png`` to ``a.edge.png``, so that it belongs to the sample of ``a.jpg``."""
     name = str(entry["fname"])
     for edge in EDGES:
         if name.endswith(edge):

@@ -1,4 +1,4 @@
-"""Edges for guided training that look like what a hand draws."""
+"""Edges for guided training that resemble hand-drawn sketches."""
 
 from __future__ import annotations
 
@@ -10,29 +10,31 @@ from numpy.typing import NDArray
 
 from gatefill.masks import Mask
 
-FILE_THRESHOLD = 0.6  # of an edge file's range: above is edge, as in the official code
+FILE_THRESHOLD = (
+    0.6  # of the range of an edge file; above is edge, as in the official code
+)
 
 
 class SketchExtractor(Protocol):
-    """Makes edges of an image, to be replaced by anyone who has a better one (such as HED).
+    """Computes the edges of an image; can be replaced by another function (such as HED).
 
-    image: ``HW3`` RGB uint8. rng: the only source of chance. Returns bool ``HW``, True = edge.
+    image: ``HW3`` RGB uint8. rng: the only source of randomness. Returns bool ``HW``, True = edge.
     """
 
     def __call__(self, image: NDArray[np.uint8], rng: np.random.Generator, /) -> Mask: ...
 
 
 def drawn_sketch(image: NDArray[np.uint8], rng: np.random.Generator) -> Mask:
-    """Canny edges of a smoothed image, turned into strokes of a shaky hand.
+    """Canny edges of a smoothed image, distorted to resemble hand-drawn strokes.
 
     The smoothing and the thresholds are random, so that sketches range from a few outlines to
-    many; short edges are dropped, gaps are torn into long ones, and all lines are bent a little
-    and drawn two or three pixels wide.
+    many. Short edges are removed, long ones get gaps, and all lines are slightly distorted and
+    drawn two or three pixels wide.
     """
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     side = min(grey.shape)
     smooth = cv2.GaussianBlur(grey, (0, 0), rng.uniform(1.0, 2.5) * max(side / 256, 0.5))
-    # Thresholds follow the image's own contrast, or fog would have no edges at all.
+    # Thresholds depend on the contrast of the image; otherwise fog would have no edges.
     slope = cv2.Sobel(smooth, cv2.CV_32F, 1, 0), cv2.Sobel(smooth, cv2.CV_32F, 0, 1)
     strong = float(np.quantile(np.hypot(*slope), rng.uniform(0.85, 0.95)))
     edges = np.asarray(cv2.Canny(smooth, 0.4 * strong, max(strong, 8.0)), np.uint8)
@@ -46,12 +48,12 @@ def drawn_sketch(image: NDArray[np.uint8], rng: np.random.Generator) -> Mask:
 
 
 def read_edges(edges: NDArray[np.uint8]) -> Mask:
-    """An edge file's channel ``HW`` as bool: the official threshold."""
+    """Threshold a channel ``HW`` of an edge file as the official code does."""
     return edges > 255 * FILE_THRESHOLD
 
 
 def _long_edges(edges: NDArray[np.uint8], shortest: int) -> NDArray[np.uint8]:
-    """Without the connected edges of fewer pixels than `shortest`."""
+    """Remove connected edges of fewer than `shortest` pixels."""
     _, labels, stats, _ = cv2.connectedComponentsWithStats(edges, connectivity=8)
     long = stats[:, cv2.CC_STAT_AREA] >= shortest
     long[0] = False  # the background
@@ -61,7 +63,7 @@ def _long_edges(edges: NDArray[np.uint8], shortest: int) -> NDArray[np.uint8]:
 def _torn(
     edges: NDArray[np.uint8], rng: np.random.Generator, gaps: int, side: int
 ) -> NDArray[np.uint8]:
-    """With round gaps where the hand was lifted."""
+    """Add round gaps, as where a pen is lifted."""
     places = np.argwhere(edges)
     for row, column in rng.permutation(places)[:gaps] if len(places) else ():
         radius = int(rng.integers(1, max(side // 20, 2)))
@@ -70,7 +72,7 @@ def _torn(
 
 
 def _bent(edges: NDArray[np.uint8], rng: np.random.Generator, reach: float) -> NDArray[np.uint8]:
-    """Shifted by a smooth random field of about `reach` pixels."""
+    """Shift lines by a smooth random field of about `reach` pixels."""
     height, width = edges.shape
     coarse = rng.normal(0.0, reach, (2, max(height // 16, 2), max(width // 16, 2)))
     rows, columns = (

@@ -1,4 +1,4 @@
-"""Where images come from: a folder, a text list, or shards."""
+"""Sources of images: a folder, a text list, or shards."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ SUFFIXES = {
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".avif", ".bmp", ".tif", ".tiff"),
     *(".ppm", ".pgm"),
 }
-EDGES = ("_edge.png", "_edge.jpg")  # beside NAME.jpg: the official convention for sketches
+EDGES = ("_edge.png", "_edge.jpg")  # sketches beside NAME.jpg, named as in the official code
 _EVERY_SUFFIX = SUFFIXES | {suffix.upper() for suffix in SUFFIXES}
 MAX_PIXELS = 100_000_000
-MAX_TRANSPARENT = 0.01  # share of pixels; what alpha hides is often garbage
+MAX_TRANSPARENT = 0.01  # share of pixels; hidden pixels often hold arbitrary values
 
 
 @dataclass(frozen=True)
@@ -31,10 +31,10 @@ class DataSource:
     name: str  # as the user gave it
     files: tuple[Path, ...] = ()
     shards: tuple[str, ...] = ()
-    missing: tuple[str, ...] = field(default=(), compare=False)  # listed, but not there
+    missing: tuple[str, ...] = field(default=(), compare=False)  # listed, but missing
 
     def split(self, holdout: int, seed: int) -> tuple[DataSource, DataSource]:
-        """The source without its part for validation, and that part.
+        """Split the source into training and validation images.
 
         Of files, `holdout` random ones, the same for every seed alike; at most a tenth. Of shards,
         the last one, where there are two or more.
@@ -50,7 +50,7 @@ class DataSource:
         return self.split_at([self.key(self.files[i]) for i in apart])
 
     def split_at(self, keys: Iterable[str]) -> tuple[DataSource, DataSource]:
-        """The files without those of some keys, and those."""
+        """Split the files into those without and those with the given keys."""
         chosen = set(keys)
         parts = [
             tuple(file for file in self.files if (self.key(file) in chosen) == wanted)
@@ -59,17 +59,17 @@ class DataSource:
         return DataSource(self.name, parts[0]), DataSource(self.name, parts[1])
 
     def key(self, file: Path) -> str:
-        """By which a file is known again: its path below the folder of the data."""
+        """The identifier of a file across sessions: its path relative to the folder of the data."""
         folder = Path(self.name)
         return (file.relative_to(folder) if file.is_relative_to(folder) else file).as_posix()
 
 
 def open_source(data: str | Path) -> DataSource:
-    """What ``--data`` names.
+    """Open the source that ``--data`` specifies.
 
     A folder: all images below it. A text file: one path a line, absolute, or relative to the
     list's folder or the current one. Shards: ``name-{000..099}.tar``, a tar file, or a URL that
-    fsspec opens. Raises DataError where nothing is found.
+    fsspec opens. Raises DataError if nothing is found.
     """
     text = str(data)
     if text.endswith(".tar") or "://" in text:
@@ -92,7 +92,7 @@ def open_source(data: str | Path) -> DataSource:
 
 
 def image_files(folder: Path, what: str) -> tuple[Path, ...]:
-    """All images in a folder and below, of which there is at least one. Raises DataError."""
+    """All images in a folder and its subfolders. Raises DataError if there are none."""
     if not folder.is_dir():
         raise DataError(f"expected a folder of {what}, got {str(folder)!r}", code="data.folder")
     found = images_below(folder)
@@ -102,7 +102,7 @@ def image_files(folder: Path, what: str) -> tuple[Path, ...]:
 
 
 def images_below(folder: Path) -> tuple[Path, ...]:
-    """All images in a folder and the folders in it, sorted; edge files are none."""
+    """All images in a folder and its subfolders, sorted, without edge files."""
     found = (
         path
         for path in folder.rglob("*")
@@ -113,7 +113,7 @@ def images_below(folder: Path) -> tuple[Path, ...]:
 
 
 def expand_braces(pattern: str) -> list[str]:
-    """``a-{00..02}.tar`` -> three names; several braces are multiplied out."""
+    """``a-{00..02}.tar`` -> three names; several braces give all combinations."""
     match = re.search(r"\{(\d+)\.\.(\d+)\}", pattern)
     if not match:
         return [pattern]
@@ -130,7 +130,7 @@ def expand_braces(pattern: str) -> list[str]:
 
 
 def is_edge_file(path: Path, files: Collection[Path]) -> bool:
-    """Whether a file is the sketch of another; a photo may be called cliff_edge.jpg too."""
+    """Whether a file is the sketch of another one; a photo may be named cliff_edge.jpg as well."""
     end = next((edge for edge in EDGES if path.name.endswith(edge)), None)
     if end is None:
         return False
@@ -139,13 +139,13 @@ def is_edge_file(path: Path, files: Collection[Path]) -> bool:
 
 
 def edge_file(image: Path) -> Path | None:
-    """The file of an image's sketch, None where it has none."""
+    """The sketch file of an image, or None."""
     choices = (image.with_name(image.stem + edge) for edge in EDGES)
     return next((choice for choice in choices if choice.is_file()), None)
 
 
 def decode_image(source: Path | bytes) -> Pixels:
-    """An upright image as ``HW3`` RGB uint8. Raises DataError or OSError for a broken one."""
+    """Decode an image upright as ``HW3`` RGB uint8. Raises DataError or OSError if it is broken."""
     photo = read_photo(source, max_pixels=MAX_PIXELS)
     pixels = photo.pixels
     if photo.alpha is not None and (photo.alpha < photo.max_value).mean() > MAX_TRANSPARENT:
@@ -158,7 +158,7 @@ def decode_image(source: Path | bytes) -> Pixels:
 
 
 def decode_edges(data: bytes, name: str) -> NDArray[np.uint8]:
-    """The channel of an edge file that counts, ``HW``. Raises DataError for a broken one."""
+    """Decode the relevant channel of an edge file, ``HW``. Raises DataError for a broken one."""
     try:
         photo = read_photo(data, max_pixels=MAX_PIXELS)
     except ImageError as error:
@@ -167,12 +167,12 @@ def decode_edges(data: bytes, name: str) -> NDArray[np.uint8]:
             code="data.sketches",
             file=name,
         ) from error
-    plane = photo.pixels[..., 0]  # the official code reads the first of R, G, B
+    plane = photo.pixels[..., 0]  # the official code uses the first channel
     return np.asarray(plane if plane.dtype == np.uint8 else plane >> 8, np.uint8)
 
 
 def read_file(path: Path, with_edges: bool) -> tuple[Pixels, NDArray[np.uint8] | None]:
-    """An image and, if wanted, its edge file. Raises DataError or OSError."""
+    """Read an image and, optionally, its edge file. Raises DataError or OSError."""
     edges = None
     if with_edges:
         beside = edge_file(path)
@@ -183,7 +183,7 @@ def read_file(path: Path, with_edges: bool) -> tuple[Pixels, NDArray[np.uint8] |
 
 
 def _listed(path: Path) -> tuple[tuple[Path, ...], tuple[str, ...]]:
-    """The files that a list names, and the names that lead nowhere."""
+    """The files in a list, and the names in it that do not exist."""
     try:
         lines: Sequence[str] = path.read_text(encoding="utf-8").splitlines()
     except UnicodeDecodeError:

@@ -1,1 +1,1 @@
-"""The editor in the browser and the HTTP service. It sees inpainters, never a network."""
+"""The editor in the browser and the HTTP service. It uses inpainters, never a network directly."""

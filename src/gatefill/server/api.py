@@ -1,4 +1,4 @@
-"""The service's routes for programs; those that IOPaint has too take and give the same."""
+"""The HTTP routes for programs; those that IOPaint has as well are compatible with it."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from gatefill.server.service import Service
 
 
 def add_routes(router: APIRouter, service: Service) -> None:
-    """Add the routes that answer from `service`."""
+    """Add the routes that use `service`."""
 
     @router.post(
         "/api/v1/inpaint",
@@ -49,13 +49,13 @@ def add_routes(router: APIRouter, service: Service) -> None:
         openapi_extra=INPAINT_BODY,
     )
     async def inpaint(request: Request) -> Response:
-        """The photo comes back in its own format, every known pixel as it was.
+        """Fill the hole and return the photo in its own format, with all known pixels unchanged.
 
-        PNG, TIFF and lossless WebP come back upright. A JPEG keeps its orientation as it is stored,
-        with the EXIF tag that viewers turn it by, and all blocks of 8x8 pixels outside the hole.
+        PNG, TIFF and lossless WebP are returned upright. A JPEG keeps its stored orientation and
+        EXIF tag, and all blocks of 8x8 pixels outside the hole.
 
         Send JSON with base64 as IOPaint's clients do, or multipart with files. JPEG, PNG, WebP,
-        TIFF, BMP, GIF and PNM are read. A client that closes the connection cancels the fill.
+        TIFF, BMP, GIF and PNM are read. Closing the connection cancels the fill.
         """
         asked = await read_inpaint(request)
         model, limits = service.shelf.get(asked.options.model), service.limits
@@ -69,7 +69,7 @@ def add_routes(router: APIRouter, service: Service) -> None:
             headers=_about(result, model, file) | {"X-Seed": str(asked.options.sd_seed)},
         )
 
-    @router.get("/api/v1/methods", tags=["about"], summary="Methods, and the models on offer")
+    @router.get("/api/v1/methods", tags=["about"], summary="All methods, and the available models")
     async def methods() -> Methods:
         return Methods(
             methods=[MethodRow(**_row(info)) for info in METHODS.values()],
@@ -86,7 +86,7 @@ def add_routes(router: APIRouter, service: Service) -> None:
 
     @router.get("/api/v1/server-config", tags=["about"], summary="Models and limits")
     async def server_config() -> ServerConfig:
-        """As IOPaint answers; what gatefill has not is off."""
+        """The response of IOPaint; features that gatefill lacks are off."""
         limits = service.limits
         return ServerConfig(
             version=gatefill.__version__,
@@ -96,32 +96,32 @@ def add_routes(router: APIRouter, service: Service) -> None:
             modelInfos=[_iopaint(model) for model in service.shelf.all()],
         )
 
-    @router.get("/api/v1/model", tags=["about"], summary="The model taken by default")
+    @router.get("/api/v1/model", tags=["about"], summary="The default model")
     async def model() -> ModelInfo:
         return _iopaint(service.shelf.chosen)
 
     @router.post(
         "/api/v1/model",
         tags=["about"],
-        summary="Choose the model taken by default",
+        summary="Change the default model",
         responses=COMMON | errors(400, 404, 415, 422),
         openapi_extra=json_body(SwitchModelRequest, {"name": "patchmatch"}),
     )
     async def switch_model(request: Request) -> ModelInfo:
-        """It holds for all clients; `model` in a request holds for that request."""
+        """Change it for all clients; `model` in a request applies to that request only."""
         asked = await read_json(request, SwitchModelRequest)
         return _iopaint(service.shelf.choose(asked.name))
 
     @router.post(
         "/api/v1/adjust_mask",
         tags=["fill"],
-        summary="Make a mask wider, narrower or the opposite",
+        summary="Dilate, erode or invert a mask",
         response_class=Response,
         responses={200: IMAGE_REPLY} | COMMON | errors(400, 415, 422, 503, 504),
         openapi_extra=json_body(AdjustMaskRequest, EXAMPLE_ADJUST),
     )
     async def adjust_mask(request: Request) -> Response:
-        """PNG: white where the hole is, transparent elsewhere."""
+        """Return a PNG: white in the hole, transparent elsewhere."""
         asked = await read_json(request, AdjustMaskRequest)
         data = decoded(asked.mask, "mask")
         file = await service.run(
@@ -139,7 +139,7 @@ def add_routes(router: APIRouter, service: Service) -> None:
     @router.get(
         "/readyz",
         tags=["about"],
-        summary="Whether the models are warm",
+        summary="Whether the models are loaded and warmed up",
         responses={503: {"model": ServerState, "description": "Not yet."}},
     )
     async def readyz() -> Response:
@@ -167,7 +167,7 @@ def _iopaint(model: Model) -> ModelInfo:
 
 
 def _about(result: Result, model: Model, file: work.File) -> dict[str, str]:
-    """How a fill came about, as headers in ASCII."""
+    """Data about a fill, as ASCII headers."""
     said = (*result.warnings, *file.warnings)
     warnings = [{"code": each.code, "text": each.text} for each in said]
     return {

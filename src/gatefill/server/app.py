@@ -32,7 +32,7 @@ def create_app(
     access: Access | None = None,
     opened: Opened | None = None,
 ) -> FastAPI:
-    """The editor and the service over the models of `shelf`.
+    """Create the application: editor and service for the models of `shelf`.
 
     limits: see `Limits`. access: who is let in; default: whoever is on this machine.
     opened: a photo for the page to open.
@@ -66,7 +66,7 @@ def create_app(
     editor.add_routes(router, service)
     _add_pages(router, access)
     app.include_router(router)
-    # The last one stands outermost.
+    # The middleware added last is the outermost.
     app.add_middleware(Deadlines, limits=limits)
     app.add_middleware(BodyLimit, limits=limits)
     app.add_middleware(Guard, access=access)
@@ -77,7 +77,7 @@ def create_app(
 
 
 def _add_pages(router: APIRouter, access: Access) -> None:
-    """The editor's page, the documents and the files that both are made of."""
+    """Add the editor's page, the API documentation, and their files."""
 
     @router.get("/", include_in_schema=False)
     async def page(request: Request) -> Response:

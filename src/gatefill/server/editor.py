@@ -2,8 +2,8 @@
 
 The server keeps nothing between requests. The page holds the opened file and a patch for every
 fill (the hole's new pixels, PNG with alpha, as the server sent them) and sends all of them each
-time. So the photo's pixels never pass through a browser's canvas, which would change them, and a
-server that was started anew goes on where the old one ended.
+time. So the photo's pixels are never read from a browser's canvas, which would change them, and
+editing continues after a restart of the server.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from gatefill.server.reading import read_edit
 from gatefill.server.schema import FileOptions
 from gatefill.server.service import Service
 
-_TICK = 0.1  # seconds between reports of progress
+_TICK = 0.1  # minimum seconds between reports of progress
 _Event = dict[str, Any]
 _IF_NEEDED = {
     "if_needed": {"type": "string", "enum": ["true", "false"], "description": "See above."}
@@ -43,7 +43,7 @@ _FILE = FileOptions.model_json_schema()["properties"]
 
 
 def add_routes(router: APIRouter, service: Service) -> None:
-    """Add the routes that answer from `service`."""
+    """Add the routes that use `service`."""
     pixels = service.limits.max_pixels
 
     @router.post(
@@ -74,7 +74,7 @@ def add_routes(router: APIRouter, service: Service) -> None:
     @router.post(
         "/api/v1/editor/compose",
         tags=["editor"],
-        summary="The edited photo as a file to keep",
+        summary="The edited photo as a file for download",
         response_class=Response,
         responses={200: IMAGE_REPLY} | COMMON | errors(400, 415, 422, 503, 504),
         openapi_extra=edit_body(False, _FILE),
@@ -90,16 +90,16 @@ def add_routes(router: APIRouter, service: Service) -> None:
     @router.post(
         "/api/v1/editor/preview",
         tags=["editor"],
-        summary="A photo as the server sees it, for the page to show",
+        summary="A photo for display, with its orientation applied",
         response_class=Response,
         responses={200: IMAGE_REPLY, 204: _NOT_NEEDED} | COMMON | errors(400, 415, 422, 503, 504),
         openapi_extra=edit_body(False, _IF_NEEDED),
     )
     async def preview(request: Request) -> Response:
-        """PNG, or JPEG of a JPEG; upright, whatever the browser does with the file by itself.
+        """Return an upright PNG, or JPEG for a JPEG, independent of the browser's EXIF support.
 
-        With `if_needed` the reply is empty (204) where nothing turns the file, so that a browser
-        that knows its format shows the same. X-Gatefill-Size is its width and height.
+        With `if_needed` the response is empty (204) if the file has no EXIF orientation, since a
+        browser that can decode it shows the same. X-Gatefill-Size is its width and height.
         """
         asked = await read_edit(request)
         needed = asked.fields.get("if_needed") != "true"
@@ -114,16 +114,16 @@ def add_routes(router: APIRouter, service: Service) -> None:
     @router.post(
         "/api/v1/editor/mask",
         tags=["editor"],
-        summary="A mask from a file, as the page draws it",
+        summary="A mask from a file, as a layer for the page",
         response_class=Response,
         responses={200: IMAGE_REPLY} | COMMON | errors(400, 415, 422, 503, 504),
         openapi_extra=edit_body(True, {}),
     )
     async def mask(request: Request) -> Response:
-        """PNG of the photo's size: white where the hole is and transparent elsewhere.
+        """Return a PNG of the photo's size: white in the hole, transparent elsewhere.
 
-        The mask is read as a fill would read it; one of another size but of the photo's shape is
-        stretched, which the header X-Gatefill-Stretched says with its size.
+        The mask is read as for a fill. A mask of another size but the aspect ratio of the photo is
+        stretched; the header X-Gatefill-Stretched then has its original size.
         """
         asked = await read_edit(request, needs_mask=True)
         file, said, stretched = await service.run(
@@ -137,7 +137,7 @@ def add_routes(router: APIRouter, service: Service) -> None:
     @router.get(
         "/api/v1/editor/opened",
         tags=["editor"],
-        summary="The photo that was named on the command line",
+        summary="The photo given on the command line",
         response_class=Response,
         responses=OPENED_REPLIES | COMMON,
     )
@@ -154,7 +154,7 @@ def add_routes(router: APIRouter, service: Service) -> None:
 async def _lines(
     job: QueuedJob[dict[str, Any]], events: asyncio.Queue[_Event], service: Service
 ) -> AsyncIterator[bytes]:
-    """The job's events, one line each; whoever stops reading them cancels the job."""
+    """The events of a job as lines of JSON; closing the stream cancels the job."""
     result = asyncio.create_task(job.result())
     try:
         yield _line({"state": "waiting"})

@@ -1,4 +1,4 @@
-"""Errors as replies: a status, a short name and a sentence, and nothing of the inside."""
+"""Errors as HTTP responses: status, short name and sentence, without internals."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 
 class Refused(Exception):  # noqa: N818 - says what happened, as a name
-    """A request that is not served, with the status and the words of its reply."""
+    """A request that is refused, with the status and text of the response."""
 
     def __init__(self, status: int, error: str, detail: str) -> None:
         super().__init__(detail)
@@ -43,7 +43,7 @@ _NAMES = {
 
 
 class Told(NamedTuple):
-    """What a client is told of an error."""
+    """The content of an error response."""
 
     status: int
     error: str  # the short name, such as "wrong field"
@@ -52,7 +52,7 @@ class Told(NamedTuple):
     values: dict[str, Any]
 
     def as_dict(self) -> dict[str, Any]:
-        """The body of the reply."""
+        """The body of the response."""
         return {
             "error": self.error,
             "detail": self.detail,
@@ -62,7 +62,7 @@ class Told(NamedTuple):
 
 
 def described(error: BaseException) -> Told:
-    """What to tell of whatever was raised. Only a `GatefillError` is about what the client sent."""
+    """Describe any exception. Only a `GatefillError` is caused by the client's input."""
     if isinstance(error, UnknownModel):
         return _told(404, "unknown model", error)
     if isinstance(error, (ImageError, MaskError)):
@@ -78,7 +78,7 @@ def _told(status: int, name: str, error: GatefillError) -> Told:
 
 
 def _of_the_service(error: BaseException) -> tuple[int, str, str]:
-    """Status, short name and sentence of what is no `GatefillError`."""
+    """Status, short name and sentence of any other exception."""
     if isinstance(error, Refused):
         return error.status, error.error, str(error)
     if isinstance(error, Busy):
@@ -105,7 +105,7 @@ def _of_the_service(error: BaseException) -> tuple[int, str, str]:
 
 
 def _fields(error: ValidationError | RequestValidationError) -> str:
-    """Which fields were wrong and how, without what was sent."""
+    """The invalid fields and the reasons, without their values."""
     parts = []
     for each in error.errors()[:5]:
         where = ".".join(str(name) for name in each["loc"] if name != "body")
@@ -114,7 +114,7 @@ def _fields(error: ValidationError | RequestValidationError) -> str:
 
 
 def reply(error: BaseException) -> JSONResponse:
-    """The reply to a request that failed."""
+    """The response to a failed request."""
     told = described(error)
     headers = {}
     if told.status == 503:
@@ -127,7 +127,7 @@ def reply(error: BaseException) -> JSONResponse:
 
 
 def add_handlers(app: FastAPI) -> None:
-    """Answer everything that routes raise with `reply`."""
+    """Turn all exceptions of routes into responses with `reply`."""
 
     def handler() -> Callable[[Request, Exception], Awaitable[Response]]:
         async def handle(_: Request, error: Exception) -> Response:

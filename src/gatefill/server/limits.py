@@ -1,4 +1,4 @@
-"""How much of what a server takes before it says no."""
+"""The limits of a server."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ class Limits:
     max_bytes_in_flight: int = 512 << 20  # of all requests that are being read or worked on
     max_pixels: int = 50_000_000  # of one photo
     max_pixels_in_flight: int = 100_000_000  # of all photos that are being filled
-    workers: int = 2  # jobs at a time: one reads or writes images while another one fills
+    workers: int = 2  # jobs at a time; some read or write images while another one fills
     waiting: int = 32  # jobs that may wait for a worker
     seconds: float = 300.0  # for one job, waiting included
     upload_seconds: float = 60.0  # for a request's body to arrive
-    header_seconds: float = 15.0  # for a request's head to arrive
-    send_seconds: float = 60.0  # for a client to take the next part of a reply
+    header_seconds: float = 15.0  # for the headers of a request to arrive
+    send_seconds: float = 60.0  # for a client to receive the next part of a response
     connections: int = 256
 
     def __post_init__(self) -> None:

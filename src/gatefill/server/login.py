@@ -1,4 +1,4 @@
-"""From a token, typed or in the page's address, to the cookie that the page shows from then on."""
+"""Login: exchanges the token, typed or in the address, for the page's cookie."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _MAX_TOKEN = 4096
 
 
 def login_page(access: Access, token: str) -> Response:
-    """The page that asks for the token; with the right one, the way to the editor."""
+    """The login page; with a valid token in the address, a redirect to the editor."""
     if access.is_token(token):
         return _let_in(access)
     page = web_files()["login.html"]
@@ -23,7 +23,7 @@ def login_page(access: Access, token: str) -> Response:
 
 
 async def log_in(request: Request, access: Access) -> Response:
-    """Answer the form of the login page."""
+    """Handle the form of the login page."""
     if access.token is None:
         return RedirectResponse("/", 303)
     async with request.form(max_files=0, max_fields=4, max_part_size=_MAX_TOKEN) as form:

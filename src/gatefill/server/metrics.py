@@ -1,4 +1,4 @@
-"""What a server counts, for Prometheus."""
+"""Metrics of a server for Prometheus."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _SECONDS = (0.005, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 3
 
 
 class Metrics:
-    """The counters of one server, in a registry of their own."""
+    """The metrics of one server, in their own registry."""
 
     def __init__(self, jobs: Jobs) -> None:
         registry = self.registry = CollectorRegistry()
@@ -50,7 +50,7 @@ class Metrics:
         self.fill_seconds.labels(model).observe(seconds)
 
     def page(self) -> bytes:
-        """All of them in Prometheus' text format."""
+        """All metrics in the text format of Prometheus."""
         return generate_latest(self.registry)
 
 
@@ -76,8 +76,8 @@ class Counted:
         try:
             await self.app(scope, receive, noting)
         finally:
-            # Names of routes, not paths: a stranger cannot make up new ones.
+            # Names of routes, not paths, so that clients cannot create new labels.
             route = getattr(scope.get("route"), "path", "other")
-            # 499, as nginx has it: the client left before the reply.
+            # 499, as in nginx: the client disconnected before the response.
             self.metrics.requests.labels(route, str(status or 499)).inc()
             self.metrics.seconds.labels(route).observe(time.perf_counter() - started)

@@ -1,4 +1,4 @@
-"""Pieces of the OpenAPI description that FastAPI cannot find out by itself."""
+"""Parts of the OpenAPI schema that FastAPI cannot derive."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from gatefill.server.work import MEDIA_TYPES
 
 _TEXTS = {
     400: "An image or mask cannot be used; the detail says why.",
-    401: "The server wants its token.",
-    403: "The Host or the Origin is not this server's.",
+    401: "The token is missing or wrong.",
+    403: "The Host or Origin header is not that of this server.",
     404: "There is no such model or file.",
     408: "The body took too long to arrive.",
     413: "The request is too large.",
-    415: "The body has a type that is not taken.",
+    415: "The content type of the body is not supported.",
     422: "A field is missing or wrong.",
-    503: "All workers are busy and the queue is full; Retry-After says when to come again.",
-    504: "The work took longer than a request may.",
+    503: "All workers are busy and the queue is full; Retry-After gives the delay in seconds.",
+    504: "The work took longer than the time limit.",
 }
 _FILE = {"type": "string", "format": "binary"}
 
@@ -39,7 +39,7 @@ IMAGE_REPLY: dict[str, Any] = {
 
 
 def errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Replies to requests that fail."""
+    """Responses to failed requests."""
     return {status: {"model": Error, "description": _TEXTS[status]} for status in statuses}
 
 
@@ -66,8 +66,8 @@ def _form(files: dict[str, str], required: list[str], fields: dict[str, Any]) ->
 _INPAINT_FILES = {
     "image": "The photo.",
     "mask": "White = hole, of the photo's size. Default: the photo's transparent part.",
-    "sketch": "White = edge, for models that take a sketch.",
-    "search": "White = where to copy from, for models that take it.",
+    "sketch": "White = edge, for models that accept a sketch.",
+    "search": "White = region to copy from, for models that accept it.",
 }
 
 INPAINT_BODY: dict[str, Any] = json_body(

@@ -1,4 +1,4 @@
-"""From a request's body to the bytes of images and checked options."""
+"""Parse request bodies into image files and validated options."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from gatefill.server.schema import InpaintOptions, InpaintRequest, Layout
 
 M = TypeVar("M", bound=BaseModel)
 
-_MAX_FIELDS = 64  # IOPaint's request has 46
+_MAX_FIELDS = 64  # IOPaint's request has 46 fields
 _MAX_FIELD_BYTES = 64 << 10
 _MAX_FILES = 520
 
 
 @dataclass(frozen=True)
 class InpaintInput:
-    """A fill as it was asked for; images as the bytes of files."""
+    """The parsed request of a fill; images are encoded files."""
 
     options: InpaintOptions
     image: bytes
@@ -34,7 +34,7 @@ class InpaintInput:
 
 @dataclass(frozen=True)
 class EditInput:
-    """The state of a photo in the editor: the opened file and what was filled in since."""
+    """The state of a photo in the editor: the opened file and the patches of all fills."""
 
     photo: bytes
     patches: list[bytes]
@@ -45,14 +45,14 @@ class EditInput:
 
 
 async def read_json(request: Request, kind: type[M]) -> M:
-    """The body as JSON of that kind. Raises ValidationError or Refused."""
+    """Parse the body as JSON of the given type. Raises ValidationError or Refused."""
     if content_type(request) != "application/json":
         raise Refused(415, "unsupported media type", "expected a body of type application/json")
     return kind.model_validate_json(await request.body())
 
 
 async def read_inpaint(request: Request) -> InpaintInput:
-    """The body of an inpaint request: JSON with base64, or multipart with files."""
+    """Parse an inpaint request: JSON with base64, or multipart with files."""
     kind = content_type(request)
     if kind == "application/json":
         asked = await read_json(request, InpaintRequest)
@@ -78,7 +78,7 @@ async def read_inpaint(request: Request) -> InpaintInput:
 
 
 async def read_edit(request: Request, *, needs_mask: bool = False) -> EditInput:
-    """The multipart body that the editor sends."""
+    """Parse the multipart body that the editor sends."""
     form = await _form(request)
     try:
         fields = _fields(form)
@@ -152,7 +152,7 @@ async def _content(part: UploadFile | str, name: str) -> bytes:
 
 
 def decoded(text: str, name: str) -> bytes:
-    """The bytes behind base64 with or without a data-URI prefix."""
+    """Decode base64 with or without a data-URI prefix."""
     if text[:5].lower() == "data:":
         head, comma, text = text.partition(",")
         if not comma or not head.lower().endswith(";base64"):

@@ -1,4 +1,4 @@
-"""Serving an application on an address."""
+"""Run an application on an address."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from gatefill.server.limits import Limits
 
 logger = logging.getLogger(__name__)
 
-SWITCH_SECONDS = 0.0005  # that a thread waits before it asks for its turn
+SWITCH_SECONDS = 0.0005  # switch interval of Python threads
 
 
 def listen(host: str, port: int, *, search: int = 1) -> socket.socket:
-    """A socket that listens on `host` at `port`, or at one of the `search - 1` after it.
+    """Listen on `host` at `port`, or at the first free one of the `search - 1` ports after it.
 
-    port: 0 takes any that is free. Raises ConfigError where none can be had.
+    port: 0 = any free port. Raises ConfigError if no port is free.
     """
     if not 0 <= port <= 65535:
         raise ConfigError(
@@ -45,9 +45,9 @@ def listen(host: str, port: int, *, search: int = 1) -> socket.socket:
         ) from error
     problem: OSError | None = None
     for each in range(port, port + (search if port else 1)):
-        # The protocol is named, as asyncio sends at once (TCP_NODELAY) only where it is known.
+        # The protocol is given because asyncio sets TCP_NODELAY only if it is known.
         found = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-        # So that a server started anew gets its port back at once.
+        # A restarted server gets its port back immediately.
         found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             found.bind((host, each))
@@ -81,9 +81,9 @@ def run(
     limits: Limits | None = None,
     started: Callable[[], None] | None = None,
 ) -> None:
-    """Serve until the process is asked to stop (SIGINT or SIGTERM).
+    """Serve until SIGINT or SIGTERM.
 
-    started: called once requests are answered.
+    started: called when the server is ready for requests.
     """
     limits = limits or Limits()
     config = uvicorn.Config(
@@ -99,8 +99,8 @@ def run(
         timeout_keep_alive=min(5, max(1, int(limits.header_seconds))),
         timeout_graceful_shutdown=5,
     )
-    # A fill is many short calls: where it waits 5 ms (Python's default) for its turn after each of
-    # other requests' steps, it is far slower.
+    # A fill makes many short calls. With Python's default switch interval of 5 ms it would be much
+    # slower while other requests are processed.
     sys.setswitchinterval(SWITCH_SECONDS)
     server = uvicorn.Server(config)
     if started is not None:

@@ -1,4 +1,4 @@
-"""The guard before the service: the Host and Origin of requests, and the token."""
+"""Checks the Host and Origin headers and the token of every request."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from gatefill.server.errors import Refused, reply
 from gatefill.server.login import login_page
 
 LOGIN = "/login"
-# Without a token one may see whether the server lives, and the files that everybody has anyway.
+# Allowed without a token: the health check, and files that are public anyway.
 _OPEN_PATHS = ("/healthz", "/readyz", LOGIN)
 _OPEN_FOLDER = "/web/"
 
 
 class Guard:
-    """ASGI middleware that lets in what `Access` says."""
+    """ASGI middleware that applies `Access`."""
 
     def __init__(self, app: ASGIApp, access: Access) -> None:
         self.app = app
@@ -53,10 +53,10 @@ class Guard:
 
 
 def _check_origin(headers: Headers, scheme: str) -> None:
-    """Raise Refused where a page of another site is behind the request."""
+    """Raise Refused if the request comes from a page of another site."""
     origins: Iterable[str] = headers.getlist("origin")
     foreign = headers.get("sec-fetch-site", "same-origin") == "cross-site"
-    # A proxy in front may speak https for us; the name and the port have to agree.
+    # A reverse proxy may add https, so only host name and port are compared.
     host = headers.get("host", "").lower()
     for origin in origins:
         parts = urlsplit(origin)
@@ -68,7 +68,7 @@ def _check_origin(headers: Headers, scheme: str) -> None:
 
 
 def _is_visit(headers: Headers) -> bool:
-    """Whether somebody followed a link from elsewhere to the page: harmless, as it is a GET."""
+    """Whether the request follows a link from another site to the page; a GET is harmless."""
     return (
         headers.get("sec-fetch-mode") == "navigate"
         and headers.get("sec-fetch-dest") == "document"

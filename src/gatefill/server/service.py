@@ -1,4 +1,4 @@
-"""What the routes of one server share."""
+"""The shared state of the routes of one server."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Opened:
-    """A photo given on the command line, for the page to open."""
+    """A photo given on the command line, opened by the page."""
 
     name: str
     data: bytes
@@ -44,14 +44,14 @@ class Service:
         self.metrics = Metrics(self.jobs)
 
     async def run(self, request: Request, work: Callable[[Ticket], T]) -> T:
-        """What a worker made of `work`. Raises Stopped where the client has left meanwhile."""
+        """Run `work` in a worker. Raises Stopped if the client disconnects meanwhile."""
         result = await answer(self.jobs.submit(work), request.receive)
         if result is None:
             raise Stopped
         return result
 
     async def warm_up(self) -> None:
-        """Fill something with every model, in a worker; then the server is ready."""
+        """Fill a small image with every model, in a worker; then the server is ready."""
         for model in self.shelf.all():
             try:
                 await self.jobs.submit(partial(_warm_up, model)).result()

@@ -1,4 +1,4 @@
-"""The editor's files, read once when the server starts: no path of a request is ever opened."""
+"""The editor's files, read once when the server starts; no path in a request is opened."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _TYPES = {
 
 @dataclass(frozen=True)
 class WebFile:
-    """A file as it is sent."""
+    """A file of the editor, as it is sent."""
 
     data: bytes
     media_type: str
@@ -52,11 +52,11 @@ def _collect(folder: Traversable, prefix: str, found: dict[str, WebFile]) -> Non
 
 
 def web_reply(request: Request, name: str, status: int = 200) -> Response:
-    """One of the files, or 304 where the browser has it, or 404."""
+    """The response with a file; 304 if the browser has it, 404 if there is none."""
     file = web_files().get(name)
     if file is None:
         return Response("not found", 404, media_type="text/plain")
-    # no-cache: asked for again every time, so that an upgrade is seen at once
+    # no-cache: revalidated every time, so that an upgrade takes effect immediately
     headers = {"ETag": file.etag, "Cache-Control": "no-cache"}
     if request.headers.get("if-none-match") == file.etag and status == 200:
         return Response(status_code=304, headers=headers)

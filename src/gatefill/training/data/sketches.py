@@ -10,9 +10,7 @@ from numpy.typing import NDArray
 
 from gatefill.masks import Mask
 
-FILE_THRESHOLD = (
-    0.6  # of the range of an edge file; above is edge, as in the official code
-)
+FILE_THRESHOLD = 0.6  # of the range of an edge file; above is edge, as in the official code
 
 
 class SketchExtractor(Protocol):

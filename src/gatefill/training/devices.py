@@ -1,4 +1,4 @@
-"""Where a run computes, and in what precision."""
+"""Devices and precision of a run."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Precision = Literal["32-true", "bf16-mixed"]
 
 
 def pick_precision(wanted: str, device: str) -> Precision:
-    """``auto`` as what is fast on this device: bfloat16 where the hardware has it."""
+    """Resolve ``auto``: bfloat16 if the hardware supports it, else float32."""
     if wanted != "auto":
         assert wanted in ("32-true", "bf16-mixed")
         return "bf16-mixed" if wanted == "bf16-mixed" else "32-true"
@@ -31,7 +31,7 @@ def make_fabric(config: TrainConfig, devices: str, strategy: str, nodes: int) ->
 
     devices: ``auto``, ``cpu``, ``cuda``, a number, or kind and number such as ``cpu:2``. Under
     torchrun and SLURM the processes are there already; else Fabric starts them.
-    Raises ConfigError for devices that are not there.
+    Raises ConfigError for devices that are not available.
     """
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # what it uses is in run.json
     kind, _, count = devices.partition(":")

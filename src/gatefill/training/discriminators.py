@@ -1,4 +1,4 @@
-"""The networks that judge: SN-PatchGAN and the critics of DeepFill v1 and Global & Local."""
+"""Discriminators: SN-PatchGAN and the critics of DeepFill v1 and Global & Local."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from gatefill.layers.spectral_norm import SpectralNormConv2d
 
 @dataclass(frozen=True)
 class SNPatchGANConfig:
-    """What an SN-PatchGAN is. The default is the published one, 5,946,816 parameters."""
+    """Config of SN-PatchGAN. The default is the published one, 5,946,816 parameters."""
 
     width: int = 64  # channels of the first layer; deeper ones have 2 and 4 times
     guided: bool = False  # a sketch is an input channel
@@ -32,7 +32,7 @@ class SNPatchGAN(nn.Module):
             channels = factor * config.width
 
     def forward(self, image: Tensor, mask: Tensor, sketch: Tensor | None = None) -> Tensor:
-        """How real each patch looks, from each of many views.
+        """Score how real each patch is.
 
         image: ``B3HW`` in [-1, 1], channels as the generator's. mask: ``B1HW``, 1 = hole. sketch:
         ``B1HW``, 1 = edge, for a guided one; none means no edges. Returns ``BN``, N = h w c in the
@@ -43,7 +43,7 @@ class SNPatchGAN(nn.Module):
             drawing = torch.zeros_like(mask) if sketch is None else sketch * mask
             x = torch.cat([x, drawing], dim=1)
         for i in range(1, 7):
-            # The original has the activation after the last layer too.
+            # The original has the activation after the last layer as well.
             x = functional.leaky_relu(self.get_submodule(f"conv{i}")(x), 0.2)
         return x.permute(0, 2, 3, 1).flatten(1)
 

@@ -1,4 +1,4 @@
-"""What a run would be: its config, sizes, memory and speed, measured over ten steps."""
+"""Dry run: config, sizes, memory and speed of a run, measured over ten steps."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ WARM_UP = 2
 
 @dataclass(frozen=True)
 class DryRun:
-    """What was found."""
+    """Result of a dry run."""
 
     config: dict[str, Any]
     generator_parameters: int
@@ -35,7 +35,7 @@ class DryRun:
 
     @property
     def hours(self) -> float:
-        """What the whole budget would take."""
+        """Estimated hours for the whole budget."""
         if self.config["minutes"] is not None:
             return float(self.config["minutes"]) / 60
         images: int = self.config["images"]
@@ -43,7 +43,7 @@ class DryRun:
 
 
 def dry_run(config: TrainConfig, data: DataSource, devices: str = "auto") -> DryRun:
-    """Ten steps as they are at the run's end, when all losses are in; nothing is written."""
+    """Run ten steps with all losses, as at the end of a run; write nothing."""
     fabric = make_fabric(config, devices, "auto", 1)
     torch.manual_seed(config.seed)
     objective = make_objective(config)

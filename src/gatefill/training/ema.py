@@ -1,4 +1,4 @@
-"""The generator's weights averaged over the last steps, which fill better than the newest."""
+"""Exponential moving average of the generator's weights, which fills better than the newest."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Ema:
 
     @torch.no_grad()
     def update(self, source: nn.Module) -> None:
-        """Take in the weights of `source`; buffers such as running means are copied."""
+        """Update the average with the weights of `source`; copy buffers such as running means."""
         self.steps += 1
         decay = min(self.decay, (1 + self.steps) / (10 + self.steps))
         ours: list[Tensor] = list(self.network.parameters())

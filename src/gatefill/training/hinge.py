@@ -1,4 +1,4 @@
-"""The hinge loss of a discriminator that looks near the boundaries of holes, for any method."""
+"""Hinge loss of a discriminator for the boundaries of holes, for any method."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from gatefill.training.optimizers import make_optimizer, set_rate
 class BoundaryHinge:
     """An SN-PatchGAN with its optimizer (arXiv 1806.03589, equation 3).
 
-    As fake it sees the composite up to ``terms.hinge_reach`` pixels from what is known, and the
-    truth beyond: deep in a large hole nobody can know the detail, and a small generator would learn
-    to please it with a pattern there.
+    Its fake input is the composite up to ``terms.hinge_reach`` pixels from the known part, and the
+    ground truth beyond. Deep inside a large hole the detail cannot be predicted, and a small
+    generator would learn to satisfy the discriminator with a pattern there.
     """
 
     def __init__(self, config: TrainConfig, device: torch.device) -> None:
@@ -43,7 +43,7 @@ class BoundaryHinge:
         refined: Tensor,
         average: Callable[[nn.Module], None],
     ) -> Tensor:
-        """A step of the discriminator; its loss, 1 where it cannot tell.
+        """Update the discriminator; return its loss, which is 1 if it cannot tell real from fake.
 
         Args:
             batch: With the truth.
@@ -73,19 +73,19 @@ class BoundaryHinge:
         set_rate(self.optimizer, self.rate * factor)
 
     def state_dict(self) -> dict[str, Any]:
-        """What a checkpoint keeps."""
+        """The state for a checkpoint."""
         return {
             "discriminator": self.discriminator.state_dict(),
             "optimizer": self.optimizer.state_dict(),
         }
 
     def load_state_dict(self, saved: dict[str, Any]) -> None:
-        """Go on from a checkpoint."""
+        """Restore the state of a checkpoint."""
         self.discriminator.load_state_dict(saved["discriminator"])
         self.optimizer.load_state_dict(saved["optimizer"])
 
     def _values(self, shown: Tensor, mask: Tensor, sketch: Tensor | None) -> Tensor:
-        """What the discriminator says, in the run's precision; float32."""
+        """Run the discriminator in the run's precision; return float32 values."""
         with torch.autocast(shown.device.type, torch.bfloat16, enabled=self.halved):
             values: Tensor = self.discriminator(shown, mask, sketch)
         return values.float()

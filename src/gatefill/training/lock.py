@@ -1,4 +1,4 @@
-"""One run in a folder at a time."""
+"""A lock that allows one run at a time in a folder."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from gatefill.errors import OutputError
 
 
 class FolderLock:
-    """Held by the process that leads a run; the system lets go of it when the process ends."""
+    """Held by the first process of a run; the system releases it when the process ends."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -18,10 +18,10 @@ class FolderLock:
         self._lock = FileLock(folder / ".lock")
 
     def acquire(self) -> None:
-        """Take the folder.
+        """Acquire the lock.
 
         Raises:
-            OutputError: Another process has it.
+            OutputError: If another process has it.
         """
         try:
             self._lock.acquire(timeout=0)
@@ -34,5 +34,5 @@ class FolderLock:
             ) from None
 
     def release(self) -> None:
-        """Let go of it."""
+        """Release the lock."""
         self._lock.release()

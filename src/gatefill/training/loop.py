@@ -1,4 +1,4 @@
-"""A training run from its first step, or from its last checkpoint, to its end."""
+"""The training loop: runs from the first step, or from the last checkpoint, to the end."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ from gatefill.training.validation import Measures, Validation
 
 log = logging.getLogger(__name__)
 
-EXAMPLES = 6  # rows of a sheet of pictures
+EXAMPLES = 6  # rows of the example image
 
 
 class TrainingStopped(RuntimeError):  # noqa: N818 - says what happened, as a name
-    """Training cannot go on; the state is kept. Nothing that was given is wrong by itself."""
+    """Training cannot continue, although its input is valid; the state is saved."""
 
 
 def train(
@@ -56,7 +56,7 @@ def train(
     extractor: SketchExtractor = drawn_sketch,
     watch: Callable[[Status], None] | None = None,
 ) -> RunOutcome:
-    """Train as `config` says, or go on where the folder's last checkpoint stands.
+    """Train a network, or resume from the last checkpoint in the folder.
 
     Args:
         config: Of the run.
@@ -68,7 +68,7 @@ def train(
             another run's folder or checkpoint. A run that goes on has its own.
         provenance: What the exported weights say of ``data`` and ``licence``.
         extractor: Makes sketches where the config wants them drawn.
-        watch: Is told after every step.
+        watch: Called after every step.
 
     Raises:
         GatefillError: The config, the data or the folder's run do not fit, another run has the
@@ -113,7 +113,7 @@ class _Run:
     def start(
         self, extractor: SketchExtractor, validation: DataSource | None, start_from: Path | None
     ) -> None:
-        """Build everything, or load it from the last checkpoint."""
+        """Create the state, or load it from the last checkpoint."""
         config, fabric = self.config, self.fabric
         batch = config.per_process(fabric.world_size)
         torch.manual_seed(config.seed)
@@ -162,7 +162,7 @@ class _Run:
             self._export_anew()
 
     def _take_folder(self) -> None:
-        """Keep other runs out of the folder, and clean up behind a process that was killed."""
+        """Lock the folder, and remove the temporary files of a killed process."""
         problem = None
         if self.leads:
             try:
@@ -175,7 +175,7 @@ class _Run:
             raise problem
 
     def _split(self, validation: DataSource | None, saved: dict[str, Any] | None) -> DataSource:
-        """Part the data, where nothing else is to be validated on, as the run did at first."""
+        """Split off validation images unless they are given, in the same way in every session."""
         if validation is not None:
             return validation
         kept = [] if saved is None else progress_of(saved).held_out
@@ -191,20 +191,20 @@ class _Run:
         progress.data, progress.held_out = found, self.held_out
 
     def _export_anew(self) -> None:
-        """Write the newest weights where a process was killed before it could."""
+        """Export the newest weights if a process was killed before it could."""
         network = self.state.best_generator()
         path = self.folder / "last.safetensors"
         if self.leads and _step_of(path) != self.state.progress.step:
             self._export(path.name, network, None)
 
     def loop(self, stop: StopSignals) -> None:
-        """Step after step until the budget is used up or a signal comes."""
+        """Run steps until the budget is used up or a signal arrives."""
         config, progress = self.config, self.state.progress
         batches = self._batches()
         clock = Clock(progress.seconds)
         while not self.state.finished and not self._asked_to_stop(stop):
             before = progress.images
-            # Chance is a function of where the run stands, so that it goes on anywhere the same.
+            # Random numbers depend only on the position in the run, so resuming does not change it.
             torch.manual_seed(_mixed(config.seed, self.fabric.global_rank, before))
             started = time.monotonic()
             outcome = self.stepper.run(batches)
@@ -222,7 +222,7 @@ class _Run:
             self._save()
 
     def close(self) -> None:
-        """End the loading processes and the log."""
+        """End the loading processes and close the log."""
         if self.loader is not None:
             self.loader.close()
         if self.journal is not None:
@@ -244,7 +244,7 @@ class _Run:
         )
 
     def _batches(self) -> Iterator[Batch]:
-        """Batches on the device; broken images are noted, and time spent waiting is measured."""
+        """Batches on the device; records broken images and the time spent waiting."""
         assert self.loader is not None
         while True:
             started = time.monotonic()
@@ -264,7 +264,7 @@ class _Run:
         return now // every != before // every or self.state.finished
 
     def _asked_to_stop(self, stop: StopSignals) -> bool:
-        """Whether any of the processes has been told to end."""
+        """Whether any of the processes has received a signal to end."""
         if self.fabric.world_size == 1:
             return stop.received is not None
         told = torch.tensor(float(stop.received is not None), device=self.fabric.device)
@@ -272,7 +272,7 @@ class _Run:
         return bool(total)
 
     def _everywhere_the_same(self, seconds: float) -> float:
-        """The first process's clock, where the schedule of all of them follows it."""
+        """Synchronize the clock with that of the first process, if the schedule depends on it."""
         if self.fabric.world_size == 1 or self.config.minutes is None:
             return seconds
         return self.fabric.broadcast(seconds)
@@ -284,7 +284,7 @@ class _Run:
         if skipped:
             log.warning("step %d: NaN or infinity, update skipped", progress.step)
         if progress.skipped_in_a_row >= self.config.patience:
-            progress.skipped_in_a_row = 0  # so that a resumed run has its patience again
+            progress.skipped_in_a_row = 0  # a resumed run starts counting again
             self._save()
             raise TrainingStopped(
                 f"{self.config.patience} steps in a row gave NaN or infinity, after "
@@ -293,7 +293,7 @@ class _Run:
             )
 
     def _note(self, terms: dict[str, torch.Tensor], before: int, seconds: float) -> None:
-        """Collect what is watched, and write a line where one is due."""
+        """Collect values for the log, and write a line if one is due."""
         since = self.since
         since.add(terms, self.config.batch_size, seconds)
         due = self._due(self.config.log_every, before)
@@ -316,7 +316,7 @@ class _Run:
             self.since = Sums()
 
     def _validate(self) -> None:
-        """Measure and draw examples; export the weights where they are the best so far."""
+        """Validate and draw examples; export the weights if they are the best so far."""
         progress, objective = self.state.progress, self.state.objective
         network = self.state.best_generator()
         if self.leads and self.journal is not None and self.validation.count:
@@ -350,7 +350,7 @@ class _Run:
         self.fabric.barrier()
 
     def _export(self, name: str, network: nn.Module, measures: Measures | None) -> None:
-        """Write a generator for `gatefill inpaint`."""
+        """Export the generator as a weights file."""
         progress = self.state.progress
         quality = "" if measures is None else f", validation {measures}"
         source = f"gatefill train {self.config.recipe}, {progress.images} images{quality}"
@@ -373,7 +373,7 @@ class _Run:
 
 
 def _step_of(weights: Path) -> int | None:
-    """The step at which a weights file was written, None where it cannot be read."""
+    """The step at which a weights file was written; None if it cannot be read."""
     try:
         return read_header(weights).provenance.step
     except (ValueError, OSError):
@@ -381,7 +381,7 @@ def _step_of(weights: Path) -> int | None:
 
 
 def _mixed(seed: int, rank: int, images: int) -> int:
-    """One number of three, so that near ones lead far apart."""
+    """Hash three numbers to one, so that similar inputs give unrelated seeds."""
     mixed = seed
     for part in (rank, images):
         mixed = (mixed * 6364136223846793005 + part * 1442695040888963407 + 1) % 2**63

@@ -1,4 +1,4 @@
-"""What is counted while a run goes on, and what its watcher is told."""
+"""Counters of a run, and the status passed to `watch`."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ from lightning_fabric import Fabric
 
 @dataclass(frozen=True)
 class Status:
-    """What a watcher is told after every step."""
+    """The status passed to `watch` after every step."""
 
     images: int
-    share: float  # of the budget that is used up
+    share: float  # completed fraction of the budget
     seconds_left: float
     images_per_second: float
-    terms: dict[str, float] | None  # means since the last time, where a line of the log is due
+    terms: dict[str, float] | None  # means since the last line of the log, if one is due
 
 
 @dataclass(frozen=True)
 class RunOutcome:
-    """What came of a run."""
+    """The outcome of a run."""
 
     folder: Path
     images: int
     finished: bool  # the budget is used up
-    signal: int | None  # that ended the session before
+    signal: int | None  # that ended the session early
     best: float | None
     skipped: int
     broken: int
     seconds: float  # over all sessions
-    leads: bool  # this process speaks for all
+    leads: bool  # whether this is the first process, which prints messages
 
 
 class Clock:
@@ -58,9 +58,9 @@ class Sums:
         self.waited = 0.0
 
     def add(self, terms: dict[str, torch.Tensor], images: int, seconds: float) -> None:
-        """Take in a step."""
+        """Add the values of a step."""
         for name, value in terms.items():
-            # A step with NaN is counted elsewhere and would hide the others.
+            # Steps with NaN are counted elsewhere; here they would make all means NaN.
             finite = bool(torch.isfinite(value))
             self.sums[name] = self.sums.get(name, 0.0) + (float(value) if finite else 0.0)
             self.counts[name] = self.counts.get(name, 0) + finite

@@ -1,4 +1,4 @@
-"""Sheets of examples: what went in, what came out, where attention looked."""
+"""Example images: input, output and attention of samples."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ GAP = 4  # white pixels between frames
 
 
 def sheet(batch: Batch, filled: Made, order: Literal["bgr", "rgb"]) -> Picture:
-    """One row a sample: input, mask, coarse, refined, result, attention, original; ``HW3`` RGB.
+    """One row per sample: input, mask, coarse, refined, result, attention, original; ``HW3`` RGB.
 
     Columns that a method does not have are left out; a sketch is drawn into the mask's column.
     """
@@ -36,14 +36,14 @@ def sheet(batch: Batch, filled: Made, order: Literal["bgr", "rgb"]) -> Picture:
 
 
 def png(picture: Picture) -> bytes:
-    """A picture as a PNG file."""
+    """Encode an image as PNG."""
     done, data = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
     assert done
     return data.tobytes()
 
 
 def jpeg(picture: Picture) -> bytes:
-    """A picture as a JPEG file: a tenth of the size, for those that are kept."""
+    """Encode an image as JPEG, a tenth of the size, for images that are kept."""
     quality = [cv2.IMWRITE_JPEG_QUALITY, 90]
     done, data = cv2.imencode(".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), quality)
     assert done

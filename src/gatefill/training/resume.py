@@ -1,4 +1,4 @@
-"""What a session may change of the run that it goes on with, and what it must be told."""
+"""Checks on resuming a run: changed settings and changed data."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any, NamedTuple
 from gatefill.errors import ConfigError
 from gatefill.training.data import DataSource
 
-# Of these depend the shapes of discriminators and of what optimizers keep.
+# The shapes of discriminators and of the optimizer state depend on these.
 FIXED = ("optimizer.kind", "loss.discriminator_width", "loss.critic_width", "terms.hinge_width")
-FIXED_WITH_DENSE_CRITICS = ("data.size",)  # their last layer sees a frame of one size
+FIXED_WITH_DENSE_CRITICS = ("data.size",)  # their last layer has a fixed input size
 DENSE_CRITICS = ("deepfill_v1", "global_local")
 
 
 class Change(NamedTuple):
-    """A setting that is not what it was."""
+    """A setting that changed since the last session."""
 
     key: str
     before: Any
@@ -29,7 +29,7 @@ class Change(NamedTuple):
 def changes(before: dict[str, Any], now: dict[str, Any], prefix: str = "") -> list[Change]:
     """The settings that two configs, as dicts, both have and that differ.
 
-    Settings that only one of them has come from another version of gatefill and are left out.
+    Settings that only one of them has come from another version of gatefill and are ignored.
     """
     found = []
     for key in now.keys() & before.keys():
@@ -42,7 +42,7 @@ def changes(before: dict[str, Any], now: dict[str, Any], prefix: str = "") -> li
 
 
 def check_resumable(method: str, changed: Iterable[Change]) -> None:
-    """Refuse settings that a run cannot change once it has begun.
+    """Refuse changes of settings that a run cannot change.
 
     Raises:
         ConfigError: With the setting's name and both values.
@@ -61,13 +61,13 @@ def check_resumable(method: str, changed: Iterable[Change]) -> None:
 
 
 def fingerprint(data: DataSource) -> dict[str, Any]:
-    """By which a changed data set is known: how many files or shards, and a sum of their names."""
+    """A fingerprint of a data set: the number of files or shards, and a hash of their names."""
     names = sorted(data.key(file) for file in data.files) or sorted(data.shards)
     return {"count": len(names), "sum": hashlib.sha256("\n".join(names).encode()).hexdigest()}
 
 
 def about_data(before: dict[str, Any], now: dict[str, Any]) -> str:
-    """A sentence for data that changed between two sessions, "" where it did not."""
+    """A sentence about data that changed between two sessions; "" if it did not."""
     if not before or before == now:
         return ""
     if before["count"] == now["count"]:
@@ -78,10 +78,10 @@ def about_data(before: dict[str, Any], now: dict[str, Any]) -> str:
 def split(
     data: DataSource, holdout: int, seed: int, kept: Sequence[str]
 ) -> tuple[DataSource, DataSource]:
-    """The data without its part for validation, and that part.
+    """Split the data into training and validation images.
 
-    kept: keys of the files that were held out when the run began. They stay held out, whatever the
-    seed is now, or images that the network has learned would be what it is measured on.
+    kept: keys of the validation files of the first session. They are used again, whatever the seed
+    is now; otherwise the network would be validated on images that it was trained on.
     """
     if kept and data.files:
         train, apart = data.split_at(kept)

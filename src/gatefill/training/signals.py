@@ -1,4 +1,4 @@
-"""Being told to end: SIGTERM of a scheduler, Ctrl-C of a person."""
+"""Signals that end a run: SIGTERM and SIGINT (Ctrl-C)."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any
 
 
 class StopSignals:
-    """While the block runs, SIGTERM and SIGINT are noted, so that a step ends and is saved.
+    """Records SIGTERM and SIGINT during the block, so that the step is finished and saved.
 
-    A second one acts as usual.
+    A second signal acts as usual.
     """
 
     def __init__(self) -> None:

@@ -1,9 +1,10 @@
-"""A loss of detail without a discriminator: amplitudes of local spectra, whatever their phases.
+"""A loss for detail without a discriminator: amplitudes of local spectra, without phases.
 
-What nobody can know of a hole, the exact place of its detail, costs nothing. Too little detail
-does, and so do a pattern of one frequency, colour noise and a step at the hole's rim. Losses of
-amplitudes over windows of several sizes train the vocoders of speech (Yamamoto et al., Parallel
-WaveGAN, arXiv 1910.11480); this is the same in two dimensions and for holes.
+The exact position of detail in a hole cannot be predicted, and does not change this loss. It
+penalizes missing detail, patterns of a single frequency, color noise, and edges at the boundary of
+the hole. Speech vocoders are trained with losses of amplitudes in windows of several sizes
+(Yamamoto et al., Parallel WaveGAN, arXiv 1910.11480); this is the same in two dimensions and for
+holes.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a new run may start from in place of random weights."""
+"""Start a new run from existing weights."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ log = logging.getLogger(__name__)
 
 
 def load_start(objective: Objective, config: TrainConfig, path: Path) -> str:
-    """Give new networks what a file or another run has learned; where that comes from.
+    """Load weights of a file or another run into new networks; return their provenance.
 
     Args:
         objective: With fresh networks.
         config: Of the new run.
-        path: A weights file, or the name of weights that come with gatefill, for the generator. Or
+        path: A weights file, or the name of weights that come with gatefill: the generator only. Or
             the folder of a run, or one of its checkpoints, for generator and discriminator: the
             averaged generator where there is one.
 
     Raises:
-        WeightsError: It is damaged, or of another network.
+        WeightsError: If the file is damaged or belongs to another network.
     """
     if path.is_dir() or path.suffix == ".pt":
         return _from_run(objective, config, path)

@@ -1,4 +1,4 @@
-"""Everything that a run is at one moment, and its checkpoints."""
+"""The state of a run, as stored in its checkpoints."""
 
 from __future__ import annotations
 
@@ -30,21 +30,27 @@ from gatefill.training.terms import Terms
 
 @dataclass
 class Progress:
-    """How far a run has come; all of it is in its checkpoints."""
+    """Progress of a run; stored in its checkpoints."""
 
     step: int = 0
     images: int = 0  # that the run has trained on
-    position: int = 0  # samples taken from the data, more where a critic has batches of its own
+    position: int = (
+        0  # samples taken from the data; more than images if a critic has its own batches
+    )
     seconds: float = 0.0  # of training, over all sessions
     sessions: int = 0
-    skipped: int = 0  # updates given up because of NaN or infinity
+    skipped: int = 0  # updates skipped because of NaN or infinity
     skipped_in_a_row: int = 0
-    best: float | None = None  # the best value of the measure that `best_by` names
+    best: float | None = None  # best value of the metric `best_by`
     best_step: int | None = None
     started_from: str = ""  # source of the weights that the run started from; "": random ones
-    broken: dict[str, str] = field(default_factory=dict)  # image -> what is wrong with it
-    held_out: list[str] = field(default_factory=list)  # images for validation, where data was split
-    data: dict[str, Any] = field(default_factory=dict)  # fingerprint of what was trained on last
+    broken: dict[str, str] = field(default_factory=dict)  # image name -> reason
+    held_out: list[str] = field(
+        default_factory=list
+    )  # images for validation, if they were split off
+    data: dict[str, Any] = field(
+        default_factory=dict
+    )  # fingerprint of the data of the last session
 
 
 class State:
@@ -77,14 +83,14 @@ class State:
 
     @property
     def share(self) -> float:
-        """Of the budget that is used up, in images or in time."""
+        """Completed fraction of the budget, in images or in time."""
         if self.config.minutes is None:
             return min(self.progress.images / self.config.images, 1.0)
         return min(self.progress.seconds / (60 * self.config.minutes), 1.0)
 
     @property
     def scheduled(self) -> int:
-        """Images after which the schedule stands: those trained on, or what the clock says."""
+        """Position of the schedule in images: those trained on, or derived from the clock."""
         if self.config.minutes is None:
             return self.progress.images
         return int(self.share * self.config.images)
@@ -95,7 +101,7 @@ class State:
         return self.share >= 1.0
 
     def best_generator(self) -> nn.Module:
-        """The network to validate and export: the average where there is one.
+        """The network to validate and export: the averaged one if there is one.
 
         All processes must call it; of a sharded one, only the first gets the right weights.
         """
@@ -108,7 +114,7 @@ class State:
         return self._whole
 
     def as_dict(self) -> dict[str, Any]:
-        """All of it as tensors and plain values; all processes must call it."""
+        """The state as tensors and plain values; all processes must call it."""
         generator = self.objective.generator
         critic, critic_optimizer = self.objective.critic, self.critic_optimizer
         return {
@@ -127,7 +133,7 @@ class State:
         }
 
     def load(self, saved: dict[str, Any]) -> list[Change]:
-        """Take over what was saved; the settings that are others now.
+        """Load a saved state; return the settings that have changed.
 
         Raises:
             ConfigError: It is a run of another network, or a setting cannot be changed.
@@ -141,15 +147,15 @@ class State:
             self.objective.critic.load_state_dict(saved["critic"])
             self.critic_optimizer.load_state_dict(saved["critic_optimizer"])
         if self.ema is not None:
-            # A run that starts averaging late starts from the weights as they are.
+            # If averaging is new in this session, it starts from the current weights.
             load_whole_state(self.ema.network, saved["ema"] or saved["generator"])
             self.ema.steps = saved["ema_steps"]
         hinge = self.terms.hinge
-        if hinge is not None and saved.get("hinge") is not None:  # it may have come in just now
+        if hinge is not None and saved.get("hinge") is not None:  # it may be new in this session
             hinge.load_state_dict(saved["hinge"])
         self.progress = progress_of(saved)
         if any(change.key == "best_by" for change in changed):
-            self.progress.best = None  # of another measure
+            self.progress.best = None  # value of another metric
         torch.set_rng_state(saved["random"])
         return changed
 

@@ -20,14 +20,14 @@ from gatefill.training.state import State
 
 
 class StepOutcome(NamedTuple):
-    """What a step did."""
+    """The outcome of a step."""
 
     terms: dict[str, Tensor]
-    skipped: int  # updates given up because of NaN or infinity
+    skipped: int  # updates skipped because of NaN or infinity
 
 
 class Stepper:
-    """Runs steps on one process of a run; all processes step together."""
+    """Runs steps in one process of a run; all processes step together."""
 
     def __init__(self, fabric: Fabric, config: TrainConfig, state: State) -> None:
         self.fabric, self.config, self.state = fabric, config, state
@@ -47,7 +47,7 @@ class Stepper:
             self.objective.critic.to(fabric.device)
 
     def run(self, batches: Iterator[Batch]) -> StepOutcome:
-        """One step; takes as many batches as it needs."""
+        """Run one step with as many batches as it needs."""
         objective, images = self.objective, self.state.scheduled
         turn = objective.turn(images)
         objective.set_mode(images)
@@ -64,7 +64,7 @@ class Stepper:
         for _ in range(turn.critic):
             parts = self._take(batches)
             if together:
-                # One run of the generator serves both updates.
+                # One forward of the generator is used for both updates.
                 filled = [objective.fill(self.generator, batch) for batch in parts]
                 skipped += self._critic_update(parts, [_detached(each) for each in filled], terms)
             else:
@@ -76,13 +76,13 @@ class Stepper:
                 parts = self._take(batches)
             skipped += self._generator_update(parts, filled, terms)
         if skipped:
-            # A forward with NaN in it may have spoilt running means.
+            # A forward with NaN may have corrupted running means.
             for buffer, before in buffers:
                 buffer.copy_(before)
         return StepOutcome(terms, skipped)
 
     def _take(self, batches: Iterator[Batch]) -> list[Batch]:
-        """The parts of one batch."""
+        """Get the parts of one batch."""
         self.state.progress.position += self.config.batch_size
         return [next(batches) for _ in range(self.config.accumulate)]
 
@@ -136,7 +136,7 @@ class Stepper:
         loss: Tensor,
         terms: dict[str, Tensor],
     ) -> bool:
-        """Clip and step, unless something is not finite; whether it was done."""
+        """Clip and step, unless a value is not finite; return whether it was done."""
         clip = self.config.optimizer.clip
         limit = float("inf") if clip is None else clip
         norm = whole_norm(nn.utils.clip_grad_norm_(network.parameters(), limit))
@@ -160,7 +160,7 @@ class Stepper:
         return tuple(value.float() for value in values)
 
     def _exchange(self, *, last: bool) -> AbstractContextManager[Any]:
-        """Gradients of the generator are exchanged after the last part of a batch only."""
+        """Exchange gradients of the generator after the last part of a batch only."""
         network = self.objective.generator
         if isinstance(network, FSDPModule):
             network.set_requires_gradient_sync(last)
@@ -187,7 +187,7 @@ class Stepper:
             slope.copy_(part.view_as(slope))
 
     def _everywhere(self, fine: Tensor) -> Tensor:
-        """Whether it is fine on all processes."""
+        """Whether the condition holds in all processes."""
         if self.fabric.world_size == 1:
             return fine
         count = self.fabric.all_reduce(fine.float(), reduce_op="sum")
@@ -196,7 +196,7 @@ class Stepper:
 
 
 def to_layout(objective: Objective, config: TrainConfig) -> None:
-    """Lay the weights of both networks out as the config wants them."""
+    """Convert the weights of both networks to the memory format of the config."""
     layout = torch.channels_last if config.channels_last else torch.contiguous_format
     for network in (objective.generator, objective.critic):
         if network is not None:
@@ -208,13 +208,13 @@ def _detached(filled: Made) -> Made:
 
 
 def _add(terms: dict[str, Tensor], losses: Losses, parts: int) -> None:
-    """Add the mean over parts to what is watched."""
+    """Add the mean over parts to the logged values."""
     for name, value in losses.terms.items():
         terms[name] = terms.get(name, torch.zeros_like(value)) + value.detach() / parts
 
 
 def _buffers(*networks: nn.Module | None) -> list[tuple[Tensor, Tensor]]:
-    """Each buffer of some networks and what it holds now."""
+    """The buffers of networks and copies of their values."""
     return [
         (buffer, buffer.clone())
         for network in networks

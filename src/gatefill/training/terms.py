@@ -1,4 +1,4 @@
-"""Losses of the composite that any method can be trained with, whatever its own are."""
+"""Losses of the composite that can be added to those of any method."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from gatefill.training.trunks import load_trunk
 
 
 class Terms:
-    """Adds what `TrainConfig.terms` weighs to the losses of an objective.
+    """Adds the weighted losses of `TrainConfig.terms` to those of an objective.
 
     Raises:
-        ConfigError: There is no file of the classifier's weights, or it holds something else.
+        ConfigError: If the file of the classifier's weights is missing or has other content.
     """
 
     def __init__(self, config: TrainConfig, device: torch.device) -> None:
@@ -52,7 +52,7 @@ class Terms:
                 )
             self.teacher = load_network(find_weights(self.config.teacher_weights))[1].to(device)
         self.hinge = BoundaryHinge(config, device) if self.config.hinge else None
-        # The classifier's weights never move: half of the bits do, whatever the run computes in.
+        # The classifier is frozen, so bfloat16 is enough, whatever the run uses.
         self.halved = pick_precision("auto", device.type) == "bf16-mixed"
 
     def add(

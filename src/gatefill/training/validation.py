@@ -1,4 +1,4 @@
-"""How well a generator fills images that it was not trained on."""
+"""Metrics of a generator on validation images."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from gatefill.training.trunks import Trunk, load_trunk
 
 @dataclass(frozen=True)
 class Measures:
-    """Means over the validation images of composites."""
+    """Metrics of composites, as means over the validation images."""
 
     hole_l1: float  # mean absolute error inside the hole, percent of the range
     l1: float  # the same over the whole image
     psnr: float  # dB, over the whole image
     ssim: float  # over the whole image
-    lpips: float | None = None  # over the whole image, where its weights are given
+    lpips: float | None = None  # over the whole image, if its weights are given
 
     def better_than(self, best: float | None, measure: str) -> bool:
-        """Whether the named measure beats a value."""
+        """Whether the named metric is better than a value."""
         value: float = getattr(self, measure)
         if best is None:
             return True
@@ -55,7 +55,7 @@ class Validation:
 
     @torch.no_grad()
     def measure(self, objective: Objective, network: nn.Module) -> Measures:
-        """The measures of a network, in float32."""
+        """Compute the metrics of a network, in float32."""
         network.eval()
         sums = torch.zeros(4 if self.trunk is None else 5, dtype=torch.float64)
         for batch in self._batches():
@@ -86,7 +86,7 @@ class Validation:
 
     @torch.no_grad()
     def examples(self, objective: Objective, network: nn.Module, count: int) -> tuple[Batch, Made]:
-        """The first `count` samples and what a network makes of them."""
+        """The first `count` samples and the output of a network for them."""
         network.eval()
         batch = next(self._batches())
         batch = Batch(*(None if part is None else part[:count] for part in batch))  # type: ignore[arg-type]
@@ -98,7 +98,7 @@ class Validation:
 
 
 def lpips_trunk(config: TrainConfig) -> Trunk | None:
-    """The classifier by which a run measures LPIPS, None where it has none.
+    """The classifier for LPIPS in validation; None if there is none.
 
     Raises:
         ConfigError: The best weights are to be chosen by it, and there is none.

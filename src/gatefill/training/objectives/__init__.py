@@ -1,4 +1,4 @@
-"""What each method is trained for: one class a method, one signature."""
+"""Training objectives: one class per method, all with the same interface."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ __all__ = [
 def make_objective(config: TrainConfig) -> Objective:
     """The objective of a run, with fresh networks.
 
-    Raises ConfigError for a method that cannot be trained and for another method's network.
+    Raises ConfigError if the method cannot be trained, or the network is of another method.
     """
     if config.method not in METHODS or not METHODS[config.method].trainable:
         known = [name for name, info in METHODS.items() if info.trainable]

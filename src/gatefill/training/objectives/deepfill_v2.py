@@ -31,14 +31,14 @@ class DeepFillV2Loss:
     """Weights of the losses; the defaults are the published ones."""
 
     coarse: float = 1.0  # L1 of the coarse frame, over the whole image
-    coarse_frozen: bool = False  # leave the coarse network as it is: fine-tuning of the detail
+    coarse_frozen: bool = False  # freeze the coarse network, to fine-tune the detail
     refined: float = 1.0  # L1 of the refined frame
     adversarial: float = 1.0  # hinge loss of the composite
-    adversarial_from: int = 0  # images before the discriminator comes in
-    # Pixels from what is known, beyond which the discriminator is shown the truth; 0 = nowhere.
+    adversarial_from: int = 0  # images before the adversarial loss starts
+    # Distance in pixels from the known part beyond which the discriminator gets the truth; 0 = off.
     adversarial_reach: int = 0
     discriminator_width: int = 64  # channels of its first layer
-    separate_batches: bool = True  # for the two networks; else one batch is filled once for both
+    separate_batches: bool = True  # for the two networks; False: one batch is filled once for both
 
     def __post_init__(self) -> None:
         if self.adversarial_reach < 0:
@@ -76,10 +76,10 @@ class DeepFillV2Objective(Objective):
         return Made(stages.refined, stages.coarse, stages.attention.offsets)
 
     def _judged(self, batch: Batch, refined: Tensor) -> Tensor:
-        """What the discriminator sees as fake: the composite, as deep into holes as it reaches.
+        """The fake input of the discriminator: the composite near the boundaries of holes.
 
-        Deep in a large hole nobody can know the detail, and a small generator learns to please the
-        discriminator with a pattern there.
+        Deep inside a large hole the detail cannot be predicted, and a small generator learns to
+        satisfy the discriminator with a pattern there.
         """
         if not self.loss.adversarial_reach:
             return batch.composite(refined)

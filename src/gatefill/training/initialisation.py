@@ -1,4 +1,4 @@
-"""Weights to start from."""
+"""Initialization of a network's weights."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from gatefill.training.config import Initialisation
 
 Network = TypeVar("Network", bound=nn.Module)
 
-GATE_BIAS = 1.0  # gates start at 0.73 in the mean, not at one half
-OUTPUT_GAIN = 0.5  # keeps the to-RGB layers out of tanh's flat parts
+GATE_BIAS = 1.0  # mean initial gate 0.73 instead of 0.5
+OUTPUT_GAIN = 0.5  # avoids saturation of tanh in the output layers
 
 
 def initialise(network: Network, start: Initialisation) -> Network:

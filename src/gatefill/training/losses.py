@@ -25,12 +25,12 @@ def hinge_generator_loss(fake: Tensor) -> Tensor:
 
 
 def l1(found: Tensor, wanted: Tensor) -> Tensor:
-    """Mean absolute difference over everything."""
+    """Mean absolute difference over all elements."""
     return (found - wanted).abs().mean()
 
 
 def discount(mask: Tensor, gamma: float = 0.9) -> Tensor:
-    """Weights of hole pixels that fall with the distance from the hole's box (arXiv 1801.07892).
+    """Weights that decrease with the distance from the border of the hole's box (arXiv 1801.07892).
 
     In the box of H x W around each hole, ``max(gamma^min(i, H - i), gamma^min(j, W - j))`` inside
     the hole; 0 elsewhere. Returns ``B1HW``.
@@ -45,7 +45,7 @@ def discount(mask: Tensor, gamma: float = 0.9) -> Tensor:
 
 
 def discount_of_square(mask: Tensor, side: int, gamma: float = 0.9) -> Tensor:
-    """Weights as DeepFill v1's released code has them, known ring around the hole included.
+    """Weights as in DeepFill v1's released code, including a ring of known pixels.
 
     There, every hole is cut out of a square of fixed size, of which up to a quarter is left known
     at the borders; the weights belong to the square: ``max(gamma^min(i, S - i), gamma^min(j, S -
@@ -53,8 +53,8 @@ def discount_of_square(mask: Tensor, side: int, gamma: float = 0.9) -> Tensor:
 
     Args:
         mask: ``B1HW``, 1 = hole.
-        side: Of the square, S.
-        gamma: Of the discount per pixel.
+        side: Side S of the square, in pixels.
+        gamma: Discount factor per pixel.
 
     Returns:
         ``B1HW``.
@@ -67,13 +67,13 @@ def discount_of_square(mask: Tensor, side: int, gamma: float = 0.9) -> Tensor:
 
 
 def gradient_penalty(score: Tensor, image: Tensor, mask: Tensor | None = None) -> Tensor:
-    """``mean((|d score / d image| - 1)^2)``, the gradient seen in the hole only (WGAN-GP).
+    """``mean((|d score / d image| - 1)^2)``, with the gradient inside the hole only (WGAN-GP).
 
     score: ``B1`` computed from `image`, which requires a gradient.
     """
     (slope,) = torch.autograd.grad(score.sum(), image, create_graph=True)
     energy = slope.square() if mask is None else slope.square() * mask
-    # The root has no finite slope at 0.
+    # The gradient of the root is not finite at 0.
     norm = (energy.flatten(1).sum(1) + 1e-12).sqrt()
     return (norm - 1.0).square().mean()
 
@@ -103,7 +103,7 @@ def variation_loss(image: Tensor, mask: Tensor) -> Tensor:
 
 
 def near_boundary(mask: Tensor, reach: int) -> Tensor:
-    """``B1HW``: 1 up to half the reach from a straight border of the hole, 0 from all of it on."""
+    """``B1HW``: 1 up to half the reach from a straight border of the hole, 0 beyond the reach."""
     side = 2 * reach + 1
     known = 1 - mask
     for window, around in (((side, 1), (reach, 0)), ((1, side), (0, reach))):
@@ -112,7 +112,7 @@ def near_boundary(mask: Tensor, reach: int) -> Tensor:
 
 
 def hole_boxes(mask: Tensor) -> list[tuple[int, int, int, int]]:
-    """(top, bottom, left, right), half-open, around each sample's hole; the frame where none is."""
+    """(top, bottom, left, right), half-open, of each sample's hole; the image if there is none."""
     height, width = mask.shape[-2:]
     boxes = []
     for plane in (mask[:, 0] > 0).cpu():
@@ -144,7 +144,7 @@ def hole_corners(mask: Tensor, side: int) -> list[tuple[int, int]]:
 def random_corners(mask: Tensor, side: int) -> list[tuple[int, int]]:
     """(top, left) of a square of `side` pixels around a random pixel of each hole.
 
-    The square lies inside the frame; (0, 0) where the frame is not larger.
+    The square lies inside the image; (0, 0) if the image is not larger.
     """
     height, width = mask.shape[-2:]
     corners = []
@@ -162,7 +162,7 @@ def random_corners(mask: Tensor, side: int) -> list[tuple[int, int]]:
 
 
 def patches(frames: Tensor, corners: Sequence[tuple[int, int]], side: int) -> Tensor:
-    """The square of each sample at its corner: ``BCHW`` -> ``BC`` side side."""
+    """Crop a square of each sample at its corner: ``BCHW`` -> ``BC`` side side."""
     return torch.stack(
         [
             frame[:, top : top + side, left : left + side]

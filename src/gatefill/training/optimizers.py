@@ -13,12 +13,12 @@ from gatefill.training.config import OptimizerConfig
 
 
 class TensorFlowAdam(torch.optim.Optimizer):
-    """Adam as TensorFlow 1 has it, which trained the official weights.
+    """Adam of TensorFlow 1, which was used to train the official weights.
 
-    Two things differ from torch's: epsilon stands beside the uncorrected root, so that it counts
-    for more at first (the remark below algorithm 1 of arXiv 1412.6980), and one count of steps
-    serves all networks that share the optimizer, so that the network that goes second starts with
-    the corrections of the second step.
+    It differs from torch's in two ways. Epsilon is added to the root without bias correction, so
+    it has a larger effect at first (the remark below algorithm 1 of arXiv 1412.6980). All networks
+    that share the optimizer share one step count, so the bias correction of the second network
+    starts at step two.
     """
 
     def __init__(
@@ -27,7 +27,7 @@ class TensorFlowAdam(torch.optim.Optimizer):
         super().__init__(params, {"lr": lr, "betas": betas, "eps": 1e-8, "steps": 0})
 
     def others_step(self) -> None:
-        """Count a step of another network that shares the optimizer."""
+        """Increase the step count for another network that shares the optimizer."""
         for group in self.param_groups:
             group["steps"] += 1
 
@@ -62,7 +62,7 @@ class TensorFlowAdam(torch.optim.Optimizer):
 def make_optimizer(
     parameters: Iterable[nn.Parameter], config: OptimizerConfig, lr: float
 ) -> torch.optim.Optimizer:
-    """The optimizer that a config names."""
+    """Create the optimizer of a config."""
     match config.kind:
         case "tensorflow":
             return TensorFlowAdam(parameters, lr, config.betas)
@@ -73,7 +73,7 @@ def make_optimizer(
 
 
 def rate_factor(config: OptimizerConfig, images: int, budget: int) -> float:
-    """Factor on the learning rate after so many of the budget's images."""
+    """Factor on the learning rate after a number of images of the budget."""
     warm = min((images + 1) / config.warmup, 1.0) if config.warmup else 1.0
     if config.schedule == "constant":
         return warm

@@ -1,8 +1,8 @@
 """Losses that compare features of a trained classifier in the holes.
 
-The perceptual distance asks for the same features at the same place (LPIPS, arXiv 1801.03924); the
-style distance for the same statistics of features anywhere in the hole, so it wants texture of the
-right kind without knowing where each grain lies (after arXiv 1508.06576).
+The perceptual distance compares features at the same position (LPIPS, arXiv 1801.03924). The style
+distance compares statistics of features over the whole hole, so it measures the kind of texture
+independent of position (after arXiv 1508.06576).
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ from gatefill.training.trunks import Trunk
 
 
 class TapPlaces(NamedTuple):
-    """Features at the places of a tap that hold a part of a hole."""
+    """Features of one tap at the positions that contain a part of a hole."""
 
     found: Tensor  # PC float32, of the composite
     wanted: Tensor  # PC float32, of the truth
-    counts: list[int]  # how many of the P belong to each sample
+    counts: list[int]  # number of the P positions per sample
 
 
 def hole_places(found: Sequence[Tensor], wanted: Sequence[Tensor], mask: Tensor) -> list[TapPlaces]:
-    """What the losses below compare: the features in the holes, tap by tap.
+    """Select the features in the holes, per tap, as input of the losses below.
 
-    Holes are a small part of most images, and what is computed of features costs more than the
+    Holes are a small part of most images, and the losses would take more time than the
     convolutions where these run in bfloat16.
 
     Args:
-        found: Feature maps ``BCHW`` of the composite, one a tap.
+        found: Feature maps ``BCHW`` of the composite, one per tap.
         wanted: Of the truth, likewise.
         mask: ``B1HW``, 1 = hole.
     """
@@ -45,15 +45,15 @@ def hole_places(found: Sequence[Tensor], wanted: Sequence[Tensor], mask: Tensor)
 
 
 def perceptual_distance(taps: Sequence[TapPlaces], channels: Sequence[Tensor]) -> Tensor:
-    """LPIPS at the places that see the holes.
+    """LPIPS at the positions in the holes.
 
     Args:
         taps: The features there.
-        channels: Weights of the channels, one vector a tap.
+        channels: Weights of the channels, one vector per tap.
 
     Returns:
-        The weighted squared difference of unit vectors, its mean over the places of each tap,
-        summed over taps; 0 where nothing is hole.
+        The weighted squared difference of unit vectors, averaged over the positions of each tap
+        and summed over taps; 0 if there is no hole.
     """
     total = taps[0].found.new_zeros(())
     for tap, weights in zip(taps, channels, strict=True):
@@ -63,7 +63,7 @@ def perceptual_distance(taps: Sequence[TapPlaces], channels: Sequence[Tensor]) -
 
 
 def style_distance(taps: Sequence[TapPlaces]) -> Tensor:
-    """How far the covariances of channels over each hole's places lie apart.
+    """Difference of the covariances of channels over the positions of each hole.
 
     Args:
         taps: The features there.
@@ -89,7 +89,7 @@ def style_distance(taps: Sequence[TapPlaces]) -> Tensor:
 
 
 def lpips(trunk: Trunk, found: Tensor, wanted: Tensor) -> Tensor:
-    """LPIPS v0.1 of pairs of images, a value a pair.
+    """LPIPS v0.1 of pairs of images, one value per pair.
 
     Args:
         trunk: With the channel weights of LPIPS and all five taps.

@@ -35,7 +35,7 @@ def deepfill_v2() -> TrainConfig:
 def deepfill_v2_guided() -> TrainConfig:
     """The same with a sketch as an input of both networks; edges are drawn on the fly.
 
-    The paper's edges come from HED: put them beside the images and set data.sketches=files.
+    The paper uses HED edges: put them beside the images and set data.sketches=files.
     """
     config = deepfill_v2()
     return replace(
@@ -95,7 +95,7 @@ def global_local() -> TrainConfig:
 
 
 def _laptop(config: TrainConfig, recipe: str) -> TrainConfig:
-    """Sizes and habits that give a result on two cores: half width, 128x128, a smaller budget."""
+    """Settings for training on two cores: half width, 128x128, a smaller budget."""
     return replace(
         config,
         recipe=recipe,
@@ -125,7 +125,7 @@ def _laptop(config: TrainConfig, recipe: str) -> TrainConfig:
 
 
 def deepfill_v2_laptop() -> TrainConfig:
-    """DeepFill v2 in a few hours: L1 alone first, then a light adversarial loss."""
+    """DeepFill v2 in a few hours: L1 alone first, then an adversarial loss of small weight."""
     loss = DeepFillV2Loss(
         adversarial=0.01, adversarial_from=16_000, discriminator_width=32, separate_batches=False
     )
@@ -168,7 +168,7 @@ def global_local_laptop() -> TrainConfig:
 def recipe(name: str) -> TrainConfig:
     """The config of a recipe. Raises ConfigError for an unknown name, with close ones.
 
-    The laptop forms may carry the size of the recipe they shrink, as in deepfill-v2-256-laptop.
+    The names of laptop variants may include the size of the full recipe: deepfill-v2-256-laptop.
     """
     known = name
     if name.endswith("-laptop"):

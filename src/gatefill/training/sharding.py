@@ -1,4 +1,4 @@
-"""FSDP: a generator whose weights, gradients and optimizer state are spread over all processes.
+"""FSDP: shards the generator's weights, gradients and optimizer state over all processes.
 
 PyTorch's `fully_shard` replaces the parameters in place, so that everything else, the optimizers
 and the average included, works as with whole ones. Checkpoints hold whole tensors and are the same
@@ -31,9 +31,9 @@ Saved = dict[str, Any]
 
 
 def shard(network: nn.Module, fabric: Fabric) -> None:
-    """Spread a network's parameters over all processes, in place."""
+    """Shard a network's parameters over all processes, in place."""
     for parameter in network.parameters():
-        # Sharding takes parameters in torch's plain order only.
+        # Sharding supports only contiguous parameters.
         parameter.data = parameter.data.contiguous()
     fully_shard(network, mesh=init_device_mesh(fabric.device.type, (fabric.world_size,)))
 
@@ -43,7 +43,7 @@ def is_sharded(network: nn.Module) -> bool:
 
 
 class ShardedForward:
-    """A sharded network as the loop calls it: in the run's precision, with float32 results."""
+    """Calls a sharded network in the run's precision and returns float32 values."""
 
     def __init__(self, network: nn.Module, fabric: Fabric) -> None:
         self.network, self.fabric = network, fabric
@@ -71,7 +71,7 @@ def whole_state(network: nn.Module) -> Saved:
 
 
 def load_whole_state(network: nn.Module, state: Saved) -> None:
-    """Give a network whole weights, of which each process keeps its part."""
+    """Load full weights into a network; each process keeps its shard."""
     if is_sharded(network):
         set_model_state_dict(network, state, options=_GIVEN)
     else:
@@ -98,7 +98,7 @@ def whole_optimizer(network: nn.Module, optimizer: torch.optim.Optimizer) -> Sav
 def load_whole_optimizer(
     network: nn.Module, optimizer: torch.optim.Optimizer, saved: Saved
 ) -> None:
-    """Give an optimizer whole state, of which each process keeps its part."""
+    """Load a full state into an optimizer; each process keeps its shard."""
     if not is_sharded(network):
         optimizer.load_state_dict(saved)
         return

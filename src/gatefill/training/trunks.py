@@ -22,14 +22,14 @@ from gatefill.errors import WeightsError
 
 
 class Architecture(NamedTuple):
-    """How the convolutions of a trunk are strung together."""
+    """The layout of the convolutions and poolings of a trunk."""
 
     name: str
     strides: tuple[int, ...]
     paddings: tuple[int, ...]
-    pooled_before: tuple[int, ...]  # the convolutions that see pooled maps
-    window: int  # of the pooling, whose stride is 2
-    taps: tuple[int, ...]  # the convolutions whose ReLU is compared
+    pooled_before: tuple[int, ...]  # the convolutions that follow a pooling
+    window: int  # kernel size of the pooling, with stride 2
+    taps: tuple[int, ...]  # the convolutions whose ReLU output is compared
     places: tuple[int, ...]  # among torchvision's `features`
 
 
@@ -46,7 +46,7 @@ class Trunk(nn.Module):
     """The convolutions of AlexNet or VGG-16; never trained.
 
     Args:
-        architecture: Of which of the two.
+        architecture: That of AlexNet or VGG-16.
         weights: ``convN.weight`` (OIHW) and ``convN.bias``, N from 0; ``linN.weight``, where there
             are any (else 1), are the channel weights of LPIPS (arXiv 1801.03924, equation 1).
         taps: How many of the five feature maps are computed, from the first.
@@ -96,7 +96,7 @@ class Trunk(nn.Module):
         return found
 
     def channel_weights(self) -> list[Tensor]:
-        """One vector of channel weights a tap."""
+        """One vector of channel weights per tap."""
         return [self.get_buffer(f"channels{place}") for place in range(len(self.tapped))]
 
 
@@ -106,18 +106,18 @@ def load_trunk(
     only: Architecture | None = None,
     weighting: Literal["lpips", "plain"] = "lpips",
 ) -> Trunk:
-    """A trunk with the weights of a file.
+    """Load a trunk from a weights file.
 
     Args:
         path: An ``.npz`` of arrays named as `Trunk` says, or torchvision's file of AlexNet or
             VGG-16 (``features.N.weight``).
-        taps: How many feature maps are wanted.
+        taps: Number of feature maps.
         only: Take weights of this architecture only.
         weighting: Of channels, when features are compared: that of LPIPS, from the file or, where
             it has none, from torchmetrics, which brings it for both networks; or all alike.
 
     Raises:
-        WeightsError: The file holds something else.
+        WeightsError: If the file has other content.
     """
     name = Path(path).name
     try:
@@ -146,7 +146,7 @@ def load_trunk(
 def _published_channels(
     architecture: Architecture, convolutions: Mapping[str, Tensor]
 ) -> dict[str, Tensor]:
-    """The channel weights of LPIPS v0.1 that fit; none for a network of other widths."""
+    """The matching channel weights of LPIPS v0.1; none for a network of other widths."""
     package = find_spec("torchmetrics")
     assert package is not None
     assert package.origin is not None

@@ -75,13 +75,14 @@ def main() -> None:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--token")
     parser.add_argument("--allow", action="append", default=[])
+    parser.add_argument("--root-path", default="")
     parser.add_argument("--limits", default="{}")
     parser.add_argument("--seconds", type=float, default=3.0)
     given = parser.parse_args()
     methods = [Telea("telea"), Telea("guided", sketch=True), Telea("slow", given.seconds)]
     limits = Limits(**json.loads(given.limits))
     models = [Model(each.info.name, Inpainter(each)) for each in methods]
-    access = Access(given.host, given.token, tuple(given.allow))
+    access = Access(given.host, given.token, tuple(given.allow), given.root_path)
     # Warming the slow one up would only delay the tests.
     models[-1].warm_up = lambda: None  # type: ignore[method-assign]
     listening = listen(given.host, given.port)

@@ -95,6 +95,7 @@ def serve(
     token_file: Path | None = None,
     no_auth: Switch = False,
     allow_host: Annotated[tuple[str, ...], Parameter(negative="", show_default=False)] = (),
+    root_path: str = "",
     method: Annotated[str | None, Parameter(alias="-m")] = None,
     weights: Weights = (),
     device: str = "cpu",
@@ -122,6 +123,8 @@ def serve(
         Accept every client that can reach the address.
     allow_host
         Host name of the server, such as photos.example.org; may be repeated.
+    root_path
+        Path under which a reverse proxy offers the server, such as /gatefill.
     method
         Method for requests that name none, see `gatefill methods`.
     device
@@ -162,7 +165,7 @@ def serve(
         max_pixels=max_pixels,
         max_bytes=None if max_megabytes is None else max_megabytes << 20,
     )
-    access = Access(host, token, allow_host)
+    access = Access(host, token, allow_host, root_path)
     return _serve(access, limits, port, method, weights, device, large)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import ipaddress
+import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -14,6 +15,8 @@ from starlette.requests import cookie_parser
 from gatefill.errors import ConfigError
 
 COOKIE = "gatefill"
+# No segment starts with a dot: clients would resolve "." and "..".
+_ROOT_PATH = re.compile(r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+")
 
 
 def is_loopback(host: str) -> bool:
@@ -33,12 +36,20 @@ class Access:
     host: str = "127.0.0.1"  # the address the server is bound to
     token: str | None = None
     hosts: tuple[str, ...] = ()  # other host names of the server
+    root_path: str = ""  # the path under which a proxy offers the server, such as "/gatefill"
 
     def __post_init__(self) -> None:
         if self.token is not None and len(self.token) < 8:
             raise ConfigError("expected a token of 8 characters or more", code="server.token")
         if self.token is not None and not (self.token.isascii() and self.token.isprintable()):
             raise ConfigError("expected a token of printable ASCII characters", code="server.token")
+        if self.root_path and not _ROOT_PATH.fullmatch(self.root_path):
+            raise ConfigError(
+                "expected a root path such as /gatefill: a slash at its start, none at its end, "
+                f"and only letters, digits, '-', '_', '.', '~' and '/', got {self.root_path!r:.80}",
+                code="server.root_path",
+                root_path=self.root_path[:80],
+            )
 
     def knows_host(self, header: str) -> bool:
         """Whether a Host header names this server.

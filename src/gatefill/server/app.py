@@ -16,7 +16,7 @@ from gatefill.server.errors import add_handlers
 from gatefill.server.limits import Limits
 from gatefill.server.login import log_in
 from gatefill.server.metrics import Counted
-from gatefill.server.middleware import BodyLimit, Deadlines, Errors, SafeHeaders
+from gatefill.server.middleware import BodyLimit, Deadlines, Errors, Prefix, SafeHeaders
 from gatefill.server.models import Shelf
 from gatefill.server.security import LOGIN, Guard
 from gatefill.server.service import Opened, Service
@@ -59,6 +59,7 @@ def create_app(
         docs_url=None,  # FastAPI's pages load scripts from another host
         redoc_url=None,
         openapi_url="/openapi.json",
+        root_path=access.root_path,
     )
     add_handlers(app)
     router = APIRouter()
@@ -72,6 +73,8 @@ def create_app(
     app.add_middleware(Guard, access=access)
     app.add_middleware(Errors)
     app.add_middleware(Counted, metrics=service.metrics)
+    if access.root_path:
+        app.add_middleware(Prefix, root_path=access.root_path)
     app.add_middleware(SafeHeaders)
     return app
 

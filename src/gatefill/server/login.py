@@ -25,7 +25,7 @@ def login_page(access: Access, token: str) -> Response:
 async def log_in(request: Request, access: Access) -> Response:
     """Handle the form of the login page."""
     if access.token is None:
-        return RedirectResponse("/", 303)
+        return RedirectResponse("./", 303)
     async with request.form(max_files=0, max_fields=4, max_part_size=_MAX_TOKEN) as form:
         token = form.get("token", "")
     if isinstance(token, str) and access.is_token(token.strip()):
@@ -35,6 +35,7 @@ async def log_in(request: Request, access: Access) -> Response:
 
 
 def _let_in(access: Access) -> Response:
-    response = RedirectResponse("/", 303)
-    response.set_cookie(COOKIE, access.cookie, httponly=True, samesite="strict", path="/")
+    response = RedirectResponse("./", 303)
+    # Without a path, browsers take that of the page: also right behind a prefix not known here.
+    response.set_cookie(COOKIE, access.cookie, httponly=True, samesite="strict", path=None)
     return response

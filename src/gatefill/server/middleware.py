@@ -6,6 +6,7 @@ import asyncio
 import logging
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gatefill.server.connection import ABORT
@@ -56,6 +57,26 @@ class SafeHeaders:
             await send(message)
 
         await self.app(scope, receive, with_headers)
+
+
+class Prefix:
+    """Puts the root path before paths that a proxy has stripped of it, so that all have it."""
+
+    def __init__(self, app: ASGIApp, root_path: str) -> None:
+        self.app = app
+        self.root_path = root_path
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            path = scope["path"]
+            if path == self.root_path:
+                path += "/"  # without it, the page's addresses would be those beside it
+                await RedirectResponse(path)(scope, receive, send)
+                return
+            if not path.startswith(self.root_path + "/"):
+                path = self.root_path + path
+            scope = {**scope, "path": path, "root_path": self.root_path}
+        await self.app(scope, receive, send)
 
 
 class Errors:

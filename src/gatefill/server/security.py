@@ -32,10 +32,10 @@ class Guard:
         headers = Headers(scope=scope)
         self._check_host(headers)
         _check_origin(headers, scope["scheme"])
-        path = scope["path"]
+        path = scope["path"].removeprefix(scope.get("root_path", ""))
         if path in _OPEN_PATHS or path.startswith(_OPEN_FOLDER) or self.access.has_token(headers):
             await self.app(scope, receive, send)
-        elif path == "/" and scope["method"] == "GET":
+        elif path == "/" and scope["method"] in ("GET", "HEAD"):
             token = parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0]
             await login_page(self.access, token)(scope, receive, send)
         else:

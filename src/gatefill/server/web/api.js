@@ -34,17 +34,17 @@ async function ask(path, options) {
 
 /** @returns {Promise<{models: import("./types.js").Model[], methods: object[]}>} */
 export async function methods() {
-  return (await ask("/api/v1/methods")).json();
+  return (await ask("api/v1/methods")).json();
 }
 
 /** @returns {Promise<{max_bytes: number, max_pixels: number, version: string}>} */
 export async function config() {
-  return (await ask("/api/v1/server-config")).json();
+  return (await ask("api/v1/server-config")).json();
 }
 
 /** @returns {Promise<File|null>} The photo named on the command line. */
 export async function openedFile() {
-  const reply = await ask("/api/v1/editor/opened");
+  const reply = await ask("api/v1/editor/opened");
   if (reply.status === 204) return null;
   const name = decodeURIComponent(reply.headers.get("X-Gatefill-Name") ?? "photo");
   return new File([await reply.blob()], name);
@@ -72,7 +72,7 @@ function form(photo, patches, more, places = {}) {
  */
 export async function preview(photo, ifNeeded = false) {
   const body = form(photo, [], ifNeeded ? { if_needed: "true" } : {});
-  const reply = await ask("/api/v1/editor/preview", { method: "POST", body });
+  const reply = await ask("api/v1/editor/preview", { method: "POST", body });
   const [width, height] = sides(reply.headers.get("X-Gatefill-Size"));
   return { blob: reply.status === 204 ? null : await reply.blob(), width, height };
 }
@@ -83,7 +83,7 @@ export async function preview(photo, ifNeeded = false) {
  *   size, opaque where the hole is; the mask's own size if it was stretched.
  */
 export async function readMask(photo, mask) {
-  const reply = await ask("/api/v1/editor/mask", { method: "POST", body: form(photo, [], { mask }) });
+  const reply = await ask("api/v1/editor/mask", { method: "POST", body: form(photo, [], { mask }) });
   const stretched = reply.headers.get("X-Gatefill-Stretched");
   return {
     blob: await reply.blob(),
@@ -99,7 +99,7 @@ function sides(words) {
 /** @returns {Promise<{blob: Blob, suffix: string}>} The edited photo as a file. */
 export async function compose(photo, patches, format) {
   const body = form(photo, patches, { format });
-  const reply = await ask("/api/v1/editor/compose", { method: "POST", body });
+  const reply = await ask("api/v1/editor/compose", { method: "POST", body });
   return { blob: await reply.blob(), suffix: reply.headers.get("X-Gatefill-Suffix") ?? ".png" };
 }
 
@@ -113,7 +113,7 @@ export async function compose(photo, patches, format) {
 export async function fill(request, progress, signal) {
   const { photo, patches, mask, sketch, model, left, top } = request;
   const body = form(photo, patches, { mask, sketch, model }, { mask: [left, top] });
-  const reply = await ask("/api/v1/editor/fill", { method: "POST", body, signal });
+  const reply = await ask("api/v1/editor/fill", { method: "POST", body, signal });
   for await (const event of lines(reply.body)) {
     if (event.state === "failed") {
       throw new ServerError(event.error, event.detail, event.status, 0, event);

@@ -31,7 +31,7 @@ function shortened(value) {
 
 /** How to call a route with curl. */
 function curl(method, path, type, schema, example) {
-  const address = `${location.origin}${path}`;
+  const address = new URL(`.${path}`, location.href).href;
   if (method === "get") return `curl ${address}`;
   if (type === "application/json") {
     const body = JSON.stringify(example ?? {}, (_, value) => shortened(value));
@@ -75,7 +75,7 @@ function route(method, path, operation) {
 }
 
 async function start() {
-  const described = await (await fetch("/openapi.json")).json();
+  const described = await (await fetch("openapi.json")).json();
   const groups = new Map();
   for (const [path, methods] of Object.entries(described.paths)) {
     for (const [method, operation] of Object.entries(methods)) {

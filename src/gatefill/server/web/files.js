@@ -59,7 +59,7 @@ export function takeFiles(editor) {
 /** The gallery on the first page. @param {Editor} editor */
 export function showSamples(editor) {
   const items = Object.entries(SAMPLES).map(([name, label]) => {
-    const address = `/web/samples/${name}.jpg`;
+    const address = `web/samples/${name}.jpg`;
     const button = make(
       "button", { "data-label": label }, make("img", { src: address, alt: "", loading: "lazy" }),
     );

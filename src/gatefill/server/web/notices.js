@@ -25,7 +25,7 @@ export function icon(name) {
   svg.setAttribute("class", "icon");
   svg.setAttribute("aria-hidden", "true");
   const use = document.createElementNS(space, "use");
-  use.setAttribute("href", `/web/icons.svg#${name}`);
+  use.setAttribute("href", `web/icons.svg#${name}`);
   svg.append(use);
   return svg;
 }

@@ -1,0 +1,128 @@
+"""The server behind a proxy that offers it under a path."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from gatefill.errors import ConfigError
+from gatefill.server.access import Access
+from tests.server.pages import HEIGHT, WIDTH, page_of
+from tests.server.serving import Server, file_of, hole, photo, serving, upload
+
+TOKEN = "open-sesame-123"
+PREFIX = "/a/gf"
+
+
+@contextmanager
+def behind_a_proxy(server: Server, *, strips: bool = True) -> Iterator[Server]:
+    """The server as a proxy offers it under PREFIX; everything else at the proxy is 404."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def forward(self) -> None:
+            if not self.path.startswith(PREFIX + "/"):
+                self.send_error(404)
+                return
+            path = self.path.removeprefix(PREFIX) if strips else self.path
+            body = self.rfile.read(int(self.headers.get("content-length", 0)))
+            with httpx.Client(trust_env=False, timeout=60) as client:
+                reply = client.request(
+                    self.command,
+                    server.url.rstrip("/") + path,
+                    headers=self.headers.items(),
+                    content=body,
+                )
+            self.send_response(reply.status_code)
+            for name, value in reply.headers.multi_items():
+                if name not in ("transfer-encoding", "connection", "content-length"):
+                    self.send_header(name, value)
+            self.send_header("content-length", str(len(reply.content)))
+            self.end_headers()
+            self.wfile.write(reply.content)
+
+        do_GET = do_POST = forward  # noqa: N815 - names of http.server
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    proxy = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=proxy.serve_forever)
+    thread.start()
+    try:
+        yield Server(f"http://127.0.0.1:{proxy.server_port}{PREFIX}/", server.process)
+    finally:
+        proxy.shutdown()
+        thread.join()
+        proxy.server_close()
+
+
+@pytest.fixture(scope="module")
+def prefixed() -> Iterator[Server]:
+    with serving("--root-path", PREFIX, "--token", TOKEN) as found:
+        yield found
+
+
+def test_the_editor_works_under_a_path(browser: Any, server: Server, noise: Path) -> None:
+    # `page_of` fails where any request leaves the prefix.
+    with behind_a_proxy(server) as offered, page_of(browser, offered) as page:
+        page.visit()
+        page.page.locator("#samples button").first.click()
+        page.page.wait_for_selector("body:not(.empty)")
+        page.visit().open(noise)
+        page.drag((WIDTH / 2, HEIGHT / 2), (WIDTH / 2 + 20, HEIGHT / 2))
+        page.fill()
+        assert page.steps == 2  # the opened photo and the fill
+        assert page.download()[0].endswith(".png")
+        page.visit("docs")
+        examples = page.page.locator("pre").all_text_contents()
+        assert examples
+        assert all(f"curl {offered.url}" in each for each in examples)
+
+
+@pytest.mark.parametrize("strips", [True, False])
+def test_a_known_path_is_in_redirects_cookies_and_the_schema(
+    prefixed: Server, strips: bool
+) -> None:
+    with behind_a_proxy(prefixed, strips=strips) as offered, offered.client() as client:
+        assert client.get("api/v1/methods").status_code == 401
+        assert client.get("web/main.js").status_code == 200
+        entered = client.post("login", data={"token": TOKEN})
+        assert entered.status_code == 303
+        assert str(entered.next_request.url) == offered.url  # type: ignore[union-attr]
+        assert {each.path for each in client.cookies.jar} == {PREFIX}
+        assert "<canvas" in client.get("").text
+        described = client.get("openapi.json").json()
+        assert described["servers"] == [{"url": PREFIX}]
+        moved = client.get("docs/")
+        assert moved.headers["location"] == offered.url + "docs"
+        files = {"image": file_of(photo()), "mask": file_of(hole())}
+        assert client.post("api/v1/inpaint", files=files).status_code == 200
+
+
+def test_the_path_opens_no_door(prefixed: Server) -> None:
+    with prefixed.client() as client:
+        assert client.get(PREFIX).headers["location"] == PREFIX + "/"
+        for start in ("", PREFIX, PREFIX + PREFIX, PREFIX + "/web/..", "/web" + PREFIX):
+            for path in ("/api/v1/methods", "/metrics", "/openapi.json"):
+                assert client.get(start + path).status_code in (401, 404), start + path
+        assert upload(client, file_of(photo()), file_of(hole())).status_code == 401
+
+
+def test_the_path_of_a_cookie_is_that_of_the_page(prefixed: Server) -> None:
+    with prefixed.client() as client:
+        assert client.post("/login", data={"token": TOKEN}).status_code == 303
+        assert {each.path for each in client.cookies.jar} == {"/"}
+        assert client.get("/api/v1/methods").status_code == 200
+
+
+@pytest.mark.parametrize("path", ["gf", "/gf/", "/", "//gf", "/gf?x", "/g f", "/../gf", "/ß"])
+def test_root_paths_that_are_none_are_refused(path: str) -> None:
+    with pytest.raises(ConfigError, match="expected a root path such as"):
+        Access(root_path=path)

@@ -32,7 +32,7 @@ test: lint ## set up, check the code, and run the tests
 test-slow: .venv/.installed ## run the heavy tests that `make test` leaves out
 	$(BIN)/pytest -m slow --timeout 1800
 
-lint: .venv/.installed ## check style, types and floors
+lint: .venv/.installed ## check style, types and layers
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy

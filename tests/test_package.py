@@ -144,7 +144,7 @@ def _normal(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def test_the_document_of_the_house_shows_every_part_of_it() -> None:
+def test_the_architecture_document_shows_every_package() -> None:
     shown = (ROOT / "docs" / "architecture.md").read_text("utf-8")
     parts = {
         path.stem
@@ -154,11 +154,11 @@ def test_the_document_of_the_house_shows_every_part_of_it() -> None:
     assert not {part for part in parts if f"`{part}`" not in shown}
 
 
-def test_the_floors_of_the_document_are_those_that_are_checked() -> None:
+def test_the_layers_of_the_document_are_those_that_are_checked() -> None:
     shown = (ROOT / "docs" / "architecture.md").read_text("utf-8")
     rows = re.findall(r"^\| \d+ \| (.+) \|$", shown, re.MULTILINE)
     drawn = [set(re.findall(r"`(\w+)`", row)) for row in rows]
-    (floors,) = (
+    (layers,) = (
         contract["layers"]
         for contract in PROJECT["tool"]["importlinter"]["contracts"]
         if contract["name"] == "layers"
@@ -167,12 +167,12 @@ def test_the_floors_of_the_document_are_those_that_are_checked() -> None:
     checked = [
         {
             name.strip(" ()")
-            for name in floor.split("|")
+            for name in layer.split("|")
             if "(" not in name
             or (PACKAGE / name.strip(" ()")).is_dir()
             or (PACKAGE / f"{name.strip(' ()')}.py").is_file()
         }
-        for floor in floors
+        for layer in layers
     ]
     assert drawn == checked
 

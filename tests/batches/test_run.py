@@ -113,9 +113,10 @@ def test_a_dry_run_writes_nothing() -> None:
     assert found.todo == [("in/b.png", "mask.png", "b.png")]
     assert (found.skipped, found.tried) == (1, 1)
     assert found.seconds is not None
-    assert 0 < found.seconds < 60
+    assert found.seconds > 0
     assert outputs() == before
-    preview("in", "elsewhere", mask="mask.png", method="patchmatch", processes=1)
+    two = preview("in", "elsewhere", mask="mask.png", method="patchmatch", processes=2)
+    assert two.processes == 2
     assert not Path("elsewhere").exists()
 
 

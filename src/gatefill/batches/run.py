@@ -162,13 +162,14 @@ def preview(photos: Given | Sequence[Given], output: Given, **given: Any) -> Pre
         }
         todo = [item for item in items if item.target not in same]
         seconds, tried = _estimate(executor, todo)
+        processes = executor.count  # a closed executor has none
     finally:
         executor.close()
     lines = [
         (item.name, "" if item.mask is None else item.mask.place, item.container or item.output)
         for item in todo
     ]
-    return Preview(lines, len(same), plan.problems, plan.notes, seconds, executor.count, tried)
+    return Preview(lines, len(same), plan.problems, plan.notes, seconds, processes, tried)
 
 
 def _estimate(executor: Executor, todo: Sequence[Item]) -> tuple[float | None, int]:

@@ -66,7 +66,7 @@ def inpaint(
         is the hole. Without a mask, the transparent part of the photo is the hole.
     output
         The file to write; its format follows its name. - writes to standard output, in the photo's
-        format. Default: PHOTO_filled beside the photo.
+        format. An existing file is replaced. Default: PHOTO_filled beside the photo.
     method
         How to fill, see `gatefill methods`. Default: what WEIGHTS are for, else hybrid.
     weights

@@ -7,6 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from copy import copy
 from functools import partial
 from itertools import islice
 from typing import Any, Self, Unpack, get_args, overload
@@ -19,7 +20,7 @@ from gatefill.geometry import Box
 from gatefill.given import FillOptions, Given, ReadOptions, file_of, own_photo, pairs, read_given
 from gatefill.images import DEFAULT_MAX_PIXELS, MaskOptions, Photo, Source
 from gatefill.images.mask_values import THRESHOLD
-from gatefill.methods.base import Fill, Method, Progress
+from gatefill.methods.base import Fill, Method, Progress, Seeded
 from gatefill.photo_attention import in_photo
 from gatefill.regions import Region, regions
 from gatefill.result import Result
@@ -119,6 +120,21 @@ class Inpainter:
                 method=self.method.info.name,
             )
         return self
+
+    def seeded(self, seed: int) -> Self:
+        """The same inpainter with another random seed; weights are shared.
+
+        Args:
+            seed: 0 to 2**64 - 1. A method without a random seed stays as it is.
+
+        Raises:
+            ConfigError: If `seed` is out of range.
+        """
+        if not isinstance(self.method, Seeded):
+            return self
+        found = copy(self)
+        found.method = self.method.seeded(seed)
+        return found
 
     @overload
     def __call__(

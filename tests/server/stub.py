@@ -11,7 +11,8 @@ import cv2
 import numpy as np
 
 from gatefill.inpainter import Inpainter
-from gatefill.methods import Attention, Fill, MethodInfo
+from gatefill.methods import Attention, Fill, Method, MethodInfo
+from gatefill.methods.patchmatch import PatchMatch
 from gatefill.server.access import Access
 from gatefill.server.app import create_app
 from gatefill.server.limits import Limits
@@ -75,12 +76,19 @@ def main() -> None:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--token")
     parser.add_argument("--allow", action="append", default=[])
+    parser.add_argument("--patchmatch", action="store_true")
     parser.add_argument("--root-path", default="")
     parser.add_argument("--limits", default="{}")
     parser.add_argument("--seconds", type=float, default=3.0)
     given = parser.parse_args()
-    methods = [Telea("telea"), Telea("guided", sketch=True), Telea("slow", given.seconds)]
+    methods: list[Method] = [
+        Telea("telea"),
+        Telea("guided", sketch=True),
+        Telea("slow", given.seconds),
+    ]
     limits = Limits(**json.loads(given.limits))
+    if given.patchmatch:
+        methods.insert(0, PatchMatch())
     models = [Model(each.info.name, Inpainter(each)) for each in methods]
     access = Access(given.host, given.token, tuple(given.allow), given.root_path)
     # Warming the slow one up would only delay the tests.

@@ -87,7 +87,7 @@ def corrupt_files(rng: np.random.Generator) -> Iterator[tuple[str, bytes]]:
     yield "a TIFF that goes round", b"II*\0\x08\0\0\0\0\0\x08\0\0\0"
 
 
-FIELDS = {"error", "detail", "code", "values"}  # of every reply that is an error
+FIELDS = {"error", "detail", "errors", "code", "values"}
 
 
 def cases() -> Iterator[Case]:
@@ -118,11 +118,13 @@ def cases() -> Iterator[Case]:
         ("grow", "5000"),
         ("format", "exe"),
         ("format", "../png"),
-        ("model", "lama"),
+        ("model", "telae"),
         ("model", "x" * 500),
         ("model", "../../weights"),
         ("invert_mask", "perhaps"),
         ("sd_seed", "one"),
+        ("seed", "-1"),
+        ("seed", str(2**64)),
     ):
         yield f"{field}={value[:20]}", files(image=image, mask=mask) | {"data": {field: value}}
     yield "a search without use", files(image=image, mask=mask, search=mask)

@@ -13,6 +13,10 @@ from tests.server.serving import Server
 schemathesis = pytest.importorskip("schemathesis")
 
 
+# As in IOPaint, "42" is a number there.
+_LAX = ("/api/v1/inpaint", "/api/v1/adjust_mask")
+
+
 @pytest.mark.parametrize("mode", ["positive", "negative"])
 def test_replies_are_those_described(server: Server, mode: str) -> None:
     described = schemathesis.openapi.from_url(server.url + "openapi.json")
@@ -29,8 +33,8 @@ def test_replies_are_those_described(server: Server, mode: str) -> None:
         @given(case=operation.as_strategy(generation_mode=schemathesis.GenerationMode(mode)))
         @settings(max_examples=20, suppress_health_check=list(HealthCheck))
         def check(case: Any) -> None:
-            is_form = case.media_type == "multipart/form-data"
-            case.call_and_validate(excluded_checks=of_forms if is_form else left_out)
+            lax = case.media_type == "multipart/form-data" or case.path in _LAX
+            case.call_and_validate(excluded_checks=of_forms if lax else left_out)
 
         check()
         tried += 1
@@ -61,6 +65,8 @@ def test_every_route_of_programs_is_described(client: httpx.Client) -> None:
         "/api/v1/server-config",
         "/api/v1/model",
         "/api/v1/adjust_mask",
+        "/api/v1/samplers",
+        "/inpaint",
         "/healthz",
         "/readyz",
         "/metrics",

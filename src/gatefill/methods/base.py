@@ -93,6 +93,20 @@ class Method(Protocol):
 
 
 @runtime_checkable
+class Seeded(Protocol):
+    """A method whose fills follow from a random seed, too."""
+
+    @property
+    def seed(self) -> int:
+        """The random seed, 0 to 2**64 - 1."""
+        ...
+
+    def seeded(self, seed: int) -> Method:
+        """The same method with another random seed; it shares the weights."""
+        ...
+
+
+@runtime_checkable
 class SharesBatches(Protocol):
     """A method with a network that can take several photos at once."""
 

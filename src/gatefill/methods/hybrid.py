@@ -8,7 +8,7 @@ al., CVPR 2017 (arXiv 1611.09969); the matching is `PatchMatch`'s.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import cv2
@@ -83,6 +83,16 @@ class Hybrid:
     @property
     def info(self) -> MethodInfo:
         return METHODS["hybrid"]
+
+    @property
+    def seed(self) -> int:
+        """The random seed of PatchMatch's search."""
+        return self.config.patchmatch.seed
+
+    def seeded(self, seed: int) -> Hybrid:
+        """The same method with another random seed; the network is shared."""
+        patchmatch = replace(self.config.patchmatch, seed=seed)
+        return Hybrid(self.network, replace(self.config, patchmatch=patchmatch))
 
     def share_batches(self, most: int) -> None:
         """Let threads that fill at the same moment share batches of at most so many frames."""

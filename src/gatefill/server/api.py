@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import secrets
 from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
 import gatefill
+from gatefill.errors import Warning
 from gatefill.methods import METHODS, MethodInfo
 from gatefill.result import Result
 from gatefill.server import work
@@ -23,9 +25,10 @@ from gatefill.server.openapi import (
     errors,
     json_body,
 )
-from gatefill.server.reading import decoded, read_inpaint, read_json
+from gatefill.server.reading import InpaintInput, decoded, read_inpaint, read_json
 from gatefill.server.schema import (
     AdjustMaskRequest,
+    InpaintOptions,
     MethodRow,
     Methods,
     ModelInfo,
@@ -57,17 +60,7 @@ def add_routes(router: APIRouter, service: Service) -> None:
         Send JSON with base64 as IOPaint's clients do, or multipart with files. JPEG, PNG, WebP,
         TIFF, BMP, GIF and PNM are read. Closing the connection cancels the fill.
         """
-        asked = await read_inpaint(request)
-        model, limits = service.shelf.get(asked.options.model), service.limits
-        file, result = await service.run(
-            request, lambda ticket: work.inpaint(asked, model, limits.max_pixels, ticket)
-        )
-        service.metrics.filled(model.name, result.mask.size, result.seconds)
-        return Response(
-            file.data,
-            media_type=file.media_type,
-            headers=_about(result, model, file) | {"X-Seed": str(asked.options.sd_seed)},
-        )
+        return await filled(request, service, await read_inpaint(request))
 
     @router.get("/api/v1/methods", tags=["about"], summary="All methods, and the available models")
     async def methods() -> Methods:
@@ -157,6 +150,30 @@ def add_routes(router: APIRouter, service: Service) -> None:
         return Response(service.metrics.page(), media_type="text/plain; version=0.0.4")
 
 
+async def filled(request: Request, service: Service, asked: InpaintInput) -> Response:
+    """The reply to a request for a fill."""
+    model, said = service.shelf.stand_in(asked.options.model)
+    seed = _seed(asked.options)
+    file, result = await service.run(
+        request,
+        lambda ticket: work.inpaint(asked, model, seed, service.limits.max_pixels, ticket),
+    )
+    service.metrics.filled(model.name, result.mask.size, result.seconds)
+    headers = _about(result, model, file, said)
+    used = model.seed if seed is None else seed
+    if used is not None:
+        headers["X-Seed"] = str(used)
+    return Response(file.data, media_type=file.media_type, headers=headers)
+
+
+def _seed(options: InpaintOptions) -> int | None:
+    """The random seed that a request asks for; None for the method's own."""
+    if options.seed is not None or options.sd_seed is None:
+        return options.seed
+    # IOPaint takes -1 for a seed of its own choice.
+    return secrets.randbits(31) if options.sd_seed < 0 else options.sd_seed % 2**64
+
+
 def _row(info: MethodInfo) -> dict[str, Any]:
     known = MethodRow.model_fields
     return {name: value for name, value in dataclasses.asdict(info).items() if name in known}
@@ -166,9 +183,11 @@ def _iopaint(model: Model) -> ModelInfo:
     return ModelInfo(name=model.name, path=model.name)
 
 
-def _about(result: Result, model: Model, file: work.File) -> dict[str, str]:
+def _about(
+    result: Result, model: Model, file: work.File, more: tuple[Warning, ...]
+) -> dict[str, str]:
     """Data about a fill, as ASCII headers."""
-    said = (*result.warnings, *file.warnings)
+    said = (*more, *result.warnings, *file.warnings)
     warnings = [{"code": each.code, "text": each.text} for each in said]
     return {
         "X-Gatefill-Model": model.name.encode("ascii", "backslashreplace").decode(),

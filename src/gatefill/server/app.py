@@ -10,7 +10,7 @@ from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import Response
 
 import gatefill
-from gatefill.server import api, editor
+from gatefill.server import api, editor, iopaint
 from gatefill.server.access import Access
 from gatefill.server.errors import add_handlers
 from gatefill.server.limits import Limits
@@ -65,6 +65,7 @@ def create_app(
     router = APIRouter()
     api.add_routes(router, service)
     editor.add_routes(router, service)
+    iopaint.add_routes(router, service)
     _add_pages(router, access)
     app.include_router(router)
     # The middleware added last is the outermost.

@@ -56,6 +56,7 @@ class Told(NamedTuple):
         return {
             "error": self.error,
             "detail": self.detail,
+            "errors": self.detail,  # where IOPaint's clients look for it
             "code": self.code,
             "values": self.values,
         }

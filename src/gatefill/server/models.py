@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -11,12 +12,23 @@ from typing import Literal
 
 import numpy as np
 
-from gatefill.errors import ConfigError, did_you_mean
+from gatefill.errors import ConfigError, Warning, did_you_mean
 from gatefill.extras import installed
 from gatefill.inpainter import Inpainter
 from gatefill.loading import DEFAULT_METHOD, load
 from gatefill.methods import METHODS, MethodInfo
+from gatefill.methods.base import Seeded
 from gatefill.methods.registry import unknown_method
+
+# The models of IOPaint, by the names that its clients send, and the names of those from a hub.
+_IOPAINT = frozenset(
+    {
+        *("lama", "anime-lama", "ldm", "zits", "mat", "fcf", "manga", "cv2", "migan"),
+        *("sd1.5", "sd2", "sdxl", "anything4", "realisticvision1.4", "paint_by_example"),
+        *("instruct_pix2pix", "kandinsky2.2", "powerpaint"),
+    }
+)
+_HUB = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
 
 
 class UnknownModel(ConfigError):  # noqa: N818 - says what is wrong, as a name
@@ -36,11 +48,20 @@ class Model:
     def info(self) -> MethodInfo:
         return self.inpainter.method.info
 
+    @property
+    def seed(self) -> int | None:
+        """The random seed of its fills by default; None for a method without one."""
+        method = self.inpainter.method
+        return method.seed if isinstance(method, Seeded) else None
+
     @contextmanager
-    def turn(self) -> Iterator[Inpainter]:
-        """The inpainter, locked for one photo at a time, since a method uses all cores."""
+    def turn(self, seed: int | None = None) -> Iterator[Inpainter]:
+        """The inpainter, locked for one photo at a time, since a method uses all cores.
+
+        seed: another random seed for its fills, where its method has one.
+        """
         with self._turn:
-            yield self.inpainter
+            yield self.inpainter if seed is None else self.inpainter.seeded(seed)
 
     def warm_up(self) -> None:
         """Fill a small image, so that the first request does not wait for compilation."""
@@ -83,6 +104,16 @@ class Shelf:
                 known=list(self._models),
             )
         return self._models[name]
+
+    def stand_in(self, name: str | None) -> tuple[Model, tuple[Warning, ...]]:
+        """As `get`, but the default with a warning for the name of one of IOPaint's models."""
+        if not name or name in self._models:
+            return self.get(name or None), ()
+        if name.lower() not in _IOPAINT and not _HUB.fullmatch(name):
+            return self.get(name), ()
+        model = self._chosen
+        text = f"this server has no model {name[:80]}: {model.name} filled the hole"
+        return model, (Warning("server.other_model", text, {"model": name[:80]}),)
 
     def all(self) -> list[Model]:
         return list(self._models.values())

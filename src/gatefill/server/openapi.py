@@ -78,6 +78,12 @@ INPAINT_BODY["requestBody"]["content"]["multipart/form-data"] = {
 }
 
 
+def form_body(files: dict[str, str], required: list[str], fields: dict[str, Any]) -> dict[str, Any]:
+    """A multipart body of files and fields."""
+    content = {"multipart/form-data": {"schema": _form(files, required, fields)}}
+    return {"requestBody": {"required": True, "content": content}}
+
+
 def edit_body(mask: bool, fields: dict[str, Any]) -> dict[str, Any]:
     """The state of a photo in the editor, as multipart."""
     files = {"photo": "The file as it was opened."}

@@ -19,6 +19,7 @@ M = TypeVar("M", bound=BaseModel)
 _MAX_FIELDS = 64  # IOPaint's request has 46 fields
 _MAX_FIELD_BYTES = 64 << 10
 _MAX_FILES = 520
+_URL_SAFE = str.maketrans("-_", "+/")
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,26 @@ async def read_inpaint(request: Request) -> InpaintInput:
             await _file_or_none(form, "sketch"),
             await _file_or_none(form, "search"),
         )
+    finally:
+        await form.close()
+
+
+async def read_lama_cleaner(request: Request) -> InpaintInput:
+    """The form that lama-cleaner, IOPaint's predecessor, takes at /inpaint."""
+    form = await _form(request)
+    try:
+        options = InpaintOptions.model_validate({"sd_seed": _fields(form).get("sdSeed") or None})
+        image, mask = await _file(form, "image"), await _file_or_none(form, "mask")
+        return InpaintInput(options, image, mask, None, None)
+    finally:
+        await form.close()
+
+
+async def read_file(request: Request, name: str) -> bytes:
+    """The only file of a form."""
+    form = await _form(request)
+    try:
+        return await _file(form, name)
     finally:
         await form.close()
 
@@ -134,7 +155,7 @@ async def _file(form: FormData, name: str) -> bytes:
 
 
 async def _file_or_none(form: FormData, name: str) -> bytes | None:
-    parts = form.getlist(name)
+    parts = [part for part in form.getlist(name) if part != ""]
     if not parts:
         return None
     if len(parts) > 1:
@@ -158,10 +179,16 @@ def decoded(text: str, name: str) -> bytes:
         if not comma or not head.lower().endswith(";base64"):
             raise Refused(422, "wrong field", f"{name}: expected a data URI in base64")
     try:
-        return base64.b64decode("".join(text.split()), validate=True)
+        return base64.b64decode(_padded("".join(text.split())), validate=True)
     except (binascii.Error, ValueError):
         raise Refused(422, "wrong field", f"{name}: expected an image in base64") from None
 
 
+def _padded(text: str) -> str:
+    """Base64 in the standard alphabet and with padding, as clients may leave out either."""
+    plain = text.translate(_URL_SAFE).rstrip("=")
+    return plain + "=" * (-len(plain) % 4)
+
+
 def _decoded_or_none(text: str | None, name: str) -> bytes | None:
-    return None if text is None else decoded(text, name)
+    return decoded(text, name) if text else None

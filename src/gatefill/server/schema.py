@@ -61,35 +61,40 @@ class InpaintOptions(FileOptions):
     allow_truncated: bool = Field(
         False, description="Read what is left of a truncated photo or mask."
     )
-    sd_seed: int = Field(42, description="Accepted for IOPaint's clients and echoed in X-Seed.")
+    seed: int | None = Field(
+        None,
+        ge=0,
+        lt=2**64,
+        description="Random seed, for methods with one: another seed gives another fill.",
+    )
+    sd_seed: int | None = Field(
+        None, description="As IOPaint's clients name the seed; negative: a random one."
+    )
 
 
 class InpaintRequest(InpaintOptions):
     """JSON as sent by IOPaint's clients: images in base64, with or without a data-URI prefix.
 
-    IOPaint's other fields are ignored.
+    IOPaint's other fields are ignored. Numbers may be sent as text.
     """
 
-    model_config = ConfigDict(extra="ignore", strict=True)
+    model_config = ConfigDict(extra="ignore")
 
     image: str = Field(min_length=1, description="The photo.")
     mask: str | None = Field(
         None,
-        min_length=1,
         description="White = hole, of the photo's size. Default: the photo's transparent part.",
     )
-    sketch: str | None = Field(
-        None, min_length=1, description="White = edge, for models that accept a sketch."
-    )
+    sketch: str | None = Field(None, description="White = edge, for models that accept a sketch.")
     search: str | None = Field(
-        None, min_length=1, description="White = region to copy from, for models that accept it."
+        None, description="White = region to copy from, for models that accept it."
     )
 
 
 class AdjustMaskRequest(BaseModel):
-    """A mask to dilate, erode or invert."""
+    """A mask to dilate, erode or invert. Numbers may be sent as text."""
 
-    model_config = ConfigDict(extra="ignore", strict=True)
+    model_config = ConfigDict(extra="ignore")
 
     mask: str = Field(min_length=1, description="Base64; white = hole.")
     operate: Literal["expand", "shrink", "reverse"]
@@ -109,6 +114,7 @@ class Error(BaseModel):
 
     error: str = Field(description="A short, stable name.")
     detail: str = Field(description="A sentence for the user.")
+    errors: str = Field(description="The same sentence, where IOPaint's clients look for it.")
     code: str = Field(description="A stable code such as mask.size; see docs/errors.md.")
     values: dict[str, Any] = Field(description="The values in the sentence, by name.")
 
@@ -181,6 +187,13 @@ class ServerConfig(BaseModel):
     disableModelSwitch: bool = False  # noqa: N815
     isDesktop: bool = False  # noqa: N815
     samplers: list[str] = []
+
+
+class GenInfo(BaseModel):
+    """What IOPaint reads from images that a diffusion model made."""
+
+    prompt: str = ""
+    negative_prompt: str = ""
 
 
 class ServerState(BaseModel):

@@ -53,13 +53,15 @@ class File:
     warnings: tuple[Warning, ...] = ()  # about data that the file does not hold
 
 
-def inpaint(asked: InpaintInput, model: Model, max_pixels: int, ticket: Ticket) -> tuple[File, Any]:
+def inpaint(
+    asked: InpaintInput, model: Model, seed: int | None, max_pixels: int, ticket: Ticket
+) -> tuple[File, Any]:
     """Fill a photo; return the file in the requested format and the result."""
     photo = read_photo(
         asked.image, max_pixels=max_pixels, allow_truncated=asked.options.allow_truncated
     )
     with ticket.pixels(photo.height * photo.width):
-        with model.turn() as fill:
+        with model.turn(seed) as fill:
             ticket.check()
             result = fill(
                 photo,

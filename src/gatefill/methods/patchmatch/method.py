@@ -17,6 +17,7 @@ What differs from the papers, and why (measured, see docs/patchmatch.md):
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,6 +49,15 @@ class PatchMatch:
     @property
     def info(self) -> MethodInfo:
         return METHODS["patchmatch"]
+
+    @property
+    def seed(self) -> int:
+        """The random seed of the search."""
+        return self.config.seed
+
+    def seeded(self, seed: int) -> PatchMatch:
+        """The same method with another random seed."""
+        return PatchMatch(replace(self.config, seed=seed))
 
     def fill(
         self,

@@ -1,0 +1,74 @@
+"""Further routes of IOPaint and of lama-cleaner, its predecessor, so that their clients start."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+
+from gatefill.server.api import filled
+from gatefill.server.errors import Refused
+from gatefill.server.openapi import COMMON, IMAGE_REPLY, errors, form_body
+from gatefill.server.reading import read_file, read_lama_cleaner
+from gatefill.server.schema import GenInfo
+from gatefill.server.service import Service
+
+_TAG: list[str | Enum] = ["IOPaint"]
+_SEED = {"sdSeed": {"type": "integer", "description": "Random seed; negative: a random one."}}
+_FILES = {"image": "The photo.", "mask": "White = hole. Default: the photo's transparent part."}
+
+
+def add_routes(router: APIRouter, service: Service) -> None:
+    """Add the routes that answer from `service`."""
+
+    @router.post(
+        "/inpaint",
+        tags=_TAG,
+        summary="Fill the hole of a photo, as lama-cleaner takes it",
+        response_class=Response,
+        responses={200: IMAGE_REPLY} | COMMON | errors(400, 415, 422, 503, 504),
+        openapi_extra=form_body(_FILES, ["image"], _SEED),
+    )
+    async def inpaint(request: Request) -> Response:
+        """Its other fields, such as `hdStrategy`, are ignored."""
+        return await filled(request, service, await read_lama_cleaner(request))
+
+    @router.get("/api/v1/samplers", tags=_TAG, summary="Samplers of diffusion models: none")
+    async def samplers() -> list[str]:
+        return []
+
+    @router.post(
+        "/api/v1/gen-info",
+        tags=_TAG,
+        summary="Prompts in an image of a diffusion model: none",
+        responses=COMMON | errors(400, 415, 422),
+        openapi_extra=form_body({"file": "An image."}, ["file"], {}),
+    )
+    async def gen_info(request: Request) -> GenInfo:
+        await read_file(request, "file")
+        return GenInfo()
+
+    @router.get(
+        "/api/v1/inputimage",
+        tags=_TAG,
+        summary="The photo that was named on the command line",
+        response_class=Response,
+        responses={200: IMAGE_REPLY} | COMMON | errors(404),
+    )
+    async def input_image() -> Response:
+        if service.opened is None:
+            raise Refused(404, "not found", "no photo was named on the command line")
+        return Response(service.opened.data, media_type="application/octet-stream")
+
+    @router.post(
+        "/api/v1/save_image",
+        tags=_TAG,
+        summary="Refused: the server stores nothing",
+        response_class=Response,
+        responses=COMMON | errors(415, 422),
+        openapi_extra=form_body({"file": "An image."}, ["file"], {}),
+    )
+    async def save_image() -> Response:
+        """`enableAutoSaving` in /api/v1/server-config is false."""
+        raise Refused(403, "forbidden", "this server stores no files: save the image yourself")

@@ -104,13 +104,13 @@ def page_codes(language: str) -> dict[str, str]:
     return {json.loads(code): json.loads(sentence) for code, sentence in entries}
 
 
-# What a page cannot bring about: the command line, training, weights files and how a server starts.
+# What a page cannot bring about: the command line, training, weights files, other clients, a start.
 NEVER_SERVED = ("batches", "checkpoints", "cli", "evaluation", "masks", "mask_files.py", "training")
 NOT_ON_THE_PAGE = re.compile(
     r"(attention|config|device|dtype|frame|network|output|recipe|result|setting|tensor)\."
     r"|weights\.(?!random)"
     r"|method\.(needs_network|config_and_weights|other_weights|ready_made|needs_weights|no_part|not_trainable|takes_no_weights|unknown)"
-    r"|server\.(address|empty|no_token|port|token|weights_twice)$"
+    r"|server\.(address|empty|no_token|other_model|port|root_path|token|weights_twice)$"
 )
 
 

@@ -114,10 +114,12 @@ def _hole_boxes(mask: Mask) -> list[Box]:
 
 def _cells(mask: Mask) -> Mask:
     """Which squares of 32 x 32 pixels hold a pixel of the mask."""
-    rows, columns = (np.arange(0, side, CELL) for side in mask.shape)
-    cells: Mask = np.logical_or.reduceat(
-        np.logical_or.reduceat(mask, rows, axis=0), columns, axis=1
-    )
+    height, width = mask.shape
+    full = height // CELL
+    rows = np.logical_or.reduce(mask[: full * CELL].reshape(full, CELL, width), axis=1)
+    if height % CELL:
+        rows = np.concatenate([rows, mask[full * CELL :].any(axis=0, keepdims=True)])
+    cells: Mask = np.logical_or.reduceat(rows, np.arange(0, width, CELL), axis=1)
     return cells
 
 
@@ -192,12 +194,11 @@ def _groups(mask: Mask, context: float) -> list[_Group]:
     cloud = near[rows // CELL, columns // CELL]
     groups: list[_Group] = []
     tiles: dict[tuple[int, int], _Group] = {}
-    pending = [(pixels, True) for pixels in _parts(cloud, rows, columns)]
-    for pixels, is_cloud in pending:
-        box = _box_around(pixels)
+    pending = [(*part, True) for part in _parts(cloud, rows, columns)]
+    for pixels, box, is_cloud in pending:
         longest = max(box.height, box.width)
         if is_cloud and longest > SPECK:
-            pending += [(part, False) for part in _parts(apart[pixels], *pixels)]
+            pending += [(*part, False) for part in _parts(apart[pixels], *pixels)]
             continue
         area = len(pixels[0])
         if longest > SPECK:
@@ -210,17 +211,27 @@ def _groups(mask: Mask, context: float) -> list[_Group]:
     return groups + list(tiles.values())
 
 
-def _parts(labels: NDArray[Any], rows: Pixels, columns: Pixels) -> list[tuple[Pixels, Pixels]]:
-    """Rows and columns of the pixels of each label."""
+def _parts(
+    labels: NDArray[Any], rows: Pixels, columns: Pixels
+) -> list[tuple[tuple[Pixels, Pixels], Box]]:
+    """Rows and columns of the pixels of each label, and the box around them."""
     order = np.argsort(labels, kind="stable")
-    ends = np.flatnonzero(np.diff(labels[order])) + 1
-    return list(zip(np.split(rows[order], ends), np.split(columns[order], ends), strict=True))
-
-
-def _box_around(pixels: tuple[Pixels, Pixels]) -> Box:
-    rows, columns = pixels
-    top, left = int(rows.min()), int(columns.min())
-    return Box(top, left, int(rows.max()) + 1, int(columns.max()) + 1)
+    labels, rows, columns = labels[order], rows[order], columns[order]
+    starts = np.flatnonzero(np.r_[True, labels[1:] != labels[:-1]])
+    ends = [*starts[1:].tolist(), len(rows)]
+    sides = np.stack(
+        [
+            np.minimum.reduceat(rows, starts),
+            np.minimum.reduceat(columns, starts),
+            np.maximum.reduceat(rows, starts) + 1,
+            np.maximum.reduceat(columns, starts) + 1,
+        ],
+        axis=1,
+    )
+    return [
+        ((rows[start:end], columns[start:end]), Box(*box))
+        for start, end, box in zip(starts.tolist(), ends, sides.tolist(), strict=True)
+    ]
 
 
 def _merged(groups: list[_Group]) -> list[_Group]:

@@ -130,7 +130,9 @@ def composite(filled: Image, image: Image, mask: Mask) -> Image:
             fill=list(filled.shape),
             mask=list(mask.shape),
         )
-    return np.where(mask[..., None] if image.ndim == 3 else mask, filled, image)
+    whole = image.copy()
+    whole[mask] = filled[mask]
+    return whole
 
 
 def check_frame(

@@ -18,7 +18,8 @@ class PatchMatchConfig:
     texture: weight of texture against color. guide: weight of a guide image or sketch.
     sharpness: how much more the better matches count in a vote. finish: even out the color steps
     that are left at the hole's rim and between its parts. repeats: look for what repeats around the
-    hole, and continue it. seed: another number, another fill.
+    hole, and continue it. seed: another number, another fill. Many specks, see `atlas`, are
+    filled with one pass and no search for repetition.
     """
 
     patch_size: int = 9

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from gatefill.errors import ConfigError, MaskError
 from gatefill.methods.base import Attention, Fill, Image, Mask, MethodInfo, Progress, check_frame
 from gatefill.methods.patchmatch import kernels
+from gatefill.methods.patchmatch.atlas import lay_out
 from gatefill.methods.patchmatch.compiling import tell_of_compiling
 from gatefill.methods.patchmatch.config import PatchMatchConfig
 from gatefill.methods.patchmatch.levels import Guide, Level, build_levels, edge_guide
@@ -124,6 +125,30 @@ class PatchMatch:
         guides: Sequence[Guide] = (),
     ) -> Fill:
         region = np.ones_like(mask) if search is None else search
+        atlas = lay_out(mask, region) if sketch is None else None
+        if atlas is None:
+            return self._fill_frame(image, mask, sketch, progress, region, guess, guides)
+        found = PatchMatch(_for_specks(self.config))._fill_frame(
+            atlas.packed(image),
+            atlas.packed(mask),
+            None,
+            progress,
+            atlas.packed(region),
+            None if guess is None else atlas.packed(guess),
+            [replace(guide, planes=atlas.packed(guide.planes)) for guide in guides],
+        )
+        return atlas.unpacked(found, image)
+
+    def _fill_frame(
+        self,
+        image: Image,
+        mask: Mask,
+        sketch: Mask | None,
+        progress: Progress | None,
+        region: Mask,
+        guess: Image | None,
+        guides: Sequence[Guide],
+    ) -> Fill:
         guides = [*guides]
         if sketch is not None:
             guides.append(edge_guide(image, mask, sketch))
@@ -146,6 +171,11 @@ class PatchMatch:
             stride=1,
         )
         return Fill(image=filled, attention=attention)
+
+
+def _for_specks(config: PatchMatchConfig) -> PatchMatchConfig:
+    """What is close is soon searched, and a speck is smaller than what repeats."""
+    return replace(config, repeats=False, passes=1)
 
 
 class _Told:

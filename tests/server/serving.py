@@ -42,8 +42,15 @@ class Server:
 
     def memory(self) -> int:
         """Bytes of memory that the process has."""
+        return self._status("VmRSS")
+
+    def peak(self) -> int:
+        """The most bytes of memory that the process had."""
+        return self._status("VmHWM")
+
+    def _status(self, name: str) -> int:
         text = Path(f"/proc/{self.process.pid}/status").read_text()
-        found = re.search(r"VmRSS:\s+(\d+) kB", text)
+        found = re.search(rf"{name}:\s+(\d+) kB", text)
         assert found
         return int(found[1]) * 1024
 

@@ -76,6 +76,7 @@ def main() -> None:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--token")
     parser.add_argument("--allow", action="append", default=[])
+    parser.add_argument("--cors", action="append", default=[])
     parser.add_argument("--patchmatch", action="store_true")
     parser.add_argument("--root-path", default="")
     parser.add_argument("--limits", default="{}")
@@ -90,7 +91,7 @@ def main() -> None:
     if given.patchmatch:
         methods.insert(0, PatchMatch())
     models = [Model(each.info.name, Inpainter(each)) for each in methods]
-    access = Access(given.host, given.token, tuple(given.allow), given.root_path)
+    access = Access(given.host, given.token, tuple(given.allow), tuple(given.cors), given.root_path)
     # Warming the slow one up would only delay the tests.
     models[-1].warm_up = lambda: None  # type: ignore[method-assign]
     listening = listen(given.host, given.port)

@@ -206,7 +206,7 @@ def test_errors_tell_nothing_of_the_inside(client: httpx.Client) -> None:
     ]
     for reply in replies:
         assert 400 <= reply.status_code < 500
-        assert set(reply.json()) == {"error", "detail", "code", "values"}
+        assert set(reply.json()) == {"error", "detail", "errors", "code", "values"}
         assert not re.search(r"Traceback|site-packages|\.py|line \d+, in", reply.text)
 
 

@@ -95,6 +95,7 @@ def serve(
     token_file: Path | None = None,
     no_auth: Switch = False,
     allow_host: Annotated[tuple[str, ...], Parameter(negative="", show_default=False)] = (),
+    cors: Annotated[tuple[str, ...], Parameter(negative="", show_default=False)] = (),
     root_path: str = "",
     method: Annotated[str | None, Parameter(alias="-m")] = None,
     weights: Weights = (),
@@ -123,6 +124,9 @@ def serve(
         Accept every client that can reach the address.
     allow_host
         Host name of the server, such as photos.example.org; may be repeated.
+    cors
+        Origin of another site whose pages may use the service, such as https://example.org; may be
+        repeated.
     root_path
         Path under which a reverse proxy offers the server, such as /gatefill.
     method
@@ -165,7 +169,7 @@ def serve(
         max_pixels=max_pixels,
         max_bytes=None if max_megabytes is None else max_megabytes << 20,
     )
-    access = Access(host, token, allow_host, root_path)
+    access = Access(host, token, allow_host, cors, root_path)
     return _serve(access, limits, port, method, weights, device, large)
 
 

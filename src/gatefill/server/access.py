@@ -15,6 +15,7 @@ from starlette.requests import cookie_parser
 from gatefill.errors import ConfigError
 
 COOKIE = "gatefill"
+_ORIGIN = re.compile(r"https?://([a-z0-9.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
 # No segment starts with a dot: clients would resolve "." and "..".
 _ROOT_PATH = re.compile(r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+")
 
@@ -36,6 +37,7 @@ class Access:
     host: str = "127.0.0.1"  # the address the server is bound to
     token: str | None = None
     hosts: tuple[str, ...] = ()  # other host names of the server
+    cors: tuple[str, ...] = ()  # origins of other sites whose pages may use the server
     root_path: str = ""  # the path under which a proxy offers the server, such as "/gatefill"
 
     def __post_init__(self) -> None:
@@ -43,6 +45,14 @@ class Access:
             raise ConfigError("expected a token of 8 characters or more", code="server.token")
         if self.token is not None and not (self.token.isascii() and self.token.isprintable()):
             raise ConfigError("expected a token of printable ASCII characters", code="server.token")
+        for origin in self.cors:
+            if not _ORIGIN.fullmatch(origin):
+                raise ConfigError(
+                    "expected an origin such as https://photos.example.org, in lower case and "
+                    f"without a path, got {origin!r:.80}",
+                    code="server.origin",
+                    origin=origin[:80],
+                )
         if self.root_path and not _ROOT_PATH.fullmatch(self.root_path):
             raise ConfigError(
                 "expected a root path such as /gatefill: a slash at its start, none at its end, "

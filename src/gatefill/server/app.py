@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import Response
+from starlette.middleware.cors import CORSMiddleware
 
 import gatefill
 from gatefill.server import api, editor, iopaint
@@ -21,7 +22,16 @@ from gatefill.server.models import Shelf
 from gatefill.server.security import LOGIN, Guard
 from gatefill.server.service import Opened, Service
 from gatefill.server.static import web_reply
+from gatefill.server.transfer import Head, Inflated
 
+# Headers of replies that pages of other sites may read.
+_EXPOSED = [
+    "Retry-After",
+    "X-Gatefill-Model",
+    "X-Gatefill-Seconds",
+    "X-Gatefill-Warnings",
+    "X-Seed",
+]
 _DESCRIPTION = "Fills any hole in any photo. Known pixels come back bit-identical."
 
 
@@ -71,9 +81,20 @@ def create_app(
     # The middleware added last is the outermost.
     app.add_middleware(Deadlines, limits=limits)
     app.add_middleware(BodyLimit, limits=limits)
+    app.add_middleware(Inflated)
     app.add_middleware(Guard, access=access)
     app.add_middleware(Errors)
     app.add_middleware(Counted, metrics=service.metrics)
+    if access.cors:
+        # Without credentials: pages of other sites send a token, never the editor's cookie.
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=access.cors,
+            allow_methods=["GET", "POST"],
+            allow_headers=["Authorization", "Content-Type", "Content-Encoding"],
+            expose_headers=_EXPOSED,
+        )
+    app.add_middleware(Head)
     if access.root_path:
         app.add_middleware(Prefix, root_path=access.root_path)
     app.add_middleware(SafeHeaders)

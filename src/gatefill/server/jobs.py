@@ -132,7 +132,7 @@ class Jobs:
         self._pool = ThreadPoolExecutor(limits.workers, thread_name_prefix="gatefill-worker")
         self._lock = threading.Lock()
         self._admitted: set[Ticket] = set()
-        self._mean_seconds = 1.0
+        self._mean_seconds: float | None = None  # of the jobs so far
         self.running = 0
 
     @property
@@ -140,10 +140,17 @@ class Jobs:
         """Number of jobs that no worker has started."""
         return max(len(self._admitted) - self.running, 0)
 
-    def submit(self, work: Callable[[Ticket], T], report: Report | None = None) -> QueuedJob[T]:
+    def submit(
+        self,
+        work: Callable[[Ticket], T],
+        report: Report | None = None,
+        *,
+        measured: bool = True,
+    ) -> QueuedJob[T]:
         """Queue `work`, to be called in a worker thread.
 
-        report: called in that thread with the completed fraction.
+        report: called in that thread with the completed fraction. measured: whether its duration
+        tells how long others will take.
         Raises Busy if the queue is full.
         """
         ticket = Ticket(self.budget, report)
@@ -152,22 +159,28 @@ class Jobs:
                 raise Busy(self._retry_after())
             self._admitted.add(ticket)
         try:
-            future = self._pool.submit(self._run, work, ticket)
+            future = self._pool.submit(self._run, work, ticket, measured)
         except RuntimeError as error:  # the pool was closed
             self._admitted.discard(ticket)
             raise Busy(1) from error
         future.add_done_callback(lambda _: self._admitted.discard(ticket))
         return QueuedJob(ticket, future, self.limits.seconds)
 
-    def _run(self, work: Callable[[Ticket], T], ticket: Ticket) -> T:
+    def _note(self, seconds: float) -> None:
+        """Keep a moving mean over about ten jobs."""
+        with self._lock:
+            mean = seconds if self._mean_seconds is None else self._mean_seconds
+            self._mean_seconds = mean + 0.1 * (seconds - mean)
+
+    def _run(self, work: Callable[[Ticket], T], ticket: Ticket, measured: bool) -> T:
         ticket.check()
         started = time.monotonic()
         with self._lock:
             self.running += 1
         try:
             result = work(ticket)
-            # A moving mean over about ten jobs
-            self._mean_seconds += 0.1 * (time.monotonic() - started - self._mean_seconds)
+            if measured:
+                self._note(time.monotonic() - started)
             return result
         finally:
             with self._lock:
@@ -175,7 +188,7 @@ class Jobs:
 
     def _retry_after(self) -> int:
         """Whole seconds after which a large part of the queue should be done."""
-        ahead = self._mean_seconds * len(self._admitted) / self.limits.workers / 2
+        ahead = (self._mean_seconds or 1.0) * len(self._admitted) / self.limits.workers / 2
         return min(max(math.ceil(ahead), 1), _LONGEST_RETRY)
 
     def close(self) -> None:

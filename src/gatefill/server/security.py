@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from urllib.parse import parse_qs, urlsplit
 
 from starlette.datastructures import Headers
@@ -31,7 +31,7 @@ class Guard:
             return
         headers = Headers(scope=scope)
         self._check_host(headers)
-        _check_origin(headers, scope["scheme"])
+        _check_origin(headers, scope["scheme"], self.access.cors)
         path = scope["path"].removeprefix(scope.get("root_path", ""))
         if path in _OPEN_PATHS or path.startswith(_OPEN_FOLDER) or self.access.has_token(headers):
             await self.app(scope, receive, send)
@@ -52,9 +52,11 @@ class Guard:
             )
 
 
-def _check_origin(headers: Headers, scheme: str) -> None:
+def _check_origin(headers: Headers, scheme: str, allowed: Sequence[str]) -> None:
     """Raise Refused if the request comes from a page of another site."""
-    origins: Iterable[str] = headers.getlist("origin")
+    origins = headers.getlist("origin")
+    if len(origins) == 1 and origins[0] in allowed:
+        return
     foreign = headers.get("sec-fetch-site", "same-origin") == "cross-site"
     # A reverse proxy may add https, so only host name and port are compared.
     host = headers.get("host", "").lower()

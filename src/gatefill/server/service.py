@@ -54,7 +54,7 @@ class Service:
         """Fill a small image with every model, in a worker; then the server is ready."""
         for model in self.shelf.all():
             try:
-                await self.jobs.submit(partial(_warm_up, model)).result()
+                await self.jobs.submit(partial(_warm_up, model), measured=False).result()
             except Exception:
                 logger.exception("%s cannot fill and will fail when it is asked to", model.name)
         self.warm = True

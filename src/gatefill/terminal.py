@@ -134,6 +134,8 @@ class LogToTerminal(logging.Handler):
             warn(in_words(record.msg))
         elif record.levelno >= logging.WARNING:
             warn(record.getMessage())
+            if record.exc_info:
+                sys.stderr.write(logging.Formatter().formatException(record.exc_info) + "\n")
         else:
             say(f"gatefill: {_one_line(record.getMessage())}", "dim", err())
 

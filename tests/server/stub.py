@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import sys
 import time
 
@@ -76,6 +77,8 @@ def main() -> None:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--token")
     parser.add_argument("--allow", action="append", default=[])
+    parser.add_argument("--log", action="store_true")
+    parser.add_argument("--access-log", action="store_true")
     parser.add_argument("--cors", action="append", default=[])
     parser.add_argument("--patchmatch", action="store_true")
     parser.add_argument("--root-path", default="")
@@ -95,11 +98,14 @@ def main() -> None:
     # Warming the slow one up would only delay the tests.
     models[-1].warm_up = lambda: None  # type: ignore[method-assign]
     listening = listen(given.host, given.port)
-    app = create_app(Shelf(models), limits=limits, access=access)
+    app = create_app(Shelf(models), limits=limits, access=access, access_log=given.access_log)
 
     def started() -> None:
         sys.stdout.write(f"at {address_of(listening, given.host)}\n")
         sys.stdout.flush()
+        if given.log:
+            logging.getLogger("gatefill").addHandler(logging.StreamHandler(sys.stdout))
+            logging.getLogger("gatefill").setLevel(logging.INFO)
 
     run(app, listening, limits=limits, started=started)
 

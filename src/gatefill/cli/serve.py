@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import webbrowser
 from pathlib import Path
@@ -104,8 +105,11 @@ def serve(
     workers: int | None = None,
     waiting: int | None = None,
     seconds: float | None = None,
+    grace: float | None = None,
     max_pixels: int | None = None,
     max_megabytes: int | None = None,
+    log_level: Literal["info", "warning", "error"] = "info",
+    access_log: Switch = False,
 ) -> int:
     """Serve the editor and the HTTP service; docs/api.md and the page /docs describe it.
 
@@ -142,10 +146,16 @@ def serve(
         Number of jobs that may wait; more are refused with 503.
     seconds
         Time limit of a job, waiting included.
+    grace
+        Seconds that running jobs have to end after the server was asked to stop.
     max_pixels
         Refuse photos with more pixels than this.
     max_megabytes
         Refuse requests larger than this.
+    log_level
+        Least severe messages to log.
+    access_log
+        Log every request: method, route, status and milliseconds.
     """
     from gatefill.extras import require
 
@@ -166,11 +176,13 @@ def serve(
         workers=workers,
         waiting=waiting,
         seconds=seconds,
+        grace_seconds=grace,
         max_pixels=max_pixels,
         max_bytes=None if max_megabytes is None else max_megabytes << 20,
     )
     access = Access(host, token, allow_host, cors, root_path)
-    return _serve(access, limits, port, method, weights, device, large)
+    logging.getLogger("gatefill").setLevel(log_level.upper())
+    return _serve(access, limits, port, method, weights, device, large, access_log=access_log)
 
 
 def _serve(
@@ -185,6 +197,7 @@ def _serve(
     opened: Opened | None = None,
     ports: int = 1,
     browser: bool = False,
+    access_log: bool = False,
 ) -> int:
     from gatefill.server.app import create_app
     from gatefill.server.models import shelf
@@ -193,7 +206,7 @@ def _serve(
     offered = shelf(method, weights, device=device, large=large, max_pixels=limits.max_pixels)
     listening = listen(access.host, port, search=ports)
     address = address_of(listening, access.host)
-    app = create_app(offered, limits=limits, access=access, opened=opened)
+    app = create_app(offered, limits=limits, access=access, opened=opened, access_log=access_log)
 
     def started() -> None:
         terminal.say(f"gatefill is at {address}  (Ctrl+C ends it)")

@@ -41,11 +41,12 @@ def create_app(
     limits: Limits | None = None,
     access: Access | None = None,
     opened: Opened | None = None,
+    access_log: bool = False,
 ) -> FastAPI:
     """Create the application: editor and service for the models of `shelf`.
 
     limits: see `Limits`. access: who is let in; default: whoever is on this machine.
-    opened: a photo for the page to open.
+    opened: a photo for the page to open. access_log: log every request at INFO.
     `run` serves it with deadlines for slow connections too, which uvicorn alone has not.
     """
     limits = limits or Limits()
@@ -69,8 +70,8 @@ def create_app(
         docs_url=None,  # FastAPI's pages load scripts from another host
         redoc_url=None,
         openapi_url="/openapi.json",
-        root_path=access.root_path,
     )
+    app.state.stop_jobs = service.jobs.close
     add_handlers(app)
     router = APIRouter()
     api.add_routes(router, service)
@@ -84,7 +85,7 @@ def create_app(
     app.add_middleware(Inflated)
     app.add_middleware(Guard, access=access)
     app.add_middleware(Errors)
-    app.add_middleware(Counted, metrics=service.metrics)
+    app.add_middleware(Counted, metrics=service.metrics, access_log=access_log)
     if access.cors:
         # Without credentials: pages of other sites send a token, never the editor's cookie.
         app.add_middleware(

@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse, Response
 
 from gatefill.errors import GatefillError, MaskError
 from gatefill.images import ImageError
-from gatefill.server.jobs import Busy, Stopped, TimeUp
+from gatefill.server.jobs import Busy, Left, Stopped, TimeUp
 from gatefill.server.models import UnknownModel
 
 logger = logging.getLogger(__name__)
@@ -86,6 +86,8 @@ def _of_the_service(error: BaseException) -> tuple[int, str, str]:
         return 503, "busy", str(error)
     if isinstance(error, TimeUp):
         return 504, "time limit", str(error)
+    if isinstance(error, Left):  # nobody reads it, but it is counted and logged
+        return 499, "client left", "the client closed the connection"
     if isinstance(error, Stopped):
         return 503, "stopping", "the server is stopping: try again later"
     if isinstance(error, (ValidationError, RequestValidationError)):

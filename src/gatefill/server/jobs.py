@@ -38,6 +38,10 @@ class Stopped(Exception):  # noqa: N818
     """Raised inside a job after its client disconnected or its time limit passed."""
 
 
+class Left(Stopped):
+    """The client of a request has disconnected."""
+
+
 class PixelBudget:
     """Limits the total number of pixels of the photos that are processed at a time."""
 
@@ -72,6 +76,10 @@ class Ticket:
         self._budget = budget
         self._report = report
         self._stopped = threading.Event()
+
+    @property
+    def stopped(self) -> bool:
+        return self._stopped.is_set()
 
     def stop(self) -> None:
         self._stopped.set()
@@ -118,6 +126,10 @@ class QueuedJob(Generic[T]):
                 return await asyncio.shield(asyncio.wrap_future(self._future))
         except TimeoutError:
             raise TimeUp(f"the work took longer than {self._seconds:g} s") from None
+        except asyncio.CancelledError:
+            if self._future.cancelled() and self._ticket.stopped:  # by `Jobs.close`
+                raise Stopped from None
+            raise
         finally:
             if not self._future.done():
                 self.cancel()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import time
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gatefill.server.jobs import Jobs
+
+logger = logging.getLogger(__name__)
 
 _SECONDS = (0.005, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0)
 
@@ -55,10 +58,11 @@ class Metrics:
 
 
 class Counted:
-    """ASGI middleware that counts requests by route, status and time."""
+    """ASGI middleware that counts and logs requests by route, status and time."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics, access_log: bool) -> None:
         self.app = app
+        self.access_log = access_log
         self.metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -80,4 +84,8 @@ class Counted:
             route = getattr(scope.get("route"), "path", "other")
             # 499, as in nginx: the client disconnected before the response.
             self.metrics.requests.labels(route, str(status or 499)).inc()
-            self.metrics.seconds.labels(route).observe(time.perf_counter() - started)
+            seconds = time.perf_counter() - started
+            self.metrics.seconds.labels(route).observe(seconds)
+            if self.access_log or status in (0, 499):
+                line = "%s %s %d %.0f ms"
+                logger.info(line, scope["method"], route, status or 499, seconds * 1000)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
+import math
 import socket
 import sys
 import threading
@@ -18,6 +20,7 @@ from gatefill.server.limits import Limits
 
 logger = logging.getLogger(__name__)
 
+_LAST_SECONDS = 5  # for the replies of jobs that were ended
 SWITCH_SECONDS = 0.0005  # switch interval of Python threads
 
 
@@ -83,6 +86,8 @@ def run(
 ) -> None:
     """Serve until SIGINT or SIGTERM.
 
+    Jobs then have `Limits.grace_seconds` to end; the clients of those that remain get 503.
+
     started: called when the server is ready for requests.
     """
     limits = limits or Limits()
@@ -97,16 +102,32 @@ def run(
         proxy_headers=False,
         limit_concurrency=limits.connections,
         timeout_keep_alive=min(5, max(1, int(limits.header_seconds))),
-        timeout_graceful_shutdown=5,
+        timeout_graceful_shutdown=math.ceil(limits.grace_seconds) + _LAST_SECONDS,
     )
     # A fill makes many short calls. With Python's default switch interval of 5 ms it would be much
     # slower while other requests are processed.
     sys.setswitchinterval(SWITCH_SECONDS)
-    server = uvicorn.Server(config)
+    server = _Server(config, limits.grace_seconds, app.state.stop_jobs)
     if started is not None:
         threading.Thread(target=_when_started, args=(server, started), daemon=True).start()
     with contextlib.closing(listening):
         server.run(sockets=[listening])
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server that ends jobs some seconds after it was asked to stop."""
+
+    def __init__(self, config: uvicorn.Config, grace: float, stop_jobs: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._grace = grace
+        self._stop_jobs = stop_jobs
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        timer = asyncio.get_running_loop().call_later(self._grace, self._stop_jobs)
+        try:
+            await super().shutdown(sockets)
+        finally:
+            timer.cancel()
 
 
 def _when_started(server: uvicorn.Server, started: Callable[[], None]) -> None:

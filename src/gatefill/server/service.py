@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from starlette.requests import Request
 
-from gatefill.server.jobs import Jobs, Stopped, Ticket, answer
+from gatefill.server.jobs import Jobs, Left, Ticket, answer
 from gatefill.server.limits import Limits
 from gatefill.server.metrics import Metrics
 from gatefill.server.models import Model, Shelf
@@ -44,10 +44,10 @@ class Service:
         self.metrics = Metrics(self.jobs)
 
     async def run(self, request: Request, work: Callable[[Ticket], T]) -> T:
-        """Run `work` in a worker. Raises Stopped if the client disconnects meanwhile."""
+        """Run `work` in a worker. Raises Left if the client disconnects meanwhile."""
         result = await answer(self.jobs.submit(work), request.receive)
         if result is None:
-            raise Stopped
+            raise Left
         return result
 
     async def warm_up(self) -> None:

@@ -124,8 +124,8 @@ def blob(chance: np.random.Generator) -> Pixels:
     """A thing to be removed, of some ellipses: ``HW4``, of which only the shape matters."""
     shape = np.zeros((200, 200), np.uint8)
     for _ in range(5):
-        centre, axes = chance.integers(60, 140, 2).tolist(), chance.integers(20, 60, 2).tolist()
-        cv2.ellipse(shape, centre, axes, float(chance.uniform(0, 180)), 0, 360, 255, -1)
+        center, axes = chance.integers(60, 140, 2).tolist(), chance.integers(20, 60, 2).tolist()
+        cv2.ellipse(shape, center, axes, float(chance.uniform(0, 180)), 0, 360, 255, -1)
     return np.dstack([np.full((200, 200, 3), 128, np.uint8), shape])
 
 

@@ -38,7 +38,7 @@ def case_sheet(
 
 
 def _tile(report: Path, key: str, file: str) -> PIL.Image.Image:
-    """A small picture. The hole is drawn anew: objects that stood in it have other licences."""
+    """A small picture. The hole is drawn anew: objects that stood in it have other licenses."""
     name = "truth" if file == HOLE else file
     picture = PIL.Image.open(report / "pictures" / key / f"{name}.webp").convert("RGB")
     if file == HOLE:

@@ -3,7 +3,7 @@
     python scripts/pattern_measure.py REPORT
 
 A window of 32x32 pixels inside a hole has a Fourier spectrum; on rings of one frequency the highest
-power is divided by the mean. Grain comes to about 7, whatever its colour and strength; what repeats
+power is divided by the mean. Grain comes to about 7, whatever its color and strength; what repeats
 at one distance in one direction, such as a grid of dots or lines, has a higher peak, and so has a
 soft fill of a few slow waves. REPORT is a folder of `gatefill compare`; the truth of the same
 windows is measured beside the methods, all from its pictures, which are compressed alike.
@@ -26,23 +26,23 @@ from gatefill.evaluation.files import slug
 SIDE, STEP = 32, 8  # of windows, and from one to the next, in pixels
 RIM = 4  # pixels along the rim that are left out
 RINGS = ((0.10, 0.15), (0.15, 0.20), (0.20, 0.25), (0.25, 0.30))  # cycles per pixel
-GREY = np.array([0.299, 0.587, 0.114])
+GRAY = np.array([0.299, 0.587, 0.114])
 
 
 def peaks(picture: NDArray[np.uint8], hole: NDArray[np.bool_]) -> Iterator[float]:
     """Of each window inside the hole, the mean over the rings."""
     side = 2 * RIM + 1
     inside = cv2.erode(hole.astype(np.uint8), np.ones((side, side), np.uint8)) > 0
-    grey = picture @ GREY
+    gray = picture @ GRAY
     taper = np.outer(np.hanning(SIDE), np.hanning(SIDE))
     frequency = np.fft.fftfreq(SIDE)
     radius = np.hypot(frequency[:, None], frequency)
     rings = [(radius >= least) & (radius < most) for least, most in RINGS]
-    for top in range(0, grey.shape[0] - SIDE + 1, STEP):
-        for left in range(0, grey.shape[1] - SIDE + 1, STEP):
+    for top in range(0, gray.shape[0] - SIDE + 1, STEP):
+        for left in range(0, gray.shape[1] - SIDE + 1, STEP):
             window = slice(top, top + SIDE), slice(left, left + SIDE)
             if inside[window].all():
-                part = grey[window]
+                part = gray[window]
                 power = np.abs(np.fft.fft2((part - part.mean()) * taper)) ** 2 + 1e-9
                 yield float(np.mean([power[ring].max() / power[ring].mean() for ring in rings]))
 

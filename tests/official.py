@@ -15,13 +15,13 @@ from gatefill.training.discriminators import SNPatchGAN, SNPatchGANConfig
 
 Arrays = dict[str, np.ndarray]
 
-_TRAVELLING = Path(__file__).parent / "data" / "official"
+_TRAVELING = Path(__file__).parent / "data" / "official"
 _SHARED = Path(__file__).resolve().parents[2] / "shared" / "official"
 
 
 def arrays(name: str) -> Arrays:
     """The arrays of a run; the small ones travel with the tests, the large ones may be missing."""
-    for folder in (_TRAVELLING, _SHARED):
+    for folder in (_TRAVELING, _SHARED):
         if (folder / f"{name}.npz").is_file():
             with np.load(folder / f"{name}.npz") as file:
                 return dict(file)
@@ -45,7 +45,7 @@ def images_of(run: Arrays) -> Tensor:
 
 
 def masks_of(run: Arrays) -> Tensor:
-    """The mask of a run, one for all its photographs, ``B1HW``; greys above 127.5 are hole."""
+    """The mask of a run, one for all its photographs, ``B1HW``; grays above 127.5 are hole."""
     mask = torch.from_numpy((run["mask_u8"] > 127.5).astype(np.float32))
     return mask.expand(len(images_of(run)), 1, -1, -1).contiguous()
 

@@ -1,4 +1,4 @@
-"""Attention pictures: the official colours, and a drawing that says what the attention says."""
+"""Attention pictures: the official colors, and a drawing that says what the attention says."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from gatefill.attention_view import (
-    colour_wheel,
+    color_wheel,
     flow_picture,
     lines_picture,
-    offset_colours,
+    offset_colors,
 )
 from gatefill.methods.base import Attention
 
@@ -40,44 +40,44 @@ def aligned_bilinear(image: NDArray[np.float32], height: int, width: int) -> NDA
     return np.apply_along_axis(lambda line: np.interp(columns, np.arange(len(line)), line), 1, tall)
 
 
-def test_the_wheel_has_its_published_colours() -> None:
-    wheel = colour_wheel()
+def test_the_wheel_has_its_published_colors() -> None:
+    wheel = color_wheel()
     assert wheel.shape == (55, 3)
     starts = np.cumsum([0, 15, 6, 4, 11, 13])
     corners = [(1, 0, 0), (1, 1, 0), (0, 1, 0), (0, 1, 1), (0, 0, 1), (1, 0, 1)]
     np.testing.assert_array_equal(wheel[starts], corners)
 
 
-def test_colours_of_the_official_attention_map() -> None:
+def test_colors_of_the_official_attention_map() -> None:
     arrays = np.load(DATA / "official_flow_48x64.npz")
     flow = (arrays["flow"] + 1) * 127.5
-    colours = offset_colours(arrays["attn_offset"].astype(np.float32)).astype(np.float32)
-    np.testing.assert_allclose(aligned_bilinear(colours, *flow.shape[:2]), flow, atol=1e-3)
+    colors = offset_colors(arrays["attn_offset"].astype(np.float32)).astype(np.float32)
+    np.testing.assert_allclose(aligned_bilinear(colors, *flow.shape[:2]), flow, atol=1e-3)
 
 
 @pytest.mark.parametrize("name", ["gen_256_freeform", "guided_256_freeform"])
-def test_colours_of_the_large_official_maps(shared: Path, name: str) -> None:
+def test_colors_of_the_large_official_maps(shared: Path, name: str) -> None:
     arrays = np.load(shared / "official" / f"{name}.npz")
     flow = (arrays["flow"] + 1) * 127.5
-    colours = offset_colours(arrays["attn_offset"].astype(np.float32)).astype(np.float32)
-    np.testing.assert_allclose(aligned_bilinear(colours, *flow.shape[:2]), flow, atol=1e-3)
+    colors = offset_colors(arrays["attn_offset"].astype(np.float32)).astype(np.float32)
+    np.testing.assert_allclose(aligned_bilinear(colors, *flow.shape[:2]), flow, atol=1e-3)
 
 
 @given(st.lists(st.tuples(st.floats(-500, 500), st.floats(-500, 500)), min_size=1, max_size=9))
-def test_the_colour_is_whiter_the_nearer(offsets: list[tuple[float, float]]) -> None:
+def test_the_color_is_whiter_the_nearer(offsets: list[tuple[float, float]]) -> None:
     ways = np.array(offsets, np.float32)
-    near, far = offset_colours(ways / 2, longest=1000.0), offset_colours(ways, longest=1000.0)
+    near, far = offset_colors(ways / 2, longest=1000.0), offset_colors(ways, longest=1000.0)
     assert (near >= far).all()
-    assert (offset_colours(ways * 0) == 255).all()
+    assert (offset_colors(ways * 0) == 255).all()
 
 
 def test_the_map_paints_the_holes_cells_and_nothing_else() -> None:
     attention = an_attention([(4, 4), (13, 21)], [(4, 60), (41, 21)])
     picture = flow_picture(attention, 47, 64, legend=False)
     assert picture.shape == (47, 64, 3)
-    colours = offset_colours(np.array([[0, 56], [28, 0]], np.float32))
-    assert (picture[:8, :8] == colours[0]).all()
-    assert (picture[9:17, 17:25] == colours[1]).all()
+    colors = offset_colors(np.array([[0, 56], [28, 0]], np.float32))
+    assert (picture[:8, :8] == colors[0]).all()
+    assert (picture[9:17, 17:25] == colors[1]).all()
     picture[:8, :8] = picture[9:17, 17:25] = 255
     assert (picture == 255).all()
 

@@ -31,12 +31,12 @@ def test_a_result_becomes_bytes_and_says_what_it_is() -> None:
     assert repr(gatefill.load("patchmatch")) == "<Inpainter patchmatch on cpu, float32>"
 
 
-@pytest.mark.parametrize("kind", ["array", "grey", "rgba", "photo", "tensor", "empty", "alpha"])
+@pytest.mark.parametrize("kind", ["array", "gray", "rgba", "photo", "tensor", "empty", "alpha"])
 def test_results_share_no_memory_with_the_caller(kind: str) -> None:
     photo, mask = photo_and_mask()
     given: Any = photo
     holes: Any = mask
-    if kind == "grey":
+    if kind == "gray":
         given = photo = np.ascontiguousarray(photo[..., 0])
     elif kind in ("rgba", "alpha"):
         alpha = np.where(mask, 0, 128 if kind == "rgba" else 255).astype(np.uint8)

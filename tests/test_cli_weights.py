@@ -32,7 +32,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     PIL.Image.fromarray(photo).save(tmp_path / "photo.png")
     PIL.Image.fromarray(mask).save(tmp_path / "mask.png")
     state = DeepFillV2Network(CONFIG).state_dict()
-    facts = Provenance(source="a test", step=9, licence="CC0-1.0")
+    facts = Provenance(source="a test", step=9, license="CC0-1.0")
     save_weights(tmp_path / "w.safetensors", "deepfill_v2", CONFIG, state, facts)
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("GATEFILL_DEBUG", raising=False)
@@ -122,11 +122,11 @@ def test_convert_then_info(capsys: pytest.CaptureFixture[str]) -> None:
     torch.save({"G": port_state(random_layers(4), "retrained"), "n_iter": 5}, "states.pth")
     assert run(["info", "states.pth"]) == 0
     assert "weights trained with deepfillv2-pytorch" in capsys.readouterr().out
-    arguments = ["convert", "states.pth", "-o", "c.safetensors", "--licence", "MIT"]
+    arguments = ["convert", "states.pth", "-o", "c.safetensors", "--license", "MIT"]
     assert run([*arguments, "--data", "my photos", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["config"]["padding"] == "symmetric"
     facts = read_header("c.safetensors").provenance
-    assert (facts.step, facts.data, facts.licence) == (5, "my photos", "MIT")
+    assert (facts.step, facts.data, facts.license) == (5, "my photos", "MIT")
     assert run(arguments) == 0
     assert capsys.readouterr().out == "c.safetensors  (deepfill_v2, 115,258 numbers)\n"
     assert "ending in .safetensors" in failing(["convert", "states.pth", "-o", "x.pt"], capsys)

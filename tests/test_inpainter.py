@@ -23,7 +23,7 @@ HOLE = 255  # what stands in holes here; known pixels stay below 200
 
 @st.composite
 def cases(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray]:
-    """A photo (grey, RGB or RGBA; 8 or 16 bits) and a mask of the same size, never all hole."""
+    """A photo (gray, RGB or RGBA; 8 or 16 bits) and a mask of the same size, never all hole."""
     height, width = draw(st.integers(1, 400)), draw(st.integers(1, 60))
     if draw(st.booleans()):
         height, width = width, height
@@ -36,8 +36,8 @@ def cases(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray]:
         photo += rng.integers(0, 7, photo.shape).astype(dtype)
     mask = rng.random((height, width)) < draw(st.sampled_from([0.002, 0.1, 0.9]))
     mask[rng.integers(height), rng.integers(width)] = False
-    colour = photo[..., :3] if shape else photo
-    colour[mask] = np.iinfo(dtype).max
+    color = photo[..., :3] if shape else photo
+    color[mask] = np.iinfo(dtype).max
     if shape == (4,):
         photo[..., 3] += 1  # nothing is hidden
     return photo, mask
@@ -50,10 +50,10 @@ def test_known_pixels_come_back_bit_identical_and_holes_are_filled(
     photo, mask = case
     result = Inpainter(Nearest(), large=large)(photo, mask)
     filled = np.asarray(result)
-    colour = photo[..., :3] if photo.ndim == 3 else photo
+    color = photo[..., :3] if photo.ndim == 3 else photo
     assert filled.dtype == photo.dtype
-    assert filled.shape == colour.shape
-    np.testing.assert_array_equal(filled[~mask], colour[~mask])
+    assert filled.shape == color.shape
+    np.testing.assert_array_equal(filled[~mask], color[~mask])
     assert (filled[mask] < np.iinfo(photo.dtype).max).all()
     if photo.ndim == 3 and photo.shape[2] == 4:
         np.testing.assert_array_equal(result.photo.alpha, photo[..., 3])

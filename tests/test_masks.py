@@ -218,7 +218,7 @@ def test_cutouts_lie_inside_the_frame(
     np.testing.assert_array_equal(placement.onto(photo)[~placement.mask], photo[~placement.mask])
 
 
-def test_a_pasted_cutout_is_seen_whole_and_keeps_its_colour() -> None:
+def test_a_pasted_cutout_is_seen_whole_and_keeps_its_color() -> None:
     photo = np.full((200, 300, 3), 90, np.uint8)
     for seed in range(20):
         placement = place_cutout(star(), 200, 300, seed)

@@ -21,7 +21,7 @@ from gatefill.parallel import Threads
 PATIENCE = 30  # seconds after which a fill counts as hanging
 
 
-class Cancelled(Exception):  # noqa: N818 - says what happened, as a name
+class Canceled(Exception):  # noqa: N818 - says what happened, as a name
     """What a progress callback raises to stop its fill."""
 
 
@@ -56,7 +56,7 @@ def in_another_thread(work: Callable[[], Any]) -> Any:
     return outcome[0] if outcome else None
 
 
-def test_cancelling_one_fill_leaves_the_others_alone(inpaint: Inpainter) -> None:
+def test_canceling_one_fill_leaves_the_others_alone(inpaint: Inpainter) -> None:
     """While one fill is at work, and about to be stopped, another one runs to its end."""
     photo, mask = photo_and_mask()
     alone = np.asarray(inpaint(photo, mask))
@@ -66,9 +66,9 @@ def test_cancelling_one_fill_leaves_the_others_alone(inpaint: Inpainter) -> None
         if share > 0 and not others:
             others.append(in_another_thread(lambda: inpaint(photo, mask)))
         if others:
-            raise Cancelled
+            raise Canceled
 
-    with pytest.raises(Cancelled):
+    with pytest.raises(Canceled):
         inpaint(photo, mask, progress=stop)
     assert isinstance(others[0], gatefill.Result), others
     np.testing.assert_array_equal(np.asarray(others[0]), alone)
@@ -219,9 +219,9 @@ def test_threads_work_off_every_item_once() -> None:
 def test_what_a_thread_raises_is_raised() -> None:
     def fail(start: int, stop: int) -> None:
         if start <= 70 < stop:
-            raise Cancelled
+            raise Canceled
 
-    with Threads(2) as threads, pytest.raises(Cancelled):
+    with Threads(2) as threads, pytest.raises(Canceled):
         threads.run(fail, 100)
 
 
@@ -234,14 +234,14 @@ def test_a_piece_of_work_can_be_stopped_between_its_parts(count: int) -> None:
         done.append((start, stop))
 
     def cancel() -> None:
-        raise Cancelled
+        raise Canceled
 
     with Threads(count) as threads:
         threads.run(kernel, 100, tick=lambda: None)
         assert sum(stop - start for start, stop in done) == 100
         parts = len(done)
         done.clear()
-        with pytest.raises(Cancelled):
+        with pytest.raises(Canceled):
             threads.run(kernel, 100, tick=cancel)
         before = len(done)
         assert before < parts
@@ -252,11 +252,11 @@ def test_a_piece_of_work_can_be_stopped_between_its_parts(count: int) -> None:
 @pytest.mark.parametrize("count", [1, 2])
 def test_a_function_works_beside_and_gives_its_result_or_its_error(count: int) -> None:
     def fail() -> None:
-        raise Cancelled
+        raise Canceled
 
     with Threads(count) as threads:
         assert threads.begin(sum, [1, 2, 3])() == 6
-        with pytest.raises(Cancelled):
+        with pytest.raises(Canceled):
             threads.begin(fail)()
     if count > 1:
         with Threads(count) as threads:

@@ -1,6 +1,6 @@
-"""Pictures of where a method looked: the paper's colour-wheel map, and lines over the photo.
+"""Pictures of where a method looked: the paper's color-wheel map, and lines over the photo.
 
-The colours are those of optical flow (Baker et al., A Database and Evaluation Methodology for
+The colors are those of optical flow (Baker et al., A Database and Evaluation Methodology for
 Optical Flow, IJCV 2011), in which the paper shows its attention (arXiv 1806.03589): the hue is
 the direction of the place attended, the saturation its distance.
 """
@@ -17,28 +17,28 @@ from gatefill.methods.base import Attention, Mask
 Picture = NDArray[np.uint8]  # HW3 RGB
 Offsets = NDArray[np.float32]  # ...2, (dy, dx)
 
-# Steps between the wheel's corner colours: red, yellow, green, cyan, blue, magenta, red. There
+# Steps between the wheel's corner colors: red, yellow, green, cyan, blue, magenta, red. There
 # are more where the eye tells more hues apart.
 _CORNERS = ((255, 0, 0), (255, 255, 0), (0, 255, 0), (0, 255, 255), (0, 0, 255), (255, 0, 255))
 _STEPS = (15, 6, 4, 11, 13, 6)
 
 
-def colour_wheel() -> NDArray[np.float32]:
-    """The wheel's 55 colours, ``N3`` RGB in [0, 1]."""
-    colours = []
+def color_wheel() -> NDArray[np.float32]:
+    """The wheel's 55 colors, ``N3`` RGB in [0, 1]."""
+    colors = []
     for start, stop, steps in zip(_CORNERS, _CORNERS[1:] + _CORNERS[:1], _STEPS, strict=True):
         share = np.arange(steps, dtype=np.float64)[:, None] / steps
         rising = np.array(stop) > np.array(start)
         way = np.floor(255 * share)
-        colours.append(np.where(np.equal(start, stop), start, np.where(rising, way, 255 - way)))
-    return (np.concatenate(colours) / 255).astype(np.float32)
+        colors.append(np.where(np.equal(start, stop), start, np.where(rising, way, 255 - way)))
+    return (np.concatenate(colors) / 255).astype(np.float32)
 
 
-def offset_colours(offsets: Offsets, longest: float | None = None) -> Picture:
-    """A colour for every offset ``...2`` (dy, dx): ``...3`` RGB uint8.
+def offset_colors(offsets: Offsets, longest: float | None = None) -> Picture:
+    """A color for every offset ``...2`` (dy, dx): ``...3`` RGB uint8.
 
     No offset is white; an offset of length `longest` (default: the longest of all) has the full
-    colour. The official code hands dy to the wheel's first axis and dx to its second; so do we,
+    color. The official code hands dy to the wheel's first axis and dx to its second; so do we,
     so that our pictures read like the paper's.
     """
     offsets = np.asarray(offsets, np.float64)
@@ -49,19 +49,19 @@ def offset_colours(offsets: Offsets, longest: float | None = None) -> Picture:
     radius = np.minimum(lengths / max(scale, 1e-9), 1.0)[..., None]
 
     # Place on the wheel
-    wheel = colour_wheel().astype(np.float64)
+    wheel = color_wheel().astype(np.float64)
     angle = np.arctan2(-offsets[..., 1], -offsets[..., 0]) / np.pi
     place = (angle + 1) / 2 * (len(wheel) - 1)
     before = np.floor(place).astype(np.intp)
     share = (place - before)[..., None]
     hue = (1 - share) * wheel[before] + share * wheel[(before + 1) % len(wheel)]
 
-    colours = np.floor(255 * (1 - radius * (1 - hue)))
-    return np.asarray(colours, np.uint8)
+    colors = np.floor(255 * (1 - radius * (1 - hue)))
+    return np.asarray(colors, np.uint8)
 
 
 def flow_picture(attention: Attention, height: int, width: int, legend: bool = True) -> Picture:
-    """The colour-wheel map of a frame: each cell of the hole in the colour of where it looked.
+    """The color-wheel map of a frame: each cell of the hole in the color of where it looked.
 
     Known pixels are white, as they look at themselves. legend: put the wheel into the corner
     that covers least of the hole, with the length of its radius in pixels.
@@ -70,9 +70,9 @@ def flow_picture(attention: Attention, height: int, width: int, legend: bool = T
     picture = np.full((height, width, 3), 255, np.uint8)
     covered = np.zeros((height, width), np.bool_)
     offsets = _offsets(attention)
-    for (row, column), colour in zip(attention.target, offset_colours(offsets), strict=True):
+    for (row, column), color in zip(attention.target, offset_colors(offsets), strict=True):
         cell = _cell(int(row), int(column), attention.stride)
-        picture[cell] = colour
+        picture[cell] = color
         covered[cell] = True
     if legend and len(offsets) and min(height, width) >= 48:
         _draw_legend(picture, covered, float(np.linalg.norm(offsets, axis=1).max()))
@@ -106,7 +106,7 @@ def lines_picture(
     chosen = _on_grid(attention, spacing)
     offsets = _offsets(attention)
     lengths = np.linalg.norm(offsets, axis=1)
-    hues = offset_colours(offsets / np.maximum(lengths, 1e-9)[:, None], longest=1.0)
+    hues = offset_colors(offsets / np.maximum(lengths, 1e-9)[:, None], longest=1.0)
     strongest = max(float(attention.weight[chosen, 0].max()), 1e-9)
     thick = max(1, round(max(image.shape[:2]) / 500))
     # Long lines first, so that the short ones stay visible.
@@ -121,7 +121,7 @@ def _draw_line(
     picture: Picture,
     here: tuple[int, int],
     there: tuple[int, int],
-    colour: list[int],
+    color: list[int],
     thick: int,
     strength: float,
 ) -> None:
@@ -133,7 +133,7 @@ def _draw_line(
     area = picture[top:bottom, left:right]
     over = area.copy()
     here, there = (here[0] - left, here[1] - top), (there[0] - left, there[1] - top)
-    for shade, more in (([0, 0, 0], 2), (colour, 0)):
+    for shade, more in (([0, 0, 0], 2), (color, 0)):
         cv2.line(over, here, there, shade, thick + more, cv2.LINE_AA)
         cv2.circle(over, there, 3 * thick, shade, thick + more, cv2.LINE_AA)
         cv2.circle(over, here, 2 * thick + more // 2, shade, -1, cv2.LINE_AA)
@@ -146,7 +146,7 @@ def _offsets(attention: Attention) -> Offsets:
 
 
 def _cell(row: int, column: int, stride: int) -> tuple[slice, slice]:
-    """The cell of `stride` x `stride` pixels whose centre is the position.
+    """The cell of `stride` x `stride` pixels whose center is the position.
 
     Cells need not start at multiples of the stride: a crop's grid starts at the crop's corner.
     """
@@ -191,17 +191,17 @@ def _draw_legend(picture: Picture, covered: Mask, longest: float) -> None:
         corners, key=lambda at: int(covered[at[0] : at[0] + side, at[1] : at[1] + side].sum())
     )
 
-    # The wheel: every pixel in the colour of the way from the centre to it.
+    # The wheel: every pixel in the color of the way from the center to it.
     radius = side * 0.36
     rows, columns = np.mgrid[0:side, 0:side].astype(np.float32)
     ways = np.stack([rows - side * 0.42, columns - side / 2], axis=-1)
-    wheel = offset_colours(ways, longest=radius)
+    wheel = offset_colors(ways, longest=radius)
     inside = np.linalg.norm(ways, axis=-1) <= radius
     area = picture[top : top + side, left : left + side]
     area[:] = np.where(inside[..., None], wheel, 255)
-    centre = (left + round(side / 2), top + round(side * 0.42))
-    cv2.circle(picture, centre, round(radius), (90, 90, 90), 1, cv2.LINE_AA)
-    cv2.circle(picture, centre, 1, (90, 90, 90), -1)
+    center = (left + round(side / 2), top + round(side * 0.42))
+    cv2.circle(picture, center, round(radius), (90, 90, 90), 1, cv2.LINE_AA)
+    cv2.circle(picture, center, 1, (90, 90, 90), -1)
 
     # How far the rim is
     text, font = f"{longest:.0f} px", cv2.FONT_HERSHEY_SIMPLEX

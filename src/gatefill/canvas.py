@@ -53,7 +53,7 @@ class Canvas:
         hole = bounding_box(own)
         assert hole is not None  # each region has holes of its own
         part: Any = pixels[region.box.slices][hole.slices]  # a view; the rest stays as it is
-        filled: Any = self.photo.quantised(image[hole.slices])
+        filled: Any = self.photo.quantized(image[hole.slices])
         part[...] = composite(filled, part, own[hole.slices])
 
     @property

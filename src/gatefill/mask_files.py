@@ -22,7 +22,7 @@ from gatefill.masks import (
     unknown_kind,
 )
 
-# The contact sheet: the first masks, scaled to tiles on a grey ground.
+# The contact sheet: the first masks, scaled to tiles on a gray ground.
 TILES, COLUMNS, TILE, GAP, GROUND = 64, 8, 128, 6, 110
 
 
@@ -82,7 +82,7 @@ def draw(
 
 
 def save_mask(mask: Mask, folder: Path, number: int) -> Path:
-    """Write ``mask_00000.png`` with that number: 8-bit grey, white = hole."""
+    """Write ``mask_00000.png`` with that number: 8-bit gray, white = hole."""
     path = folder / f"mask_{number:05d}.png"
     Photo(mask.astype(np.uint8)[..., None] * np.uint8(255)).save(path, overwrite=True)
     return path

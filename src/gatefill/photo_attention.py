@@ -29,7 +29,7 @@ class PhotoAttention(Attention):
         return self.source - self.target[:, None]
 
     def map(self, *, legend: bool = True) -> Picture:
-        """The paper's colour-wheel picture, ``HW3`` RGB uint8; see `flow_picture`."""
+        """The paper's color-wheel picture, ``HW3`` RGB uint8; see `flow_picture`."""
         return flow_picture(self, self.photo.height, self.photo.width, legend)
 
     def lines(self, *, spacing: int | None = None) -> Picture:

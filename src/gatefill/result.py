@@ -47,7 +47,7 @@ class Result:
         return self.photo.to_pil()
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
-        """``HW`` grey or ``HW3`` RGB, in the dtype of the source (uint8 or uint16); without alpha.
+        """``HW`` gray or ``HW3`` RGB, in the dtype of the source (uint8 or uint16); without alpha.
 
         Without a copy the array is read-only, so that the result cannot be changed.
         """

@@ -87,7 +87,7 @@ def in_words(told: GatefillError | Warning) -> str:
 def say(message: str, style: str = "", console: Console | None = None) -> None:
     """One line, whatever it holds: no markup is read in it and it is not wrapped."""
     console = console or out()
-    # What the terminal cannot show, such as a file name in another encoding, is spelt out.
+    # What the terminal cannot show, such as a file name in another encoding, is spelled out.
     shown = message.encode(console.encoding, "backslashreplace").decode(console.encoding)
     console.print(Text(shown, style), soft_wrap=True)
 

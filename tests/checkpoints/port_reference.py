@@ -1,4 +1,4 @@
-"""deepfillv2-pytorch's forward, spelt out plainly from its modules, to compare ours with.
+"""deepfillv2-pytorch's forward, spelled out plainly from its modules, to compare ours with.
 
 Slow and literal on purpose; `plain` is a dict of official layer name -> (weight, bias).
 """

@@ -1,4 +1,4 @@
-"""Everybody's weights: recognised, converted, and giving the outputs they gave."""
+"""Everybody's weights: recognized, converted, and giving the outputs they gave."""
 
 from __future__ import annotations
 
@@ -163,11 +163,11 @@ def test_a_training_snapshot_gives_its_step(tmp_path: Path) -> None:
     }
     torch.save(state, tmp_path / "states.pth")
     info = convert(
-        tmp_path / "states.pth", tmp_path / "w.safetensors", data="Places2", licence="unknown"
+        tmp_path / "states.pth", tmp_path / "w.safetensors", data="Places2", license="unknown"
     )
     assert info.provenance.step == 1234
     assert info.provenance.data == "Places2"
-    assert info.provenance.licence == "unknown"
+    assert info.provenance.license == "unknown"
     assert "states.pth" in info.provenance.source
     assert info.parameters == sum(
         weight.numel() + bias.numel() for weight, bias in random_layers(4).values()
@@ -212,7 +212,7 @@ def test_another_fuse_kernel_is_refused(tmp_path: Path) -> None:
     refused(tmp_path / "states.pth", "3x3 identity")
 
 
-def test_mmagic_is_recognised_and_told_apart(tmp_path: Path) -> None:
+def test_mmagic_is_recognized_and_told_apart(tmp_path: Path) -> None:
     state: State = {}
     for name, out, into, kernel in MMAGIC_ROWS:
         state[f"generator.{name}.conv.conv.weight"] = torch.zeros(out, into, kernel, kernel)

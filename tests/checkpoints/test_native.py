@@ -26,7 +26,7 @@ from gatefill.checkpoints.native import (
     save_weights,
 )
 
-SOURCE = Provenance(source="a test", step=7, data="none", licence="CC0-1.0")
+SOURCE = Provenance(source="a test", step=7, data="none", license="CC0-1.0")
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def test_provenance_is_dated_and_names_the_version() -> None:
     assert facts.created.startswith("20")
     assert facts.created.endswith("+00:00")
     assert facts.gatefill
-    assert facts.licence == "not stated"
+    assert facts.license == "not stated"
 
 
 def test_tensors_that_share_memory_or_are_turned_are_saved(tmp_path: Path) -> None:
@@ -99,9 +99,9 @@ def test_a_failed_save_leaves_the_old_file_and_no_other(tmp_path: Path) -> None:
     before = path.read_bytes()
     with pytest.raises(ValueError, match=r"NaN|Out of range"):
         save_weights(path, "m", Numbers(scale=float("nan")), a_state(), SOURCE)
-    quantised = {"q": torch.zeros(2, dtype=torch.complex128)}
+    quantized = {"q": torch.zeros(2, dtype=torch.complex128)}
     with pytest.raises(Exception, match=r"complex|dtype|KeyError|C128"):
-        save_weights(path, "m", Numbers(), quantised, SOURCE)
+        save_weights(path, "m", Numbers(), quantized, SOURCE)
     assert path.read_bytes() == before
     assert [each.name for each in tmp_path.iterdir()] == ["w.safetensors"]
 

@@ -19,7 +19,7 @@ from gatefill.methods.networks.deepfill_v2 import DeepFillV2Config, DeepFillV2Ne
 from gatefill.methods.networks.global_local import GlobalLocalConfig, GlobalLocalNetwork
 from gatefill.methods.networks.partial_conv import PartialConvConfig, PartialConvNetwork
 
-SOURCE = Provenance(source="a test", licence="CC0-1.0")
+SOURCE = Provenance(source="a test", license="CC0-1.0")
 SMALL = DeepFillV2Config(width=4, guided=True, padding="symmetric", channel_order="rgb")
 
 

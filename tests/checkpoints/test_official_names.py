@@ -30,7 +30,7 @@ def test_official_names_fit_our_networks_and_come_back(name, guided):
         np.testing.assert_array_equal(back[variable], value)
 
 
-def test_slots_of_the_optimiser_are_left_aside():
+def test_slots_of_the_optimizer_are_left_aside():
     kernel = np.zeros((3, 3, 4, 8), dtype=np.float32)
     names = ("kernel", "kernel/Adam", "kernel/Adam_1")
     state = generator_from_official({f"inpaint_net/conv3/{name}": kernel for name in names})

@@ -35,7 +35,7 @@ def test_the_file_says_where_it_comes_from() -> None:
     info = read_header(shipped_weights("compact"))
     assert info.method == "deepfill_v2"
     assert info.parameters == 1_017_954
-    assert info.provenance.licence == "Apache-2.0"
+    assert info.provenance.license == "Apache-2.0"
     assert "gatefill train deepfill-v2-laptop" in info.provenance.source
     assert info.file_bytes < 5e6
 
@@ -100,8 +100,8 @@ def test_their_texture_is_no_pattern(fills: Fills) -> None:
     rings = [(radius >= least) & (radius < least + 0.05) for least in (0.1, 0.15, 0.2, 0.25)]
 
     def peak(picture: np.ndarray) -> float:
-        grey = picture[54:126, 144:216].mean(axis=2)
-        windows = np.lib.stride_tricks.sliding_window_view(grey, (32, 32))[::8, ::8]
+        gray = picture[54:126, 144:216].mean(axis=2)
+        windows = np.lib.stride_tricks.sliding_window_view(gray, (32, 32))[::8, ::8]
         tapered = (windows - windows.mean(axis=(2, 3), keepdims=True)) * taper
         power = np.abs(np.fft.fft2(tapered)) ** 2
         peaks = [power[..., ring].max(-1) / power[..., ring].mean(-1) for ring in rings]

@@ -35,9 +35,9 @@ def write_photos(folder: Path, count: int = 3, height: int = 64, width: int = 80
 def write_cutouts(folder: Path) -> Path:
     """A red disc and a blue bar with soft rims."""
     folder.mkdir(parents=True, exist_ok=True)
-    for name, colour in (("disc", (220, 30, 30)), ("bar", (20, 60, 230))):
+    for name, color in (("disc", (220, 30, 30)), ("bar", (20, 60, 230))):
         rgba = np.zeros((40, 40, 4), np.uint8)
-        rgba[..., :3] = colour
+        rgba[..., :3] = color
         alpha = np.zeros((40, 40), np.uint8)
         if name == "disc":
             cv2.circle(alpha, (20, 20), 15, 255, -1)
@@ -49,7 +49,7 @@ def write_cutouts(folder: Path) -> Path:
 
 
 class Odd:
-    """Fills with grey, unless its kind says otherwise."""
+    """Fills with gray, unless its kind says otherwise."""
 
     def __init__(self, kind: str) -> None:
         self.kind = kind

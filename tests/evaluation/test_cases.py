@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gatefill.evaluation.cases import (
-    GREY,
+    GRAY,
     bin_of,
     check_cutouts,
     list_cutouts,
@@ -82,7 +82,7 @@ def test_truth_is_the_middle_square(tmp_path: Path) -> None:
         read_truth(tmp_path / "a.png", 65)
 
 
-def test_grey_deep_and_transparent_photos(tmp_path: Path) -> None:
+def test_gray_deep_and_transparent_photos(tmp_path: Path) -> None:
     PIL.Image.fromarray(np.full((20, 20), 40000, np.uint16)).save(tmp_path / "deep.png")
     assert (read_truth(tmp_path / "deep.png", None) == round(40000 / 257)).all()
     rgba = np.zeros((20, 20, 4), np.uint8)
@@ -101,7 +101,7 @@ def test_the_hole_hides_what_is_to_be_found(tmp_path: Path, kind: str) -> None:
     entry = list_photos([write_photos(tmp_path, 1)])[0]
     truth = read_truth(entry.path, None)
     case = make_case(entry, truth, kind, 0)
-    assert (case.given[case.mask] == GREY).all()
+    assert (case.given[case.mask] == GRAY).all()
     np.testing.assert_array_equal(case.given[~case.mask], truth[~case.mask])
     assert 0 < case.share < 1
     np.testing.assert_array_equal(make_case(entry, truth, kind, 0).mask, case.mask)

@@ -24,7 +24,7 @@ def pair(truth: np.ndarray, fill: np.ndarray, mask: np.ndarray) -> Pair:
     return Pair(truth, np.where(mask[..., None], fill, truth), mask)
 
 
-def centre(height: int, width: int) -> np.ndarray:
+def center(height: int, width: int) -> np.ndarray:
     return MASKS["center"](height, width, 0)
 
 
@@ -110,7 +110,7 @@ def test_the_rim_is_where_hole_meets_known() -> None:
 
 def test_ssim_is_that_of_scikit_image() -> None:
     truth = texture(1)
-    of = pair(truth, cv2.GaussianBlur(truth, (0, 0), 2), centre(64, 80))
+    of = pair(truth, cv2.GaussianBlur(truth, (0, 0), 2), center(64, 80))
     _, expected = structural_similarity(
         of.truth,
         of.output,
@@ -126,7 +126,7 @@ def test_ssim_is_that_of_scikit_image() -> None:
 
 def test_ms_ssim_needs_176_pixels_and_falls_with_blur() -> None:
     truth = texture(2, 176, 180)
-    mask = centre(176, 180)
+    mask = center(176, 180)
     soft, softer = (pair(truth, cv2.GaussianBlur(truth, (0, 0), s), mask) for s in (1.5, 6))
     assert 0 < value("ms_ssim", softer) < value("ms_ssim", soft) < 1
     small = Pair(truth[:175], truth[:175], mask[:175])
@@ -156,7 +156,7 @@ def test_patch_distance_is_the_mean_of_sorted_distances() -> None:
 def test_patch_distance_knows_texture_and_not_place_or_brightness() -> None:
     noise = np.random.default_rng(0).normal(128, 90, (128, 256, 3))
     plane = np.clip(cv2.GaussianBlur(noise, (0, 0), 1), 0, 255).astype(np.uint8)
-    mask = centre(128, 128)
+    mask = center(128, 128)
     truth, elsewhere = plane[:, :128], plane[:, 128:]
     blurred = cv2.GaussianBlur(truth, (0, 0), 4)
     brighter = np.clip(truth.astype(int) // 2 + 60, 0, 255).astype(np.uint8)

@@ -45,7 +45,7 @@ def mode_image(mode: str, height: int = 9, width: int = 13) -> Image.Image:
 
 
 def cv_file(array: Any, suffix: str, *options: int) -> bytes:
-    """Encoded by OpenCV from ``HWC`` grey, RGB or RGBA of 8 or 16 bits."""
+    """Encoded by OpenCV from ``HWC`` gray, RGB or RGBA of 8 or 16 bits."""
     if array.shape[2] >= 3:
         code = cv2.COLOR_RGB2BGR if array.shape[2] == 3 else cv2.COLOR_RGBA2BGRA
         array = cv2.cvtColor(array, code)
@@ -65,7 +65,7 @@ def png_chunk(kind: bytes, data: bytes) -> bytes:
 
 
 def png16_file(array: Any, kind: int, *chunks: bytes) -> bytes:
-    """A 16-bit PNG of ``HWC`` with PNG's colour type `kind` and extra chunks before the pixels."""
+    """A 16-bit PNG of ``HWC`` with PNG's color type `kind` and extra chunks before the pixels."""
     height, width = array.shape[:2]
     rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in array)
     header = png_chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 16, kind, 0, 0, 0))
@@ -115,14 +115,14 @@ def small_files() -> Iterator[tuple[str, bytes]]:
     """One small real file of every format and kind of pixel that is read."""
     rgb, exif = mode_image("RGB"), exif_block(6).tobytes()
     yield "rgb.jpg", pil_file(rgb, "JPEG", exif=exif, icc_profile=SRGB[:600])
-    yield "grey.jpg", pil_file(mode_image("L"), "JPEG")
+    yield "gray.jpg", pil_file(mode_image("L"), "JPEG")
     yield "cmyk.jpg", pil_file(mode_image("CMYK"), "JPEG")
     yield "progressive.jpg", pil_file(rgb, "JPEG", progressive=True)
     for mode in ("1", "L", "LA", "P", "RGB", "RGBA"):
         yield f"{mode}.png", pil_file(mode_image(mode), "PNG", exif=exif)
     yield "rgb16.png", cv_file(smooth(9, 13, 3, np.uint16), ".png")
     yield "rgba16.png", cv_file(smooth(9, 13, 4, np.uint16), ".png")
-    yield "grey16.png", cv_file(smooth(9, 13, 1, np.uint16), ".png")
+    yield "gray16.png", cv_file(smooth(9, 13, 1, np.uint16), ".png")
     yield "la16.png", png16_file(smooth(9, 13, 2, np.uint16), 4)
     yield "rgb.webp", pil_file(rgb, "WEBP", exif=exif)
     yield "rgba.webp", pil_file(mode_image("RGBA"), "WEBP", lossless=True)
@@ -147,7 +147,7 @@ def small_files() -> Iterator[tuple[str, bytes]]:
         yield f"{mode}.bmp", pil_file(mode_image(mode), "BMP")
     yield "p.gif", pil_file(mode_image("P"), "GIF")
     yield "rgb.ppm", pil_file(rgb, "PPM")
-    yield "grey.pgm", b"P5 3 2 255\n" + bytes(range(6))
+    yield "gray.pgm", b"P5 3 2 255\n" + bytes(range(6))
     yield "plain.pbm", b"P1\n3 2\n1 0 1\n0 1 0\n"
 
 

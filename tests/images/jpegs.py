@@ -100,7 +100,7 @@ def _ycck(height: int, width: int, seed: int) -> bytes:
 
 def not_interleaved(height: int, width: int, seed: int, *, tables: bool = False) -> bytes:
     """A baseline RGB JPEG with a scan for each component; `tables`: each with its own table."""
-    planes = [KINDS["grey"](height, width, seed + number) for number in range(3)]
+    planes = [KINDS["gray"](height, width, seed + number) for number in range(3)]
     layout = layout_of(planes[0])
     parts = [b"\xff\xd8", JpegSegment(APP14, b"Adobe\0\x64\0\0\0\0\0").tobytes()]
     for segment in layout.head:
@@ -127,7 +127,7 @@ KINDS: dict[str, Callable[[int, int, int], bytes]] = {
     "best": _by_pillow(3, quality=100, subsampling="4:4:4"),
     "progressive": _by_pillow(3, quality=80, progressive=True),
     "restart markers": _by_pillow(3, quality=80, restart_marker_blocks=2),
-    "grey": _by_pillow(1, quality=70),
+    "gray": _by_pillow(1, quality=70),
     "rgb": _by_pillow(3, quality=80, keep_rgb=True),
     "cmyk": _by_pillow(4, quality=80),
     "cmyk with profile": _by_pillow(4, quality=80, icc_profile=cmyk_profile(both_ways=True)),

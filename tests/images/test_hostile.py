@@ -142,7 +142,7 @@ def huge_files() -> dict[str, bytes]:
     bmp[18:26] = struct.pack("<ii", 60000, 60000)
     gif = bytearray(FILES["p.gif"])
     gif[6:10] = struct.pack("<HH", 65535, 65535)
-    jpeg = bytearray(FILES["grey.jpg"])
+    jpeg = bytearray(FILES["gray.jpg"])
     frame = jpeg.index(b"\xff\xc0")
     jpeg[frame + 5 : frame + 9] = struct.pack(">HH", 65500, 65500)
     tiff = bytearray(FILES["rgb16.tif"])

@@ -56,7 +56,7 @@ def test_blocks_outside_the_hole_keep_their_coefficients(kind: str) -> None:
     data = KINDS[kind](45, 61, 0)
     mask = box((45, 61), 10, 17, 20, 30)
     # That profile knows black ink only.
-    fill = [90] if kind in ("grey", "cmyk with profile") else [50, 160, 90]
+    fill = [90] if kind in ("gray", "cmyk with profile") else [50, 160, 90]
     file = filled(data, mask, fill)
     assert file.warnings == ()
     info, changed = stored(data), changed_blocks(data, file.data)
@@ -167,7 +167,7 @@ def test_without_the_package_the_tables_stay_and_it_is_said(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(sys.modules, "jpegio", None)
-    for kind in ("4:2:2", "grey", "progressive", "rgb", "cmyk"):
+    for kind in ("4:2:2", "gray", "progressive", "rgb", "cmyk"):
         data = oriented(KINDS[kind](45, 61, 0), 6)
         file = filled(data, box((61, 45), 4, 4, 12, 12), 200)
         codes = ["file.reencoded"] + (["file.color"] if kind == "cmyk" else [])
@@ -278,7 +278,7 @@ def test_many_threads_write_the_same() -> None:
     jobs = [(kind, KINDS[kind](64, 80, number)) for number in range(4) for kind in KINDS]
 
     def write(job: tuple[str, bytes]) -> bytes:
-        shade = [90] if job[0] == "grey" else [90, 90, 90]
+        shade = [90] if job[0] == "gray" else [90, 90, 90]
         return bytes(filled(job[1], box((64, 80), 10, 17, 20, 30), shade).data)
 
     one_by_one = [write(job) for job in jobs]

@@ -29,9 +29,9 @@ def drawing_in(mode: str) -> bytes:
     return pil_file(white_on_black().convert(mode), "PNG")
 
 
-def drawing_in_alpha(colour: tuple[int, int, int], beneath: tuple[int, int, int]) -> bytes:
+def drawing_in_alpha(color: tuple[int, int, int], beneath: tuple[int, int, int]) -> bytes:
     array = np.empty((HEIGHT, WIDTH, 4), np.uint8)
-    array[..., :3] = np.where(HOLE[..., None], colour, beneath)
+    array[..., :3] = np.where(HOLE[..., None], color, beneath)
     array[..., 3] = np.where(HOLE, 255, 0)
     return pil_file(Image.fromarray(array), "PNG")
 
@@ -49,21 +49,21 @@ def test_white_on_black_in_other_formats(format: str) -> None:
     assert (read_mask(pil_file(white_on_black(), format), PHOTO) == HOLE).all()
 
 
-@pytest.mark.parametrize("colour", [(255, 0, 0), (0, 0, 255), (255, 255, 0), (128, 0, 0)])
-def test_a_coloured_hole_on_black(colour: tuple[int, int, int]) -> None:
-    array = np.where(HOLE[..., None], colour, 0).astype(np.uint8)
+@pytest.mark.parametrize("color", [(255, 0, 0), (0, 0, 255), (255, 255, 0), (128, 0, 0)])
+def test_a_colored_hole_on_black(color: tuple[int, int, int]) -> None:
+    array = np.where(HOLE[..., None], color, 0).astype(np.uint8)
     assert (read_mask(pil_file(Image.fromarray(array), "PNG"), PHOTO) == HOLE).all()
     palette = Image.fromarray(HOLE.astype(np.uint8))
-    palette.putpalette([0, 0, 0, *colour])
+    palette.putpalette([0, 0, 0, *color])
     assert (read_mask(pil_file(palette, "PNG"), PHOTO) == HOLE).all()
 
 
-@pytest.mark.parametrize("colour", [(0, 0, 0), (255, 255, 255), (255, 0, 0), (60, 60, 60)])
+@pytest.mark.parametrize("color", [(0, 0, 0), (255, 255, 255), (255, 0, 0), (60, 60, 60)])
 @pytest.mark.parametrize("beneath", [(0, 0, 0), (255, 255, 255)])
 def test_a_drawing_that_is_only_in_alpha(
-    colour: tuple[int, int, int], beneath: tuple[int, int, int]
+    color: tuple[int, int, int], beneath: tuple[int, int, int]
 ) -> None:
-    data = drawing_in_alpha(colour, beneath)
+    data = drawing_in_alpha(color, beneath)
     assert (read_mask(data, PHOTO) == HOLE).all()
     assert (read_mask(data, PHOTO, invert=True) == ~HOLE).all()
 

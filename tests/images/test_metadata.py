@@ -141,12 +141,12 @@ def test_a_thumbnail_that_lies_in_the_tags_takes_none_with_it() -> None:
     exif = bytearray(camera_exif())
     at = exif.index(struct.pack("<HHI", 513, 4, 1)) + 8
     exif[at : at + 4] = struct.pack("<I", 8)
-    photo = read_photo(with_segments(KINDS["grey"](9, 9, 0), JpegSegment(0xE1, b"Exif\0\0" + exif)))
+    photo = read_photo(with_segments(KINDS["gray"](9, 9, 0), JpegSegment(0xE1, b"Exif\0\0" + exif)))
     assert tags_of(photo.meta.exif or b"")[0x013B] == Tag(2, "김철수".encode("euc-kr") + b"\0")
 
 
 def test_thumbnails_in_jfif_go() -> None:
-    plain = KINDS["grey"](16, 16, 0)
+    plain = KINDS["gray"](16, 16, 0)
     small = JpegSegment(0xE0, b"JFIF\0\1\2\1\0\x48\0\x48\2\1REMOVE")
     extension = JpegSegment(0xE0, b"JFXX\0\x13\2\1REMOVE")
     data = plain[:2] + small.tobytes() + extension.tobytes() + plain[20:]

@@ -29,7 +29,7 @@ def test_floats_and_back_change_nothing(
     rgb = photo.rgb()
     assert rgb.dtype == np.float32
     assert rgb.shape == (height, width, 3)
-    assert (photo.quantised(rgb) == photo.pixels).all()
+    assert (photo.quantized(rgb) == photo.pixels).all()
 
 
 @given(channels=st.sampled_from([1, 3]), dtype=depths, seed=st.integers(0, 99))
@@ -41,7 +41,7 @@ def test_filling_a_box_keeps_known_pixels(channels: int, dtype: type, seed: int)
     mask[box.slices] = rng.random((14, 23)) < 0.5
     fill = rng.normal(0.5, 0.6, (14, 23, 3)).astype(np.float32)
     pixels = photo.pixels.copy()
-    part = composite(photo.quantised(fill), photo.pixels[box.slices], mask[box.slices])  # type: ignore[arg-type]
+    part = composite(photo.quantized(fill), photo.pixels[box.slices], mask[box.slices])  # type: ignore[arg-type]
     pixels[box.slices] = part
     filled = photo.replaced(pixels)
     assert filled.pixels.dtype == dtype
@@ -60,13 +60,13 @@ def test_a_box_is_the_same_part_of_the_whole() -> None:
 def test_clipping_and_rounding() -> None:
     photo = Photo(np.zeros((1, 4, 3), np.uint8))
     fill = np.array([-3, 0.501 / 255, 254.4 / 255, 9], np.float32)[None, :, None]
-    assert photo.quantised(np.repeat(fill, 3, axis=2))[0, :, 0].tolist() == [0, 1, 254, 255]
+    assert photo.quantized(np.repeat(fill, 3, axis=2))[0, :, 0].tolist() == [0, 1, 254, 255]
 
 
-def test_grey_photos_get_luma() -> None:
+def test_gray_photos_get_luma() -> None:
     photo = Photo(np.zeros((1, 3, 1), np.uint8))
     fill = np.eye(3, dtype=np.float32)[None]
-    assert photo.quantised(fill)[0, :, 0].tolist() == [76, 150, 29]
+    assert photo.quantized(fill)[0, :, 0].tolist() == [76, 150, 29]
 
 
 def test_filled_places_become_opaque() -> None:
@@ -96,7 +96,7 @@ def test_shapes_that_do_not_fit_are_refused() -> None:
     with pytest.raises(ValueError, match="expected pixels"):
         photo.replaced(noise(4, 5, 3, np.uint16))
     with pytest.raises(ValueError, match="expected floats HW3"):
-        photo.quantised(np.zeros((4, 5), np.float32))
+        photo.quantized(np.zeros((4, 5), np.float32))
     for pixels in (noise(4, 5, 4), np.zeros((4, 5, 3), np.float32), noise(4, 5, 1)[..., 0]):
         with pytest.raises(ValueError, match="expected uint8 or uint16"):
             Photo(pixels)

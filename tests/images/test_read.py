@@ -69,7 +69,7 @@ def test_sixteen_bits_stay_sixteen(channels: int, suffix: str) -> None:
         assert (photo.alpha == array[..., 3]).all()
 
 
-def test_sixteen_bit_grey_with_alpha_in_png() -> None:
+def test_sixteen_bit_gray_with_alpha_in_png() -> None:
     array = noise(5, 4, 2, np.uint16)
     photo = read_photo(png16_file(array, 4))
     assert photo.alpha is not None
@@ -78,7 +78,7 @@ def test_sixteen_bit_grey_with_alpha_in_png() -> None:
 
 
 @pytest.mark.parametrize(("kind", "channels"), [(0, 1), (2, 3)])
-def test_sixteen_bit_png_with_a_transparent_colour(kind: int, channels: int) -> None:
+def test_sixteen_bit_png_with_a_transparent_color(kind: int, channels: int) -> None:
     array = noise(5, 4, channels, np.uint16)
     key = array[2, 3].astype(">u2").tobytes()
     photo = read_photo(png16_file(array, kind, png_chunk(b"tRNS", key)))
@@ -221,7 +221,7 @@ def test_first_frame_of_several() -> None:
         assert abs(difference).mean() < 6  # GIF's palette
 
 
-def test_colour_pnm_of_16_bits_is_refused_and_not_rounded() -> None:
+def test_color_pnm_of_16_bits_is_refused_and_not_rounded() -> None:
     with pytest.raises(ImageError, match="expected 8 bits"):
         read_photo(b"P6 2 1 65535\n" + bytes(12))
     assert read_photo(b"P5 2 1 65535\n" + bytes(range(4))).pixels.ravel().tolist() == [1, 515]
@@ -235,7 +235,7 @@ def test_multi_picture_jpegs_of_phones() -> None:
     assert photo.meta.subsampling == "4:2:0"
 
 
-def test_colour_profiles_are_kept() -> None:
+def test_color_profiles_are_kept() -> None:
     for format in ("JPEG", "PNG", "WEBP", "TIFF"):
         assert read_photo(pil_file(mode_image("RGB"), format, icc_profile=SRGB)).meta.icc == SRGB
     data = tiff_file(noise(4, 4, 3, np.uint16), photometric="rgb", iccprofile=SRGB)
@@ -267,17 +267,17 @@ def test_broken_exif_is_no_reason_to_refuse_a_photo() -> None:
 def test_arrays(channels: int, dtype: type) -> None:
     array = noise(6, 5, channels, dtype)
     photo = read_photo(array)
-    colour = 1 if channels < 3 else 3
+    color = 1 if channels < 3 else 3
     assert photo.pixels.dtype == dtype
-    assert (photo.pixels == array[..., :colour]).all()
+    assert (photo.pixels == array[..., :color]).all()
     assert (photo.alpha is not None) == (channels in (2, 4))
     assert photo.meta.exif is None
 
 
 def test_arrays_of_other_kinds() -> None:
-    grey = noise(6, 5, 1)[..., 0]
-    assert (read_photo(grey).pixels[..., 0] == grey).all()
-    assert (read_photo(grey > 100).pixels[..., 0] == np.where(grey > 100, 255, 0)).all()
+    gray = noise(6, 5, 1)[..., 0]
+    assert (read_photo(gray).pixels[..., 0] == gray).all()
+    assert (read_photo(gray > 100).pixels[..., 0] == np.where(gray > 100, 255, 0)).all()
     rgb = noise(6, 5, 3)
     assert (read_photo(rgb / np.float32(255)).pixels == rgb).all()
     assert (read_photo(rgb[:, ::-2]).pixels == rgb[:, ::-2]).all()

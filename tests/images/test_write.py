@@ -42,7 +42,7 @@ def exif_of(data: bytes, format: str) -> Image.Exif:
     if format != "tiff":
         return Image.open(io.BytesIO(data)).getexif()
     exif = Image.Exif()
-    exif.load(data)  # Pillow opens no 16-bit grey with alpha, but a TIFF's head is EXIF itself
+    exif.load(data)  # Pillow opens no 16-bit gray with alpha, but a TIFF's head is EXIF itself
     return exif
 
 
@@ -64,7 +64,7 @@ def test_lossless_formats_give_every_pixel_back(
     assert again.pixels.dtype == photo.pixels.dtype
     assert (again.pixels == photo.pixels).all()
     if format == "webp" and channels < 3:
-        assert again.pixels.shape[2] == 3  # WebP knows no grey
+        assert again.pixels.shape[2] == 3  # WebP knows no gray
     else:
         assert again.pixels.shape == photo.pixels.shape
     if photo.alpha is not None and not (format == "webp" and (photo.alpha == 255).all()):

@@ -10,9 +10,9 @@ def test_it_converges_to_the_largest_singular_value():
     weight = torch.randn(6, 3, 5, 5, generator=torch.Generator().manual_seed(1))
     u = torch.ones(1, 6)
     for _ in range(200):
-        normalised, u, sigma = spectral_norm(weight, u)
+        normalized, u, sigma = spectral_norm(weight, u)
     assert sigma.item() == pytest.approx(torch.linalg.matrix_norm(weight.flatten(1), 2).item())
-    assert torch.linalg.matrix_norm(normalised.flatten(1), 2).item() == pytest.approx(1.0)
+    assert torch.linalg.matrix_norm(normalized.flatten(1), 2).item() == pytest.approx(1.0)
 
 
 def test_u_moves_at_every_call_in_training_and_not():

@@ -1,4 +1,4 @@
-"""The hybrid: a network's fill steers PatchMatch, and every colour comes from the photo."""
+"""The hybrid: a network's fill steers PatchMatch, and every color comes from the photo."""
 
 from __future__ import annotations
 

@@ -200,12 +200,12 @@ def test_global_local_is_the_papers_table():
     torch.testing.assert_close(got, torch.sigmoid(x) * 2 - 1, atol=1e-5, rtol=1e-4)
 
 
-def test_the_finish_keeps_the_fills_gradients_and_the_photos_colours():
+def test_the_finish_keeps_the_fills_gradients_and_the_photos_colors():
     rows, columns = np.mgrid[:60, :80].astype(np.float32)
     photo = np.stack([0.2 + columns / 200, 0.3 + rows / 200, 0.5 + 0 * rows], axis=-1)
     mask = np.zeros((60, 80), dtype=bool)
     mask[20:40, 30:50] = True
-    # The right content in the wrong colour comes out in the right colour.
+    # The right content in the wrong color comes out in the right color.
     finished = blend(photo + np.float32(0.15), np.where(mask[..., None], 9, photo), mask)
     assert abs(finished - photo)[mask].max() < 8 / 255
     # Detail of the fill survives, which fast marching alone would not give.

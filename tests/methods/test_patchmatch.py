@@ -191,7 +191,7 @@ def test_a_guide_that_is_gone_at_full_resolution_has_chosen_before() -> None:
         PatchMatch().fill(image, mask, guide=guide, guide_at_last=2.0)
 
 
-def test_the_weight_of_a_guide_decides_against_colour() -> None:
+def test_the_weight_of_a_guide_decides_against_color() -> None:
     chance = np.random.default_rng(0)
     image = chance.random((64, 128, 3), dtype=np.float32) * 0.2
     image[:, :72] += 0.6

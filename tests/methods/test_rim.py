@@ -1,4 +1,4 @@
-"""The step of colour between a fill and its photo, evened out."""
+"""The step of color between a fill and its photo, evened out."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_a_network_with_a_finish_steps_less_at_the_rim(photo: Image, mask: Mask)
         torch.manual_seed(0)
         network = DeepFillV2Network(DeepFillV2Config(width=4))
         method = with_network("deepfill_v2", network, finish=finish)
-        smooth = np.full_like(photo, 0.55)  # an untrained network paints grey
+        smooth = np.full_like(photo, 0.55)  # an untrained network paints gray
         filled = method.fill(smooth, mask).image
         steps[finish] = np.abs(filled[8:30, 32] - smooth[8:30, 33]).mean()
     assert steps[True] < 0.2 * steps[False]

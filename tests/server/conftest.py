@@ -43,7 +43,7 @@ def noise(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def grey(tmp_path: Path) -> Path:
-    path = tmp_path / "grey.png"
+def gray(tmp_path: Path) -> Path:
+    path = tmp_path / "gray.png"
     path.write_bytes(file_of(np.full((HEIGHT, WIDTH, 3), 128, np.uint8)))
     return path

@@ -107,7 +107,7 @@ class Page:
         return found.value.suggested_filename, Path(found.value.path()).read_bytes()
 
     def shown(self, x: float, y: float) -> tuple[int, ...]:
-        """The colour on the screen over a pixel of the photo."""
+        """The color on the screen over a pixel of the photo."""
         left, top = self.at(x, y)
         clip = {"x": round(left), "y": round(top), "width": 1, "height": 1}
         data = self.page.screenshot(clip=clip)

@@ -218,8 +218,8 @@ def test_patches_that_do_not_fit_are_refused(client: httpx.Client) -> None:
     data = file_of(photo(30, 30))
     done = events(client, data, painted(6, 6), (4, 4))[-1]
     assert composed(client, data, [done | {"left": 28}]).status_code == 400
-    grey = base64.b64encode(file_of(photo(6, 6, channels=1))).decode()
-    assert composed(client, data, [done | {"patch": grey}]).status_code == 400
+    gray = base64.b64encode(file_of(photo(6, 6, channels=1))).decode()
+    assert composed(client, data, [done | {"patch": gray}]).status_code == 400
     files = [("photo", ("photo", data)), ("patch", ("p", base64.b64decode(done["patch"])))]
     without_place = client.post("/api/v1/editor/compose", files=files)
     assert without_place.status_code == 422

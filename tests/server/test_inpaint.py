@@ -21,7 +21,7 @@ def test_iopaint_clients_get_what_they_know(client: httpx.Client) -> None:
         "image": "data:image/png;base64," + base64_of(file_of(image)),
         "mask": base64_of(file_of(mask)),
         "hd_strategy": "Crop",
-        "hdStrategyCropMargin": 128,  # misspelt, as its own page sends it
+        "hdStrategyCropMargin": 128,  # misspelled, as its own page sends it
         "ldm_steps": 20,
         "sd_seed": 7,
     }

@@ -104,8 +104,8 @@ def test_everything_is_undone_and_redone(page: Page, noise: Path) -> None:
     assert page.page.is_disabled("#redo")
 
 
-def test_steps_lead_back_and_forth(page: Page, grey: Path) -> None:
-    page.open(grey)
+def test_steps_lead_back_and_forth(page: Page, gray: Path) -> None:
+    page.open(gray)
     for x in (60, 180):
         page.drag((x, 80), (x + 20, 80))
         page.fill()
@@ -120,8 +120,8 @@ def test_steps_lead_back_and_forth(page: Page, grey: Path) -> None:
     assert steps.nth(2).get_attribute("aria-current") == "step"
 
 
-def test_hovering_shows_where_it_looked(page: Page, grey: Path) -> None:
-    page.open(grey)
+def test_hovering_shows_where_it_looked(page: Page, gray: Path) -> None:
+    page.open(gray)
     page.tool("look")
     assert "Fill something first" in page.hint
     page.tool("box")
@@ -160,14 +160,14 @@ def test_before_and_after_are_compared(page: Page, tmp_path: Path) -> None:
     page.page.wait_for_selector("#divider", state="hidden")
 
 
-def test_a_fill_is_cancelled(page: Page, grey: Path) -> None:
-    page.open(grey)
+def test_a_fill_is_cancelled(page: Page, gray: Path) -> None:
+    page.open(gray)
     page.choose("slow")
     page.drag((100, 80), (140, 80))
     page.page.click("#fill")
     page.page.locator("#hint", has_text=re.compile(r"Filling… [1-9]")).wait_for()
     page.page.keyboard.press("Escape")
-    page.page.locator(".notice", has_text="Cancelled").wait_for()
+    page.page.locator(".notice", has_text="Canceled").wait_for()
     assert page.steps == 1
     assert array_of(page.mask())[..., 0].any()  # what was painted is still there
 

@@ -36,7 +36,7 @@ def picture(tmp_path: Path) -> Path:
 def violations(page: Page) -> list[str]:
     """What axe-core has against the page as it is now."""
     axe = pytest.importorskip("axe_playwright_python.sync_playwright")
-    page.page.wait_for_timeout(250)  # colours in transition have no contrast yet
+    page.page.wait_for_timeout(250)  # colors in transition have no contrast yet
     found = axe.Axe().run(page.page).response["violations"]
     return [f"{each['id']}: {each['nodes'][0]['html'][:120]}" for each in found]
 

@@ -13,8 +13,8 @@ from tests.server.pages import HEIGHT, WIDTH, Page
 from tests.server.serving import array_of, file_of
 
 
-def test_mask_tools_draw_what_they_say(page: Page, grey: Path) -> None:
-    page.open(grey)
+def test_mask_tools_draw_what_they_say(page: Page, gray: Path) -> None:
+    page.open(gray)
 
     def share() -> float:
         return float((array_of(page.mask())[..., 0] > 0).mean())
@@ -46,8 +46,8 @@ def test_mask_tools_draw_what_they_say(page: Page, grey: Path) -> None:
     assert share() == pytest.approx(grown)
 
 
-def test_growing_follows_the_shape(page: Page, grey: Path) -> None:
-    page.open(grey)
+def test_growing_follows_the_shape(page: Page, gray: Path) -> None:
+    page.open(gray)
     page.tool("box")
     page.drag((100, 60), (140, 120))
     before = array_of(page.mask())[..., 0]
@@ -58,8 +58,8 @@ def test_growing_follows_the_shape(page: Page, grey: Path) -> None:
     assert ((after > 0) != (wanted > 0)).mean() < 0.002
 
 
-def test_the_brush_changes_size_by_keys_wheel_and_slider(page: Page, grey: Path) -> None:
-    page.open(grey)
+def test_the_brush_changes_size_by_keys_wheel_and_slider(page: Page, gray: Path) -> None:
+    page.open(gray)
 
     def size() -> int:
         return int(page.page.text_content("#size-value").split()[0])
@@ -80,8 +80,8 @@ def test_the_brush_changes_size_by_keys_wheel_and_slider(page: Page, grey: Path)
     assert size() > 200
 
 
-def test_zoom_and_pan_keep_painting_in_place(page: Page, grey: Path) -> None:
-    page.open(grey)
+def test_zoom_and_pan_keep_painting_in_place(page: Page, gray: Path) -> None:
+    page.open(gray)
     zoom = page.page.locator("#zoom-level")
     start = zoom.text_content()
     page.page.mouse.move(*page.at(150, 100))
@@ -105,12 +105,12 @@ def test_zoom_and_pan_keep_painting_in_place(page: Page, grey: Path) -> None:
     assert zoom.text_content() == start
 
 
-def test_a_mask_is_loaded_and_saved(page: Page, grey: Path, tmp_path: Path) -> None:
+def test_a_mask_is_loaded_and_saved(page: Page, gray: Path, tmp_path: Path) -> None:
     mask = np.zeros((HEIGHT, WIDTH), np.uint8)
     mask[40:90, 100:180] = 255
     path = tmp_path / "mask.png"
     path.write_bytes(file_of(mask))
-    page.open(grey)
+    page.open(gray)
     page.page.set_input_files("#mask-input", str(path))
     page.page.locator(".notice", has_text="loaded").wait_for()
     assert (array_of(page.mask())[..., 0] == mask).all()
@@ -127,8 +127,8 @@ def test_a_mask_is_loaded_and_saved(page: Page, grey: Path, tmp_path: Path) -> N
     page.page.locator(".notice.error", has_text=re.compile("200 [×x] 50")).wait_for()
 
 
-def test_a_sketch_guides_or_the_page_says_that_it_does_not(page: Page, grey: Path) -> None:
-    page.open(grey)
+def test_a_sketch_guides_or_the_page_says_that_it_does_not(page: Page, gray: Path) -> None:
+    page.open(gray)
     page.tool("box")
     page.drag((100, 60), (160, 120))
     page.tool("sketch")
@@ -144,8 +144,8 @@ def test_a_sketch_guides_or_the_page_says_that_it_does_not(page: Page, grey: Pat
     assert tuple(result[65, 105]) == (128, 128, 128)
 
 
-def test_keys_alone_are_enough(page: Page, grey: Path) -> None:
-    page.open(grey)
+def test_keys_alone_are_enough(page: Page, gray: Path) -> None:
+    page.open(gray)
     page.page.locator("#marks").focus()
     keys = page.page.keyboard
     keys.press("ArrowRight")

@@ -90,14 +90,14 @@ class TestSources:
 
 class TestFiles:
     def test_every_file_comes_once_per_epoch(self, tmp_path: Path) -> None:
-        # Colours without structure survive crop and scale, so that pictures can be told apart.
+        # Colors without structure survive crop and scale, so that pictures can be told apart.
         for i in range(8):
             flat = np.full((40, 40, 3), 10 + 30 * i, np.uint8)
             cv2.imwrite(str(tmp_path / f"{i}.png"), flat)
         found = batches(open_source(tmp_path), 8)
-        colours = [int(image[0, 0, 0]) for batch in found for image in batch.image]
-        assert sorted(colours[:8]) == sorted(colours[8:]) == [10 + 30 * i for i in range(8)]
-        assert colours[:8] != colours[8:]
+        colors = [int(image[0, 0, 0]) for batch in found for image in batch.image]
+        assert sorted(colors[:8]) == sorted(colors[8:]) == [10 + 30 * i for i in range(8)]
+        assert colors[:8] != colors[8:]
 
     def test_a_position_gives_the_same_sample_however_it_is_reached(self, tmp_path: Path) -> None:
         source = open_source(write_pictures(tmp_path, 5)[0].parent)

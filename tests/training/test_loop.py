@@ -53,7 +53,7 @@ def log_of(folder: Path, kind: str) -> list[dict[str, float]]:
 def folder(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run."""
     folder = tmp_path_factory.mktemp("run")
-    provenance = {"data": "pictures", "licence": "CC0"}
+    provenance = {"data": "pictures", "license": "CC0"}
     outcome = run(tiny(ema=0.9), photos, folder, provenance=provenance)
     assert outcome.finished
     assert outcome.images == 12
@@ -68,7 +68,7 @@ class TestARun:
         assert result.method == "deepfill_v2"
         assert np.array_equal(result.photo.pixels[hole == 0], photo[hole == 0])
         facts = read_header(folder / "best.safetensors").provenance
-        assert (facts.data, facts.licence, facts.step) == ("pictures", "CC0", 6)
+        assert (facts.data, facts.license, facts.step) == ("pictures", "CC0", 6)
         assert "deepfill-v2-laptop, 12 images" in facts.source
 
     def test_the_log_says_what_happened(self, folder: Path) -> None:

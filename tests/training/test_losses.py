@@ -1,4 +1,4 @@
-"""Losses against their definitions, spelt out."""
+"""Losses against their definitions, spelled out."""
 
 from __future__ import annotations
 

@@ -116,9 +116,9 @@ def compare(found, run, kind):
 
 
 def adam_first_moments(network, loss, step):
-    """A parameter's first Adam update when the optimiser has counted `step` steps.
+    """A parameter's first Adam update when the optimizer has counted `step` steps.
 
-    As TensorFlow's: one optimiser counts the steps of both networks, and epsilon is added before
+    As TensorFlow's: one optimizer counts the steps of both networks, and epsilon is added before
     the bias correction.
     """
     beta1, beta2, epsilon = 0.5, 0.999, 1e-8
@@ -164,7 +164,7 @@ def test_an_adam_step_of_each_tiny_network(name, guided, monkeypatch):
 def reading_u_late(spectral_norm):
     """The same value, but in the gradient the u before the call is replaced by the one after."""
 
-    def normalise(weight, u, eps=1e-12):
+    def normalize(weight, u, eps=1e-12):
         with torch.no_grad():
             late = spectral_norm(weight, u, eps)[1]
         matrix = weight.flatten(1)
@@ -175,4 +175,4 @@ def reading_u_late(spectral_norm):
         sigma = (v @ matrix.T @ new_u.T).squeeze()
         return weight / sigma, new_u, sigma
 
-    return normalise
+    return normalize

@@ -1,4 +1,4 @@
-"""Recipes, settings, initialisation, rates."""
+"""Recipes, settings, initialization, rates."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from gatefill.methods.registry import RECIPES
 from gatefill.settings import with_settings
 from gatefill.training.config import DataConfig, OptimizerConfig, TrainConfig
 from gatefill.training.ema import Ema
-from gatefill.training.initialisation import initialise
+from gatefill.training.initialization import initialize
 from gatefill.training.objectives import make_objective
 from gatefill.training.optimizers import TensorFlowAdam, rate_factor
 from gatefill.training.recipes import recipe
@@ -35,7 +35,7 @@ def test_the_published_numbers() -> None:
     assert (v2.optimizer.lr, v2.optimizer.betas) == (1e-4, (0.5, 0.999))
     assert (v2.loss.coarse, v2.loss.refined, v2.loss.adversarial) == (1, 1, 1)
     assert v2.loss.separate_batches
-    assert v2.initialisation == "published"
+    assert v2.initialization == "published"
     assert count(v2) == (4_052_478, 5_946_816)
     guided = recipe("deepfill-v2-guided-256")
     assert count(guided)[0] == 4_053_678
@@ -62,12 +62,12 @@ def test_laptop_recipes_may_be_named_by_what_they_shrink() -> None:
     assert recipe("partial-conv-512-laptop") == recipe("partial-conv-laptop")
 
 
-def test_an_unknown_recipe_names_its_neighbours() -> None:
+def test_an_unknown_recipe_names_its_neighbors() -> None:
     with pytest.raises(ValueError, match="did you mean deepfill-v2-256"):
         recipe("deepfil-v2-256")
 
 
-def test_settings_are_typed_and_unknown_ones_name_their_neighbours() -> None:
+def test_settings_are_typed_and_unknown_ones_name_their_neighbors() -> None:
     config = with_settings(
         recipe("deepfill-v2-laptop"),
         ["batch_size=4", "data.size=64", "loss.adversarial=0.5", "optimizer.clip=none"],
@@ -97,11 +97,11 @@ def test_configs_that_cannot_be_are_refused(change: dict[str, object], message: 
         replace(recipe("deepfill-v2-guided-256"), **change)
 
 
-class TestInitialisation:
+class TestInitialization:
     def deepest(self, start: str) -> list[float]:
         """Mean squares of the activations along the coarse network."""
         torch.manual_seed(0)
-        network = initialise(DeepFillV2Network(DeepFillV2Config(width=12)), start)
+        network = initialize(DeepFillV2Network(DeepFillV2Config(width=12)), start)
         squares: list[float] = []
 
         def note(_, __, output) -> None:
@@ -126,7 +126,7 @@ class TestInitialisation:
         torch.manual_seed(0)
         network = DeepFillV2Network(DeepFillV2Config(width=4))
         before = {key: value.clone() for key, value in network.state_dict().items()}
-        after = initialise(network, "published").state_dict()
+        after = initialize(network, "published").state_dict()
         assert all(torch.equal(value, before[key]) for key, value in after.items())
 
 

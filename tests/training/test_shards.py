@@ -31,7 +31,7 @@ class TestShards:
         assert (packed.shards, packed.images, packed.broken) == (4, 12, ())
         return open_source(packed.pattern)
 
-    def colours(self, found: list[Stored]) -> list[int]:
+    def colors(self, found: list[Stored]) -> list[int]:
         return [int(image[0, 0, 0]) for batch in found for image in batch.image]
 
     def test_packing_keeps_the_bytes(self, shards: DataSource, tmp_path: Path) -> None:
@@ -68,10 +68,10 @@ class TestShards:
         config = replace(CONFIG, shuffle=1)
         found = []
         for rank in range(readers):
-            colours = self.colours(batches(shards, 6, config, place=Place(rank, readers)))
+            colors = self.colors(batches(shards, 6, config, place=Place(rank, readers)))
             # Whole shards of three each, or, with more readers than shards, turns in all of them.
             epoch = 12 // readers if readers < 5 else len(range(rank, 12, 5))
-            found += colours[:epoch]
+            found += colors[:epoch]
         assert sorted(found) == [10 + 20 * i for i in range(12)]
 
     @pytest.mark.parametrize("workers", [0, 2])
@@ -99,7 +99,7 @@ class TestShards:
         cut.write_bytes(cut.read_bytes()[:700])  # within its first image
         found = batches(shards, 12, replace(CONFIG, workers=workers))
         assert {name.split(": ")[0] for batch in found for name in batch.broken} == {str(cut)}
-        assert len(set(self.colours(found))) == 9
+        assert len(set(self.colors(found))) == 9
 
     def test_a_shard_without_images_ends_with_an_error(self, tmp_path: Path) -> None:
         (tmp_path / "a.txt").write_text("text")

@@ -11,7 +11,7 @@ from gatefill.training.spectral import spectral_loss
 
 
 def grain(seed: int, channels: int = 1) -> Tensor:
-    """Noise of one standard deviation; of one channel it is grey."""
+    """Noise of one standard deviation; of one channel it is gray."""
     noise = torch.randn(2, channels, 96, 96, generator=torch.Generator().manual_seed(seed))
     return (0.2 * noise).expand(2, 3, 96, 96)
 
@@ -41,7 +41,7 @@ def test_other_grain_of_the_same_kind_costs_less_than_any_other_fill(mask: Tenso
         "flat": torch.zeros(2, 3, 96, 96),
         "soft": functional.avg_pool2d(grain(1), 3, 1, 1),
         "a grid of dots": dots.expand(2, 3, 96, 96),
-        "colour noise": grain(1, channels=3),
+        "color noise": grain(1, channels=3),
         "too much": 2 * grain(1),
     }
     costs = {name: loss(fill, mask) for name, fill in others.items()}

@@ -237,12 +237,12 @@ class TestTerms:
         other = small("partial-conv") if teacher == "partial-conv" else tiny()
         other = replace(
             other,
-            initialisation="keep_variance",
+            initialization="keep_variance",
             network=replace(other.network, channel_order="bgr" if teacher == "bgr" else "rgb"),
         )
         torch.manual_seed(0)
         network = make_objective(other).generator.eval()
-        facts = Provenance(source="a test", data="none", licence="none")
+        facts = Provenance(source="a test", data="none", license="none")
         path = tmp_path / "teacher.safetensors"
         save_weights(path, other.method, other.network, network.state_dict(), facts)
         turned = teacher == "bgr"

@@ -1,4 +1,4 @@
-"""Everybody's DeepFill v2 weights, recognised by their keys and written in our format.
+"""Everybody's DeepFill v2 weights, recognized by their keys and written in our format.
 
 Torch and TensorFlow are imported by the functions that need them, so that the command line and
 `gatefill.checkpoints` come up without them.
@@ -82,12 +82,12 @@ def convert(
     target: str | os.PathLike[str],
     *,
     data: str = NOT_STATED,
-    licence: str = NOT_STATED,
+    license: str = NOT_STATED,
 ) -> WeightsInfo:
     """Write the generator of another program's DeepFill v2 as a gatefill weights file.
 
     source: a TensorFlow checkpoint (folder, prefix or ``.index`` file) or a ``.pth`` file.
-    target: the file to write, ending in ``.safetensors``. data, licence: what the weights were
+    target: the file to write, ending in ``.safetensors``. data, license: what the weights were
     trained on and may be used for, to be kept in the file.
     Raises WeightsError where the source is none of these, does not fit or is damaged, OSError where
     a file cannot be read or written, and MissingExtra where torch or TensorFlow is needed and not
@@ -107,7 +107,7 @@ def convert(
         source=f"converted from {Path(source).resolve().name}, {TITLES[foreign.kind]}",
         step=foreign.step,
         data=data,
-        licence=licence,
+        license=license,
     )
     save_weights(target, "deepfill_v2", foreign.config, foreign.state, provenance, finish=False)
     return read_header(target)

@@ -1,4 +1,4 @@
-"""DeepFill v2 of OpenMMLab's mmagic (once mmediting): recognised, and said why it does not fit.
+"""DeepFill v2 of OpenMMLab's mmagic (once mmediting): recognized, and said why it does not fit.
 
 https://github.com/open-mmlab/mmagic, ``configs/deepfillv2``. It has the paper's layers by and
 large, but is another network: no set of weights for it gives the same picture in ours.

@@ -43,7 +43,7 @@ class Provenance:
     source: str  # what made them: a training run, or the file they were converted from
     step: int | None = None  # training steps of the generator
     data: str = NOT_STATED  # what they were trained on
-    licence: str = NOT_STATED  # on what terms they may be used
+    license: str = NOT_STATED  # on what terms they may be used
     gatefill: str = __version__  # the version that wrote the file
     created: str = field(  # UTC, ISO 8601
         default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds")
@@ -245,10 +245,12 @@ def _inner_object(
 
 def _provenance(path: str | os.PathLike[str], facts: dict[str, Any]) -> Provenance:
     """A Provenance of the facts; what a later version may have added is left out."""
+    if "licence" in facts:  # as files before 0.2 spell it
+        facts = {"license": facts["licence"], **facts}
     known = {item.name for item in dataclasses.fields(Provenance)}
     facts = {name: value for name, value in facts.items() if name in known}
     step = facts.pop("step", None)
-    whole = {"source", "data", "licence", "gatefill", "created"} <= set(facts)
+    whole = {"source", "data", "license", "gatefill", "created"} <= set(facts)
     if not whole or not all(isinstance(value, str) for value in facts.values()):
         raise _refused(path, "the provenance is incomplete")
     if step is not None and type(step) is not int:

@@ -46,7 +46,7 @@ def _from_official(arrays: Arrays, prefix: str) -> dict[str, Tensor]:
         layer, _, part = name.removeprefix(prefix).partition("/")
         part = part.removeprefix(f"{layer}_conv/")
         if part not in _PARTS:
-            continue  # an optimiser's slot
+            continue  # an optimizer's slot
         array = array.transpose(3, 2, 0, 1) if part == "kernel" else array
         state[f"{layer}.{_PARTS[part]}"] = torch.from_numpy(np.ascontiguousarray(array))
     return state

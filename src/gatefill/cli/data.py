@@ -78,7 +78,7 @@ def check(source: str, /, *, size: int = 256, json: Json = False) -> int:
     if json:
         terminal.show_json(asdict(found))
         return terminal.OK
-    terminal.say(f"{found.images:,} images, {found.grey} of them grey")
+    terminal.say(f"{found.images:,} images, {found.gray} of them gray")
     for name, sides in (("shorter", found.shorter_side), ("longer", found.longer_side)):
         least, median, most = sides
         terminal.say(f"{name} side: {least} to {most} pixels, half of them over {median}")

@@ -60,7 +60,7 @@ def train(
     masks: Path | None = None,
     teacher: Path | None = None,
     data_name: str = "not stated",
-    licence: str = "not stated",
+    license: str = "not stated",
     dry_run: Switch = False,
     json: Json = False,
 ) -> int:
@@ -99,7 +99,7 @@ def train(
         distillation. A file, or compact. Its weight is terms.teacher (1 unless set).
     data_name
         Name of the training data, stored in the weights file.
-    licence
+    license
         License of the weights, stored in the weights file.
     dry_run
         Print what would be trained, and how fast, without writing anything.
@@ -138,7 +138,7 @@ def train(
                 strategy=strategy,
                 nodes=nodes,
                 start_from=start_from,
-                provenance={"data": data_name, "licence": licence},
+                provenance={"data": data_name, "license": license},
                 watch=watch,
             )
     except TrainingStopped as problem:

@@ -18,7 +18,7 @@ def convert(
     *,
     output: Annotated[Path, Parameter(alias="-o")],
     data: str = "not stated",
-    licence: str = "not stated",
+    license: str = "not stated",
     json: Json = False,
 ) -> int:
     """Make a gatefill weights file of another program's DeepFill v2.
@@ -31,12 +31,12 @@ def convert(
         The file to write, ending in .safetensors.
     data
         Name of the training data, stored in the file.
-    licence
+    license
         License of the weights, stored in the file.
     """
     from gatefill import checkpoints
 
-    found = checkpoints.convert(source, output, data=data, licence=licence)
+    found = checkpoints.convert(source, output, data=data, license=license)
     if json:
         terminal.show_json({"output": str(output), "method": found.method, "config": found.config})
     else:

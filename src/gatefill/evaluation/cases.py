@@ -24,7 +24,7 @@ from gatefill.masks import (
     unknown_kind,
 )
 
-GREY = 127  # stands in holes, so that no method can see what it has to find
+GRAY = 127  # stands in holes, so that no method can see what it has to find
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,7 +106,7 @@ def make_case(
 ) -> Case:
     """Lay a hole of that kind into the photo.
 
-    What stands in the hole is grey. For ``object`` one of the cut-outs stands there, as the thing
+    What stands in the hole is gray. For ``object`` one of the cut-outs stands there, as the thing
     to be removed. Raises ImageError or MaskError for a cut-out that cannot be used.
     """
     rng = generator(case_seed(seed, kind, entry.sum))
@@ -116,7 +116,7 @@ def make_case(
         placement = place_cutout(rgba, height, width, rng)
         return Case(entry, kind, truth, placement.onto(truth), placement.mask)
     mask = MASKS[kind](height, width, rng)
-    given = np.where(mask[..., None], np.uint8(GREY), truth)
+    given = np.where(mask[..., None], np.uint8(GRAY), truth)
     return Case(entry, kind, truth, given, mask)
 
 
@@ -128,9 +128,9 @@ def _read_cutout(path: Path) -> Pixels:
             code="masks.cutout",
             file=str(path),
         )
-    colour = np.rint(photo.rgb() * 255).astype(np.uint8)
+    color = np.rint(photo.rgb() * 255).astype(np.uint8)
     alpha = np.rint(photo.alpha / photo.max_value * 255).astype(np.uint8)
-    rgba: Pixels = np.dstack([colour, alpha])
+    rgba: Pixels = np.dstack([color, alpha])
     return rgba
 
 

@@ -106,7 +106,7 @@ def _entry(path: Path, name: str) -> PhotoEntry:
 def read_truth(path: Path, size: int | None) -> Pixels:
     """The photo as uint8 ``HW3``: its middle square at `size` x `size`, or as it is with None.
 
-    16 bits are rounded to 8, grey becomes three equal channels, transparent parts are put on
+    16 bits are rounded to 8, gray becomes three equal channels, transparent parts are put on
     white. Raises ImageError for what cannot be read, DataError for photos smaller than `size`:
     enlarged, they would be easier than photos are.
     """

@@ -226,7 +226,7 @@ def _comment_chunks(meta: Meta) -> list[tuple[bytes, bytes]]:
 
 
 def to_pil(pixels: Pixels, alpha: Pixels | None, meta: Meta) -> PIL.Image.Image:
-    """A PIL image L, LA, RGB or RGBA, or ``I;16`` for 16-bit grey; other 16 bits are rounded."""
+    """A PIL image L, LA, RGB or RGBA, or ``I;16`` for 16-bit gray; other 16 bits are rounded."""
     if pixels.dtype == np.uint16 and (alpha is not None or pixels.shape[2] == 3):
         pixels, alpha = _to_8_bits(pixels), None if alpha is None else _to_8_bits(alpha)
     planes: Any = pixels if alpha is None else np.dstack([pixels, alpha])

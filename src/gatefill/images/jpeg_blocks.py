@@ -25,7 +25,7 @@ Convert = Callable[[NDArray[np.uint8], int], NDArray[np.float32]]
 """From pixels ``...C`` and a color space to samples ``...K`` of K components, in [0, 255]."""
 
 # jpeg_color_space, as libjpeg counts.
-GREY, RGB, YCBCR, CMYK, YCCK = 1, 2, 3, 4, 5
+GRAY, RGB, YCBCR, CMYK, YCCK = 1, 2, 3, 4, 5
 _PROCESSES = (0, 1, 2, 9, 10)  # with DCT blocks, and all of them in one frame
 _BATCH = 1 << 20  # pixels that are worked on at a time
 
@@ -101,7 +101,7 @@ def _files() -> Iterator[tuple[str, str]]:
 
 
 def _check(jpeg: Any, pixels: NDArray[np.uint8], slots: list[int]) -> None:
-    if jpeg.jpeg_color_space not in (GREY, RGB, YCBCR, CMYK, YCCK):
+    if jpeg.jpeg_color_space not in (GRAY, RGB, YCBCR, CMYK, YCCK):
         raise UnkeptError("its color space is not known")
     if jpeg.data_precision != 8:
         raise UnkeptError(f"it has {jpeg.data_precision} bits per sample")

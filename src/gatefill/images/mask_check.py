@@ -13,7 +13,7 @@ from gatefill.images.photo import Photo
 
 INVERTED_SHARE = 0.7
 
-# A mask that misses an object's edge leaves a rim of it outside the hole: going outwards, colours
+# A mask that misses an object's edge leaves a rim of it outside the hole: going outwards, colors
 # then change within a few pixels, and all along the hole at about the same distance. Elsewhere in
 # photographs they change as often a little further out. The distances are in pixels outwards, the
 # other numbers are chosen on pasted objects with masks two and three pixels too small.
@@ -64,15 +64,15 @@ def mask_warnings(photo: Photo, mask: NDArray[np.bool_]) -> list[Warning]:
 
 
 def rim_share(photo: Photo, mask: NDArray[np.bool_]) -> float:
-    """By how much a change of colour close to the hole is more frequent than one further out.
+    """By how much a change of color close to the hole is more frequent than one further out.
 
-    In [-1, 1]: 1 where all of the hole's edge has a thin rim of another colour outside it, about 0
+    In [-1, 1]: 1 where all of the hole's edge has a thin rim of another color outside it, about 0
     for a hole anywhere in a photograph. 0 where the hole's edge is too short to tell.
     """
-    colours = _outwards(photo.pixels, mask)
-    if len(colours) < _MIN_RIM:
+    colors = _outwards(photo.pixels, mask)
+    if len(colors) < _MIN_RIM:
         return 0.0
-    values = colours.astype(np.float32) / photo.max_value
+    values = colors.astype(np.float32) / photo.max_value
     near, beyond, far = (values[:, part].mean(axis=1) for part in (_NEAR, _BEYOND, _FAR))
     close = np.abs(near - beyond).max(axis=1)
     further = np.abs(beyond - far).max(axis=1)

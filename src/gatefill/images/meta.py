@@ -45,7 +45,7 @@ class Meta:
     format: str | None = None  # "JPEG", "PNG", ...; None for arrays
     exif: bytes | None = None  # a TIFF structure that starts with II or MM, orientation 1
     icc: bytes | None = None
-    subsampling: Subsampling | None = None  # None where the source was no colour JPEG
+    subsampling: Subsampling | None = None  # None where the source was no color JPEG
     dpi: tuple[float, float] | None = None  # horizontal, vertical
     xmp: bytes | None = None  # a packet, orientation 1
     iptc: bytes | None = None  # records

@@ -43,11 +43,11 @@ class Photo:
         fill = method.fill(photo.rgb(box), mask[box.slices]).image
         pixels = photo.pixels.copy()
         known = photo.pixels[box.slices]
-        pixels[box.slices] = composite(photo.quantised(fill), known, mask[box.slices])
+        pixels[box.slices] = composite(photo.quantized(fill), known, mask[box.slices])
         photo = photo.replaced(pixels)
     """
 
-    pixels: Pixels  # HWC, C = 1 grey or 3 RGB
+    pixels: Pixels  # HWC, C = 1 gray or 3 RGB
     alpha: Pixels | None = None  # HW, same dtype; 0 = transparent
     meta: Meta = field(default_factory=Meta)
 
@@ -67,7 +67,7 @@ class Photo:
             )
 
     def __repr__(self) -> str:
-        kind = "grey" if self.pixels.shape[2] == 1 else "RGB"
+        kind = "gray" if self.pixels.shape[2] == 1 else "RGB"
         alpha = "" if self.alpha is None else " with alpha"
         return f"<Photo {self.width}x{self.height} {kind}{alpha}, {self.pixels.dtype}>"
 
@@ -95,16 +95,16 @@ class Photo:
         return int(np.iinfo(self.pixels.dtype).max)
 
     def rgb(self, box: HasSlices | None = None) -> NDArray[np.float32]:
-        """``HW3`` float32 in [0, 1] of the whole photo or of a box; grey becomes three channels."""
+        """``HW3`` float32 in [0, 1] of the whole photo or of a box; gray becomes three channels."""
         part = self.pixels if box is None else self.pixels[box.slices]
         floats = part.astype(np.float32)
         floats /= np.float32(self.max_value)
         return np.repeat(floats, 3, axis=2) if part.shape[2] == 1 else floats
 
-    def quantised(self, filled: NDArray[np.floating[Any]]) -> Pixels:
+    def quantized(self, filled: NDArray[np.floating[Any]]) -> Pixels:
         """``HW3`` floats in [0, 1] as this photo stores pixels: clipped, rounded, ``HWC``.
 
-        A grey photo gets the luma. The size is free, so that it serves boxes as well.
+        A gray photo gets the luma. The size is free, so that it serves boxes as well.
         """
         if filled.ndim != 3 or filled.shape[2] != 3:
             raise ImageError(
@@ -138,7 +138,7 @@ class Photo:
     def to_pil(self) -> PIL.Image.Image:
         """A PIL image of mode L, LA, RGB or RGBA that carries EXIF and ICC profile.
 
-        PIL has 16 bits for grey only (mode ``I;16``): 16-bit colour, and grey with alpha, is
+        PIL has 16 bits for gray only (mode ``I;16``): 16-bit color, and gray with alpha, is
         rounded to 8 bits here. `pixels`, `save` and `to_bytes` keep all 16.
         """
         return to_pil(self.pixels, self.alpha, self.meta)

@@ -1,4 +1,4 @@
-"""PNG at 16 bits per channel, of which Pillow can write grey only."""
+"""PNG at 16 bits per channel, of which Pillow can write gray only."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-_COLOUR_TYPE = {1: 0, 2: 4, 3: 2, 4: 6}  # channels -> grey, grey + alpha, RGB, RGBA
+_COLOR_TYPE = {1: 0, 2: 4, 3: 2, 4: 6}  # channels -> gray, gray + alpha, RGB, RGBA
 _FILTER_UP = 2
 _ROWS = 256  # compressed at a time, so that memory stays small
 
@@ -23,13 +23,13 @@ def encode_png16(
 ) -> bytes:
     """A PNG file of ``HWC`` uint16 with 1 to 4 channels (PNG specification, third edition)."""
     height, width, channels = image.shape
-    header = struct.pack(">IIBBBBB", width, height, 16, _COLOUR_TYPE[channels], 0, 0, 0)
+    header = struct.pack(">IIBBBBB", width, height, 16, _COLOR_TYPE[channels], 0, 0, 0)
     chunks = [_chunk(b"IHDR", header)]
     if icc:
         chunks.append(_chunk(b"iCCP", b"ICC Profile\0\0" + zlib.compress(icc)))
     if dpi:
-        per_metre = [round(part / 0.0254) for part in dpi]
-        chunks.append(_chunk(b"pHYs", struct.pack(">IIB", *per_metre, 1)))
+        per_meter = [round(part / 0.0254) for part in dpi]
+        chunks.append(_chunk(b"pHYs", struct.pack(">IIB", *per_meter, 1)))
     if exif:
         chunks.append(_chunk(b"eXIf", exif))
     chunks.append(_chunk(b"IDAT", _compressed_rows(image)))

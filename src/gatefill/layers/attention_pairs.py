@@ -87,16 +87,16 @@ def valid_cells(hole: Tensor | None, cells: Tensor) -> Tensor:
 
 
 def _fused(scores: Tensor) -> Tensor:
-    """Add the scores of the left and right neighbours, in reading order.
+    """Add the scores of the left and right neighbors, in reading order.
 
-    As in the original, the right neighbour of a row's last cell is the next row's first.
+    As in the original, the right neighbor of a row's last cell is the next row's first.
     """
     flat = scores.flatten(3).flatten(1, 2)
     return _three_diagonals(flat, 1, 2).view(scores.shape)
 
 
 def _three_diagonals(source: Tensor, f: int, b: int) -> Tensor:
-    """``source[f, b]`` and its two neighbours along the diagonal of the dimensions f and b."""
+    """``source[f, b]`` and its two neighbors along the diagonal of the dimensions f and b."""
     total = source.clone()
     for step in (-1, 1):
         _add_diagonal(total, source, step, f, b)

@@ -42,7 +42,7 @@ def contextual_attention(
         foreground: ``BCHW``, H and W even.
         background: ``BCHW`` of the same shape.
         hole: ``B1`` H/2 W/2, 1 = hole, or None for no hole; each sample has its own.
-        fuse: Prefer matches whose neighbours match side by side too.
+        fuse: Prefer matches whose neighbors match side by side too.
         softmax_scale: What scores are multiplied by.
         resizing: Which pixels the halved maps keep.
 

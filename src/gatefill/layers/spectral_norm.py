@@ -1,4 +1,4 @@
-"""Spectral normalisation as the original DeepFill v2 code does it (Miyato et al., ICLR 2018)."""
+"""Spectral normalization as the original DeepFill v2 code does it (Miyato et al., ICLR 2018)."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def spectral_norm(weight: Tensor, u: Tensor, eps: float = 1e-12) -> tuple[Tensor
 
 
 class SpectralNormConv2d(nn.Module):
-    """Convolution with a spectrally normalised kernel; u moves at every call, training or not."""
+    """Convolution with a spectrally normalized kernel; u moves at every call, training or not."""
 
     u: Tensor
 

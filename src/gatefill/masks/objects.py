@@ -35,7 +35,7 @@ class ObjectConfig:
 class Placement:
     """A cut-out as it lies in a frame; outside the mask the layer is fully transparent."""
 
-    layer: NDArray[np.uint8]  # HW4, RGB and alpha, colours not premultiplied
+    layer: NDArray[np.uint8]  # HW4, RGB and alpha, colors not premultiplied
     mask: Mask
 
     def onto(self, photo: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -134,11 +134,11 @@ def _laid(
     cutout: NDArray[np.uint8],
     scale: float,
     turn: tuple[float, float],
-    centre: tuple[float, float],
+    center: tuple[float, float],
     frame: tuple[int, int],
 ) -> NDArray[np.uint8]:
-    """The cut-out scaled, turned by (cos, sin) and centred at (row, column) of an empty frame."""
-    # Colours are premultiplied while they are mixed: what is hidden must not bleed into the rim.
+    """The cut-out scaled, turned by (cos, sin) and centerd at (row, column) of an empty frame."""
+    # Colors are premultiplied while they are mixed: what is hidden must not bleed into the rim.
     soft: NDArray[Any] = cutout.astype(np.float32)
     soft[..., :3] *= soft[..., 3:] / 255
     if scale < 1:  # averages pixels; the warp alone would skip some
@@ -146,20 +146,18 @@ def _laid(
         soft = cv2.resize(soft, (wide, tall), interpolation=cv2.INTER_AREA)
         scale = 1.0
     tall, wide = soft.shape[:2]
-    (cos, sin), (row, column) = turn, centre
+    (cos, sin), (row, column) = turn, center
     matrix = np.array(
         [
             [scale * cos, -scale * sin, column - scale * (cos * wide - sin * tall) / 2],
             [scale * sin, scale * cos, row - scale * (sin * wide + cos * tall) / 2],
         ]
     )
-    matrix[:, 2] += matrix[:, :2].sum(axis=1) / 2 - 0.5  # pixels are addressed by their centres
+    matrix[:, 2] += matrix[:, :2].sum(axis=1) / 2 - 0.5  # pixels are addressed by their centers
     laid = cv2.warpAffine(soft, matrix, frame[::-1], flags=cv2.INTER_LINEAR)
     alpha = laid[..., 3:]
-    colour = np.divide(
-        laid[..., :3] * 255, alpha, out=np.zeros_like(laid[..., :3]), where=alpha > 0
-    )
-    clipped: NDArray[np.float32] = np.clip(np.dstack([colour, alpha]), 0, 255)
+    color = np.divide(laid[..., :3] * 255, alpha, out=np.zeros_like(laid[..., :3]), where=alpha > 0)
+    clipped: NDArray[np.float32] = np.clip(np.dstack([color, alpha]), 0, 255)
     return np.rint(clipped).astype(np.uint8)
 
 

@@ -40,7 +40,7 @@ Progress = Callable[[float], None]
 class Attention:
     """For each of N hole positions, the K places where it looked, strongest first.
 
-    Positions are (row, column) in pixels of the whole frame, at the centre of a cell of
+    Positions are (row, column) in pixels of the whole frame, at the center of a cell of
     `stride` x `stride` pixels.
     """
 

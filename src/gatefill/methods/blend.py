@@ -32,8 +32,8 @@ def blend(filled: Image, image: Image, mask: Mask) -> Image:
     hole = np.pad(mask, rim).astype(np.uint8) * 255
     if cv2.erode(hole, np.ones((3, 3), np.uint8)).any():
         left, top, width, height = cv2.boundingRect(hole)
-        centre = (left + width // 2, top + height // 2)
-        result = cv2.seamlessClone(patch, result, hole, centre, cv2.NORMAL_CLONE)
+        center = (left + width // 2, top + height // 2)
+        result = cv2.seamlessClone(patch, result, hole, center, cv2.NORMAL_CLONE)
     inside: Image = result[rim:-rim, rim:-rim].astype(np.float32) / np.float32(255.0)
     return inside
 

@@ -1,8 +1,8 @@
 """Hybrid: a network decides what belongs into the hole, the photo itself gives the texture.
 
 The network fills the photo at the scale it was trained at. Its fill, enlarged, is where PatchMatch
-starts, and, blurred, it is a guide: patches are matched by it as well as by colour. Every colour is
-still a colour of the photo. The idea of guiding patches by a coarse prediction is that of Yang et
+starts, and, blurred, it is a guide: patches are matched by it as well as by color. Every color is
+still a color of the photo. The idea of guiding patches by a coarse prediction is that of Yang et
 al., CVPR 2017 (arXiv 1611.09969); the matching is `PatchMatch`'s.
 """
 
@@ -43,7 +43,7 @@ class HybridConfig:
 
     side: pixels of the longest side that the network sees. context: that side as a multiple of the
     hole's longest, where the photo reaches so far. blur: of the guide, standard deviation in the
-    network's pixels. weight: of the guide against colour. weight_at_last: share of it that is left
+    network's pixels. weight: of the guide against color. weight_at_last: share of it that is left
     at full resolution, where texture counts. network: how the network is used. patchmatch: the
     rest; its `guide` is a factor for the network's fill and a sketch alike. How the defaults were
     found stands in docs/hybrid.md.

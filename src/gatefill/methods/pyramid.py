@@ -97,7 +97,7 @@ def shrink(plane: NDArray[np.float32], height: int, width: int) -> NDArray[np.fl
 
 
 def smoothed(image: Image, known: Mask) -> Image:
-    """The mean of the known pixels in each pixel's 3x3 neighbourhood, ``HW3``."""
+    """The mean of the known pixels in each pixel's 3x3 neighborhood, ``HW3``."""
     weight = known.astype(np.float32)
     sums = cv2.boxFilter(image * weight[..., None], -1, (3, 3), borderType=cv2.BORDER_REFLECT)
     share = cv2.boxFilter(weight, -1, (3, 3), borderType=cv2.BORDER_REFLECT)
@@ -105,14 +105,14 @@ def smoothed(image: Image, known: Mask) -> Image:
 
 
 def texture_energy(image: Image, known: Mask) -> NDArray[np.float32]:
-    """How textured each place is: the mean absolute gradient of the grey image around it, ``HW``.
+    """How textured each place is: the mean absolute gradient of the gray image around it, ``HW``.
 
-    At coarse levels colour alone cannot tell sharp from blurred material (Newson et al., IPOL
+    At coarse levels color alone cannot tell sharp from blurred material (Newson et al., IPOL
     2017, section 2.2). Unknown places get the energy of their surroundings.
     """
-    grey = image @ np.full(3, 1 / 3, np.float32)
-    energy = np.abs(np.diff(grey, axis=0, append=grey[-1:]))
-    energy += np.abs(np.diff(grey, axis=1, append=grey[:, -1:]))
+    gray = image @ np.full(3, 1 / 3, np.float32)
+    energy = np.abs(np.diff(gray, axis=0, append=gray[-1:]))
+    energy += np.abs(np.diff(gray, axis=1, append=gray[:, -1:]))
     inside = cv2.erode(known.astype(np.float32), np.ones((3, 3)))
     sums = cv2.boxFilter(energy * inside, -1, (5, 5))
     share = cv2.boxFilter(inside, -1, (5, 5))

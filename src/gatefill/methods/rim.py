@@ -1,4 +1,4 @@
-"""Even out the step of colour between a fill and its photo.
+"""Even out the step of color between a fill and its photo.
 
 A membrane, as in gradient-domain blending (Perez, Gangnet, Blake: Poisson Image Editing, SIGGRAPH
 2003): the step along the hole's rim is spread smoothly over the hole and taken away. Where detail
@@ -14,14 +14,14 @@ from gatefill.geometry import bounding_box
 from gatefill.methods import pyramid
 from gatefill.methods.base import Image, Mask
 
-LARGEST_MISS = 0.1  # of colour that is evened; more is another material, seldom another light
+LARGEST_MISS = 0.1  # of color that is evened; more is another material, seldom another light
 
 
 def even_step(filled: Image, step: Image, rim: Mask, mask: Mask, largest: float) -> Image:
-    """Shift the hole's colours by the step at its rim.
+    """Shift the hole's colors by the step at its rim.
 
     filled: ``HW3`` in [0, 1]. step: ``HW3``, what to add where `rim` is, at most `largest` of it.
-    mask: ``HW``, True = hole. Returns `filled` with other colours in the hole.
+    mask: ``HW``, True = hole. Returns `filled` with other colors in the hole.
     """
     box = bounding_box(rim | mask)
     if box is None or not rim.any():
@@ -37,11 +37,11 @@ def even_step(filled: Image, step: Image, rim: Mask, mask: Mask, largest: float)
 
 
 def even_miss(frame: Image, image: Image, mask: Mask) -> Image:
-    """Shift the hole's colours by what a network misses just outside it.
+    """Shift the hole's colors by what a network misses just outside it.
 
     frame: ``HW3`` in [0, 1], all of what the network painted. It painted the known pixels too, so
     its error there is known, and beside the hole it is the step that would be seen. image: ``HW3``,
-    the photo. mask: ``HW``, True = hole. Returns `frame` with other colours in the hole.
+    the photo. mask: ``HW``, True = hole. Returns `frame` with other colors in the hole.
     """
     beside = (cv2.dilate(mask.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0) & ~mask
     return even_step(frame, image - frame, beside, mask, LARGEST_MISS)

@@ -80,7 +80,7 @@ def add_routes(router: APIRouter, service: Service) -> None:
         openapi_extra=edit_body(False, _FILE),
     )
     async def compose(request: Request) -> Response:
-        """In the opened file's own format, with its EXIF data and colour profile, or in another."""
+        """In the opened file's own format, with its EXIF data and color profile, or in another."""
         asked = await read_edit(request)
         options = FileOptions.model_validate_strings(asked.fields)
         return _sent(

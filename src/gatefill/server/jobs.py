@@ -85,7 +85,7 @@ class Ticket:
         self._stopped.set()
 
     def check(self) -> None:
-        """Raise Stopped if the job was cancelled."""
+        """Raise Stopped if the job was canceled."""
         if self._stopped.is_set():
             raise Stopped
 
@@ -118,11 +118,11 @@ class QueuedJob(Generic[T]):
     async def result(self) -> T:
         """Wait for the outcome of the job; raise TimeUp after the limit.
 
-        Cancelling the wait cancels the job.
+        Canceling the wait cancels the job.
         """
         try:
             async with asyncio.timeout(self._seconds):
-                # Shielded, because a cancelled wrapper would lose track of a running job.
+                # Shielded, because a canceled wrapper would lose track of a running job.
                 return await asyncio.shield(asyncio.wrap_future(self._future))
         except TimeoutError:
             raise TimeUp(f"the work took longer than {self._seconds:g} s") from None
@@ -224,7 +224,7 @@ async def answer(job: QueuedJob[T], receive: Any) -> T | None:
         await asyncio.wait({waiting, leaving}, return_when=asyncio.FIRST_COMPLETED)
         if waiting.done():
             return waiting.result()
-        logger.info("a client left; its job is cancelled")
+        logger.info("a client left; its job is canceled")
         return None
     finally:
         leaving.cancel()

@@ -24,7 +24,7 @@ from gatefill.methods.registry import unknown_method
 _IOPAINT = frozenset(
     {
         *("lama", "anime-lama", "ldm", "zits", "mat", "fcf", "manga", "cv2", "migan"),
-        *("sd1.5", "sd2", "sdxl", "anything4", "realisticvision1.4", "paint_by_example"),
+        *("sd1.5", "sd2", "sdxl", "anything4", "realizticvision1.4", "paint_by_example"),
         *("instruct_pix2pix", "kandinsky2.2", "powerpaint"),
     }
 )

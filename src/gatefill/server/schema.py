@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-# A grey photo of 8 x 8 pixels and a mask with a square hole: small enough for the documents.
+# A gray photo of 8 x 8 pixels and a mask with a square hole: small enough for the documents.
 EXAMPLE_IMAGE = (
     "iVBORw0KGgoAAAANSUhEUgAAAAgAAAAICAAAAADhZOFXAAAAF0lEQVR42mOUY9Bg0GDQYGDhYoBA8hgATzoBzGC+"
     "DWAAAAAASUVORK5CYII="

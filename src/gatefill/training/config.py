@@ -10,7 +10,7 @@ from typing import Any, Literal
 from gatefill.errors import ConfigError, did_you_mean
 from gatefill.masks import MASKS
 
-Initialisation = Literal["published", "keep_variance"]
+Initialization = Literal["published", "keep_variance"]
 
 
 def mask_weights(text: str) -> dict[str, float]:
@@ -194,7 +194,7 @@ class TrainConfig:
     batch_size: int = 16  # samples per step, over all processes and accumulated parts
     accumulate: int = 1  # number of parts of a batch, to save memory
     ema: float = 0.0  # decay of the averaged generator, which is exported; 0: off
-    initialisation: Initialisation = "published"
+    initialization: Initialization = "published"
     precision: Literal["auto", "32-true", "bf16-mixed"] = "32-true"  # auto: bf16 where it is fast
     channels_last: bool = True  # memory format of features; affects the speed only
     compile: bool = False  # torch.compile of the generator; needs a C++ compiler
@@ -252,7 +252,7 @@ class TrainConfig:
 
     @property
     def channel_order(self) -> Literal["bgr", "rgb"]:
-        """In which order the network takes colours."""
+        """In which order the network takes colors."""
         order: Literal["bgr", "rgb"] = self.network.channel_order
         return order
 

@@ -21,7 +21,7 @@ class SNPatchGANConfig:
 
 
 class SNPatchGAN(nn.Module):
-    """Spectrally normalised patch discriminator (arXiv 1806.03589, section 3.3 and figure 4)."""
+    """Spectrally normalized patch discriminator (arXiv 1806.03589, section 3.3 and figure 4)."""
 
     def __init__(self, config: SNPatchGANConfig) -> None:
         super().__init__()

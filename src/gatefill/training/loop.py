@@ -66,7 +66,7 @@ def train(
         devices, strategy, nodes: As Lightning Fabric takes them.
         start_from: What a new run starts from in place of random weights: a weights file, or
             another run's folder or checkpoint. A run that goes on has its own.
-        provenance: What the exported weights say of ``data`` and ``licence``.
+        provenance: What the exported weights say of ``data`` and ``license``.
         extractor: Makes sketches where the config wants them drawn.
         watch: Called after every step.
 

@@ -95,7 +95,7 @@ def style_loss(found: Sequence[Tensor], wanted: Sequence[Tensor]) -> Tensor:
 
 
 def variation_loss(image: Tensor, mask: Tensor) -> Tensor:
-    """Mean absolute difference of neighbours that both lie in the hole dilated by one pixel."""
+    """Mean absolute difference of neighbors that both lie in the hole dilated by one pixel."""
     region = functional.max_pool2d(mask, 3, 1, 1)
     across = (image[..., 1:] - image[..., :-1]).abs() * region[..., 1:] * region[..., :-1]
     down = (image[:, :, 1:] - image[:, :, :-1]).abs() * region[:, :, 1:] * region[:, :, :-1]

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from gatefill.attention_view import offset_colours
+from gatefill.attention_view import offset_colors
 from gatefill.training.data.batch import Batch
 from gatefill.training.objectives import Made
 
@@ -28,7 +28,7 @@ def sheet(batch: Batch, filled: Made, order: Literal["bgr", "rgb"]) -> Picture:
         columns.append(_frames(filled.coarse, order))
     columns += [_frames(filled.refined, order), _frames(batch.composite(filled.refined), order)]
     if filled.offsets is not None:
-        maps = [offset_colours(each) for each in filled.offsets.permute(0, 2, 3, 1).cpu().numpy()]
+        maps = [offset_colors(each) for each in filled.offsets.permute(0, 2, 3, 1).cpu().numpy()]
         columns.append([_enlarged(each, size) for each in maps])
     columns.append(_frames(batch.image, order))
     rows = [np.hstack([_framed(frame) for frame in row]) for row in zip(*columns, strict=True)]
@@ -58,8 +58,8 @@ def _frames(frames: Tensor, order: Literal["bgr", "rgb"]) -> list[Picture]:
 
 def _mask_frames(batch: Batch) -> list[Picture]:
     """The mask in white; a sketch inside it in red."""
-    grey = (batch.mask[:, 0] * 255).byte().cpu().numpy()
-    frames = [np.repeat(plane[..., None], 3, axis=2) for plane in grey]
+    gray = (batch.mask[:, 0] * 255).byte().cpu().numpy()
+    frames = [np.repeat(plane[..., None], 3, axis=2) for plane in gray]
     if batch.sketch is not None:
         lines = (batch.sketch * batch.mask)[:, 0].bool().cpu().numpy()
         for frame, drawn in zip(frames, lines, strict=True):

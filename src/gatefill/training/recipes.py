@@ -116,7 +116,7 @@ def _laptop(config: TrainConfig, recipe: str) -> TrainConfig:
             lr=4e-4, betas=config.optimizer.betas, clip=1.0, schedule="cosine", warmup=1600
         ),
         ema=0.999,
-        initialisation="keep_variance",
+        initialization="keep_variance",
         precision="auto",
         log_every=400,
         validate_every=4000,

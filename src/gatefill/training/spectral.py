@@ -14,9 +14,9 @@ from torch import Tensor
 from torch.nn import functional
 
 SIDES = (8, 16, 32)  # of windows, in pixels
-FLOOR = 0.02  # amplitude of noise that nobody sees, of colours in [-1, 1]
-# Rows: luminance and two differences of colours, whatever the order of the channels.
-COLOURS = ((3**-0.5,) * 3, (2**-0.5, -(2**-0.5), 0.0), (6**-0.5, 6**-0.5, -2 * 6**-0.5))
+FLOOR = 0.02  # amplitude of noise that nobody sees, of colors in [-1, 1]
+# Rows: luminance and two differences of colors, whatever the order of the channels.
+COLORS = ((3**-0.5,) * 3, (2**-0.5, -(2**-0.5), 0.0), (6**-0.5, 6**-0.5, -2 * 6**-0.5))
 
 
 def spectral_loss(found: Tensor, wanted: Tensor, mask: Tensor) -> Tensor:
@@ -48,9 +48,9 @@ def _logarithms(frames: Tensor, chosen: Tensor, side: int) -> Tensor:
     taper = torch.hann_window(side, device=frames.device)
     taper = taper[:, None] * taper
     taper = taper / taper.square().sum().sqrt()
-    turn = torch.tensor(COLOURS, device=frames.device)
-    colours = torch.einsum("dc,bchw->bdhw", turn, frames)
-    windows = colours.unfold(2, side, side // 2).unfold(3, side, side // 2)  # B3YXHW
+    turn = torch.tensor(COLORS, device=frames.device)
+    colors = torch.einsum("dc,bchw->bdhw", turn, frames)
+    windows = colors.unfold(2, side, side // 2).unfold(3, side, side // 2)  # B3YXHW
     windows = windows.permute(0, 2, 3, 1, 4, 5)[chosen]
     windows = windows - windows.mean(dim=(2, 3), keepdim=True)
     spectrum = torch.fft.rfft2(windows * taper)

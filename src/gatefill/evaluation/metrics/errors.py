@@ -32,7 +32,7 @@ def hole_l2(pair: Pair) -> float:
 def rim_l1(pair: Pair) -> float | None:
     """Mean absolute error over the hole's outermost pixels, in percent; None without any.
 
-    Their known neighbours are exact, so this is also the error of the step across the rim: a seam.
+    Their known neighbors are exact, so this is also the error of the step across the rim: a seam.
     """
     ring = rim(pair.mask)
     return 100 * float(np.abs(_error(pair)[ring]).mean()) if ring.any() else None

@@ -25,7 +25,7 @@ SEED = 20190404  # of directions and thinning: part of the definition
 def sliced_wasserstein(pair: Pair) -> float | None:
     """Distance between the patches of the fill and those of the truth, in percent.
 
-    Patches are 7x7x3, centred on hole pixels, wholly inside the frame, each channel less its own
+    Patches are 7x7x3, centerd on hole pixels, wholly inside the frame, each channel less its own
     mean. On each scale they are projected on 128 random unit vectors; the mean absolute difference
     of the sorted projections is averaged over vectors, then over the scales that have patches.
     None where the photo is too small to hold one.

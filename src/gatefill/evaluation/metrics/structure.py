@@ -61,7 +61,7 @@ def total_variation(pair: Pair) -> float:
 
 
 def variation_of(picture: Pixels) -> float:
-    """Sum of absolute differences of neighbours, over the number of values, in percent."""
+    """Sum of absolute differences of neighbors, over the number of values, in percent."""
     from torchmetrics.functional.image import total_variation as summed
 
     return 100 * float(summed(tensor(picture))) / picture.size

@@ -23,8 +23,8 @@ function drawn(name, attributes, ...children) {
 }
 
 const byId = (id) => document.getElementById(id);
-const colour = (label) => `var(--m${labels.indexOf(label) % 8})`;
-const dot = (label) => element("span", { class: "dot", style: `background:${colour(label)}` });
+const color = (label) => `var(--m${labels.indexOf(label) % 8})`;
+const dot = (label) => element("span", { class: "dot", style: `background:${color(label)}` });
 const maskName = (mask) => (mask === "all" ? "all kinds" : mask.replaceAll("_", " "));
 const binName = (bin) => (bin === "all" ? "all" : `${bin.replace("-", "–")} %`);
 
@@ -204,15 +204,15 @@ function plot(series, bins, metric) {
     const shift = (number - (series.length - 1) / 2) * 5;
     const there = points.map((point, index) => [point, index]).filter(([point]) => point);
     const line = there.map(([point, index]) => `${x(index, shift)},${y(point.mean)}`).join(" ");
-    svg.append(drawn("polyline", { points: line, fill: "none", style: `stroke:${colour(label)}`,
+    svg.append(drawn("polyline", { points: line, fill: "none", style: `stroke:${color(label)}`,
       "stroke-width": 2, "stroke-opacity": 0.75 }));
     for (const [point, index] of there) {
       if (point.low !== null) {
         svg.append(drawn("line", { x1: x(index, shift), x2: x(index, shift), y1: y(point.low),
-          y2: y(point.high), style: `stroke:${colour(label)}`, "stroke-width": 1.5 }));
+          y2: y(point.high), style: `stroke:${color(label)}`, "stroke-width": 1.5 }));
       }
       svg.append(drawn("circle", { cx: x(index, shift), cy: y(point.mean), r: 4,
-        style: `fill:${colour(label)}` }, drawn("title", {},
+        style: `fill:${color(label)}` }, drawn("title", {},
         `${label}, ${binName(bins[index])}: ${shown(point.mean, metric)} ${metric.unit}, ` +
         `${point.cases} cases`)));
     }

@@ -23,7 +23,7 @@ FEW_PHOTOS = 10  # below it a bootstrap interval is too narrow to be believed
 def page(results: Results, folder: Folder) -> bytes:
     """index.html as UTF-8."""
     here = files("gatefill.evaluation.report")
-    # "<" is spelt out, so that no name of a photo can end the script element it stands in.
+    # "<" is spelled out, so that no name of a photo can end the script element it stands in.
     data = json.dumps(_data(results, folder), allow_nan=False).replace("<", "\\u003c")
     html = here.joinpath("page.html").read_text("utf-8")
     for mark, text in (

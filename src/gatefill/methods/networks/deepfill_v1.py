@@ -19,7 +19,7 @@ class DeepFillV1Config:
 
     width: int = 32  # channels of the first layer; deeper ones have 2 and 4 times
     padding: Padding = "same"
-    fuse: bool = True  # attention prefers matches whose neighbours match too
+    fuse: bool = True  # attention prefers matches whose neighbors match too
     resizing: Resizing = "aligned"  # which pixels attention keeps where it halves maps
     mask_steps: Literal[1, 2] = 2  # to 1/8 at once, or to 1/4 and then to 1/2 as the original
     channel_order: Literal["bgr", "rgb"] = "bgr"

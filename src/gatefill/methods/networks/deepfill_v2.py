@@ -25,7 +25,7 @@ class DeepFillV2Config:
     kind: ConvKind = "gated"
     guided: bool = False  # a sketch is an input channel
     padding: Padding = "same"
-    fuse: bool = True  # attention prefers matches whose neighbours match too
+    fuse: bool = True  # attention prefers matches whose neighbors match too
     resizing: Resizing = "aligned"  # which pixels attention keeps where it halves maps
     mask_steps: Literal[1, 2] = 2  # to 1/8 at once, or to 1/4 and then to 1/2 as the original
     refinement_mask: bool = False  # the refinement net also sees ones and mask, as in DeepFill v1

@@ -31,7 +31,7 @@ class GlobalLocalConfig:
 def _block(
     channels: int, width: int, kernel: int = 3, stride: int = 1, dilation: int = 1
 ) -> nn.Module:
-    """Convolution, batch normalisation, ReLU."""
+    """Convolution, batch normalization, ReLU."""
     padding = dilation * (kernel - 1) // 2
     return nn.Sequential(
         nn.Conv2d(channels, width, kernel, stride, padding, dilation),
@@ -41,7 +41,7 @@ def _block(
 
 
 def _doubling(channels: int, width: int) -> nn.Module:
-    """Deconvolution to twice the size, batch normalisation, ReLU."""
+    """Deconvolution to twice the size, batch normalization, ReLU."""
     return nn.Sequential(
         nn.ConvTranspose2d(channels, width, 4, 2, 1), nn.BatchNorm2d(width), nn.ReLU()
     )

@@ -33,7 +33,7 @@ class PartialConvConfig:
 
 
 class PartialBlock(nn.Module):
-    """Partial convolution, batch normalisation if wanted, activation."""
+    """Partial convolution, batch normalization if wanted, activation."""
 
     def __init__(
         self,
@@ -51,7 +51,7 @@ class PartialBlock(nn.Module):
         self.activation: Activation = activation
         self.padding: Padding = padding
         self.weight = nn.Parameter(torch.empty(width, channels, kernel, kernel))
-        # A bias before a normalisation would have no effect.
+        # A bias before a normalization would have no effect.
         self.bias = None if norm else nn.Parameter(torch.zeros(width))
         self.norm = nn.BatchNorm2d(width) if norm else None
         nn.init.kaiming_normal_(self.weight)
@@ -120,6 +120,6 @@ class PartialConvNetwork(nn.Module):
         return x[0]
 
     def encoder_norms(self) -> list[nn.BatchNorm2d]:
-        """The normalisations that fine-tuning holds still (section 3.3 of the paper)."""
+        """The normalizations that fine-tuning holds still (section 3.3 of the paper)."""
         encoders = [self.get_submodule(f"enc{i}") for i in range(1, self.config.levels + 1)]
         return [m for e in encoders for m in e.modules() if isinstance(m, nn.BatchNorm2d)]

@@ -1,9 +1,9 @@
 """The inner loops of PatchMatch, compiled by numba; threads share the hole between them.
 
-Words: a *field* gives for every *target* patch (one that touches the hole) the centre of its most
+Words: a *field* gives for every *target* patch (one that touches the hole) the center of its most
 similar *source* patch and the cost of that match. Features are uint8: what two patches are
-compared by, such as colour and texture. They stand flat in memory, rows padded by the patch radius
-on all sides, so that a patch's centre in the image is its corner in the features.
+compared by, such as color and texture. They stand flat in memory, rows padded by the patch radius
+on all sides, so that a patch's center in the image is its corner in the features.
 
 All kernels work on the items ``start`` to ``stop - 1`` of theirs, so that `Threads.run` can hand
 them out, and let go of the interpreter's lock. They give the same result for any number of threads:
@@ -30,13 +30,13 @@ class Patches(NamedTuple):
 
     features: NDArray[np.uint8]  # flat, of rows padded by the patch radius
     shape: tuple[int, int, int]  # bytes from row to row of the features, channels, side of a patch
-    ys: NDArray[np.int32]  # centres of the targets, block by block
+    ys: NDArray[np.int32]  # centers of the targets, block by block
     xs: NDArray[np.int32]
     penalty: NDArray[np.int32]  # HW, what a source at this place costs beyond its distance
 
 
 class Field(NamedTuple):
-    """For each target the centre of its match and the cost; all ``HW``."""
+    """For each target the center of its match and the cost; all ``HW``."""
 
     y: NDArray[np.int32]  # far above the image where there is no target
     x: NDArray[np.int32]
@@ -44,7 +44,7 @@ class Field(NamedTuple):
 
 
 class Material(NamedTuple):
-    """Where votes take colour from."""
+    """Where votes take color from."""
 
     image: NDArray[np.float32]  # HW3
     smooth: NDArray[np.float32]  # HW3, the image without its detail
@@ -185,7 +185,7 @@ def sweep(
             y, x = ys[i], xs[i]
             best, best_y, best_x = field_cost[y, x], field_y[y, x], field_x[y, x]
 
-            # propagation from the two neighbours already visited
+            # propagation from the two neighbors already visited
             for which in range(2):
                 ny = y + step if which == 0 else y
                 nx = x if which == 0 else x + step
@@ -264,9 +264,9 @@ def vote(
 ) -> None:
     """Each hole pixel becomes what the patches that cover it propose.
 
-    The weighted mean of all proposals lays out colour and structure but blurs; so only the smooth
+    The weighted mean of all proposals lays out color and structure but blurs; so only the smooth
     part of the material is averaged, and the detail, ``image - smooth``, comes from the best match
-    alone, the less the more its colour differs from the mean (`doubt`). `least` holds the least
+    alone, the less the more its color differs from the mean (`doubt`). `least` holds the least
     cost of the patches that cover each pixel: weights fall with
     ``(cost - least) / (least + floor) * sharpness``.
     """

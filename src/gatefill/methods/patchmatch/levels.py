@@ -64,8 +64,8 @@ class Guide:
 
 def edge_guide(image: Image, mask: Mask, sketch: Mask) -> Guide:
     """The photo's own edges outside the hole, the sketch's inside, blurred a little."""
-    grey = (pyramid.pull_push(image, ~mask).mean(axis=2) * 255).astype(np.uint8)
-    edges = np.where(mask, sketch, cv2.Canny(grey, 60, 150) > 0).astype(np.float32)
+    gray = (pyramid.pull_push(image, ~mask).mean(axis=2) * 255).astype(np.uint8)
+    edges = np.where(mask, sketch, cv2.Canny(gray, 60, 150) > 0).astype(np.float32)
     blurred = cv2.GaussianBlur(edges, (0, 0), 1.5)
     return Guide(np.asarray(np.minimum(blurred * 3, 1))[..., None])
 

@@ -8,7 +8,7 @@ matched, so the cost follows the hole.
 
 What differs from the papers, and why (measured, see docs/patchmatch.md):
 - Holes shrink from level to level, since a coarse pixel is known as soon as one pixel below it is.
-  A thin hole is gone at the coarser levels: its surroundings give colour and structure.
+  A thin hole is gone at the coarser levels: its surroundings give color and structure.
 - Coarse pixels that mix known and unknown are voted anew together with the hole.
 - Votes average smooth parts only; detail comes from the single best match.
 - Offsets that many matches share are offered to all: repeated structure is found everywhere.
@@ -38,7 +38,7 @@ from gatefill.parallel import Threads
 
 __all__ = ["PatchMatch", "PatchMatchConfig"]
 
-LARGEST_STEP = 0.06  # of colour at the rim; what is more is another material, not another light
+LARGEST_STEP = 0.06  # of color at the rim; what is more is another material, not another light
 
 
 class PatchMatch:

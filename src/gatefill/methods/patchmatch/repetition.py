@@ -150,8 +150,8 @@ def find_repetition(
     return _followed(offsets, choice, material & ~hole)
 
 
-def _detail(grey: Plane, known: Mask) -> Plane:
-    """The grey image without its slow changes, 0 where it is not known."""
+def _detail(gray: Plane, known: Mask) -> Plane:
+    """The gray image without its slow changes, 0 where it is not known."""
     weight = known.astype(np.float32)
     height, width = known.shape
     # Slow changes need no resolution; a quarter of it is a sixteenth of the work.
@@ -160,10 +160,10 @@ def _detail(grey: Plane, known: Mask) -> Plane:
         cv2.GaussianBlur(
             pyramid.shrink(plane, *size), (0, 0), DETAIL / 4, borderType=cv2.BORDER_CONSTANT
         )
-        for plane in (grey * weight, weight)
+        for plane in (gray * weight, weight)
     )
     mean = np.asarray(sums / np.maximum(share, 1e-4), np.float32)
-    return np.asarray((grey - pyramid.enlarge(mean, height, width)) * weight, np.float32)
+    return np.asarray((gray - pyramid.enlarge(mean, height, width)) * weight, np.float32)
 
 
 def _may_repeat(detail: Plane, known: Mask) -> bool:
@@ -216,7 +216,7 @@ def _alike(detail: Plane, known: Mask, reach: int | None = None) -> NDArray[np.i
 
 
 def _separate(offsets: NDArray[np.int32]) -> int:
-    """How many of the offsets, up to `REPEATS`, are no neighbours of a better one."""
+    """How many of the offsets, up to `REPEATS`, are no neighbors of a better one."""
     chosen: list[NDArray[np.int32]] = []
     for offset in offsets:
         apart = np.hypot(*offset) / 4

@@ -1,7 +1,7 @@
 """Take away the seams between parts of a hole that were copied from different places.
 
 Gradient-domain blending (Perez, Gangnet, Blake: Poisson Image Editing, SIGGRAPH 2003) of many small
-copies at once. Two neighbours in the hole should differ as they did where they came from; where
+copies at once. Two neighbors in the hole should differ as they did where they came from; where
 they came from two places, those two are mixed. A change of light between two copies is no step of
 either, so it is spread until nobody sees it. What differs from the paper, and why (measured, see
 docs/patchmatch.md):
@@ -24,7 +24,7 @@ from gatefill.methods.patchmatch.compiling import compiled
 
 HOLD = 0.01  # pull back to the fill; seams are spread over 1 / sqrt(HOLD) pixels
 LARGEST_SEAM = 0.16  # change of a step from which on nothing is done
-ROUNDS = 30  # of relaxation; what is left then is below a grey level
+ROUNDS = 30  # of relaxation; what is left then is below a gray level
 
 Plane = NDArray[np.int32]
 
@@ -64,7 +64,7 @@ def seam_change(
 
 
 def _sides(axis: Plane, length: int) -> NDArray[np.int64]:
-    """How many neighbours along one axis lie in the photo."""
+    """How many neighbors along one axis lie in the photo."""
     return (axis > 0).astype(np.int64) + (axis < length - 1)
 
 
@@ -72,7 +72,7 @@ def _sides(axis: Plane, length: int) -> NDArray[np.int64]:
 def _wanted(
     filled: Any, mask: Any, copied_y: Any, copied_x: Any, ys: Any, xs: Any, largest: Any
 ) -> Any:
-    """By how much the steps from each pixel to its neighbours should change, summed: ``N3``."""
+    """By how much the steps from each pixel to its neighbors should change, summed: ``N3``."""
     height, width = mask.shape
     total = np.zeros((ys.size, 3), np.float32)
     change = np.empty(3, np.float32)
@@ -82,11 +82,11 @@ def _wanted(
             qy, qx = y + down, x + right
             if not (0 <= qy < height and 0 <= qx < width):
                 continue
-            # where this pixel came from, and the neighbour of that
+            # where this pixel came from, and the neighbor of that
             ay, ax = copied_y[y, x], copied_x[y, x]
             by, bx = ay + down, ax + right
             here = ay >= 0 and 0 <= by < height and 0 <= bx < width and not mask[by, bx]
-            # where the neighbour came from
+            # where the neighbor came from
             dy, dx = copied_y[qy, qx], copied_x[qy, qx]
             cy, cx = dy - down, dx - right
             there = dy >= 0 and 0 <= cy < height and 0 <= cx < width and not mask[cy, cx]

@@ -16,7 +16,7 @@ from gatefill.methods.patchmatch.config import PatchMatchConfig
 from gatefill.methods.patchmatch.levels import Level, Planes
 from gatefill.parallel import Threads
 
-DOUBT = 30.0  # of detail whose match differs in smooth colour: half of it counts at 0.18
+DOUBT = 30.0  # of detail whose match differs in smooth color: half of it counts at 0.18
 FLOOR = 6.5  # a pixel of a patch: costs below it are noise, and count alike in a vote
 UNKNOWN_COST = 255 * 255  # what each unusable pixel of a source patch costs: a last resort
 LEAST_PIXELS = 2048  # that are worth handing to another thread
@@ -155,7 +155,7 @@ class Solver:
     def rim_step(self, field: kernels.Field) -> tuple[Image, Mask]:
         """What the matches propose for the known pixels around the hole differs by how much?
 
-        Returns ``HW3`` known minus proposed colour, and where it was measured.
+        Returns ``HW3`` known minus proposed color, and where it was measured.
         """
         hole = self.level.hole
         rim = cv2.dilate(hole.view(np.uint8), np.ones((5, 5), np.uint8)).view(np.bool_) & ~hole

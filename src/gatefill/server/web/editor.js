@@ -9,8 +9,8 @@ import { Picture } from "./picture.js";
 /** @typedef {import("./types.js").Fill} Fill */
 /** @typedef {import("./types.js").Model} Model */
 
-export const MASK_COLOUR = "#ff4f64";
-export const SKETCH_COLOUR = "#12b5ff";
+export const MASK_COLOR = "#ff4f64";
+export const SKETCH_COLOR = "#12b5ff";
 const THUMBNAIL = { width: 168, height: 112 };
 
 /**
@@ -59,8 +59,8 @@ export class Editor extends EventTarget {
     this.bitmap = bitmap;
     this.unfilled = null;
     this.picture = new Picture(bitmap);
-    this.mask = new Layer(bitmap.width, bitmap.height, MASK_COLOUR);
-    this.sketch = new Layer(bitmap.width, bitmap.height, SKETCH_COLOUR);
+    this.mask = new Layer(bitmap.width, bitmap.height, MASK_COLOR);
+    this.sketch = new Layer(bitmap.width, bitmap.height, SKETCH_COLOR);
     this.history = new History();
     this.saved = true;
     this.firstThumbnail = this.picture.thumbnail(
@@ -129,7 +129,7 @@ export class Editor extends EventTarget {
 
   /**
    * Fill the hole that is painted; it becomes a step. Raises ServerError.
-   * @returns {Promise<string[]|null>} Warnings; null where it was cancelled or nothing is painted.
+   * @returns {Promise<string[]|null>} Warnings; null where it was canceled or nothing is painted.
    */
   async fill() {
     const box = this.mask?.bounds();
@@ -260,7 +260,7 @@ function pause(milliseconds, signal) {
     const timer = setTimeout(resolve, milliseconds);
     signal.addEventListener("abort", () => {
       clearTimeout(timer);
-      reject(new DOMException("cancelled", "AbortError"));
+      reject(new DOMException("canceled", "AbortError"));
     });
   });
 }

@@ -130,7 +130,7 @@ async function loadMask(editor, file) {
   context.drawImage(bitmap, 0, 0);
   bitmap.close();
   context.globalCompositeOperation = "source-in";
-  context.fillStyle = editor.mask.colour;
+  context.fillStyle = editor.mask.color;
   context.fillRect(0, 0, width, height);
   editor.edit(editor.mask, () => {
     editor.mask.clear();

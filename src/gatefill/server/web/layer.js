@@ -24,11 +24,11 @@ function paper(canvas) {
 }
 
 export class Layer {
-  /** @param {string} colour What marks are drawn and shown in. */
-  constructor(width, height, colour) {
+  /** @param {string} color What marks are drawn and shown in. */
+  constructor(width, height, color) {
     this.width = width;
     this.height = height;
-    this.colour = colour;
+    this.color = color;
     this.columns = Math.ceil(width / SIDE);
     this.rows = Math.ceil(height / SIDE);
     /** @type {Map<number, HTMLCanvasElement|"full">} */
@@ -99,7 +99,7 @@ export class Layer {
       else {
         const inverse = canvasOf(SIDE, SIDE);
         const context = paper(inverse);
-        context.fillStyle = this.colour;
+        context.fillStyle = this.color;
         context.fillRect(0, 0, SIDE, SIDE);
         context.globalCompositeOperation = "destination-out";
         context.drawImage(tile, 0, 0);
@@ -157,7 +157,7 @@ export class Layer {
   cut(box) {
     const canvas = canvasOf(box.width, box.height);
     const context = paper(canvas);
-    context.fillStyle = this.colour;
+    context.fillStyle = this.color;
     for (const key of this.#touched(box)) {
       const tile = this.tiles.get(key);
       const left = this.#left(key) - box.left, top = this.#top(key) - box.top;
@@ -189,12 +189,12 @@ export class Layer {
    * @param {{scale: number, x: number, y: number}} view The photo's place on the screen.
    */
   show(context, view) {
-    context.fillStyle = this.colour;
+    context.fillStyle = this.color;
     const place = (pixels, offset) => Math.round(pixels * view.scale + offset);
     for (const [key, tile] of this.tiles) {
       const width = Math.min(SIDE, this.width - this.#left(key));
       const height = Math.min(SIDE, this.height - this.#top(key));
-      // Rounded edges: neighbours meet without a seam.
+      // Rounded edges: neighbors meet without a seam.
       const left = place(this.#left(key), view.x), top = place(this.#top(key), view.y);
       const right = place(this.#left(key) + width, view.x);
       const bottom = place(this.#top(key) + height, view.y);
@@ -232,7 +232,7 @@ export class Layer {
     const copy = canvasOf(SIDE, SIDE);
     const context = paper(copy);
     if (tile === FULL) {
-      context.fillStyle = this.colour;
+      context.fillStyle = this.color;
       context.fillRect(0, 0, SIDE, SIDE);
     } else if (tile) context.drawImage(tile, 0, 0);
     this.#set(key, copy);

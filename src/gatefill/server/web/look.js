@@ -1,11 +1,11 @@
 /** 'Where did it look?': for a place that was filled, the places on the photo it came from. */
 
-import { MASK_COLOUR } from "./editor.js";
+import { MASK_COLOR } from "./editor.js";
 
 /** @typedef {import("./types.js").Fill} Fill */
 /** @typedef {import("./types.js").Point} Point */
 
-const NEIGHBOURS = 26; // screen pixels around the pointer whose sources are hinted at
+const NEIGHBORS = 26; // screen pixels around the pointer whose sources are hinted at
 const RING = "#ffd54a";
 
 /** Positions by cells, so that those near a point are found at once. */
@@ -90,8 +90,8 @@ export function showLook(context, view, look) {
   const here = place({ x: look.target.x + 0.5, y: look.target.y + 0.5 });
   const side = Math.max(attention.spacing * view.scale, 10 * unit);
 
-  // The neighbourhood: faint dots, so that one sees whether pieces were taken as a whole
-  const around = near(attention, look.target, (NEIGHBOURS * unit) / view.scale).slice(1, 60);
+  // The neighborhood: faint dots, so that one sees whether pieces were taken as a whole
+  const around = near(attention, look.target, (NEIGHBORS * unit) / view.scale).slice(1, 60);
   context.globalAlpha = 0.75;
   for (const { index } of around) {
     const source = told(attention, index).sources[0].at;
@@ -110,12 +110,12 @@ export function showLook(context, view, look) {
     if (look.sources.length > 1) percent(context, there, side, source.weight, unit);
   }
   context.globalAlpha = 1;
-  dot(context, here, 5 * unit, MASK_COLOUR);
+  dot(context, here, 5 * unit, MASK_COLOR);
 }
 
 function line(context, from, to, width) {
-  for (const [colour, more] of [["rgb(0 0 0 / 0.55)", 2], [RING, 0]]) {
-    context.strokeStyle = colour;
+  for (const [color, more] of [["rgb(0 0 0 / 0.55)", 2], [RING, 0]]) {
+    context.strokeStyle = color;
     context.lineWidth = width + more;
     context.beginPath();
     context.moveTo(from.x, from.y);
@@ -125,15 +125,15 @@ function line(context, from, to, width) {
 }
 
 function square(context, at, side, unit) {
-  for (const [colour, width] of [["rgb(0 0 0 / 0.6)", 4], [RING, 2]]) {
-    context.strokeStyle = colour;
+  for (const [color, width] of [["rgb(0 0 0 / 0.6)", 4], [RING, 2]]) {
+    context.strokeStyle = color;
     context.lineWidth = width * unit;
     context.strokeRect(at.x - side / 2, at.y - side / 2, side, side);
   }
 }
 
-function dot(context, at, radius, colour) {
-  context.fillStyle = colour;
+function dot(context, at, radius, color) {
+  context.fillStyle = color;
   context.strokeStyle = "rgb(0 0 0 / 0.65)";
   context.lineWidth = Math.max(1, radius / 3);
   context.beginPath();

@@ -129,7 +129,7 @@ async function fill() {
   try {
     const before = editor.fills.length;
     const warnings = await editor.fill();
-    if (warnings === null) notify(text("cancelled"));
+    if (warnings === null) notify(text("canceled"));
     else if (editor.fills.length > before) {
       const seconds = editor.fills.at(-1).seconds.toFixed(1);
       find("hint").textContent = text("filled", { seconds });

@@ -88,8 +88,8 @@ function checks(context, view) {
 /** Two rings, one of which is seen on any ground. */
 function circle(context, view, at, radius, isThin) {
   const x = at.x * view.density, y = at.y * view.density;
-  for (const [colour, width] of [["rgb(0 0 0 / 0.55)", 3], ["#fff", 1.4]]) {
-    context.strokeStyle = colour;
+  for (const [color, width] of [["rgb(0 0 0 / 0.55)", 3], ["#fff", 1.4]]) {
+    context.strokeStyle = color;
     context.lineWidth = width * view.density;
     context.beginPath();
     context.arc(x, y, Math.max(radius, view.density), 0, 2 * Math.PI);
@@ -100,8 +100,8 @@ function circle(context, view, at, radius, isThin) {
 
 function cross(context, view, at) {
   const x = at.x * view.density, y = at.y * view.density, arm = 9 * view.density;
-  for (const [colour, width] of [["rgb(0 0 0 / 0.55)", 3], ["#fff", 1.4]]) {
-    context.strokeStyle = colour;
+  for (const [color, width] of [["rgb(0 0 0 / 0.55)", 3], ["#fff", 1.4]]) {
+    context.strokeStyle = color;
     context.lineWidth = width * view.density;
     context.beginPath();
     context.moveTo(x - arm, y);
@@ -115,8 +115,8 @@ function cross(context, view, at) {
 /** A closed path in the photo's coordinates. */
 function outline(context, view, path) {
   const unit = view.density;
-  for (const [colour, dash] of [["rgb(0 0 0 / 0.6)", []], ["#fff", [6 * unit, 5 * unit]]]) {
-    context.strokeStyle = colour;
+  for (const [color, dash] of [["rgb(0 0 0 / 0.6)", []], ["#fff", [6 * unit, 5 * unit]]]) {
+    context.strokeStyle = color;
     context.lineWidth = 1.6 * unit;
     context.setLineDash(dash);
     context.beginPath();

@@ -153,7 +153,7 @@ export class Tools {
   }
 
   #ink(context, layer) {
-    context.strokeStyle = context.fillStyle = layer.colour;
+    context.strokeStyle = context.fillStyle = layer.color;
     context.globalCompositeOperation = this.erasing ? "destination-out" : "source-over";
   }
 }

@@ -23,7 +23,7 @@
  * @property {number} top
  *
  * @typedef {object} Attention  Where a fill looked: N positions, K places for each.
- * @property {number} spacing  Between neighbouring positions.
+ * @property {number} spacing  Between neighboring positions.
  * @property {number} places  K
  * @property {Int32Array} target  N x (row, column)
  * @property {Int32Array} source  N x K x (row, column)

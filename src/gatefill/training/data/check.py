@@ -27,7 +27,7 @@ class DataReport:
     shorter_side: tuple[int, int, int]  # minimum, median, maximum, in pixels
     longer_side: tuple[int, int, int]
     too_small: int  # images whose shorter side is below the requested size
-    grey: int  # images without colour
+    gray: int  # images without color
     duplicates: tuple[tuple[str, ...], ...]  # groups of near-duplicates
 
 
@@ -44,7 +44,7 @@ def check(
     hashes: list[int] = []
     sides: list[tuple[int, int]] = []
     broken: list[str] = []
-    grey = 0
+    gray = 0
     for number, image in enumerate(stored_images(source), 1):
         try:
             pixels = decode_image(image.data)
@@ -53,7 +53,7 @@ def check(
             continue
         names.append(image.name)
         sides.append((min(pixels.shape[:2]), max(pixels.shape[:2])))
-        grey += bool((pixels[..., :1] == pixels).all())
+        gray += bool((pixels[..., :1] == pixels).all())
         bits = imagehash.phash(PIL.Image.fromarray(pixels)).hash.flatten()
         hashes.append(int("".join("1" if bit else "0" for bit in bits), 2))
         if progress is not None and source.files:
@@ -65,7 +65,7 @@ def check(
         shorter_side=_spread([short for short, _ in sides]),
         longer_side=_spread([long for _, long in sides]),
         too_small=sum(short < size for short, _ in sides),
-        grey=grey,
+        gray=gray,
         duplicates=tuple(tuple(names[i] for i in group) for group in near_groups(hashes)),
     )
 

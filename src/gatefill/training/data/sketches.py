@@ -29,9 +29,9 @@ def drawn_sketch(image: NDArray[np.uint8], rng: np.random.Generator) -> Mask:
     many. Short edges are removed, long ones get gaps, and all lines are slightly distorted and
     drawn two or three pixels wide.
     """
-    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-    side = min(grey.shape)
-    smooth = cv2.GaussianBlur(grey, (0, 0), rng.uniform(1.0, 2.5) * max(side / 256, 0.5))
+    gray = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    side = min(gray.shape)
+    smooth = cv2.GaussianBlur(gray, (0, 0), rng.uniform(1.0, 2.5) * max(side / 256, 0.5))
     # Thresholds depend on the contrast of the image; otherwise fog would have no edges.
     slope = cv2.Sobel(smooth, cv2.CV_32F, 1, 0), cv2.Sobel(smooth, cv2.CV_32F, 0, 1)
     strong = float(np.quantile(np.hypot(*slope), rng.uniform(0.85, 0.95)))

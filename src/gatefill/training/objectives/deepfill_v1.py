@@ -13,7 +13,7 @@ from gatefill.methods.networks.two_stage import Stages
 from gatefill.training.config import TrainConfig
 from gatefill.training.data.batch import Batch
 from gatefill.training.discriminators import CriticsConfig, DeepFillV1Critics
-from gatefill.training.initialisation import initialise
+from gatefill.training.initialization import initialize
 from gatefill.training.losses import (
     discount,
     discount_of_square,
@@ -51,7 +51,7 @@ class DeepFillV1Objective(Objective):
         assert isinstance(config.loss, DeepFillV1Loss)
         self.loss = config.loss
         self.side = min(config.data.shape) // 2
-        self.generator = initialise(DeepFillV1Network(config.network), config.initialisation)
+        self.generator = initialize(DeepFillV1Network(config.network), config.initialization)
         self.critic = DeepFillV1Critics(
             CriticsConfig(self.loss.critic_width, config.data.shape, self.side)
         )

@@ -16,7 +16,7 @@ from gatefill.methods.networks.two_stage import Stages
 from gatefill.training.config import TrainConfig
 from gatefill.training.data.batch import Batch
 from gatefill.training.discriminators import SNPatchGAN, SNPatchGANConfig
-from gatefill.training.initialisation import initialise
+from gatefill.training.initialization import initialize
 from gatefill.training.losses import (
     hinge_discriminator_loss,
     hinge_generator_loss,
@@ -58,7 +58,7 @@ class DeepFillV2Objective(Objective):
         assert isinstance(config.loss, DeepFillV2Loss)
         self.loss = config.loss
         self.separate_batches = self.loss.separate_batches
-        self.generator = initialise(DeepFillV2Network(config.network), config.initialisation)
+        self.generator = initialize(DeepFillV2Network(config.network), config.initialization)
         if self.loss.coarse_frozen:
             for name, layer in self.generator.named_children():
                 if name.startswith("conv"):  # the refinement's have a prefix

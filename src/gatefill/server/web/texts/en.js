@@ -65,7 +65,7 @@ export default {
   queue: "The server is busy; waiting for a turn…",
   working: "Filling… {percent} %",
   filled: "Filled in {seconds} s.",
-  cancelled: "Cancelled.",
+  canceled: "Canceled.",
   paintFirst: "Paint over what should go, then fill.",
   hintPaint: "Paint over what should go.",
   hintFill: "All of it covered? Then fill.",

@@ -65,7 +65,7 @@ export default {
   queue: "서버가 바쁩니다. 차례를 기다리는 중…",
   working: "채우는 중… {percent}%",
   filled: "{seconds}초 만에 채웠습니다.",
-  cancelled: "취소했습니다.",
+  canceled: "취소했습니다.",
   paintFirst: "없앨 것을 칠한 다음 채우세요.",
   hintPaint: "없앨 것을 칠하세요.",
   hintFill: "다 칠했으면 채우세요.",

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from gatefill.layers.gated import Activation, Convolution
-from gatefill.training.config import Initialisation
+from gatefill.training.config import Initialization
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -18,10 +18,10 @@ GATE_BIAS = 1.0  # mean initial gate 0.73 instead of 0.5
 OUTPUT_GAIN = 0.5  # avoids saturation of tanh in the output layers
 
 
-def initialise(network: Network, start: Initialisation) -> Network:
+def initialize(network: Network, start: Initialization) -> Network:
     """Set a fresh network's weights and return it.
 
-    published: as the networks come, Glorot's initialisation with zero bias. Each gate halves the
+    published: as the networks come, Glorot's initialization with zero bias. Each gate halves the
     signal then, and after 17 layers one millionth is left.
     keep_variance: every gated layer keeps the mean square of its inputs.
     """

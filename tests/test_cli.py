@@ -42,6 +42,7 @@ def test_inpaint_writes_beside_the_photo(folder: Path, capsys: pytest.CaptureFix
     hole = pixels("mask.png") > 0
     filled, photo = pixels("in/photo_filled.png"), pixels("in/photo.png")
     np.testing.assert_array_equal(filled[~hole], photo[~hole])
+    assert (filled[hole] != photo[hole]).any()
     said = capsys.readouterr().out
     assert re.fullmatch(r"in/photo_filled\.png  \(hybrid, \d+\.\d s\)\n", said)
     assert run(["inpaint", "in/photo.png", "mask.png"]) == 0, "a second run replaces its output"
@@ -84,7 +85,31 @@ def test_inpaint_passes_its_options_on(capsys: pytest.CaptureFixture[str]) -> No
     assert run(line.split()) == 0
     answer = json.loads(capsys.readouterr().out)
     assert answer["hole_pixels"] > 80
-    assert set(np.unique(pixels("out.png")[20:28, 30:40])) != {255}
+
+
+def test_options_of_inpaint_change_what_is_filled(folder: Path) -> None:
+    """--seed, --set and --search reach the method."""
+    dice = np.random.default_rng(2)
+    photo = dice.integers(0, 100, (96, 128, 3), np.uint8)
+    photo[:, 64:, 2] += 150  # the right half is blue
+    mask = np.zeros((96, 128), np.uint8)
+    mask[30:60, 50:80] = 255
+    right = np.zeros_like(mask)
+    right[:, 84:] = 255
+    for name, each in (("p.png", photo), ("m.png", mask), ("right.png", right)):
+        PIL.Image.fromarray(each).save(folder / name)
+
+    def filled(*options: str) -> np.ndarray:
+        line = ["inpaint", "p.png", "m.png", "-o", "o.png", "-m", "patchmatch", *options]
+        assert run(line) == 0
+        return pixels("o.png")[mask > 0]
+
+    plain = filled("--seed", "1")
+    np.testing.assert_array_equal(filled("--seed", "1"), plain)
+    assert (filled("--seed", "2") != plain).any()
+    assert (filled("--seed", "1", "--set", "patch_size=5") != plain).any()
+    assert plain[:, 2].min() < 100, "material of both halves"
+    assert filled("--search", "right.png")[:, 2].min() > 110, "material of the right half only"
 
 
 @pytest.mark.usefixtures("folder")

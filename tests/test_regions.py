@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gatefill.geometry import Box, bounding_box
+from gatefill.geometry import Box, bounding_box, merge_overlapping
 from gatefill.regions import KNOWN_PER_HOLE, LEAST_MARGIN, SPECK_MARGIN, regions
 
 
@@ -149,3 +149,9 @@ def test_a_wire_is_not_taken_for_a_block() -> None:
 
 def test_no_hole_no_box() -> None:
     assert boxes(np.zeros((5, 7), bool)) == []
+
+
+def test_boxes_that_only_touch_stay_apart() -> None:
+    above, below, beside = Box(0, 0, 4, 4), Box(4, 0, 8, 4), Box(0, 4, 4, 8)
+    assert merge_overlapping([above, below, beside]) == [above, below, beside]
+    assert merge_overlapping([above, Box(3, 0, 8, 4)]) == [Box(0, 0, 8, 4)]

@@ -16,9 +16,10 @@ from gatefill.methods.networks.deepfill_v1 import DeepFillV1Config
 from gatefill.methods.networks.deepfill_v2 import DeepFillV2Config
 from gatefill.methods.networks.global_local import GlobalLocalConfig
 from gatefill.methods.networks.partial_conv import PartialConvConfig
-from gatefill.methods.registry import METHODS, create, with_network
+from gatefill.methods.registry import METHODS, create, entry, with_network
 from gatefill.runtime.torch import TorchRuntime
 from tests.official import arrays, generator
+from tests.runtime.test_torch import loud
 
 CONFIGS = {
     "deepfill_v2": DeepFillV2Config(width=2),
@@ -26,7 +27,10 @@ CONFIGS = {
     "partial_conv": PartialConvConfig(width=2),
     "global_local": GlobalLocalConfig(width=4),
 }
-SMALL = {name: create(name, config) for name, config in CONFIGS.items()}
+SMALL = {
+    name: with_network(name, loud(entry(name).load("network")(config), seed=4))
+    for name, config in CONFIGS.items()
+}
 
 
 def photo(height, width, seed=0):
@@ -54,6 +58,15 @@ def test_any_size_is_filled_and_known_pixels_stay(name, height, width, seed):
         for places in (found.attention.target, found.attention.source):
             assert (places >= 0).all()
             assert (places < [height, width]).all()
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_fills_are_large_enough_to_compare(name):
+    image, mask = photo(37, 30)
+    other = 1 - image
+    first, second = (SMALL[name].fill(a, mask).image[mask] for a in (image, other))
+    assert first.std() > 0.05
+    assert abs(first - second).mean() > 0.03
 
 
 @pytest.mark.parametrize("name", SMALL)
@@ -160,6 +173,6 @@ def test_half_precision_is_close(name):
 def test_cuda_agrees_with_the_cpu(name):
     image, mask = photo(48, 40)
     full = SMALL[name]
-    there = create(name, CONFIGS[name], device="cuda")
+    there = with_network(name, deepcopy(full.runtime.network), device="cuda")
     a, b = (m.fill(image, mask).image[mask] for m in (full, there))
     np.testing.assert_allclose(a, b, atol=2e-3)

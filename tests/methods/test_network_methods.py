@@ -69,6 +69,17 @@ def test_fills_are_large_enough_to_compare(name):
     assert abs(first - second).mean() > 0.03
 
 
+def test_a_finished_fill_of_one_stage_keeps_the_networks_own_frame():
+    image, mask = np.full((40, 40, 3), 0.25, np.float32), np.zeros((40, 40), bool)
+    mask[12:28, 12:28] = True
+    network = SMALL["global_local"].runtime.network
+    plain = with_network("global_local", deepcopy(network), finish=False).fill(image, mask)
+    finished = with_network("global_local", deepcopy(network)).fill(image, mask)
+    assert plain.coarse is None
+    np.testing.assert_allclose(finished.coarse[mask], plain.image[mask], atol=1e-6)
+    assert abs(finished.image - plain.image)[mask].max() > 0.01
+
+
 @pytest.mark.parametrize("name", SMALL)
 def test_what_stands_in_the_hole_is_ignored(name):
     image, mask = photo(37, 30)

@@ -70,7 +70,7 @@ def test_texture_stays() -> None:
 
 
 def test_an_edge_between_materials_stays() -> None:
-    frame, mask, *rest = copied(np.full((SIDE, SIDE, 3), 0.2, np.float32), 2 * LARGEST_SEAM)
+    frame, mask, *rest = copied(np.full((SIDE, SIDE, 3), 0.2, np.float32), 0.32)
     after = blended(frame, mask, *rest)
     inner = slice(TOP + 1, 2 * TOP - 1), slice(MIDDLE - 8, MIDDLE + 8)
     np.testing.assert_array_equal(after[inner], frame[inner])

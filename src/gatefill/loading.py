@@ -93,7 +93,7 @@ def load(
             )
         found = method
     else:
-        light = dtype == "float32"
+        light = dtype == "float32" and batch_size == 1  # onnxruntime takes photos one by one
         found, notes = _named(method, config, weights, options, device, light)
     if batch_size < 1:
         raise ConfigError(

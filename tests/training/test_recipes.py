@@ -175,5 +175,5 @@ def test_the_average_follows_and_forgets_its_start() -> None:
         average.update(network)
         decay = min(0.9, (1 + step) / (10 + step))
         expected = decay * expected + (1 - decay)
-    assert average.network.weight.item() == pytest.approx(expected, rel=1e-5)
+        assert average.network.weight.item() == pytest.approx(expected, rel=1e-5)
     assert average.network.weight.item() == pytest.approx(1.0, abs=0.01)

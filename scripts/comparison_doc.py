@@ -24,7 +24,7 @@ from case_sheet import case_sheet
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = ("docs/comparison.md", "docs/hybrid.md", "MODEL_CARD.md")
 PICTURES = ROOT / "docs" / "pictures"
-COLUMNS = ("hole_l1", "hole_l2", "rim_l1", "psnr", "ssim", "swd")
+COLUMNS = ("hole_l1", "hole_l2", "rim_l1", "psnr", "ssim", "swd", "lpips", "dists")
 Case = dict[str, Any]
 
 
@@ -148,7 +148,7 @@ def _differences(results: dict[str, Any], first: str = "") -> str:
     others = [label for label in results["config"]["methods"] if label != first]
     rows = [
         [_metric(results, name)["title"], *_cells(results, name, "all", first, others)]
-        for name in ("hole_l1", "rim_l1", "psnr", "ssim", "swd")
+        for name in ("hole_l1", "rim_l1", "psnr", "ssim", "swd", "lpips", "dists")
     ]
     return _markdown([f"{first} less", *others], rows)
 

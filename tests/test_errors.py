@@ -24,8 +24,8 @@ import error_codes  # noqa: E402 - a script, not a package
 
 # The command line's own words stand here; everything else is below it.
 COMMAND_LINE = ("cli", "terminal.py", "__main__.py", "__init__.py")
-# This makes the command that a report was made with.
-COMMANDS = ("evaluation/report/page.py",)
+# The command that a report was made with, and pip's.
+COMMANDS = ("evaluation/report/page.py", "evaluation/fetching.py")
 
 
 # Readers of damaged files, whose errors are caught beside them.

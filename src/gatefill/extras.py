@@ -17,7 +17,7 @@ MODULES = {
     "train": "lightning_fabric",
     "compare": "torchmetrics",
     "outside": "patchmatch",
-    "perceptual": "torch_fidelity",
+    "fid": "torch_fidelity",
     "serve": "fastapi",
     "batch": "pyarrow",
     "scale": "ray",

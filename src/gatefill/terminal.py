@@ -32,6 +32,7 @@ _HINTS = {
     "compare.no_cutouts": "--cutouts FOLDER names it",
     "compare.other_settings": "--overwrite starts anew",
     "config.fixed": "--output",
+    "fetch.not_there": "run `gatefill fetch`",
     "image.pixels": "--max-pixels",
     "image.too_many_bytes": "--max-pixels raises it",
     "image.truncated": "--allow-truncated",

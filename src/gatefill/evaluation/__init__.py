@@ -7,7 +7,19 @@ if __name__ == "__main__":
 """
 
 from gatefill.evaluation.compare import CompareConfig, compare, evaluate
+from gatefill.evaluation.fetching import PerceptualWeights, fetch, fetched
 from gatefill.evaluation.metrics import METRICS, Metric, Pair
 from gatefill.evaluation.outside import OUTSIDE
 
-__all__ = ["METRICS", "OUTSIDE", "CompareConfig", "Metric", "Pair", "compare", "evaluate"]
+__all__ = [
+    "METRICS",
+    "OUTSIDE",
+    "CompareConfig",
+    "Metric",
+    "Pair",
+    "PerceptualWeights",
+    "compare",
+    "evaluate",
+    "fetch",
+    "fetched",
+]

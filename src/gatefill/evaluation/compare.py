@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 import gatefill
-from gatefill.errors import DataError, GatefillError
+from gatefill.errors import ConfigError, DataError, GatefillError
 from gatefill.evaluation.cases import (
     Case,
     case_key,
@@ -26,7 +26,8 @@ from gatefill.evaluation.contestants import Contestant, contestants, file_sum
 from gatefill.evaluation.files import Folder
 from gatefill.evaluation.journal import Journal
 from gatefill.evaluation.metrics import METRICS, Metric, Pair, one_thread, variation_of
-from gatefill.evaluation.metrics.perceptual import InceptionFeatures, how_to_get, lpips_metric
+from gatefill.evaluation.metrics.frechet import InceptionFeatures
+from gatefill.evaluation.metrics.learned import dists_metric, how_to_get, lpips_metric
 from gatefill.evaluation.photos import PhotoEntry, list_photos, read_truth
 from gatefill.evaluation.report import write_report
 from gatefill.evaluation.results import Results, build_results
@@ -49,11 +50,18 @@ class CompareConfig:
     seed: int = 0
     limit: int | None = None  # at most so many photos
     cutouts: Path | None = None  # a folder of images with alpha, for masks of kind "object"
-    lpips_weights: Path | None = None
-    fid_weights: Path | None = None
+    lpips_weights: Path | None = None  # AlexNet; with it LPIPS is measured
+    dists_weights: Path | None = None  # alpha and beta; with them and VGG-16, DISTS
+    vgg_weights: Path | None = None
+    fid_weights: Path | None = None  # Inception; with it FID
     device: str = "cpu"
 
     def __post_init__(self) -> None:
+        if (self.dists_weights is None) != (self.vgg_weights is None):
+            raise ConfigError(
+                "expected the weights of DISTS and of VGG-16 together, got one of them",
+                code="compare.dists",
+            )
         check_fields(self, size=(16, math.inf), seed=(0, math.inf))
 
 
@@ -116,16 +124,27 @@ class _Run:
         self.metrics: list[Metric] = list(METRICS.values())
         if config.lpips_weights is not None:
             self.metrics.append(lpips_metric(config.lpips_weights))
+        if config.dists_weights is not None and config.vgg_weights is not None:
+            self.metrics.append(dists_metric(config.vgg_weights, config.dists_weights))
         self.features = (
             None if config.fid_weights is None else InceptionFeatures(config.fid_weights)
         )
-        self.missing = how_to_get(config.lpips_weights is not None, self.features is not None)
+        self.missing = how_to_get(
+            lpips=config.lpips_weights is not None,
+            dists=config.dists_weights is not None,
+            fid=self.features is not None,
+        )
         self.header = self._header()
 
     def _header(self) -> dict[str, Any]:
         """All that the numbers depend on; a comparison goes on only where all of it is the same."""
         config = self.config
-        weights = {"lpips": config.lpips_weights, "fid": config.fid_weights}
+        weights = {
+            "lpips": config.lpips_weights,
+            "dists": config.dists_weights,
+            "vgg": config.vgg_weights,
+            "fid": config.fid_weights,
+        }
         return {
             "gatefill": gatefill.__version__,
             "methods": [contestant.label for contestant in self.contestants],

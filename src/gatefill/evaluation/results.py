@@ -192,7 +192,7 @@ def _sets(
     cases: Sequence[dict[str, Any]], labels: Sequence[str], folder: Folder
 ) -> list[dict[str, Any]]:
     """FID, which is a number of many pictures together."""
-    from gatefill.evaluation.metrics.perceptual import FrechetDistance
+    from gatefill.evaluation.metrics.frechet import FrechetDistance
 
     sets = []
     for kind, _, inside in _groups(cases, bins=False):

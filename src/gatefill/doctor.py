@@ -26,12 +26,16 @@ from gatefill.parallel import cores, peak_memory
 Facts = dict[str, Any]
 
 # Features of processors that the speed of gatefill depends on, as LLVM calls them.
-_FEATURES = ("sse4.2", "avx", "avx2", "fma", "f16c", "avx512f", "avx512bf16", "avx512vnni")
-_FEATURES += ("amx-bf16", "amx-int8", "neon", "dotprod", "fullfp16", "bf16", "sve")
+_FEATURES = (
+    *("sse4.2", "avx", "avx2", "fma", "f16c", "avx512f", "avx512bf16", "avx512vnni"),
+    *("amx-bf16", "amx-int8", "neon", "dotprod", "fullfp16", "bf16", "sve"),
+)
 
 # Variables that change what gatefill does. Their values are shown, so none may hold a secret.
-_VARIABLES = ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS", "NUMBA_CACHE_DIR", "NUMBA_DISABLE_JIT")
-_VARIABLES += ("CUDA_VISIBLE_DEVICES", "HF_HOME", "HF_HUB_OFFLINE", "GATEFILL_DEBUG", "TMPDIR")
+_VARIABLES = (
+    *("OMP_NUM_THREADS", "NUMBA_NUM_THREADS", "NUMBA_CACHE_DIR", "NUMBA_DISABLE_JIT"),
+    *("CUDA_VISIBLE_DEVICES", "HF_HOME", "HF_HUB_OFFLINE", "GATEFILL_DEBUG", "TMPDIR"),
+)
 
 _STRIPES = (200, 120, 40), (190, 110, 30), (20, 30, 60)
 
@@ -51,7 +55,7 @@ def examine() -> dict[str, Facts]:
         "runtimes": _runtimes,
         "devices": _devices,
         "caches": _caches,
-        "environment": lambda: {name: os.environ[name] for name in _VARIABLES if name in os.environ},
+        "environment": _environment,
         "self_test": _self_test,
     }
     return {name: _safely(look) for name, look in sections.items()}
@@ -132,6 +136,10 @@ def _devices() -> Facts:
         if torch.backends.mps.is_available():
             found["mps"] = "Apple GPU"
     return found
+
+
+def _environment() -> Facts:
+    return {name: os.environ[name] for name in _VARIABLES if name in os.environ}
 
 
 def _caches() -> Facts:

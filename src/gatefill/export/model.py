@@ -3,7 +3,9 @@
 Two interfaces:
 
 - ``"photo"``: photo uint8 ``HW3`` and mask uint8 ``HW`` (128 and more = hole) of any size in, the
-  filled photo uint8 ``HW3`` out; known pixels come back as they were.
+  filled photo uint8 ``HW3`` out; known pixels come back as they were. DeepFill v2's fitting of the
+  colors at the hole's boundary is inside where its weights want it; Global & Local's blending, which
+  OpenCV does, is not.
 - ``"frame"``: what `gatefill.runtime.onnx` runs. image float32 ``HW3`` in [0, 1] and mask bool
   ``HW`` with sides that are multiples of what the metadata says; out come the network's frames and
   where it looked.
@@ -22,6 +24,7 @@ from torch import nn
 
 from gatefill.export.builder import Builder, Storage
 from gatefill.export.network import NetworkWriter
+from gatefill.export.rim import even_miss
 from gatefill.runtime.graph import trace
 
 Interface = Literal["photo", "frame"]
@@ -34,6 +37,7 @@ def onnx_model(
     interface: Interface = "photo",
     storage: Storage = "float32",
     exact: tuple[str, ...] = (),
+    finish: bool = False,
 ) -> onnx.ModelProto:
     """A network as a model of ONNX.
 
@@ -43,6 +47,8 @@ def onnx_model(
         interface: What goes in and comes out, see above.
         storage: How weights lie in the file.
         exact: Beginnings of the names of layers whose weights stay float32.
+        finish: Whether the hole's colors are fitted to its boundary, as DeepFill v2's are; for
+            photos only, since gatefill itself does that after a frame.
     """
     settings: Any = network
     multiple: int = settings.multiple
@@ -75,6 +81,8 @@ def onnx_model(
     filled = _picture(b, found["image"], config.channel_order)
     if interface == "photo":
         filled = b.cut(b.cut(filled, 0, b.integers(0), height), 1, b.integers(0), width)
+        if finish:
+            filled = even_miss(b, filled, pixels, holes["mask"])
         levels = b.op("Round", b.mul(filled, b.constant(255.0)))
         levels = b.cast(levels, TensorProto.UINT8)
         inside = b.op("Unsqueeze", b.op("Greater", holes["mask"], b.constant(0.5)), b.integers(2))

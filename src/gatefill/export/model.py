@@ -4,8 +4,8 @@ Two interfaces:
 
 - ``"photo"``: photo uint8 ``HW3`` and mask uint8 ``HW`` (128 and more = hole) of any size in, the
   filled photo uint8 ``HW3`` out; known pixels come back as they were. DeepFill v2's fitting of the
-  colors at the hole's boundary is inside where its weights want it; Global & Local's blending, which
-  OpenCV does, is not.
+  colors at the hole's boundary is inside where its weights want it; Global & Local's blending,
+  which OpenCV does, is not.
 - ``"frame"``: what `gatefill.runtime.onnx` runs. image float32 ``HW3`` in [0, 1] and mask bool
   ``HW`` with sides that are multiples of what the metadata says; out come the network's frames and
   where it looked.

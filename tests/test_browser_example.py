@@ -18,8 +18,6 @@ import PIL.Image
 import pytest
 from numpy.typing import NDArray
 
-from tests.browser import browser  # noqa: F401
-
 ROOT = Path(__file__).parents[1]
 EXAMPLE = ROOT / "examples" / "browser"
 NEEDED = ("network.onnx", "ort.wasm.min.mjs", "ort-wasm-simd-threaded.wasm")
@@ -110,7 +108,7 @@ def downloaded(page: Any) -> tuple[str, NDArray[np.uint8]]:
     return found.value.suggested_filename, np.asarray(PIL.Image.open(io.BytesIO(data)))[..., :3]
 
 
-def test_open_paint_fill_undo_and_download(browser: Any, site: Site, tmp_path: Path) -> None:  # noqa: F811
+def test_open_paint_fill_undo_and_download(browser: Any, site: Site, tmp_path: Path) -> None:
     photo = a_photo(tmp_path / "reeds.png", 250, 200)
     page = browser.new_page()
     asked: list[str] = []
@@ -154,7 +152,7 @@ def test_open_paint_fill_undo_and_download(browser: Any, site: Site, tmp_path: P
     page.close()
 
 
-def test_a_large_hole_is_filled_offline(browser: Any, site: Site, tmp_path: Path) -> None:  # noqa: F811
+def test_a_large_hole_is_filled_offline(browser: Any, site: Site, tmp_path: Path) -> None:
     photo = a_photo(tmp_path / "large.png", 512, 512)
     context = browser.new_context(locale="ko-KR")
     page = context.new_page()
@@ -178,7 +176,7 @@ def test_a_large_hole_is_filled_offline(browser: Any, site: Site, tmp_path: Path
 
 
 def test_a_file_that_is_no_photo_is_refused_by_name(
-    browser: Any,  # noqa: F811
+    browser: Any,
     site: Site,
     tmp_path: Path,
 ) -> None:

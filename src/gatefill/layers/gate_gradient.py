@@ -19,9 +19,14 @@ class Gate(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, relu: bool) -> Tensor:
-        # The activations run over all channels, twice too many, because whole tensors are fast.
-        active = functional.relu(x) if relu else functional.elu(x)
-        features, gates = _halves(active)[0], _halves(torch.sigmoid(x))[1]
+        activation = functional.relu if relu else functional.elu
+        if x.is_cuda:
+            # There halves are as fast as whole tensors.
+            first, second = x.chunk(2, dim=1)
+            features, gates = activation(first), torch.sigmoid(second)
+        else:
+            # The activations run over all channels, twice too many, as whole tensors are fast.
+            features, gates = _halves(activation(x))[0], _halves(torch.sigmoid(x))[1]
         ctx.save_for_backward(features, gates)
         ctx.relu = relu
         return features * gates

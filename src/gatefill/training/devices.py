@@ -53,6 +53,8 @@ def make_fabric(config: TrainConfig, devices: str, strategy: str, nodes: int) ->
         )
     if accelerator == "auto":
         accelerator = "cuda" if torch.cuda.is_available() else "cpu"
+    if accelerator == "cuda":
+        torch.backends.cudnn.benchmark = True  # all steps have the same shapes
     number: Any = int(count) if count else ("auto" if accelerator == "cuda" else 1)
     fabric = Fabric(
         accelerator=accelerator,

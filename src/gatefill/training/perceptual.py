@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from gatefill.training.trunks import Trunk
@@ -77,10 +77,7 @@ def style_distance(taps: Sequence[TapPlaces]) -> Tensor:
     for tap in taps:
         if not sum(tap.counts):
             continue
-        ours, theirs = (
-            torch.stack([_covariance(rows) for rows in torch.split(each, tap.counts) if len(rows)])
-            for each in (tap.found, tap.wanted)
-        )
+        ours, theirs = (_covariances(each, tap.counts) for each in (tap.found, tap.wanted))
         size = theirs.flatten(1).norm(dim=1)
         # The root has no finite gradient at 0; over a flat surface there is next to no covariance.
         norm = ((ours - theirs).flatten(1).square().sum(1) + 1e-12).sqrt()
@@ -114,7 +111,13 @@ def _unit(features: Tensor, dim: int) -> Tensor:
     return features / (norm + 1e-10)
 
 
-def _covariance(rows: Tensor) -> Tensor:
-    """Of the channels of features ``PC``: ``CC``."""
-    centered = rows - rows.mean(0)
-    return centered.T @ centered / len(rows)
+def _covariances(rows: Tensor, counts: Sequence[int]) -> Tensor:
+    """Of the channels of features ``PC``, for each of the N samples with positions: ``NCC``.
+
+    counts: Number of the P positions per sample. All samples in one product, padded with zeros.
+    """
+    split = torch.split(rows, [count for count in counts if count])
+    centered = [part - part.mean(0) for part in split]
+    padded = nn.utils.rnn.pad_sequence(centered, batch_first=True)
+    numbers = rows.new_tensor([len(part) for part in split])
+    return padded.transpose(1, 2) @ padded / numbers[:, None, None]

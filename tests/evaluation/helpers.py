@@ -9,7 +9,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 import PIL.Image
-import torch
 
 import gatefill
 from gatefill.evaluation.contestants import Contestant
@@ -51,6 +50,8 @@ def write_cutouts(folder: Path) -> Path:
 
 def write_alexnet(path: Path) -> Path:
     """A file of AlexNet laid out as torchvision's, with random numbers."""
+    import torch  # not above: workers, whose memory is measured, import this file
+
     torch.manual_seed(0)
     shapes = {
         0: (64, 3, 11),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
@@ -38,26 +38,31 @@ def compare(
     vgg_weights: Path | None = None,
     fid_weights: Path | None = None,
     device: str = "cpu",
+    large: Literal["auto", "whole", "crop", "resize"] = "auto",
+    save: Switch = False,
     overwrite: Switch = False,
     json: Json = False,
 ) -> int:
     """Compare methods on photos: fill the same holes with each, measure, write a report.
 
-    Run the same command again to resume a comparison that was stopped.
+    Run the same command again to resume a comparison that was stopped; with other methods to add
+    them to its report.
 
     Parameters
     ----------
     images
         Folders of photos, or single ones. What cannot be read is listed in the report.
     methods
-        Methods of gatefill (see `gatefill methods`), networks with weights as NAME:FILE, and for
-        reference
-        telea, navier_stokes (OpenCV), biharmonic (scikit-image), pypatchmatch.
+        Methods of gatefill (see `gatefill methods`), networks with weights as NAME:FILE; for
+        reference telea, navier_stokes (OpenCV), biharmonic (scikit-image), pypatchmatch; a method
+        of your own as module:Class; a folder of pictures that another program made. LABEL=METHOD
+        chooses the name in the report.
     output
         The folder of the report: index.html, results.json, results.csv, masks.
     masks
         brush, box, box_or_brush, lama_thin, lama_medium, lama_thick, irregular, center, or object:
-        a cut-out is pasted and removed again.
+        a cut-out is pasted and removed again. Or a folder of masks, white = hole: those named
+        after the photos, else a random one for each photo.
     size
         Scale the central square of each photo to this many pixels; native keeps the photos as they
         are.
@@ -79,8 +84,12 @@ def compare(
         A file of Inception weights; with it, FID is measured.
     device
         Device for networks: cpu or cuda.
+    large
+        How photos larger than a method likes are filled, as for `gatefill inpaint`.
+    save
+        Keep inputs, masks and fills at full size too, in OUTPUT/saved.
     overwrite
-        Replace an earlier comparison in OUTPUT.
+        Replace an earlier comparison in OUTPUT. Without it, methods are added to it.
     """
     from gatefill.evaluation import CompareConfig, fetched
     from gatefill.evaluation import compare as measure
@@ -105,6 +114,8 @@ def compare(
         vgg_weights=vgg_weights,
         fid_weights=fid_weights,
         device=device,
+        large=large,
+        save=save,
     )
     with terminal.progress_bar("comparing", quiet=json) as progress:
         results = measure(images, methods, output, config, overwrite=overwrite, progress=progress)

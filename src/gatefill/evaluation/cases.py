@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from gatefill.errors import ConfigError, DataError, MaskError
+from gatefill.evaluation.mask_folder import MaskFolder
 from gatefill.evaluation.metrics.base import Mask, Pixels
 from gatefill.evaluation.photos import SUFFIXES, PhotoEntry
-from gatefill.images import read_photo
+from gatefill.images import Photo, read_photo
 from gatefill.masks import (
     HOLE_BINS,
     MASK_KINDS,
@@ -52,14 +53,17 @@ def case_key(sum: str, kind: str) -> str:
     return f"{sum[:16]}-{kind}"
 
 
-def read_kinds(names: Sequence[str], cutouts: Sequence[Path]) -> list[str]:
+def read_kinds(
+    names: Sequence[str], cutouts: Sequence[Path], folders: Collection[str] = ()
+) -> list[str]:
     """Mask kinds by their names, once they are known to be some.
 
+    folders: Names that stand for folders of masks.
     Raises GatefillError for unknown ones, ones that come twice, and ``object`` without cut-outs.
     """
     kinds = list(names)
     for kind in kinds:
-        if kind not in MASK_KINDS:
+        if kind not in MASK_KINDS and kind not in folders:
             raise unknown_kind(kind)
         if kinds.count(kind) > 1:
             raise ConfigError(
@@ -115,7 +119,23 @@ def make_case(
         rgba = _read_cutout(cutouts[int(rng.integers(len(cutouts)))])
         placement = place_cutout(rgba, height, width, rng)
         return Case(entry, kind, truth, placement.onto(truth), placement.mask)
-    mask = MASKS[kind](height, width, rng)
+    return _blanked(entry, kind, truth, MASKS[kind](height, width, rng))
+
+
+def case_from_folder(
+    entry: PhotoEntry, photo: Photo, truth: Pixels, folder: MaskFolder, size: int | None, seed: int
+) -> Case:
+    """Lay a hole of a folder into the photo.
+
+    photo: As it was read; truth: what is compared of it, at `size`.
+    Raises ImageError or MaskError for a mask that cannot be used.
+    """
+    rng = generator(case_seed(seed, folder.name, entry.sum))
+    mask = folder.mask(entry, photo, truth, size, rng)
+    return _blanked(entry, folder.name, truth, mask)
+
+
+def _blanked(entry: PhotoEntry, kind: str, truth: Pixels, mask: Mask) -> Case:
     given = np.where(mask[..., None], np.uint8(GRAY), truth)
     return Case(entry, kind, truth, given, mask)
 

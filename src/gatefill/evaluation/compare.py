@@ -3,82 +3,65 @@
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 import gatefill
-from gatefill.errors import ConfigError, DataError, GatefillError
+from gatefill.errors import DataError, GatefillError
 from gatefill.evaluation.cases import (
     Case,
+    case_from_folder,
     case_key,
     check_cutouts,
     list_cutouts,
     make_case,
     read_kinds,
 )
-from gatefill.evaluation.contestants import Contestant, contestants, file_sum
-from gatefill.evaluation.files import Folder
-from gatefill.evaluation.journal import Journal
+from gatefill.evaluation.config import CompareConfig
+from gatefill.evaluation.contestants import Contestant, contestants
+from gatefill.evaluation.files import Folder, file_sum
+from gatefill.evaluation.journal import Journal, other_settings
+from gatefill.evaluation.mask_folder import split
 from gatefill.evaluation.metrics import METRICS, Metric, Pair, one_thread, variation_of
+from gatefill.evaluation.metrics.base import Pixels
 from gatefill.evaluation.metrics.frechet import InceptionFeatures
 from gatefill.evaluation.metrics.learned import dists_metric, how_to_get, lpips_metric
-from gatefill.evaluation.photos import PhotoEntry, list_photos, read_truth
+from gatefill.evaluation.photos import PhotoEntry, list_photos, truth_of
+from gatefill.evaluation.ready import ReadyFills
 from gatefill.evaluation.report import write_report
 from gatefill.evaluation.results import Results, build_results
 from gatefill.evaluation.worker import FillFailed, Worker
 from gatefill.extras import require
-from gatefill.settings import check_fields
+from gatefill.images import Photo, read_photo
 
 logger = logging.getLogger(__name__)
 
 Progress = Callable[[float], None]
+Filler = Worker | ReadyFills
+DEFAULTS = CompareConfig()
 DIGITS = 6  # significant ones that are kept of a measured number
-
-
-@dataclass(frozen=True)
-class CompareConfig:
-    """What is compared on."""
-
-    masks: tuple[str, ...] = ("brush", "box", "lama_thick", "center")
-    size: int | None = 256  # photos' middle squares at this size; None takes them as they are
-    seed: int = 0
-    limit: int | None = None  # at most so many photos
-    cutouts: Path | None = None  # a folder of images with alpha, for masks of kind "object"
-    lpips_weights: Path | None = None  # AlexNet; with it LPIPS is measured
-    dists_weights: Path | None = None  # alpha and beta; with them and VGG-16, DISTS
-    vgg_weights: Path | None = None
-    fid_weights: Path | None = None  # Inception; with it FID
-    device: str = "cpu"
-
-    def __post_init__(self) -> None:
-        if (self.dists_weights is None) != (self.vgg_weights is None):
-            raise ConfigError(
-                "expected the weights of DISTS and of VGG-16 together, got one of them",
-                code="compare.dists",
-            )
-        check_fields(self, size=(16, math.inf), seed=(0, math.inf))
 
 
 def compare(
     images: Sequence[Path | str],
     methods: Sequence[str],
     out: Path | str,
-    config: CompareConfig = CompareConfig(),
+    config: CompareConfig = DEFAULTS,
     *,
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> Results:
     """Fill the same holes with each method, measure, and write a report into the folder `out`.
 
-    images: folders and files. methods: such as ``"patchmatch"``, ``"telea"`` or
-    ``"deepfill_v2:weights.safetensors"``. overwrite: throw away what `out` holds of an earlier
-    comparison; without it, one with the same settings is taken up where it stopped.
+    images: folders and files. methods: such as ``"patchmatch"``, ``"telea"``,
+    ``"deepfill_v2:weights.safetensors"``, ``"module:Class"`` or ``"label=folder_of_pictures"``;
+    docs/metrics.md says more. overwrite: throw away what `out` holds of an earlier comparison;
+    without it, one with the same settings is taken up where it stopped, and methods that it does
+    not have yet are added to it.
     Each method runs in a process of its own, so scripts need ``if __name__ == "__main__":``.
     Photos that cannot be read and holes that a method cannot fill are listed, not raised. Raises
     GatefillError or FileNotFoundError for settings that cannot be used, MissingExtra where packages
@@ -91,9 +74,10 @@ def compare(
     if overwrite:
         folder.clear()
     journal = Journal(folder.journal, run.header)
+    everyone = enter(run.contestants, journal)
     run.measure(journal, progress)
     results = build_results(
-        run.header, journal.rows, run.metrics, run.contestants, run.photos, run.missing, folder
+        run.header, journal.rows, run.metrics, everyone, run.photos, run.missing, folder
     )
     write_report(results, folder)
     return results
@@ -111,9 +95,10 @@ class _Run:
     ) -> None:
         self.config = config
         self.folder = folder
-        self.contestants = contestants(methods, config.device)
+        self.contestants = contestants(methods, config.device, config.large)
         self.cutouts = [] if config.cutouts is None else list_cutouts(config.cutouts)
-        self.kinds = read_kinds(config.masks, self.cutouts)
+        names, self.mask_folders = split(config.masks)
+        self.kinds = read_kinds(names, self.cutouts, self.mask_folders)
         check_cutouts(self.cutouts)
         self.photos = list_photos(
             [Path(path) for path in images],
@@ -121,6 +106,8 @@ class _Run:
             limit=config.limit,
             seed=config.seed,
         )
+        for masks in self.mask_folders.values():
+            masks.match(self.photos)
         self.metrics: list[Metric] = list(METRICS.values())
         if config.lpips_weights is not None:
             self.metrics.append(lpips_metric(config.lpips_weights))
@@ -147,13 +134,13 @@ class _Run:
         }
         return {
             "gatefill": gatefill.__version__,
-            "methods": [contestant.label for contestant in self.contestants],
-            "versions": [contestant.version for contestant in self.contestants],
             "masks": self.kinds,
+            "mask_files": {name: folder.sums() for name, folder in self.mask_folders.items()},
             "size": config.size or "native",
             "seed": config.seed,
             "limit": config.limit,
             "device": config.device,
+            "large": config.large,
             "photos": [[photo.name, photo.sum] for photo in self.photos],
             "cutouts": [[path.name, file_sum(path)] for path in self.cutouts],
             "weights": {name: file_sum(path) for name, path in weights.items() if path},
@@ -163,18 +150,21 @@ class _Run:
         """Do what the journal does not hold yet."""
         done = {(row["case"], row["method"]) for row in journal.rows if "method" in row}
         begun = {row["case"] for row in journal.rows if "share" in row}
-        broken = {row["photo"] for row in journal.rows if "problem" in row}
+        problems = [row for row in journal.rows if "problem" in row]
+        broken = {row["photo"] for row in problems if "kind" not in row}
+        left_out = {(row["photo"], row["kind"]) for row in problems if "kind" in row}
         labels = [contestant.label for contestant in self.contestants]
         usable = [photo for photo in self.photos if not photo.problem and photo.sum not in broken]
         with ExitStack() as stack:
             stack.enter_context(one_thread())
-            workers: dict[str, Worker] = {}
+            workers: dict[str, Filler] = {}
             for number, photo in enumerate(usable):
                 open_cases = {
                     kind: [
                         label for label in labels if (case_key(photo.sum, kind), label) not in done
                     ]
                     for kind in self.kinds
+                    if (photo.sum, kind) not in left_out
                 }
                 if any(open_cases.values()):
                     if not workers:
@@ -183,11 +173,15 @@ class _Run:
                 if progress is not None:
                     progress((number + 1) / len(usable))
 
-    def _workers(self, stack: ExitStack) -> dict[str, Worker]:
+    def _workers(self, stack: ExitStack) -> dict[str, Filler]:
         """The processes of all methods, with the methods loaded: what cannot be is known now."""
-        workers = {}
+        workers: dict[str, Filler] = {}
         for contestant in self.contestants:
-            worker = Worker(contestant)
+            worker: Filler
+            if contestant.pictures is None:
+                worker = Worker(contestant)
+            else:
+                worker = ReadyFills(contestant, len(self.kinds))
             stack.callback(worker.close)
             worker.open()
             workers[contestant.label] = worker
@@ -197,29 +191,41 @@ class _Run:
         self,
         photo: PhotoEntry,
         open_cases: dict[str, list[str]],
-        workers: dict[str, Worker],
+        workers: dict[str, Filler],
         begun: set[str],
         journal: Journal,
     ) -> None:
         try:
-            truth = read_truth(photo.path, self.config.size)
+            read = read_photo(photo.path)
+            truth = truth_of(read, self.config.size)
             if file_sum(photo.path) != photo.sum:
                 raise DataError("changed while the comparison ran", code="compare.changed")
         except (GatefillError, OSError) as error:
-            reason = " ".join(str(error).split()).removeprefix(f"{photo.path}: ")
-            journal.append({"photo": photo.sum, "problem": reason})
+            journal.append({"photo": photo.sum, "problem": _reason(error, photo)})
             return
         for kind, labels in open_cases.items():
             if not labels:
                 continue
-            case = make_case(photo, truth, kind, self.config.seed, self.cutouts)
+            try:
+                case = self._case(photo, read, truth, kind)
+            except (GatefillError, OSError) as error:
+                reason = _reason(error, photo)
+                journal.append({"photo": photo.sum, "kind": kind, "problem": reason})
+                continue
             if case.key not in begun:
                 self._begin(case, journal)
             for label in labels:
                 journal.append(self._measure_case(case, workers[label]))
 
+    def _case(self, entry: PhotoEntry, photo: Photo, truth: Pixels, kind: str) -> Case:
+        config = self.config
+        if kind in self.mask_folders:
+            folder = self.mask_folders[kind]
+            return case_from_folder(entry, photo, truth, folder, config.size, config.seed)
+        return make_case(entry, truth, kind, config.seed, self.cutouts)
+
     def _begin(self, case: Case, journal: Journal) -> None:
-        self.folder.save_case(case)
+        self.folder.save_case(case, full=self.config.save)
         if self.features is not None:
             self.folder.save_features(case.key, None, self.features(case.truth))
         journal.append(
@@ -234,12 +240,12 @@ class _Run:
             }
         )
 
-    def _measure_case(self, case: Case, worker: Worker) -> dict[str, Any]:
+    def _measure_case(self, case: Case, worker: Filler) -> dict[str, Any]:
         """One method on one case, as a row of the journal."""
         label = worker.contestant.label
         row: dict[str, Any] = {"case": case.key, "method": label}
         try:
-            filled = worker.fill(case.given, case.mask)
+            filled = worker.fill_case(case)
             if filled.output.shape != case.truth.shape:
                 raise FillFailed(f"gave a picture of shape {filled.output.shape}")
         except FillFailed as error:
@@ -249,15 +255,39 @@ class _Run:
         output = np.where(case.mask[..., None], filled.output, case.truth)
         pair = Pair(case.truth, output, case.mask)
         values = {metric.name: metric.measure(pair) for metric in self.metrics}
-        self.folder.save_fill(case.key, label, output)
+        self.folder.save_fill(case.key, label, output, full=self.config.save)
         if self.features is not None:
             self.folder.save_features(case.key, label, self.features(output))
         return row | {
             "values": {name: _rounded(value) for name, value in values.items()},
-            "seconds": round(filled.seconds, 5),
+            "seconds": None if filled.seconds is None else round(filled.seconds, 5),
             "peak_bytes": filled.peak_bytes,
             "idle_bytes": worker.idle_bytes,
         }
+
+
+def enter(new: Sequence[Contestant], journal: Journal) -> list[Contestant]:
+    """Write down who takes part, and return all who do, those of earlier runs first.
+
+    Raises ConfigError where one took part before that gives other results now.
+    """
+    rows = {row["contestant"]: row for row in journal.rows if "contestant" in row}
+    for contestant in new:
+        row = contestant.as_row()
+        before = rows.setdefault(contestant.label, row)
+        if before is row:
+            journal.append(row)
+        elif before["version"] != row["version"]:
+            raise other_settings(
+                journal.folder,
+                [f"{contestant.label}: {before['version']}, now {contestant.version}"],
+            )
+    running = {contestant.label: contestant for contestant in new}
+    return [running.get(label) or Contestant.of_row(row) for label, row in rows.items()]
+
+
+def _reason(error: Exception, photo: PhotoEntry) -> str:
+    return " ".join(str(error).split()).removeprefix(f"{photo.path}: ")
 
 
 def _rounded(value: float | None) -> float | None:
@@ -271,7 +301,7 @@ def evaluate(
     images: Sequence[Path | str],
     method: str,
     out: Path | str,
-    config: CompareConfig = CompareConfig(),
+    config: CompareConfig = DEFAULTS,
     *,
     overwrite: bool = False,
     progress: Progress | None = None,

@@ -16,7 +16,7 @@ def cost(rows: Sequence[dict[str, Any]], labels: Sequence[str]) -> dict[str, Any
     """The machine, and for each method its seconds (warm) and its process's memory in bytes."""
     timing = []
     for label in labels:
-        own = [row for row in rows if row.get("method") == label and "seconds" in row]
+        own = [row for row in rows if row.get("method") == label and row.get("seconds") is not None]
         if not own:
             continue
         seconds = np.array([row["seconds"] for row in own])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import re
 import shutil
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 THUMBNAIL = 320  # the longer side of pictures in the report
 QUALITY = 85  # of their WebP
 _FILES = ("journal.jsonl", "results.json", "results.csv", "photos.csv", "index.html")
-_FOLDERS = ("masks", "pictures", "features")
+_FOLDERS = ("masks", "pictures", "features", "saved")
 
 
 class Folder:
@@ -36,7 +37,7 @@ class Folder:
             )
         self.root = root
         self.journal, self.json, self.csv, self.photos, self.page = (root / name for name in _FILES)
-        self.masks, self.pictures, self.features = (root / name for name in _FOLDERS)
+        self.masks, self.pictures, self.features, self.saved = (root / name for name in _FOLDERS)
 
     def check_ours(self) -> None:
         """Raise OutputError where the folder holds something else than a comparison."""
@@ -51,19 +52,30 @@ class Folder:
         """Remove what a comparison has written, and nothing else."""
         if not self.journal.exists():
             return
-        for folder in (self.masks, self.pictures, self.features):
+        for folder in (self.masks, self.pictures, self.features, self.saved):
             shutil.rmtree(folder, ignore_errors=True)
         for name in _FILES:
             (self.root / name).unlink(missing_ok=True)
 
-    def save_case(self, case: Case) -> None:
-        """The mask as PNG (white = hole), and small pictures of truth and input."""
-        _write(self.masks / f"{case.key}.png", Photo(_plane(case.mask)).to_bytes("png"))
+    def save_case(self, case: Case, *, full: bool) -> None:
+        """The mask as PNG (white = hole), and small pictures of truth and input.
+
+        full: Save them at full size, too.
+        """
+        mask = Photo(_plane(case.mask)).to_bytes("png")
+        _write(self.masks / f"{case.key}.png", mask)
         _write(self.picture(case.key, "truth"), thumbnail(case.truth))
         _write(self.picture(case.key, "given"), thumbnail(case.given))
+        if full:
+            _write(self.saved / case.key / "mask.png", mask)
+            for name, pixels in (("truth", case.truth), ("given", case.given)):
+                _write(self.saved / case.key / f"{name}.png", Photo(pixels).to_bytes("png"))
 
-    def save_fill(self, key: str, label: str, output: Pixels) -> None:
+    def save_fill(self, key: str, label: str, output: Pixels, *, full: bool) -> None:
+        """A method's fill as a small picture, and at full size if asked for."""
         _write(self.picture(key, slug(label)), thumbnail(output))
+        if full:
+            _write(self.saved / key / f"{slug(label)}.png", Photo(output).to_bytes("png"))
 
     def picture(self, key: str, name: str) -> Path:
         """A small picture of a case: ``truth``, ``given`` or a method's `slug`."""
@@ -81,6 +93,12 @@ class Folder:
 
     def _features(self, key: str, label: str | None) -> Path:
         return self.features / f"{key}-{'truth' if label is None else slug(label)}.npy"
+
+
+def file_sum(path: Path) -> str:
+    """The SHA-256 of a file, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def slug(label: str) -> str:

@@ -24,7 +24,7 @@ class Journal:
 
     def __init__(self, path: Path, config: Row) -> None:
         """Open or begin it. Raises ConfigError where it was begun with another config."""
-        self._path = path
+        self._path, self.folder = path, path.parent
         self.rows: list[Row] = []
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -38,13 +38,7 @@ class Journal:
                 file=str(path),
             )
         if changes := _changes(rows[0]["config"], config):
-            raise ConfigError(
-                f"{path.parent} holds a comparison with other settings ({'; '.join(changes)}): "
-                "repeat it with the same ones, start anew, or choose another folder",
-                code="compare.other_settings",
-                folder=str(path.parent),
-                changes=changes,
-            )
+            raise other_settings(path.parent, changes)
         self.rows = rows[1:]
 
     def append(self, row: Row, *, keep: bool = True) -> None:
@@ -60,6 +54,17 @@ class Journal:
             file.write(line.encode() + b"\n")
         if keep:
             self.rows.append(row)
+
+
+def other_settings(folder: Path, changes: list[str]) -> ConfigError:
+    """The error for a folder that holds a comparison of something else."""
+    return ConfigError(
+        f"{folder} holds a comparison with other settings ({'; '.join(changes)}): "
+        "repeat it with the same ones, start anew, or choose another folder",
+        code="compare.other_settings",
+        folder=str(folder),
+        changes=changes,
+    )
 
 
 def _read(path: Path) -> list[Row]:

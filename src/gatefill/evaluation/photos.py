@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from gatefill.errors import ConfigError, DataError
-from gatefill.evaluation.contestants import file_sum
+from gatefill.evaluation.files import file_sum
 from gatefill.evaluation.metrics.base import Pixels
 from gatefill.images import Photo, read_photo
 
@@ -104,18 +104,20 @@ def _entry(path: Path, name: str) -> PhotoEntry:
 
 
 def read_truth(path: Path, size: int | None) -> Pixels:
+    """`truth_of` of a file. Raises ImageError for what cannot be read."""
+    return truth_of(read_photo(path), size)
+
+
+def truth_of(photo: Photo, size: int | None) -> Pixels:
     """The photo as uint8 ``HW3``: its middle square at `size` x `size`, or as it is with None.
 
     16 bits are rounded to 8, gray becomes three equal channels, transparent parts are put on
-    white. Raises ImageError for what cannot be read, DataError for photos smaller than `size`:
-    enlarged, they would be easier than photos are.
+    white. Raises DataError for photos smaller than `size`: enlarged, they would be easier than
+    photos are.
     """
-    photo = _opaque(read_photo(path))
+    photo = _opaque(photo)
     pixels: Pixels = np.rint(photo.rgb() * 255).astype(np.uint8)
-    if size is None:
-        return pixels
-    side = min(photo.shape)
-    if side < size:
+    if size is not None and min(photo.shape) < size:
         raise DataError(
             f"smaller than {size} pixels: it is {photo.width} x {photo.height}",
             code="compare.small_photo",
@@ -123,11 +125,20 @@ def read_truth(path: Path, size: int | None) -> Pixels:
             width=photo.width,
             height=photo.height,
         )
-    top, left = (photo.height - side) // 2, (photo.width - side) // 2
-    square = np.ascontiguousarray(pixels[top : top + side, left : left + side])
+    return square(pixels, size)
+
+
+def square(pixels: Pixels, size: int | None) -> Pixels:
+    """The middle square of ``HW`` or ``HWC``, scaled down to `size`; with None all of it."""
+    if size is None:
+        return pixels
+    height, width = pixels.shape[:2]
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    middle = np.ascontiguousarray(pixels[top : top + side, left : left + side])
     if side == size:
-        return square
-    return np.asarray(cv2.resize(square, (size, size), interpolation=cv2.INTER_AREA), np.uint8)
+        return middle
+    return np.asarray(cv2.resize(middle, (size, size), interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def _opaque(photo: Photo) -> Photo:

@@ -38,18 +38,13 @@ def build_results(
     names = {photo.sum: photo.name for photo in photos if not photo.problem}
     labels = [contestant.label for contestant in contestants]
     cases = _cases(rows, names)
-    found = {row["photo"]: row["problem"] for row in rows if "problem" in row}
-    problems = [
-        {"photo": photo.name, "reason": photo.problem or found[photo.sum]}
-        for photo in photos
-        if photo.problem or photo.sum in found
-    ]
     return {
         "format": FORMAT,
-        "config": header,
+        "config": header
+        | {"methods": labels, "versions": [contestant.version for contestant in contestants]},
         "metrics": [_without_code(metric) for metric in metrics],
         "methods": [_method(contestant, cases) for contestant in contestants],
-        "problems": problems,
+        "problems": _problems(rows, photos),
         "missing": list(missing),
         "summary": _summary(cases, labels, metrics),
         "pairs": _pairs(cases, labels, metrics),
@@ -57,6 +52,20 @@ def build_results(
         "cases": cases,
         "run": cost(rows, labels),
     }
+
+
+def _problems(rows: Sequence[dict[str, Any]], photos: Sequence[PhotoEntry]) -> list[dict[str, str]]:
+    """Photos that took no part, or not with every kind of mask, and why."""
+    problems = []
+    for photo in photos:
+        reasons = [photo.problem] if photo.problem else []
+        reasons += [
+            f"{row['kind']}: {row['problem']}" if "kind" in row else row["problem"]
+            for row in rows
+            if "problem" in row and not photo.problem and row["photo"] == photo.sum
+        ]
+        problems += [{"photo": photo.name, "reason": reason} for reason in reasons]
+    return problems
 
 
 def _without_code(metric: Metric) -> dict[str, Any]:
@@ -95,10 +104,11 @@ def _method(contestant: Contestant, cases: Sequence[dict[str, Any]]) -> dict[str
         "title": info.title,
         "paper": info.paper,
         "version": contestant.version,
-        "semantic": info.semantic,
-        "non_local": info.non_local,
-        "free_form": info.free_form,
-        "user_guided": info.user_guided,
+        "spec": contestant.spec,
+        **{
+            name: None if contestant.unknown else getattr(info, name)
+            for name in ("semantic", "non_local", "free_form", "user_guided")
+        },
         "cases": sum("values" in result for result in results),
         "failures": [
             {"photo": case["photo"], "mask": case["mask"], "reason": result["failed"]}

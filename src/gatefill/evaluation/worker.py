@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from gatefill.errors import ConfigError, GatefillError
+from gatefill.evaluation.cases import Case
 from gatefill.evaluation.contestants import Contestant
 from gatefill.evaluation.metrics.base import Mask, Pixels
 from gatefill.parallel import peak_memory
@@ -24,7 +25,7 @@ class FilledCase:
     """What came back for one case."""
 
     output: Pixels
-    seconds: float  # of the call, warm
+    seconds: float | None  # of the call, warm; None where it was made elsewhere
     peak_bytes: int | None  # the process's highest memory so far
 
 
@@ -63,6 +64,10 @@ class Worker:
                 reason=str(error),
             ) from error
         self._warm = False
+
+    def fill_case(self, case: Case) -> FilledCase:
+        """`fill` of a case."""
+        return self.fill(case.given, case.mask)
 
     def fill(self, given: Pixels, mask: Mask) -> FilledCase:
         """Fill one case. The first call of a process is done once more, and only then timed.
@@ -119,6 +124,7 @@ def _serve(contestant: Contestant, pipe: Connection) -> None:
     # Warnings about masks would come once for each of thousands of cases.
     logging.getLogger("gatefill").setLevel(logging.ERROR)
     idle = peak_memory()
+    assert contestant.open is not None
     try:
         inpaint = contestant.open()
     except (GatefillError, OSError, ImportError) as error:

@@ -286,7 +286,7 @@ function drawCost() {
 }
 
 function drawProperties() {
-  const yes = (has) => cell(has ? 1 : 0, has ? "yes" : "no");
+  const yes = (has) => has === null ? cell(-1, "unknown") : cell(has ? 1 : 0, has ? "yes" : "no");
   const text = (value) => element("td", { class: "text", "data-value": value }, value);
   fillTable("property-table", ["Method", "Semantic", "Non-local", "Free-form", "User-guided",
     "Paper", "Version"], data.methods.map((method) => element("tr", {}, methodCell(method.label),

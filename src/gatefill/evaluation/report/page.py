@@ -118,7 +118,7 @@ def command(results: Results) -> str:
     """The command line that repeats the comparison; folders are to be put in."""
     config = results["config"]
     words = ["gatefill", "compare", "PHOTOS", "--methods"]
-    words += [_spec(label) for label in config["methods"]]
+    words += [method["spec"] for method in results["methods"]]
     words += ["--masks", *config["masks"], "--size", str(config["size"])]
     words += ["--seed", str(config["seed"])]
     if config["limit"] is not None:
@@ -127,11 +127,8 @@ def command(results: Results) -> str:
         words += ["--cutouts", "CUTOUTS"]
     for name in config["weights"]:
         words += [f"--{name}-weights", "FILE"]
+    if config["large"] != "auto":
+        words += ["--large", config["large"]]
     if config["device"] != "cpu":
         words += ["--device", config["device"]]
     return shlex.join([*words, "-o", "report"])
-
-
-def _spec(label: str) -> str:
-    """A label as `--methods` takes it: weights as the file's name."""
-    return f"{label}.safetensors" if ":" in label else label

@@ -97,7 +97,7 @@ class Page:
         """The mask as a file, through the menu."""
         with self.page.expect_download() as found:
             self.page.click("#mask-menu-toggle")
-            self.page.click("[data-mask=download]")
+            self.page.click("[data-command=saveMask]")
         return Path(found.value.path()).read_bytes()
 
     def download(self, which: str = "same") -> tuple[str, bytes]:

@@ -71,6 +71,7 @@ def add_routes(router: APIRouter, service: Service) -> None:
                     model=model.name,
                     weights=model.weights,
                     chosen=model is service.shelf.chosen,
+                    seeded=model.seed is not None,
                     **_row(model.info),
                 )
                 for model in service.shelf.all()

@@ -29,7 +29,7 @@ from gatefill.server.openapi import (
     errors,
 )
 from gatefill.server.reading import read_edit
-from gatefill.server.schema import FileOptions
+from gatefill.server.schema import EditOptions, FileOptions
 from gatefill.server.service import Service
 
 _TICK = 0.1  # minimum seconds between reports of progress
@@ -38,7 +38,7 @@ _IF_NEEDED = {
     "if_needed": {"type": "string", "enum": ["true", "false"], "description": "See above."}
 }
 _NOT_NEEDED: dict[str, Any] = {"description": "A browser that knows the format shows the same."}
-_MODEL = {"model": {"type": "string", "description": "Default: the server's choice."}}
+_FILL = EditOptions.model_json_schema()["properties"]
 _FILE = FileOptions.model_json_schema()["properties"]
 
 
@@ -52,11 +52,12 @@ def add_routes(router: APIRouter, service: Service) -> None:
         summary="Fill a hole and follow the progress",
         response_class=StreamingResponse,
         responses={200: EVENTS_REPLY} | COMMON | errors(400, 404, 415, 422, 503),
-        openapi_extra=edit_body(True, _MODEL),
+        openapi_extra=edit_body(True, _FILL),
     )
     async def fill(request: Request) -> StreamingResponse:
         asked = await read_edit(request, needs_mask=True)
-        model = service.shelf.get(asked.fields.get("model"))
+        options = EditOptions.model_validate_strings(asked.fields)
+        model = service.shelf.get(options.model)
         events: asyncio.Queue[_Event] = asyncio.Queue()
         loop = asyncio.get_running_loop()
         told = 0.0
@@ -68,7 +69,9 @@ def add_routes(router: APIRouter, service: Service) -> None:
                 event = {"state": "working", "share": round(share, 3)}
                 loop.call_soon_threadsafe(events.put_nowait, event)
 
-        job = service.jobs.submit(lambda ticket: work.fill_in(asked, model, pixels, ticket), report)
+        job = service.jobs.submit(
+            lambda ticket: work.fill_in(asked, options, model, pixels, ticket), report
+        )
         return StreamingResponse(_lines(job, events, service), media_type="application/x-ndjson")
 
     @router.post(
@@ -133,6 +136,20 @@ def add_routes(router: APIRouter, service: Service) -> None:
         if stretched is not None:
             headers["X-Gatefill-Stretched"] = f"{stretched[0]}x{stretched[1]}"
         return Response(file.data, media_type=file.media_type, headers=headers)
+
+    @router.post(
+        "/api/v1/editor/transparent",
+        tags=["editor"],
+        summary="The transparent part of a photo, as a layer for the page",
+        response_class=Response,
+        responses={200: IMAGE_REPLY} | COMMON | errors(400, 415, 422, 503, 504),
+        openapi_extra=edit_body(False, {}),
+    )
+    async def transparent(request: Request) -> Response:
+        """Return a PNG of the photo's size: white where the photo is transparent."""
+        asked = await read_edit(request)
+        file = await service.run(request, lambda ticket: work.transparent(asked, pixels, ticket))
+        return Response(file.data, media_type=file.media_type)
 
     @router.get(
         "/api/v1/editor/opened",

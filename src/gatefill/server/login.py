@@ -18,8 +18,19 @@ def login_page(access: Access, token: str) -> Response:
     """The login page; with a valid token in the address, a redirect to the editor."""
     if access.is_token(token):
         return _let_in(access)
+    return _asking(wrong=bool(token))
+
+
+def _asking(*, wrong: bool) -> Response:
+    """The page with the form, which says so after a wrong token."""
     page = web_files()["login.html"]
-    return Response(page.data, 401, {"WWW-Authenticate": "Bearer"}, media_type=page.media_type)
+    data = page.data
+    if wrong:
+        data = data.replace(
+            b'id="wrong" class="wrong" role="alert" hidden',
+            b'id="wrong" class="wrong" role="alert"',
+        )
+    return Response(data, 401, {"WWW-Authenticate": "Bearer"}, media_type=page.media_type)
 
 
 async def log_in(request: Request, access: Access) -> Response:
@@ -31,7 +42,7 @@ async def log_in(request: Request, access: Access) -> Response:
     if isinstance(token, str) and access.is_token(token.strip()):
         return _let_in(access)
     await asyncio.sleep(_WRONG_TOKEN_SECONDS)
-    return login_page(access, "")
+    return _asking(wrong=True)
 
 
 def _let_in(access: Access) -> Response:

@@ -91,6 +91,8 @@ def edit_body(mask: bool, fields: dict[str, Any]) -> dict[str, Any]:
         files |= {
             "mask": "The painted part of the mask: opaque white = hole.",
             "sketch": "The same part of the sketch: opaque white = edge.",
+            "take": "White = where material may come from; default: from everywhere.",
+            "avoid": "White = where no material may come from.",
         }
     form = _form(files, ["photo", *(["mask"] if mask else [])], fields)
     form["properties"]["patch"] = {

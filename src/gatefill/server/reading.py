@@ -42,6 +42,8 @@ class EditInput:
     layout: Layout
     mask: bytes | None
     sketch: bytes | None
+    take: bytes | None
+    avoid: bytes | None
     fields: dict[str, str]
 
 
@@ -120,6 +122,8 @@ async def read_edit(request: Request, *, needs_mask: bool = False) -> EditInput:
             layout,
             await _file(form, "mask") if needs_mask else None,
             await _file_or_none(form, "sketch"),
+            await _file_or_none(form, "take"),
+            await _file_or_none(form, "avoid"),
             fields,
         )
     finally:

@@ -137,6 +137,7 @@ class MethodRow(BaseModel):
 class ModelRow(MethodRow):
     """A method with its weights, ready to fill."""
 
+    seeded: bool = Field(description="Whether another random seed gives another fill.")
     model: str = Field(description="The name for the field model of a request.")
     weights: str | None
     chosen: bool
@@ -202,10 +203,29 @@ class ServerState(BaseModel):
     status: Literal["ok", "starting"]
 
 
+class EditOptions(BaseModel):
+    """Options of a fill in the editor; unknown fields are ignored."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    model: Annotated[str | None, Field(max_length=200)] = Field(
+        None, description="Default: the server's choice."
+    )
+    seed: int | None = Field(None, ge=0, lt=2**64, description="Random seed of the fill.")
+    feather: int = Field(
+        0,
+        ge=0,
+        le=500,
+        description="Width in pixels of a soft edge around the hole: the photo changes there too.",
+    )
+
+
 class Layout(BaseModel):
-    """Positions of the mask and the patches in the photo: (left, top) in pixels."""
+    """Positions of painted parts and patches in the photo: (left, top) in pixels."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
     mask: tuple[int, int] = (0, 0)
+    take: tuple[int, int] = (0, 0)
+    avoid: tuple[int, int] = (0, 0)
     patches: list[tuple[int, int]] = Field(default=[], max_length=500)

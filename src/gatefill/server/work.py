@@ -24,11 +24,11 @@ from gatefill.images import (
     suffix_of,
 )
 from gatefill.methods import Attention, composite
-from gatefill.result import Result
 from gatefill.server.jobs import Ticket
 from gatefill.server.models import Model
 from gatefill.server.reading import EditInput, InpaintInput
-from gatefill.server.schema import FileOptions
+from gatefill.server.schema import EditOptions, FileOptions
+from gatefill.server.soft_edge import blended, widened
 
 MEDIA_TYPES = {
     "PNG": "image/png",
@@ -79,11 +79,14 @@ def inpaint(
         return encoded(result.photo, asked.options), result
 
 
-def fill_in(asked: EditInput, model: Model, max_pixels: int, ticket: Ticket) -> dict[str, Any]:
+def fill_in(
+    asked: EditInput, options: EditOptions, model: Model, max_pixels: int, ticket: Ticket
+) -> dict[str, Any]:
     """Fill a hole for the editor; return the new pixels of the hole and the attention."""
     photo = rebuilt(asked, max_pixels)
     assert asked.mask is not None
-    mask = placed(asked.mask, asked.layout.mask, photo, "mask", max_pixels)
+    painted = placed(asked.mask, asked.layout.mask, photo, "mask", max_pixels)
+    mask = widened(painted, options.feather)
     box = bounding_box(mask)
     if box is None:
         raise MaskError("the mask is empty: paint over what should go", code="mask.nothing_painted")
@@ -95,25 +98,47 @@ def fill_in(asked: EditInput, model: Model, max_pixels: int, ticket: Ticket) -> 
     sketch = None
     if asked.sketch is not None and model.info.takes_sketch:
         sketch = placed(asked.sketch, asked.layout.mask, photo, "sketch", max_pixels)
-    with ticket.pixels(photo.height * photo.width), model.turn() as fill:
+    search = _search(asked, photo, max_pixels) if model.info.takes_search else None
+    with ticket.pixels(photo.height * photo.width), model.turn(options.seed) as fill:
         ticket.check()
-        result = fill(photo, mask, sketch=sketch, progress=ticket.progress)
+        result = fill(photo, mask, sketch=sketch, search=search, progress=ticket.progress)
+        within = box.slices
+        new = result.photo.pixels[within]
+        if options.feather:
+            new = blended(photo.pixels[within], new, painted[within], options.feather)
     return {
         "model": model.name,
         "pixels": mask.size,
         "seconds": round(result.seconds, 3),
-        "warnings": [warning.as_dict() for warning in result.warnings],
+        # What is filled where the photo was transparent becomes opaque, so nothing is hidden.
+        "warnings": [each.as_dict() for each in result.warnings if each.code != "mask.hidden"],
         "left": box.left,
         "top": box.top,
-        "patch": base64.b64encode(_patch(result, box)).decode(),
+        "patch": base64.b64encode(_patch(new, mask[within], result.photo)).decode(),
         "attention": None if result.attention is None else told(result.attention),
     }
 
 
+def _search(asked: EditInput, photo: Photo, max_pixels: int) -> NDArray[np.bool_] | None:
+    """Where material may come from, as it was painted; None for everywhere."""
+    if asked.take is None and asked.avoid is None:
+        return None
+    search = np.ones(photo.shape, np.bool_)
+    if asked.take is not None:
+        search = placed(asked.take, asked.layout.take, photo, "take", max_pixels)
+    if asked.avoid is not None:
+        search &= ~placed(asked.avoid, asked.layout.avoid, photo, "avoid", max_pixels)
+    return search
+
+
 def rebuilt(asked: EditInput, max_pixels: int) -> Photo:
-    """Apply the patches of earlier fills to the opened photo, bit for bit."""
+    """Apply the patches of earlier fills to the opened photo, bit for bit.
+
+    Where a patch is, the photo is opaque: what is shown is what is saved.
+    """
     photo = read_photo(asked.photo, max_pixels=max_pixels)
     pixels: Any = photo.pixels
+    opaque = np.zeros(photo.shape, np.bool_)
     for data, (left, top) in zip(asked.patches, asked.layout.patches, strict=True):
         patch = read_photo(data, max_pixels=max_pixels)
         box = _box_of(patch, left, top, photo, "patch")
@@ -128,7 +153,8 @@ def rebuilt(asked: EditInput, max_pixels: int) -> Photo:
             pixels = pixels.copy()
         filled: Any = patch.pixels
         pixels[box.slices] = composite(filled, pixels[box.slices], patch.alpha > 0)
-    return photo.replaced(pixels)
+        opaque[box.slices] |= patch.alpha > 0
+    return photo.replaced(pixels, opaque=opaque)
 
 
 def placed(
@@ -158,11 +184,10 @@ def _box_of(part: Photo, left: int, top: int, photo: Photo, name: str) -> Box:
     return box
 
 
-def _patch(result: Result, box: Box) -> bytes:
-    """The bounding box of the hole as PNG, in the photo's depth; transparent outside the hole."""
-    photo, hole = result.photo, result.mask[box.slices]
+def _patch(new: Any, hole: NDArray[np.bool_], photo: Photo) -> bytes:
+    """New pixels ``HWC`` as PNG, in the photo's depth; transparent outside the hole."""
     # Only the pixels of the hole are sent; black elsewhere compresses better.
-    pixels: Any = np.where(hole[..., None], photo.pixels[box.slices], 0).astype(photo.pixels.dtype)
+    pixels: Any = np.where(hole[..., None], new, 0).astype(photo.pixels.dtype)
     alpha: Any = np.where(hole, photo.max_value, 0).astype(photo.pixels.dtype)
     return Photo(pixels, alpha, Meta(name="patch", icc=photo.meta.icc)).to_bytes("png")
 
@@ -213,6 +238,13 @@ def preview(
         if photo.meta.jpeg is not None:
             return File(plain.to_bytes("jpg", quality=92), "image/jpeg", ".jpg"), photo.size
         return File(plain.to_bytes("png"), "image/png", ".png"), photo.size
+
+
+def transparent(asked: EditInput, max_pixels: int, ticket: Ticket) -> File:
+    """The transparent part of the edited photo, as a mask; raises MaskError if it has none."""
+    photo = rebuilt(asked, max_pixels)
+    with ticket.pixels(photo.height * photo.width):
+        return _layer(read_hole(None, photo).mask)
 
 
 def read_in(

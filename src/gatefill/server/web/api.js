@@ -1,6 +1,7 @@
 /** Talking to the server: fills with progress, files, and errors with words for people. */
 
 /** @typedef {import("./types.js").Attention} Attention */
+/** @typedef {import("./types.js").Model} Model */
 /** @typedef {import("./types.js").Patch} Patch */
 
 export class ServerError extends Error {
@@ -18,6 +19,13 @@ export class ServerError extends Error {
   }
 }
 
+let renew = async () => false;
+
+/** Say who gets a new token where the one before is not taken any more. @param {() => Promise<boolean>} ask */
+export function onToken(ask) {
+  renew = ask;
+}
+
 async function ask(path, options) {
   let reply;
   try {
@@ -27,6 +35,7 @@ async function ask(path, options) {
     throw new ServerError("offline", "");
   }
   if (reply.ok) return reply;
+  if (reply.status === 401 && (await renew())) return ask(path, options);
   const told = await reply.json().catch(() => ({}));
   const { error = "error", detail = reply.statusText } = told;
   throw new ServerError(error, detail, reply.status, Number(reply.headers.get("Retry-After")), told);
@@ -92,39 +101,57 @@ export async function readMask(photo, mask) {
   };
 }
 
+/** The transparent part of the edited photo. @returns {Promise<{blob: Blob, warnings: object[]}>} */
+export async function transparent(photo, patches) {
+  const body = form(photo, patches, {});
+  const reply = await ask("api/v1/editor/transparent", { method: "POST", body });
+  return { blob: await reply.blob(), warnings: [] };
+}
+
 function sides(words) {
   return words.split("x").map(Number);
 }
 
 /** @returns {Promise<{blob: Blob, suffix: string}>} The edited photo as a file. */
-export async function compose(photo, patches, format) {
-  const body = form(photo, patches, { format });
+export async function compose(photo, patches, format, quality = null) {
+  const body = form(photo, patches, { format, quality });
   const reply = await ask("api/v1/editor/compose", { method: "POST", body });
   return { blob: await reply.blob(), suffix: reply.headers.get("X-Gatefill-Suffix") ?? ".png" };
 }
 
 /**
  * Fill a hole.
- * @param {{photo: Blob, patches: Patch[], mask: Blob, sketch: Blob|null, left: number, top: number,
- *   model: string}} request mask and sketch cover the same box, at left, top.
+ * @param {{photo: Blob, patches: Patch[], drawn: import("./types.js").Drawn, model: Model,
+ *   seed: number|null}} request
  * @param {(event: {state: string, share?: number}) => void} progress
  * @param {AbortSignal} signal Aborting it cancels the fill.
  */
 export async function fill(request, progress, signal) {
-  const { photo, patches, mask, sketch, model, left, top } = request;
-  const body = form(photo, patches, { mask, sketch, model }, { mask: [left, top] });
+  const { photo, patches, drawn, model, seed } = request;
+  const { mask, take, avoid, feather } = drawn;
+  const files = { mask: mask.file };
+  const places = { mask: [mask.left, mask.top] };
+  if (model.takes_sketch) files.sketch = drawn.sketch?.file;
+  for (const [name, part] of Object.entries(model.takes_search ? { take, avoid } : {})) {
+    if (!part) continue;
+    files[name] = part.file;
+    places[name] = [part.left, part.top];
+  }
+  const options = { model: model.model, seed, feather: feather || null };
+  const body = form(photo, patches, { ...files, ...options }, places);
   const reply = await ask("api/v1/editor/fill", { method: "POST", body, signal });
   for await (const event of lines(reply.body)) {
     if (event.state === "failed") {
       throw new ServerError(event.error, event.detail, event.status, 0, event);
     }
-    if (event.state === "done") return done(event);
+    if (event.state === "done") return { result: done(event, seed), warnings: event.warnings };
     progress(event);
   }
   throw new ServerError("offline", "");
 }
 
-function done(event) {
+/** @returns {import("./types.js").Result} */
+function done(event, seed) {
   return {
     patch: {
       file: new Blob([bytes(event.patch)], { type: "image/png" }),
@@ -132,9 +159,9 @@ function done(event) {
       top: event.top,
     },
     attention: event.attention && attention(event.attention),
-    warnings: event.warnings,
     seconds: event.seconds,
     model: event.model,
+    seed,
   };
 }
 

@@ -1,6 +1,7 @@
 /** What stands below the photo: brush size, hints, progress. */
 
 import { find } from "./notices.js";
+import { chosen } from "./photo.js";
 import { text } from "./texts.js";
 import { LARGEST_BRUSH, SMALLEST_BRUSH } from "./tools.js";
 
@@ -48,13 +49,16 @@ function hint(editor, tools, look) {
     if (look) return lookWords(look);
     const { fills } = editor;
     if (!fills.length) return text("hintLookNone");
-    if (!fills.some((fill) => fill.attention)) return text("hintNoAttention", { title });
+    if (!fills.some((fill) => chosen(fill).attention)) return text("hintNoAttention", { title });
     return text("hintLook");
   }
-  const sketched = tools.name === "sketch" || (editor.sketch && !editor.sketch.isEmpty);
+  const sketched = tools.name === "sketch" || (editor.photo?.isPainted("sketch"));
   if (sketched && model && !model.takes_sketch) return text("noSketch", { title });
   if (tools.name === "sketch") return text("hintSketch");
-  return text(editor.mask?.isEmpty === false ? "hintFill" : "hintPaint");
+  const regional = ["take", "avoid"].includes(tools.name);
+  if (regional && model && !model.takes_search) return text("noSearch", { title });
+  if (regional) return text(tools.name === "take" ? "hintTake" : "hintAvoid");
+  return text(editor.photo?.isPainted("mask") ? "hintFill" : "hintPaint");
 }
 
 function lookWords(look) {

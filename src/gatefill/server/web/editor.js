@@ -1,103 +1,188 @@
-/** The state of a photo being edited, and everything that may be done to it. */
+/** The photos that are open, the one that is shown, and everything that may be done to it. */
 
-import * as api from "./api.js";
-import { History } from "./history.js";
-import { Layer, grown } from "./layer.js";
-import { Picture } from "./picture.js";
+import { decoded } from "./decode.js";
+import { Fills } from "./fills.js";
+import { Photo } from "./photo.js";
+import { photoOf, recordOf } from "./record.js";
 
-/** @typedef {import("./types.js").Box} Box */
 /** @typedef {import("./types.js").Fill} Fill */
 /** @typedef {import("./types.js").Model} Model */
 
-export const MASK_COLOR = "#ff4f64";
-export const SKETCH_COLOR = "#12b5ff";
-const THUMBNAIL = { width: 168, height: 112 };
+/**
+ * @typedef {object} Slot  An open photo; as a record where it is not shown.
+ * @property {string} id
+ * @property {string} name
+ * @property {Photo|null} photo
+ * @property {import("./record.js").Record|null} record
+ * @property {HTMLCanvasElement} thumbnail
+ * @property {boolean} saved
+ */
 
 /**
- * Events: "open" (another photo), "change" (anything to be drawn or shown anew), "busy" (a fill
- * begins, moves on or ends).
+ * Events: "open" (another photo is shown), "photos" (the list of them changed), "change" (anything
+ * to be shown anew), "draw" (a stroke went on), "busy" (a fill begins, moves on or ends).
  */
 export class Editor extends EventTarget {
   constructor() {
     super();
-    /** @type {{name: string, file: Blob}|null} The opened file, never changed. */
-    this.source = null;
-    /** @type {Picture|null} */
-    this.picture = null;
-    /** @type {Layer|null} */
-    this.mask = null;
-    /** @type {Layer|null} */
-    this.sketch = null;
-    this.history = new History();
+    /** @type {Slot[]} */
+    this.slots = [];
+    /** @type {Slot|null} */
+    this.slot = null;
     /** @type {Model[]} */
     this.models = [];
     /** @type {Model|null} */
     this.model = null;
-    /** @type {{state: string, share: number, controller: AbortController}|null} */
-    this.busy = null;
-    this.saved = true;
+    this.jobs = new Fills(this);
+    this.turn = Promise.resolve(); // photos are shown one after the other
+  }
+
+  /** @returns {Photo|null} The photo that is shown. */
+  get photo() {
+    return this.slot?.photo ?? null;
   }
 
   get isOpen() {
-    return this.picture !== null;
+    return this.photo !== null;
+  }
+
+  get busy() {
+    return this.jobs.busy;
+  }
+
+  get picture() {
+    return this.photo?.picture ?? null;
+  }
+
+  get layers() {
+    return this.photo?.layers ?? {};
+  }
+
+  get history() {
+    return this.photo?.history ?? null;
   }
 
   /** Fills in effect, the oldest first. @returns {Fill[]} */
   get fills() {
-    return this.history.fills().filter((each) => each.done).map((each) => each.fill);
+    return this.photo?.fills ?? [];
+  }
+
+  /** Whether all of every photo was downloaded. */
+  get saved() {
+    return this.slots.every((slot) => slot.photo?.saved ?? slot.saved);
   }
 
   /**
-   * Open a photo; everything before is gone.
+   * Open a photo beside those that are open, and show it.
    * @param {Blob} file
    * @param {string} name
+   * @returns {Promise<{from: string, to: string}|null>} Its sizes if it had to be made smaller.
    */
   async open(file, name) {
-    const bitmap = await decoded(file);
-    this.source = { name, file };
-    this.bitmap?.close();
-    this.bitmap = bitmap;
-    this.unfilled = null;
-    this.picture = new Picture(bitmap);
-    this.mask = new Layer(bitmap.width, bitmap.height, MASK_COLOR);
-    this.sketch = new Layer(bitmap.width, bitmap.height, SKETCH_COLOR);
-    this.history = new History();
-    this.saved = true;
-    this.firstThumbnail = this.picture.thumbnail(
-      { left: 0, top: 0, width: bitmap.width, height: bitmap.height },
-      THUMBNAIL.width, THUMBNAIL.height,
-    );
-    this.#tell("open");
-    this.#tell("change");
-  }
-
-  /** The photo as it was opened, to compare with. @returns {Picture} */
-  get original() {
-    this.unfilled ??= new Picture(this.bitmap);
-    return this.unfilled;
-  }
-
-  /**
-   * Change a layer in one step that can be undone.
-   * @param {Layer} layer
-   * @param {() => void} change What draws on it.
-   */
-  edit(layer, change) {
-    layer.begin();
-    change();
-    this.commit(layer);
-  }
-
-  /** Make one step of what was drawn on layers since their `begin`. */
-  commit(...layers) {
-    const changes = layers.map((layer) => [layer, layer.commit()]).filter(([, change]) => change);
-    if (!changes.length) return;
-    this.history.add({
-      kind: "mask",
-      undo: () => changes.forEach(([layer, change]) => layer.restore(change.before)),
-      redo: () => changes.forEach(([layer, change]) => layer.restore(change.after)),
+    // A copy in memory: the file on the disk may change, or go.
+    const copy = new Blob([await file.arrayBuffer()], { type: file.type });
+    const { file: kept, bitmap, upright, shrunk } = await decoded(copy);
+    const photo = new Photo({ id: newId(), name, file: kept, upright }, bitmap);
+    await this.#inTurn(async () => {
+      await this.#putAside();
+      this.#show(this.#add(photo));
     });
+    return shrunk;
+  }
+
+  /** Take photos over that were kept, and show the last of them. */
+  async restore(records) {
+    for (const record of records.slice(0, -1)) {
+      this.#add(await photoOf(record)).record = record;
+      await this.#rest(this.slots.at(-1));
+    }
+    if (records.length) this.#show(this.#add(await photoOf(records.at(-1))));
+  }
+
+  #add(photo) {
+    const slot = {
+      id: photo.id, name: photo.name, photo, record: null, thumbnail: photo.thumbnail(), saved: photo.saved,
+    };
+    this.slots.push(slot);
+    return slot;
+  }
+
+  /** Show another of the open photos. @param {Slot} slot */
+  async select(slot) {
+    await this.#inTurn(async () => {
+      if (slot === this.slot || !this.slots.includes(slot)) return;
+      const photo = slot.photo ?? (await photoOf(slot.record));
+      await this.#putAside();
+      Object.assign(slot, { photo, record: null });
+      this.#show(slot);
+    });
+  }
+
+  /** Close a photo; what was not downloaded of it is lost. @param {Slot} slot */
+  async close(slot) {
+    await this.#inTurn(async () => {
+      if (this.busy?.photo === slot.photo) this.cancel();
+      const at = this.slots.indexOf(slot);
+      if (at < 0) return;
+      this.slots.splice(at, 1);
+      slot.photo?.close();
+      if (slot !== this.slot) {
+        this.#tell("photos");
+        return;
+      }
+      const next = this.slots[Math.min(at, this.slots.length - 1)] ?? null;
+      if (next && !next.photo) Object.assign(next, { photo: await photoOf(next.record), record: null });
+      this.#show(next);
+    });
+  }
+
+  #inTurn(work) {
+    const done = this.turn.then(work);
+    this.turn = done.catch(() => {});
+    return done;
+  }
+
+  /** Let the photo that is shown rest as a record, once nothing is being done to it. */
+  async #putAside() {
+    const { slot } = this;
+    if (!slot) return;
+    await slot.photo.still();
+    slot.thumbnail = slot.photo.thumbnail();
+    if (this.busy?.photo !== slot.photo) await this.#rest(slot);
+  }
+
+  async #rest(slot) {
+    slot.saved = slot.photo.saved;
+    slot.record = await recordOf(slot.photo);
+    slot.photo.close();
+    slot.photo = null;
+  }
+
+  /** @param {Slot|null} slot */
+  #show(slot) {
+    this.slot = slot;
+    this.#tell("open");
+    this.#tell("photos");
     this.#tell("change");
+  }
+
+  /** Change a layer of the photo in one step. @param {string} name */
+  edit(name, change) {
+    if (!this.isOpen || this.photo.isDrawing) return;
+    this.photo.edit(name, change);
+    this.#tell("change");
+  }
+
+  /** Make one step of what was drawn. @param {string[]} names Of layers. */
+  commit(names) {
+    if (this.photo.commit(names)) this.#tell("change");
+    this.#tell("draw");
+  }
+
+  /** Give up what was drawn. @param {string[]} names Of layers. */
+  rollBack(names) {
+    this.photo?.rollBack(names);
+    this.#tell("draw");
   }
 
   /** Say that something was drawn that is no step yet. */
@@ -105,20 +190,31 @@ export class Editor extends EventTarget {
     this.#tell("draw");
   }
 
+  /** Say that a photo was changed. */
+  changed() {
+    this.#tell("change");
+  }
+
+  /** Say how far a fill is. */
+  worked() {
+    this.#tell("busy");
+  }
+
   undo() {
-    this.goTo(this.history.done - 1);
+    this.goTo((this.history?.done ?? 0) - 1);
   }
 
   redo() {
-    this.goTo(this.history.done + 1);
+    this.goTo((this.history?.done ?? 0) + 1);
   }
 
-  /** Put the first `count` steps in effect. */
+  /** Put the first `count` steps in effect. A fill that runs belongs to the fills before it. */
   goTo(count) {
-    if (this.busy || count < 0 || count > this.history.steps.length) return;
-    this.history.goTo(count);
-    this.saved = false;
-    this.#tell("change");
+    if (!this.isOpen) return;
+    const { steps, done } = this.history;
+    const passed = steps.slice(Math.min(count, done), Math.max(count, done));
+    if (this.busy?.photo === this.photo && passed.some((step) => step.fill)) return;
+    if (this.photo.goTo(count)) this.#tell("change");
   }
 
   /** @param {string} name */
@@ -127,108 +223,8 @@ export class Editor extends EventTarget {
     this.#tell("change");
   }
 
-  /**
-   * Fill the hole that is painted; it becomes a step. Raises ServerError.
-   * @returns {Promise<string[]|null>} Warnings; null where it was canceled or nothing is painted.
-   */
-  async fill() {
-    const box = this.mask?.bounds();
-    if (this.busy || !box) return null;
-    const controller = new AbortController();
-    this.busy = { state: "waiting", share: 0, controller };
-    this.#tell("busy");
-    try {
-      const sketched = this.model?.takes_sketch && !this.sketch.isEmpty;
-      const request = {
-        photo: this.source.file,
-        patches: this.fills.map((fill) => fill.patch),
-        mask: await this.mask.toPng(box),
-        sketch: sketched ? await this.sketch.toPng(box) : null,
-        left: box.left,
-        top: box.top,
-        model: this.model?.model ?? "",
-      };
-      const found = await this.#asked(request, controller.signal);
-      const pixels = await createImageBitmap(found.patch.file);
-      this.#apply(found, pixels);
-      return found.warnings;
-    } catch (error) {
-      if (error.name === "AbortError") return null;
-      throw error;
-    } finally {
-      this.busy = null;
-      this.#tell("busy");
-    }
-  }
-
   cancel() {
-    this.busy?.controller.abort();
-  }
-
-  /** Ask for a fill, and again for as long as the server says that it is busy. */
-  async #asked(request, signal) {
-    for (let tries = 0; ; tries++) {
-      try {
-        return await api.fill(request, (event) => this.#progress(event), signal);
-      } catch (error) {
-        if (error.kind !== "busy" || tries >= 20) throw error;
-        this.#progress({ state: "queue" });
-        await pause(1000 * Math.min(error.retryAfter || 1, 10), signal);
-      }
-    }
-  }
-
-  #progress(event) {
-    if (!this.busy) return;
-    Object.assign(this.busy, { state: event.state, share: event.share ?? this.busy.share });
-    this.#tell("busy");
-  }
-
-  /** Put a fill into the photo as a step; what was painted is done with. */
-  #apply(found, pixels) {
-    const { left, top } = found.patch;
-    const box = { left, top, width: pixels.width, height: pixels.height };
-    const { picture, mask, sketch } = this;
-    const before = picture.cut(box);
-    picture.paste(pixels, left, top);
-    const after = picture.cut(box);
-    pixels.close();
-    for (const layer of [mask, sketch]) layer.begin();
-    for (const layer of [mask, sketch]) layer.clear();
-    const cleared = [mask, sketch].map((layer) => [layer, layer.commit()]).filter(([, change]) => change);
-    const around = grown(box, Math.max(box.width, box.height) / 3, picture.width, picture.height);
-    /** @type {Fill} */
-    const fill = {
-      patch: found.patch,
-      box,
-      attention: found.attention,
-      model: found.model,
-      seconds: found.seconds,
-      thumbnail: picture.thumbnail(around, THUMBNAIL.width, THUMBNAIL.height),
-    };
-    this.history.add({
-      kind: "fill",
-      fill,
-      undo: () => {
-        picture.restore(before, left, top);
-        for (const [layer, change] of cleared) layer.restore(change.before);
-      },
-      redo: () => {
-        picture.restore(after, left, top);
-        for (const [layer, change] of cleared) layer.restore(change.after);
-      },
-    });
-    this.saved = false;
-    this.#tell("change");
-  }
-
-  /** The edited photo as a file, made by the server from the opened one. Raises ServerError. */
-  async download(format) {
-    const { blob, suffix } = await api.compose(
-      this.source.file, this.fills.map((fill) => fill.patch), format,
-    );
-    this.saved = true;
-    return { blob, name: `${stem(this.source.name)}_filled${suffix}` };
+    this.jobs.cancel();
   }
 
   #tell(name) {
@@ -236,32 +232,12 @@ export class Editor extends EventTarget {
   }
 }
 
-/**
- * A file as pixels, as the server sees them. Browsers do not agree on which formats EXIF turns:
- * where a file is turned, or the browser does not know it, the server's own picture is shown.
- */
-async function decoded(file) {
-  const [bitmap, seen] = await Promise.all([
-    createImageBitmap(file).catch(() => null), api.preview(file, true),
-  ]);
-  const same = bitmap && bitmap.width === seen.width && bitmap.height === seen.height;
-  if (same && !seen.blob) return bitmap;
-  bitmap?.close();
-  return createImageBitmap(seen.blob ?? (await api.preview(file)).blob);
+/** A name that sorts by age. */
+function newId() {
+  return `${Date.now()}-${crypto.getRandomValues(new Uint32Array(2)).join("-")}`;
 }
 
 /** @returns {string} The file's name without its suffix. */
 export function stem(name) {
   return name.replace(/\.[^.]+$/, "") || "photo";
 }
-
-function pause(milliseconds, signal) {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(resolve, milliseconds);
-    signal.addEventListener("abort", () => {
-      clearTimeout(timer);
-      reject(new DOMException("canceled", "AbortError"));
-    });
-  });
-}
-

@@ -1,25 +1,36 @@
-/** Photos and masks in and out: file button, drop, paste, samples, download. */
+/** Photos and masks in and out: file button, drop, paste, samples, masks. */
 
 import * as api from "./api.js";
-import { canvasOf } from "./layer.js";
 import { stem } from "./editor.js";
+import { canvasOf } from "./layer.js";
+import { looksLikeMask } from "./maskfile.js";
 import { complain, find, inWords, make, notify, save, warn } from "./notices.js";
 import { text } from "./texts.js";
 
 /** @typedef {import("./editor.js").Editor} Editor */
+/** @typedef {import("./photo.js").Photo} Photo */
 
 const SAMPLES = {
   moon: "sampleMoon", cypresses: "sampleCypresses", rocks: "sampleRocks", island: "sampleIsland",
 };
 
-/** @param {Editor} editor */
+/** Open a photo beside the others. @param {Editor} editor */
 export async function openPhoto(editor, file, name = file.name || "photo") {
-  if (editor.busy) return;
   try {
-    await editor.open(file, name);
+    const shrunk = await editor.open(file, name);
+    if (shrunk) notify(text("shrunk", { name, ...shrunk }));
   } catch (error) {
     if (error.kind === "offline" || error.kind === "too large") complain(error);
     else notify(text("unreadable", { name, detail: inWords(error) }), "error");
+  }
+}
+
+/** Take files that were dropped or pasted: a mask of the photo shown as a mask, others as photos. */
+async function takeIn(editor, files) {
+  for (const file of files) {
+    const { photo } = editor;
+    if (photo && (await looksLikeMask(file, photo))) await loadMask(editor, file);
+    else await openPhoto(editor, file);
   }
 }
 
@@ -29,9 +40,10 @@ export function takeFiles(editor) {
   const choose = () => input.click();
   find("open").addEventListener("click", choose);
   find("open-first").addEventListener("click", choose);
-  input.addEventListener("change", () => {
-    if (input.files[0]) openPhoto(editor, input.files[0]);
+  input.addEventListener("change", async () => {
+    const files = [...input.files];
     input.value = "";
+    for (const file of files) await openPhoto(editor, file);
   });
 
   document.addEventListener("dragover", (event) => {
@@ -44,15 +56,10 @@ export function takeFiles(editor) {
   document.addEventListener("drop", (event) => {
     event.preventDefault();
     document.body.classList.remove("dropping");
-    const [file] = event.dataTransfer.files;
-    if (file) openPhoto(editor, file);
+    takeIn(editor, [...event.dataTransfer.files]);
   });
   document.addEventListener("paste", (event) => {
-    const file = [...event.clipboardData.files].find((each) => each.type.startsWith("image/"));
-    if (file) openPhoto(editor, file);
-  });
-  window.addEventListener("beforeunload", (event) => {
-    if (!editor.saved) event.preventDefault();
+    takeIn(editor, [...event.clipboardData.files].filter((each) => each.type.startsWith("image/")));
   });
 }
 
@@ -65,7 +72,7 @@ export function showSamples(editor) {
     );
     button.addEventListener("click", async () => {
       try {
-        openPhoto(editor, await (await fetch(address)).blob(), `${name}.jpg`);
+        await openPhoto(editor, await (await fetch(address)).blob(), `${name}.jpg`);
       } catch {
         notify(text("offline"), "error");
       }
@@ -75,68 +82,75 @@ export function showSamples(editor) {
   find("samples").append(...items);
 }
 
-/** Save the edited photo. @param {Editor} editor */
-export async function download(editor, format) {
-  notify(text("preparing"));
-  try {
-    const file = await editor.download(format);
-    save(file.blob, file.name);
-  } catch (error) {
-    complain(error);
-  }
-}
-
 /** What the mask menu offers beside drawing. @param {Editor} editor */
 export function maskActions(editor) {
-  const change = (action) => () => editor.isOpen && !editor.busy && editor.edit(editor.mask, action);
+  const change = (action) => () => editor.edit("mask", action);
   const input = find("mask-input");
   input.addEventListener("change", async () => {
     if (input.files[0]) await loadMask(editor, input.files[0]);
     input.value = "";
   });
   return {
-    invert: change(() => editor.mask.invert()),
-    grow: change(() => editor.mask.grow(4)),
-    shrink: change(() => editor.mask.grow(-4)),
+    invert: change((mask) => mask.invert()),
+    grow: change((mask) => mask.grow(4)),
+    shrink: change((mask) => mask.grow(-4)),
     clear: () => {
-      if (!editor.isOpen || editor.busy) return;
-      for (const layer of [editor.mask, editor.sketch]) {
-        layer.begin();
-        layer.clear();
+      const { photo } = editor;
+      if (!photo || photo.isDrawing) return;
+      const names = Object.keys(photo.layers);
+      for (const name of names) {
+        photo.layers[name].begin();
+        photo.layers[name].clear();
       }
-      editor.commit(editor.mask, editor.sketch);
+      editor.commit(names);
     },
-    upload: () => input.click(),
-    download: async () => {
-      const whole = { left: 0, top: 0, width: editor.picture.width, height: editor.picture.height };
-      save(await editor.mask.toPng(whole, "black"), `${stem(editor.source.name)}_mask.png`);
+    transparent: () => editor.isOpen && takeMask(editor, editor.photo, (photo) => api.transparent(photo.file, photo.patches)),
+    loadMask: () => input.click(),
+    saveMask: async () => {
+      const { photo } = editor;
+      save(await photo.layers.mask.toPng(photo.whole, "black"), `${stem(photo.name)}_mask.png`);
     },
   };
 }
 
 /** Take a mask from a file, as the server reads it. */
 async function loadMask(editor, file) {
-  const { width, height } = editor.picture;
+  const { photo } = editor;
+  const found = await takeMask(editor, photo, () => api.readMask(photo.file, file), true);
+  if (!found) return;
+  const sizes = { mask: found.stretched?.join(" × "), photo: `${photo.width} × ${photo.height}` };
+  notify(text(found.stretched ? "maskStretched" : "maskLoaded", sizes));
+}
+
+/**
+ * Take a mask that the server makes.
+ * @param {Editor} editor
+ * @param {Photo} photo
+ * @param {(photo: Photo) => Promise<{blob: Blob, warnings: object[]}>} make
+ * @param {boolean} replaces Whether what is painted makes way for it.
+ */
+export async function takeMask(editor, photo, make, replaces = false) {
   let found, bitmap;
   try {
-    found = await api.readMask(editor.source.file, file);
+    found = await make(photo);
     bitmap = await createImageBitmap(found.blob);
   } catch (error) {
     complain(error);
-    return;
+    return null;
   }
-  const hole = canvasOf(width, height);
+  const hole = canvasOf(photo.width, photo.height);
   const context = hole.getContext("2d");
   context.drawImage(bitmap, 0, 0);
   bitmap.close();
   context.globalCompositeOperation = "source-in";
-  context.fillStyle = editor.mask.color;
-  context.fillRect(0, 0, width, height);
-  editor.edit(editor.mask, () => {
-    editor.mask.clear();
-    editor.mask.draw({ left: 0, top: 0, width, height }, (layer) => layer.drawImage(hole, 0, 0));
+  context.fillStyle = photo.layers.mask.color;
+  context.fillRect(0, 0, photo.width, photo.height);
+  await photo.still();
+  photo.edit("mask", (layer) => {
+    if (replaces) layer.clear();
+    layer.draw(photo.whole, (drawn) => drawn.drawImage(hole, 0, 0));
   });
-  const sizes = { mask: found.stretched?.join(" × "), photo: `${width} × ${height}` };
-  notify(text(found.stretched ? "maskStretched" : "maskLoaded", sizes));
+  editor.changed();
   for (const warning of found.warnings) warn(warning);
+  return found;
 }

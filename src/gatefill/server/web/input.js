@@ -63,7 +63,7 @@ export class Input {
     } else if (this.tools.draws && (event.button === 0 || event.button === 5)) {
       this.drawing = event.pointerId;
       // Button 5 is the other end of a pen.
-      this.tools.down(this.view.toPhoto(at), event.altKey || event.button === 5);
+      this.tools.down(this.view.toPhoto(at), event.altKey || event.button === 5, event.shiftKey);
     }
   }
 

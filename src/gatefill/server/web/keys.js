@@ -29,6 +29,11 @@ export function listenToKeys(commands, input) {
     const typing = target.closest("dialog[open], input[type=text], textarea");
     if (typing || document.querySelector("dialog[open]")) return;
     const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+    // While a stroke is drawn nothing else may change the photo.
+    if (input.drawing !== null && !["Escape", "[", "]"].includes(key)) {
+      event.preventDefault();
+      return;
+    }
     const onControl = target.closest("button, a, input, [role=radio]");
     if (event.ctrlKey || event.metaKey) {
       const command = event.shiftKey && key === "z" ? commands.redo : withControl[key];

@@ -7,8 +7,8 @@
 
 /** @typedef {import("./types.js").Box} Box */
 
-const SIDE = 512;
-const FULL = "full";
+export const SIDE = 512;
+export const FULL = "full";
 
 /** @returns {HTMLCanvasElement} */
 export function canvasOf(width, height) {
@@ -41,9 +41,15 @@ export class Layer {
     return this.tiles.size === 0;
   }
 
+  /** Whether a step is open. */
+  get isOpen() {
+    return this.before !== null;
+  }
+
   /** Begin a step; what is drawn until `commit` is undone in one go. */
   begin() {
-    if (!this.before) this.before = new Map();
+    if (this.isOpen) throw new Error("a step is open already");
+    this.before = new Map();
   }
 
   /**

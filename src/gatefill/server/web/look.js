@@ -1,6 +1,6 @@
 /** 'Where did it look?': for a place that was filled, the places on the photo it came from. */
 
-import { MASK_COLOR } from "./editor.js";
+import { COLORS, chosen } from "./photo.js";
 
 /** @typedef {import("./types.js").Fill} Fill */
 /** @typedef {import("./types.js").Point} Point */
@@ -56,7 +56,7 @@ function near(attention, at, distance) {
  */
 export function lookedAt(fills, at) {
   for (const fill of [...fills].reverse()) {
-    const { attention } = fill;
+    const { attention } = chosen(fill);
     if (!attention) continue;
     const [nearest] = near(attention, at, 2 * attention.spacing);
     if (nearest) return { fill, ...told(attention, nearest.index) };
@@ -84,7 +84,7 @@ function told(attention, index) {
  * @param {ReturnType<typeof lookedAt>} look
  */
 export function showLook(context, view, look) {
-  const { attention } = look.fill;
+  const { attention } = chosen(look.fill);
   const unit = view.density;
   const place = (at) => ({ x: at.x * view.scale + view.x, y: at.y * view.scale + view.y });
   const here = place({ x: look.target.x + 0.5, y: look.target.y + 0.5 });
@@ -110,7 +110,7 @@ export function showLook(context, view, look) {
     if (look.sources.length > 1) percent(context, there, side, source.weight, unit);
   }
   context.globalAlpha = 1;
-  dot(context, here, 5 * unit, MASK_COLOR);
+  dot(context, here, 5 * unit, COLORS.mask);
 }
 
 function line(context, from, to, width) {

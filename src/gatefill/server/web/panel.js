@@ -1,6 +1,7 @@
 /** The panel beside the photo: methods with their properties, and the steps so far. */
 
 import { find, icon, make } from "./notices.js";
+import { chosen } from "./photo.js";
 import { text } from "./texts.js";
 
 /** @typedef {import("./editor.js").Editor} Editor */
@@ -41,21 +42,22 @@ function card(editor, model) {
 
 /** @param {Editor} editor */
 export function showSteps(editor) {
-  const fills = editor.history.fills();
+  const fills = editor.history?.fills() ?? [];
   const newest = editor.fills.length;
   const items = fills.map(({ fill, count, done }, index) => {
-    const title = editor.models.find((model) => model.model === fill.model)?.title ?? fill.model;
+    const result = chosen(fill);
+    const title = editor.models.find((model) => model.model === result.model)?.title ?? result.model;
     return step(
       editor, fill.thumbnail, count, index + 1 === newest, done,
       text("step", { number: index + 1 }),
-      text("stepHelp", { title, seconds: fill.seconds.toFixed(1) }),
+      text("stepHelp", { title, seconds: result.seconds.toFixed(1) }),
     );
   });
   if (editor.isOpen) {
     // Back to before the first fill; strokes painted for it stay.
-    const first = fills.length ? fills[0].count - 1 : editor.history.done;
+    const first = fills.length ? fills[0].count && fills[0].count - 1 : editor.history.done;
     items.unshift(
-      step(editor, editor.firstThumbnail, first, newest === 0, true, text("original"), ""),
+      step(editor, editor.photo.firstThumbnail, first, newest === 0, true, text("original"), ""),
     );
   }
   find("steps").replaceChildren(...items);
@@ -71,6 +73,9 @@ function step(editor, thumbnail, count, isCurrent, isDone, label, help) {
     "button", { "aria-current": isCurrent && "step", class: isDone ? "done" : "undone" },
     picture, label, ...(help ? [make("small", {}, help)] : []),
   );
+  // Steps that were forgotten for want of memory are shown, but nothing leads back to them.
+  button.disabled = count === null;
+  if (button.disabled) button.title = text("tooOld");
   button.addEventListener("click", () => editor.goTo(count));
   return make("li", {}, button);
 }

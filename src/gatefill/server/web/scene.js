@@ -16,6 +16,7 @@ export class Scene {
     this.editor = editor;
     this.tools = tools;
     this.hover = null; // where the pointer is, CSS pixels of the stage
+    this.holding = false; // whether the opened photo is shown for as long as a key is held
     this.compare = null; // share of the stage's width that shows the opened photo, or null
     this.look = null; // what the place under the pointer looked at
   }
@@ -33,22 +34,24 @@ export class Scene {
     if (!editor.isOpen) return;
     const { width, height } = context.canvas;
     checks(context, view);
-    editor.picture.show(context, view);
+    (this.holding ? editor.photo.original : editor.picture).show(context, view);
     if (this.compare !== null) {
       context.save();
       context.beginPath();
       context.rect(0, 0, width * this.compare, height);
       context.clip();
       checks(context, view);
-      editor.original.show(context, view);
+      editor.photo.original.show(context, view);
       context.restore();
       return;
     }
+    if (this.holding) return;
     context.imageSmoothingEnabled = view.scale < 3;
-    context.globalAlpha = MASK_OPACITY;
-    editor.mask.show(context, view);
+    for (const [name, layer] of Object.entries(editor.layers)) {
+      context.globalAlpha = name === "sketch" ? 1 : MASK_OPACITY;
+      layer.show(context, view);
+    }
     context.globalAlpha = 1;
-    editor.sketch.show(context, view);
   }
 
   /** What moves with the pointer. */
@@ -57,9 +60,9 @@ export class Scene {
     if (this.look) showLook(context, view, this.look);
     const { path, width } = this.tools;
     if (path.length > 1) outline(context, view, path);
-    if (this.hover && width !== null && !this.editor.busy) {
+    if (this.hover && width !== null) {
       circle(context, view, this.hover, (width * view.scale) / 2, this.tools.name === "sketch");
-    } else if (this.hover && this.tools.draws && !this.editor.busy) {
+    } else if (this.hover && this.tools.draws) {
       cross(context, view, this.hover);
     }
   }

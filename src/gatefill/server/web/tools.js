@@ -11,7 +11,13 @@ const SKETCH_SHARE = 0.12; // the pencil's width beside the brush's
 
 /** Names of all tools, in the order of the palette, with their keys. */
 export const TOOLS = {
-  brush: "b", eraser: "e", box: "r", lasso: "l", sketch: "s", look: "w", hand: "h",
+  brush: "b", eraser: "e", box: "r", lasso: "l",
+  sketch: "s", take: "t", avoid: "n", look: "w", hand: "h",
+};
+/** The layers that tools with a brush draw on. */
+const DRAWN = {
+  brush: ["mask"], eraser: ["mask", "sketch", "take", "avoid"],
+  sketch: ["sketch"], take: ["take"], avoid: ["avoid"],
 };
 
 export class Tools {
@@ -21,14 +27,17 @@ export class Tools {
     this.name = "brush";
     this.size = 40; // the brush's width in pixels of the photo
     this.last = null; // where the open stroke is
+    this.end = null; // where the stroke before ended, for straight lines
     this.outline = []; // of the open box or lasso
     this.erasing = false;
     this.onchange = () => {};
+    this.ondone = () => {}; // something was drawn
   }
 
   choose(name) {
     this.cancel();
     this.name = name;
+    this.end = null;
     this.onchange();
   }
 
@@ -45,29 +54,35 @@ export class Tools {
   /** The width of what is drawn now, or null for tools without. */
   get width() {
     if (this.name === "sketch") return Math.max(1, Math.round(this.size * SKETCH_SHARE));
-    return this.name === "brush" || this.name === "eraser" ? this.size : null;
+    return this.name in DRAWN ? this.size : null;
   }
 
   get draws() {
     return this.name !== "look" && this.name !== "hand";
   }
 
-  /** The layers that the tool draws on. */
-  get #layers() {
-    const { mask, sketch } = this.editor;
-    if (this.name === "sketch") return [sketch];
-    return this.name === "eraser" ? [mask, sketch] : [mask];
+  /** Whether a stroke, a box or a lasso is open. */
+  get isDrawing() {
+    return this.last !== null;
   }
 
-  /** @param {Point} at in the photo @param {boolean} erases With Alt, tools take away. */
-  down(at, erases) {
-    if (this.editor.busy) return;
+  get #names() {
+    return DRAWN[this.name];
+  }
+
+  /**
+   * @param {Point} at in the photo
+   * @param {boolean} erases With Alt, tools take away.
+   * @param {boolean} straight With Shift, a brush draws a line from where it was last.
+   */
+  down(at, erases, straight = false) {
+    if (this.isDrawing || !this.editor.isOpen) return;
     this.erasing = erases || this.name === "eraser";
     this.last = at;
     this.outline = [at];
     if (this.width === null) return;
-    for (const layer of this.#layers) layer.begin();
-    this.#stroke(at, at);
+    for (const name of this.#names) this.editor.layers[name].begin();
+    this.#stroke(straight && this.end ? this.end : at, at);
   }
 
   /** @param {Point} at */
@@ -83,9 +98,11 @@ export class Tools {
     const { last, outline } = this;
     this.last = null;
     this.outline = [];
-    if (this.width !== null) this.#commit();
+    this.end = last;
+    if (this.width !== null) this.editor.commit(this.#names);
     else if (this.name === "box") this.#fillPath(corners(outline[0], last));
     else if (this.name === "lasso" && outline.length > 2) this.#fillPath(outline);
+    this.ondone();
   }
 
   /** Give up what is being drawn. */
@@ -93,12 +110,7 @@ export class Tools {
     if (!this.last) return;
     this.last = null;
     this.outline = [];
-    if (this.width === null) return;
-    for (const layer of this.#layers) {
-      const change = layer.commit();
-      if (change) layer.restore(change.before);
-    }
-    this.editor.touched();
+    if (this.width !== null) this.editor.rollBack(this.#names);
   }
 
   /** The outline of the open box or lasso, as points of a closed path. */
@@ -107,17 +119,12 @@ export class Tools {
     return this.name === "box" ? corners(this.outline[0], this.last) : this.outline;
   }
 
-  #commit() {
-    this.editor.commit(...this.#layers);
-    this.editor.touched();
-  }
-
   #stroke(from, to) {
-    const width = this.width;
-    const box = around([from, to], width / 2 + 2, this.editor.mask);
-    for (const layer of this.#layers) {
+    const { width, editor } = this;
+    for (const name of this.#names) {
+      const layer = editor.layers[name];
       layer.draw(
-        box,
+        around([from, to], width / 2 + 2, layer),
         (context) => {
           this.#ink(context, layer);
           context.lineWidth = width;
@@ -131,16 +138,15 @@ export class Tools {
         this.erasing,
       );
     }
-    this.editor.touched();
+    editor.touched();
   }
 
   #fillPath(points) {
-    const { editor } = this;
-    editor.edit(editor.mask, () => {
-      editor.mask.draw(
-        around(points, 2, editor.mask),
+    this.editor.edit("mask", (layer) => {
+      layer.draw(
+        around(points, 2, layer),
         (context) => {
-          this.#ink(context, editor.mask);
+          this.#ink(context, layer);
           context.beginPath();
           for (const point of points) context.lineTo(point.x, point.y);
           context.closePath();
@@ -149,7 +155,7 @@ export class Tools {
         this.erasing,
       );
     });
-    editor.touched();
+    this.editor.touched();
   }
 
   #ink(context, layer) {

@@ -15,6 +15,8 @@
  * @property {boolean} free_form
  * @property {boolean} user_guided
  * @property {boolean} takes_sketch
+ * @property {boolean} takes_search
+ * @property {boolean} seeded  Whether another random seed gives another fill.
  * @property {boolean} chosen
  *
  * @typedef {object} Patch  New pixels of a hole, as the server sent them: never decoded to be sent.
@@ -29,19 +31,43 @@
  * @property {Int32Array} source  N x K x (row, column)
  * @property {Float32Array} weight  N x K
  *
- * @typedef {object} Step  Something that can be undone.
- * @property {"mask"|"fill"} kind
- * @property {() => void} undo
- * @property {() => void} redo
- * @property {Fill=} fill
+ * @typedef {object} Part  A painted part of the photo as PNG, opaque white where something stands.
+ * @property {Blob} file
+ * @property {number} left
+ * @property {number} top
  *
- * @typedef {object} Fill
+ * @typedef {object} Drawn  What was painted for a fill.
+ * @property {Part} mask
+ * @property {Part|null} sketch
+ * @property {Part|null} take  Where material may come from; null: from everywhere.
+ * @property {Part|null} avoid  Where none may come from.
+ * @property {number} feather  Width of the soft edge around the hole.
+ *
+ * @typedef {object} Result  What a method made of a hole.
  * @property {Patch} patch
- * @property {Box} box
  * @property {Attention|null} attention
  * @property {string} model
+ * @property {number|null} seed  null for the method's own.
  * @property {number} seconds
+ *
+ * @typedef {object} Fill  A hole that was filled, in one way or several.
+ * @property {string} id
+ * @property {Drawn} drawn
+ * @property {Result[]} results
+ * @property {number} chosen  Which of the results the photo shows.
  * @property {HTMLCanvasElement} thumbnail
+ *
+ * @typedef {object} Change  What a step did to a layer, by tiles; see `Layer`.
+ * @property {string} layer
+ * @property {Map<number, HTMLCanvasElement|"full"|undefined>} before
+ * @property {Map<number, HTMLCanvasElement|"full"|undefined>} after
+ *
+ * @typedef {object} Step  Something that can be undone.
+ * @property {Change[]} changes
+ * @property {Fill=} fill
+ * @property {HTMLCanvasElement=} before  The pixels under a fill.
+ * @property {HTMLCanvasElement=} after  Those of its chosen result.
+ * @property {number} bytes  Of pixels that it holds in memory.
  */
 
 export {};

@@ -1,0 +1,40 @@
+"""A soft edge around a hole, where the fill blends into the photo."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+
+def widened(mask: NDArray[np.bool_], width: int) -> NDArray[np.bool_]:
+    """The hole and the edge of `width` pixels around it; known pixels are left outside."""
+    if not width:
+        return mask
+    wide = _distance(mask) <= width
+    return mask if wide.all() else wide
+
+
+def blended(photo: Any, filled: Any, mask: NDArray[np.bool_], width: int) -> Any:
+    """Pixels that are `filled` in the hole and turn into those of `photo` over `width` pixels.
+
+    Args:
+        photo: ``HWC`` uint8 or uint16.
+        filled: The same shape and dtype.
+        mask: ``HW``, the hole.
+        width: Of the edge, in pixels; the weight falls along a cosine.
+    """
+    if not width:
+        return filled
+    share = np.clip(_distance(mask) / (width + 1), 0, 1)
+    weight = (0.5 + 0.5 * np.cos(np.pi * share))[..., None]
+    mixed = photo + (filled.astype(np.float32) - photo) * weight
+    return np.where(mask[..., None], filled, np.rint(mixed)).astype(photo.dtype)
+
+
+def _distance(mask: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Distance of each pixel to the hole."""
+    found = cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    return np.asarray(found, np.float32)

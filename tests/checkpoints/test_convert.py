@@ -275,7 +275,7 @@ def test_a_truncated_pth_is_refused(tmp_path: Path) -> None:
 
 def test_other_networks_are_refused(tmp_path: Path) -> None:
     torch.save({"fc.weight": torch.zeros(2, 2)}, tmp_path / "x.pth")
-    refused(tmp_path / "x.pth", r"official, deepfillv2-pytorch or mmagic.*holds fc.weight")
+    refused(tmp_path / "x.pth", r"official or deepfillv2-pytorch.*GLCIC-PyTorch.*holds fc.weight")
 
 
 def test_names_and_places_are_checked(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Everybody's DeepFill v2 weights, recognized by their keys and written in our format.
+"""Everybody's weights, recognized by their keys and written in our format.
 
 Torch and TensorFlow are imported by the functions that need them, so that the command line and
 `gatefill.checkpoints` come up without them.
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from gatefill.checkpoints import mmagic, pytorch_port, tensorflow
+from gatefill.checkpoints import mmagic, other_networks, pytorch_port, tensorflow
 from gatefill.checkpoints.fit import expect_finite, expect_shapes
 from gatefill.checkpoints.native import (
     MAX_FILE_BYTES,
@@ -27,28 +27,43 @@ from gatefill.checkpoints.native import (
 from gatefill.checkpoints.networks import shapes_of
 from gatefill.errors import GatefillError, OutputError, WeightsError
 from gatefill.extras import need
+from gatefill.methods.registry import network_entry
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from gatefill.methods.networks.deepfill_v2 import DeepFillV2Config
 
-Kind = Literal["official", "ported", "retrained", "mmagic"]
+Kind = Literal[
+    "official",
+    "ported",
+    "retrained",
+    "mmagic",
+    "mmagic_partial_conv",
+    "mmagic_global_local",
+    "partial_conv_port",
+    "glcic",
+]
 
 TITLES: dict[Kind, str] = {
     "official": "official TensorFlow checkpoint",
     "ported": "official weights as ported by deepfillv2-pytorch",
     "retrained": "weights trained with deepfillv2-pytorch",
     "mmagic": "mmagic DeepFill",
+    "mmagic_partial_conv": "mmagic Partial Convolution",
+    "mmagic_global_local": "mmagic Global & Local",
+    "partial_conv_port": "weights trained with pytorch-inpainting-with-partial-conv",
+    "glcic": "weights trained with GLCIC-PyTorch",
 }
 
 
 @dataclass(frozen=True)
 class Foreign:
-    """A DeepFill v2 of another program, in our names."""
+    """A network of another program, in our names."""
 
     kind: Kind
-    config: DeepFillV2Config
+    method: str
+    config: Any  # of the method's network
     state: dict[str, Tensor]
     step: int | None
 
@@ -62,19 +77,15 @@ def kind_of(names: Iterable[str]) -> Kind | None:
         return "ported"
     if pytorch_port.is_retrained(names):
         return "retrained"
-    return "mmagic" if mmagic.is_mmagic(names) else None
-
-
-def other_network(names: Iterable[str]) -> str | None:
-    """Whose other network has keys of these names, in words; None where it is not known."""
-    names = set(names)
-    if any(name.endswith((".input_conv.weight", ".mask_conv.weight")) for name in names):
-        return "a Partial Convolution of pytorch-inpainting-with-partial-conv"
-    if any(name.startswith("generator.encoder.enc1.") for name in names):
-        return "a Partial Convolution or Global & Local of mmagic"
-    if {"conv1.weight", "deconv13.weight"} <= names:
-        return "a Global & Local (GLCIC) of its PyTorch port"
-    return None
+    if mmagic.is_mmagic(names):
+        return "mmagic"
+    if other_networks.is_mmagic_partial_conv(names):
+        return "mmagic_partial_conv"
+    if other_networks.is_mmagic_global_local(names):
+        return "mmagic_global_local"
+    if other_networks.is_partial_conv_port(names):
+        return "partial_conv_port"
+    return "glcic" if other_networks.is_glcic(names) else None
 
 
 def convert(
@@ -84,7 +95,7 @@ def convert(
     data: str = NOT_STATED,
     license: str = NOT_STATED,
 ) -> WeightsInfo:
-    """Write the generator of another program's DeepFill v2 as a gatefill weights file.
+    """Write the generator of another program as a gatefill weights file.
 
     source: a TensorFlow checkpoint (folder, prefix or ``.index`` file) or a ``.pth`` file.
     target: the file to write, ending in ``.safetensors``. data, license: what the weights were
@@ -109,31 +120,24 @@ def convert(
         data=data,
         license=license,
     )
-    save_weights(target, "deepfill_v2", foreign.config, foreign.state, provenance, finish=False)
+    # GLCIC-PyTorch blends its fill in, as the paper does; the others leave the network's own.
+    finish = foreign.kind == "glcic"
+    save_weights(target, foreign.method, foreign.config, foreign.state, provenance, finish=finish)
     return read_header(target)
 
 
 def read_foreign(path: str | os.PathLike[str]) -> Foreign:
     """The generator in another program's file, as `convert` takes it; same errors."""
     need("torch", "torch", "reading weights")
-    from gatefill.methods.networks.deepfill_v2 import DeepFillV2Network
-
     content = _read(path)
     kind = kind_of(content.arrays)
     name = Path(path).name
-    if kind is None and (other := other_network(content.arrays)):
-        raise WeightsError(
-            f"expected weights of DeepFill v2 (official, deepfillv2-pytorch or mmagic), but {name} "
-            f"holds {other}, which gatefill cannot convert",
-            code="weights.other_network",
-            file=name,
-            reason=other,
-        )
     if kind is None:
         some = ", ".join(list(content.arrays)[:3]) or "nothing"
         raise WeightsError(
-            f"expected weights of DeepFill v2 (official, deepfillv2-pytorch or mmagic), "
-            f"but {name} holds {some[:200]}",
+            "expected weights of DeepFill v2 (official or deepfillv2-pytorch), Partial Convolution "
+            "(mmagic or pytorch-inpainting-with-partial-conv) or Global & Local (mmagic or "
+            f"GLCIC-PyTorch), but {name} holds {some[:200]}",
             code="weights.foreign",
             file=name,
         )
@@ -146,17 +150,16 @@ def read_foreign(path: str | os.PathLike[str]) -> Foreign:
             reason=reasons,
         )
     try:
-        state = _our_state(kind, content.arrays)
-        config = _config(kind, state)
+        method, config, state = _ours(kind, content.arrays)
         found = {name: tuple(value.shape) for name, value in state.items()}
-        expect_shapes(found, shapes_of(DeepFillV2Network, config))
+        expect_shapes(found, shapes_of(network_entry(method).load("network"), config))
         expect_finite(state)
     except GatefillError as problem:
         values = problem.values | {"file": name}
         raise WeightsError(
             f"{name}, {TITLES[kind]}: {problem}", code=problem.code, **values
         ) from None
-    return Foreign(kind, config, state, content.step)
+    return Foreign(kind, method, config, state, content.step)
 
 
 @dataclass(frozen=True)
@@ -231,6 +234,22 @@ def _unwrapped(arrays: dict[str, Any]) -> dict[str, Any]:
     if arrays and all(name.startswith(prefix) for name in arrays):
         return {name.removeprefix(prefix): value for name, value in arrays.items()}
     return dict(arrays)
+
+
+def _ours(kind: Kind, arrays: Mapping[str, Any]) -> tuple[str, Any, dict[str, Tensor]]:
+    """The method, its network's config, and the weights under our names."""
+    match kind:
+        case "mmagic_partial_conv":
+            return "partial_conv", *other_networks.from_mmagic_partial_conv(arrays)
+        case "partial_conv_port":
+            return "partial_conv", *other_networks.from_partial_conv_port(arrays)
+        case "mmagic_global_local":
+            return "global_local", *other_networks.from_mmagic_global_local(arrays)
+        case "glcic":
+            return "global_local", *other_networks.from_glcic(arrays)
+        case _:
+            state = _our_state(kind, arrays)
+            return "deepfill_v2", _config(kind, state), state
 
 
 def _our_state(kind: Kind, arrays: Mapping[str, Any]) -> dict[str, Tensor]:

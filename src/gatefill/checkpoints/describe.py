@@ -70,7 +70,7 @@ def describe(path: str | os.PathLike[str]) -> Description:
     foreign = read_foreign(path)
     return Description(
         TITLES[foreign.kind],
-        "deepfill_v2",
+        foreign.method,
         dataclasses.asdict(foreign.config),
         sum(value.numel() for value in foreign.state.values()),
         _file_bytes(path),

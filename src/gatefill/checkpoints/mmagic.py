@@ -35,7 +35,7 @@ _SHOWN = (
 # What the weights do not show, but the configs in its repository say.
 _TOLD = (
     "it pads by reflection",
-    "its attention shuts holes out with -inf, without the fuse step",
+    "its attention shuts holes out with -inf and divides by the true overlap of patches",
     "its layer before the attention has ELU for ReLU",
 )
 

@@ -21,12 +21,14 @@ def convert(
     license: str = "not stated",
     json: Json = False,
 ) -> int:
-    """Make a gatefill weights file of another program's DeepFill v2.
+    """Make a gatefill weights file of another program's weights.
 
     Parameters
     ----------
     source
-        The official code's TensorFlow checkpoint (its folder), or a .pth of deepfillv2-pytorch.
+        DeepFill v2: the official code's TensorFlow checkpoint (its folder) or a .pth of
+        deepfillv2-pytorch. Partial Convolution: a .pth of mmagic or of
+        pytorch-inpainting-with-partial-conv. Global & Local: a .pth of mmagic or of GLCIC-PyTorch.
     output
         The file to write, ending in .safetensors.
     data

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import torch
@@ -17,6 +18,8 @@ class GlobalLocalConfig:
 
     width: int = 64  # channels of the first layer; deeper ones have 2 and 4 times
     mean: tuple[float, float, float] = (0.5, 0.5, 0.5)  # of the training images, fills the hole
+    norm_after_relu: bool = False  # batch normalization comes after the ReLU, as in GLCIC-PyTorch
+    output: Literal["sigmoid", "clip"] = "sigmoid"  # clip: it works in [-1, 1], as mmagic's
     channel_order: Literal["bgr", "rgb"] = "rgb"  # of the network and of `mean`
 
     def __post_init__(self) -> None:
@@ -29,22 +32,29 @@ class GlobalLocalConfig:
 
 
 def _block(
-    channels: int, width: int, kernel: int = 3, stride: int = 1, dilation: int = 1
+    channels: int,
+    width: int,
+    kernel: int = 3,
+    stride: int = 1,
+    dilation: int = 1,
+    *,
+    norm_after_relu: bool,
 ) -> nn.Module:
     """Convolution, batch normalization, ReLU."""
     padding = dilation * (kernel - 1) // 2
-    return nn.Sequential(
-        nn.Conv2d(channels, width, kernel, stride, padding, dilation),
-        nn.BatchNorm2d(width),
-        nn.ReLU(),
-    )
+    layer = nn.Conv2d(channels, width, kernel, stride, padding, dilation)
+    return nn.Sequential(layer, *_normalized_relu(width, norm_after_relu))
 
 
-def _doubling(channels: int, width: int) -> nn.Module:
+def _doubling(channels: int, width: int, *, norm_after_relu: bool) -> nn.Module:
     """Deconvolution to twice the size, batch normalization, ReLU."""
-    return nn.Sequential(
-        nn.ConvTranspose2d(channels, width, 4, 2, 1), nn.BatchNorm2d(width), nn.ReLU()
-    )
+    layer = nn.ConvTranspose2d(channels, width, 4, 2, 1)
+    return nn.Sequential(layer, *_normalized_relu(width, norm_after_relu))
+
+
+def _normalized_relu(width: int, norm_after_relu: bool) -> list[nn.Module]:
+    norm, relu = nn.BatchNorm2d(width), nn.ReLU()
+    return [relu, norm] if norm_after_relu else [norm, relu]
 
 
 class GlobalLocalNetwork(nn.Module):
@@ -57,25 +67,31 @@ class GlobalLocalNetwork(nn.Module):
         super().__init__()
         self.config = config
         one, two, four = config.width, 2 * config.width, 4 * config.width
+        block = partial(_block, norm_after_relu=config.norm_after_relu)
+        doubling = partial(_doubling, norm_after_relu=config.norm_after_relu)
+
         self.encoder = nn.Sequential(
-            _block(4, one, kernel=5),
-            _block(one, two, stride=2),
-            _block(two, two),
-            _block(two, four, stride=2),
-            _block(four, four),
-            _block(four, four),
+            block(4, one, kernel=5),
+            block(one, two, stride=2),
+            block(two, two),
+            block(two, four, stride=2),
+            block(four, four),
+            block(four, four),
         )
-        self.dilated = nn.Sequential(*(_block(four, four, dilation=d) for d in (2, 4, 8, 16)))
+        self.dilated = nn.Sequential(*(block(four, four, dilation=d) for d in (2, 4, 8, 16)))
         self.decoder = nn.Sequential(
-            _block(four, four),
-            _block(four, four),
-            _doubling(four, two),
-            _block(two, two),
-            _doubling(two, one),
-            _block(one, one // 2),
+            block(four, four),
+            block(four, four),
+            doubling(four, two),
+            block(two, two),
+            doubling(two, one),
+            block(one, one // 2),
             nn.Conv2d(one // 2, 3, 3, 1, 1),
         )
-        self.register_buffer("mean", torch.tensor(config.mean).view(1, 3, 1, 1), persistent=False)
+        mean = torch.tensor(config.mean).view(1, 3, 1, 1)
+        if config.output == "clip":
+            mean = mean * 2.0 - 1.0
+        self.register_buffer("mean", mean, persistent=False)
 
     def forward(self, image: Tensor, mask: Tensor) -> Tensor:
         """Fill the holes.
@@ -84,7 +100,12 @@ class GlobalLocalNetwork(nn.Module):
         mask: ``B1HW``, 1 = hole, one per sample. Returns ``B3HW`` in [-1, 1], the whole frame.
         """
         # The network itself works in [0, 1], as the paper's does.
-        filled = (image + 1.0) / 2.0 * (1.0 - mask) + self.mean * mask
+        if self.config.output == "sigmoid":
+            image = (image + 1.0) / 2.0
+        filled = image * (1.0 - mask) + self.mean * mask
         x = self.encoder(torch.cat([filled, mask], dim=1))
-        x = self.decoder(self.dilated(x))
+        x = self.dilated(x)
+        x = self.decoder(x)
+        if self.config.output == "clip":
+            return torch.clamp(x, -1.0, 1.0)
         return torch.sigmoid(x) * 2.0 - 1.0

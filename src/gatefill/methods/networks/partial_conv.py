@@ -21,6 +21,7 @@ class PartialConvConfig:
     width: int = 64  # channels of the first layer; deeper ones have 2, 4 and 8 times
     levels: int = 8  # halvings of the size; the paper's 8 lead from 512 to 2 pixels
     padding: Padding = "symmetric"
+    normalization: Literal["none", "imagenet"] = "none"  # of what it sees
     channel_order: Literal["bgr", "rgb"] = "rgb"
 
     def __post_init__(self) -> None:
@@ -73,10 +74,17 @@ class PartialConvNetwork(nn.Module):
     """The U-Net of table 2: encoder ``enc1``..., decoder ``dec8``...``dec1``."""
 
     multiple = 1  # takes any size: a doubled map is cut to its skip's size
+    mean: Tensor
+    deviation: Tensor
 
     def __init__(self, config: PartialConvConfig) -> None:
         super().__init__()
         self.config = config
+        if config.normalization == "imagenet":  # in [-1, 1]
+            mean = 2.0 * torch.tensor([0.485, 0.456, 0.406]) - 1.0
+            deviation = 2.0 * torch.tensor([0.229, 0.224, 0.225])
+            self.register_buffer("mean", mean.view(1, 3, 1, 1), persistent=False)
+            self.register_buffer("deviation", deviation.view(1, 3, 1, 1), persistent=False)
         self.join = Joined()
         widths = [3] + [config.width * min(2**level, 8) for level in range(config.levels)]
         kernels = {1: 7, 2: 5, 3: 5}
@@ -107,6 +115,9 @@ class PartialConvNetwork(nn.Module):
         image: ``B3HW`` in [-1, 1]; what stands in the hole is ignored. mask: ``B1HW``, 1 = hole,
         one per sample. Returns ``B3HW``, the whole frame, not clipped.
         """
+        if self.config.normalization == "imagenet":
+            image = (image - self.mean) / self.deviation
+
         # encoder
         known = 1.0 - mask
         skips = [Masked(image * known, known)]
@@ -117,6 +128,8 @@ class PartialConvNetwork(nn.Module):
         x = skips.pop()
         for level in range(self.config.levels, 0, -1):
             x = self.get_submodule(f"dec{level}")(self.join(x, skips.pop()))
+        if self.config.normalization == "imagenet":
+            return x[0] * self.deviation + self.mean
         return x[0]
 
     def encoder_norms(self) -> list[nn.BatchNorm2d]:

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -262,3 +263,125 @@ def test_a_function_works_beside_and_gives_its_result_or_its_error(count: int) -
         with Threads(count) as threads:
             names = threads.begin(lambda: threading.current_thread().name)
             assert names() != threading.current_thread().name
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A weights file of a small network."""
+    pytest.importorskip("torch")
+    from gatefill.checkpoints import Provenance, save_weights
+    from gatefill.methods.networks.deepfill_v2 import DeepFillV2Config, DeepFillV2Network
+    from gatefill.runtime.seeded import seeded
+
+    path = tmp_path_factory.mktemp("weights") / "small.safetensors"
+    config = DeepFillV2Config(width=4)
+    state = seeded(DeepFillV2Network, config).state_dict()
+    save_weights(path, "deepfill_v2", config, state, Provenance(source="a test"))
+    return path
+
+
+def test_loading_neither_reads_nor_advances_the_random_generators(weights: Path) -> None:
+    torch = pytest.importorskip("torch")
+
+    def networks() -> list[Any]:
+        loaded = [gatefill.load(weights=weights), gatefill.load("partial_conv")]
+        return [np.asarray(each(*photo_and_mask())) for each in loaded]
+
+    torch.manual_seed(1)
+    np.random.seed(1)  # noqa: NPY002 - the process-wide generator
+    before = torch.get_rng_state(), np.random.get_state()[1].tolist()  # noqa: NPY002
+    first = networks()
+    assert torch.equal(torch.get_rng_state(), before[0])
+    assert np.random.get_state()[1].tolist() == before[1]  # noqa: NPY002
+    torch.manual_seed(2)
+    for again, expected in zip(networks(), first, strict=True):
+        np.testing.assert_array_equal(again, expected)
+
+
+def test_loading_leaves_the_modules_of_other_threads_alone(weights: Path) -> None:
+    """torch.fx's own tracing patches `nn.Module` for all threads, and two at once for good."""
+    torch = pytest.importorskip("torch")
+    layer, ones = torch.nn.Linear(4, 4), torch.ones(1, 4)
+    expected = layer(ones)
+    call = torch.nn.Module.__call__
+    wrong: list[Any] = []
+    loaded = threading.Event()
+
+    def compute() -> None:
+        try:
+            while not loaded.is_set():
+                if torch.nn.Module.__call__ is not call or not torch.equal(layer(ones), expected):
+                    wrong.append("patched")
+        except Exception as error:
+            wrong.append(error)
+
+    watcher = threading.Thread(target=compute)
+    watcher.start()
+    try:
+        loaders = [
+            threading.Thread(target=gatefill.load, kwargs={"weights": weights}) for _ in range(4)
+        ]
+        for each in loaders:
+            each.start()
+        for each in loaders:
+            each.join()
+    finally:
+        loaded.set()
+        watcher.join()
+    assert not wrong
+    assert torch.nn.Module.__call__ is call
+
+
+def watched(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What is called from here on that changes the process for all its threads."""
+    import warnings
+
+    torch = pytest.importorskip("torch")
+    called: list[str] = []
+
+    def watch(owner: Any, name: str) -> None:
+        original = getattr(owner, name)
+
+        def noted(*args: Any, **kwargs: Any) -> Any:
+            called.append(name)
+            return original(*args, **kwargs)
+
+        monkeypatch.setattr(owner, name, noted)
+
+    for owner, names in (
+        (torch, ("manual_seed", "set_num_threads", "set_rng_state", "set_default_dtype")),
+        (torch.random, ("fork_rng", "manual_seed", "set_rng_state")),
+        (warnings, ("catch_warnings", "filterwarnings", "simplefilter")),
+        (np, ("seterr",)),
+        (np.random, ("seed", "set_state")),
+        (cv2, ("setNumThreads", "setRNGSeed")),
+        (cv2.utils.logging, ("setLogLevel",)),
+        (os, ("putenv", "umask", "chdir")),
+    ):
+        for name in names:
+            watch(owner, name)
+    return called
+
+
+def test_converting_and_comparing_change_nothing_for_all_threads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch = pytest.importorskip("torch")
+    pytest.importorskip("torchmetrics")
+    from gatefill.checkpoints import convert
+    from gatefill.errors import WeightsError
+    from gatefill.evaluation import CompareConfig, compare
+
+    foreign = tmp_path / "foreign.pth"
+    torch.save({"a": torch.ones(2)}, foreign, pickle_protocol=3)  # torch warns of the protocol
+    cv2.imwrite(str(tmp_path / "photo.png"), photo_and_mask()[0])
+    environment = dict(os.environ)
+    config = CompareConfig(masks=("box",), size=64)
+    compare([tmp_path / "photo.png"], ["telea"], tmp_path / "warm", config)  # imports what it needs
+    called = watched(monkeypatch)
+    with pytest.warns(UserWarning, match="protocol"), pytest.raises(WeightsError):
+        convert(foreign, tmp_path / "ours.safetensors")
+    called.clear()  # pytest.warns itself catches warnings
+    compare([tmp_path / "photo.png"], ["telea"], tmp_path / "report", config)
+    assert called == []
+    assert dict(os.environ) == environment

@@ -14,6 +14,8 @@ def main() -> int:
         return 0
     # Pillow warns of broken EXIF data and the like; what matters is said by gatefill itself.
     warnings.filterwarnings("ignore", module=r"PIL\.")
+    # torch warns of pickles that it then refuses, or reads.
+    warnings.filterwarnings("ignore", "Detected pickle protocol")
     try:
         from gatefill.cli import run
 

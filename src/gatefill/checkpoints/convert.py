@@ -7,7 +7,6 @@ Torch and TensorFlow are imported by the functions that need them, so that the c
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -201,8 +200,7 @@ def _read_torch(path: Path) -> _Found:
             most=MAX_FILE_BYTES,
         )
     try:
-        with warnings.catch_warnings(action="ignore"):  # about pickles it then refuses
-            content = torch.load(path, map_location="cpu", weights_only=True)
+        content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception:
         # torch raises half a dozen types here, with advice to unpickle after all: never do.
         raise WeightsError(

@@ -91,6 +91,8 @@ def load_network(path: str | os.PathLike[str]) -> tuple[WeightsInfo, nn.Module]:
     do not fit the method it names; MissingExtra without torch.
     """
     info, state = load_weights(path)
+    from gatefill.runtime.seeded import seeded
+
     try:
         found = network_entry(info.method)
         build = found.load("network")
@@ -99,7 +101,7 @@ def load_network(path: str | os.PathLike[str]) -> tuple[WeightsInfo, nn.Module]:
     except GatefillError as problem:
         values = problem.values | {"file": Path(path).name}
         raise WeightsError(f"{Path(path).name}: {problem}", code=problem.code, **values) from None
-    network: nn.Module = build(config)
+    network: nn.Module = seeded(build, config)
     network.load_state_dict(state)
     return info, network.eval().requires_grad_(False)
 

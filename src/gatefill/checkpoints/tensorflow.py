@@ -9,8 +9,6 @@ from __future__ import annotations
 import glob
 import os
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -64,8 +62,7 @@ def read_variables(path: str | os.PathLike[str]) -> dict[str, NDArray[Any]]:
     files and MissingExtra without TensorFlow.
     """
     prefix = checkpoint_prefix(path)
-    with _quiet():
-        tensorflow = need("tensorflow", "tensorflow", "reading TensorFlow checkpoints")
+    tensorflow = need("tensorflow", "tensorflow", "reading TensorFlow checkpoints")
     try:
         reader = tensorflow.train.load_checkpoint(os.fspath(prefix))
         names = [
@@ -114,16 +111,3 @@ def _latest(folder: Path) -> Path:
 
 def _index(prefix: Path) -> Path:
     return prefix.with_name(f"{prefix.name}.index")
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """No start-up messages from TensorFlow, which reads these variables when it is imported."""
-    wanted = {"TF_CPP_MIN_LOG_LEVEL": "3", "TF_ENABLE_ONEDNN_OPTS": "0"}
-    added = {key: value for key, value in wanted.items() if key not in os.environ}
-    os.environ.update(added)
-    try:
-        yield
-    finally:
-        for key in added:
-            os.environ.pop(key, None)

@@ -11,6 +11,7 @@ from gatefill import terminal
 from gatefill.cli.app import Json, Switch, app
 from gatefill.cli.shared import with_options_of
 from gatefill.errors import ConfigError
+from gatefill.extras import require
 
 Several = Parameter(negative="", consume_multiple=True)
 IN_TERMINAL = ("hole_l1", "rim_l1", "psnr", "ssim", "swd", "lpips", "dists")
@@ -93,6 +94,7 @@ def compare(
     """
     from gatefill.evaluation import CompareConfig, fetched
     from gatefill.evaluation import compare as measure
+    from gatefill.evaluation.metrics import one_thread
 
     if not images:
         raise ConfigError(
@@ -117,7 +119,8 @@ def compare(
         large=large,
         save=save,
     )
-    with terminal.progress_bar("comparing", quiet=json) as progress:
+    require("compare", "comparing methods")
+    with terminal.progress_bar("comparing", quiet=json) as progress, one_thread():
         results = measure(images, methods, output, config, overwrite=overwrite, progress=progress)
     page = output / "index.html"
     if json:

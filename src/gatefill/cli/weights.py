@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -38,6 +39,7 @@ def convert(
     """
     from gatefill import checkpoints
 
+    _quiet_tensorflow()
     found = checkpoints.convert(source, output, data=data, license=license)
     if json:
         terminal.show_json({"output": str(output), "method": found.method, "config": found.config})
@@ -58,9 +60,16 @@ def info(file: Path, /, *, json: Json = False) -> int:
     """
     from gatefill.checkpoints import describe, find_weights
 
+    _quiet_tensorflow()
     found = describe(find_weights(file))
     if json:
         terminal.show_json({"file": str(file), **found.as_dict()})
     for name, value in [] if json else found.rows():
         terminal.say(f"{name:<12}{value}")
     return terminal.OK
+
+
+def _quiet_tensorflow() -> None:
+    """No start-up messages from TensorFlow, which reads these variables when it is imported."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")

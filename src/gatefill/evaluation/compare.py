@@ -26,7 +26,7 @@ from gatefill.evaluation.contestants import Contestant, contestants
 from gatefill.evaluation.files import Folder, file_sum
 from gatefill.evaluation.journal import Journal, other_settings
 from gatefill.evaluation.mask_folder import split
-from gatefill.evaluation.metrics import METRICS, Metric, Pair, one_thread, variation_of
+from gatefill.evaluation.metrics import METRICS, Metric, Pair, variation_of
 from gatefill.evaluation.metrics.base import Pixels
 from gatefill.evaluation.metrics.frechet import InceptionFeatures
 from gatefill.evaluation.metrics.learned import dists_metric, how_to_get, lpips_metric
@@ -57,15 +57,29 @@ def compare(
 ) -> Results:
     """Fill the same holes with each method, measure, and write a report into the folder `out`.
 
-    images: folders and files. methods: such as ``"patchmatch"``, ``"telea"``,
-    ``"deepfill_v2:weights.safetensors"``, ``"module:Class"`` or ``"label=folder_of_pictures"``;
-    docs/metrics.md says more. overwrite: throw away what `out` holds of an earlier comparison;
-    without it, one with the same settings is taken up where it stopped, and methods that it does
-    not have yet are added to it.
-    Each method runs in a process of its own, so scripts need ``if __name__ == "__main__":``.
-    Photos that cannot be read and holes that a method cannot fill are listed, not raised. Raises
-    GatefillError or FileNotFoundError for settings that cannot be used, MissingExtra where packages
-    are missing.
+    Each method runs in a process of its own, so scripts need ``if __name__ == "__main__":``. The
+    metrics are computed here, on as many threads as torch has; the command line gives it one, which
+    is faster for small pictures and makes the sums the same on every machine.
+
+    Args:
+        images: Folders and files. Photos that cannot be read are listed in the report, not raised,
+            as are holes that a method cannot fill.
+        methods: Such as ``"patchmatch"``, ``"telea"``, ``"deepfill_v2:weights.safetensors"``,
+            ``"module:Class"`` or ``"label=folder_of_pictures"``; docs/metrics.md says more.
+        out: The folder of the report.
+        config: Kinds of masks, sizes, metrics and the rest.
+        overwrite: Throw away what `out` holds of an earlier comparison. Without it, one with the
+            same settings is resumed where it stopped, and methods that it does not have yet are
+            added to it.
+        progress: Called with the share of the work that is done, 0 to 1.
+
+    Returns:
+        What the report shows, as in its ``results.json``.
+
+    Raises:
+        GatefillError: For settings that cannot be used.
+        FileNotFoundError: Where an image or a weights file is not there.
+        MissingExtra: (an ImportError) Where packages are missing.
     """
     require("compare", "comparing methods")
     folder = Folder(Path(out))
@@ -156,7 +170,6 @@ class _Run:
         labels = [contestant.label for contestant in self.contestants]
         usable = [photo for photo in self.photos if not photo.problem and photo.sum not in broken]
         with ExitStack() as stack:
-            stack.enter_context(one_thread())
             workers: dict[str, Filler] = {}
             for number, photo in enumerate(usable):
                 open_cases = {

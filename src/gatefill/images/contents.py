@@ -13,7 +13,8 @@ from typing import Any
 import PIL.Image
 from PIL import JpegImagePlugin
 
-from gatefill.errors import Warning
+from gatefill.errors import GatefillError, Warning
+from gatefill.images.damage import DamagedError
 from gatefill.images.exif import Block, upright, without_previews
 from gatefill.images.jpeg_segments import (
     APP1,
@@ -47,7 +48,12 @@ def with_contents(meta: Meta, data: bytes, format: str) -> Meta:
     read = _READERS.get(format)
     try:
         found = {} if read is None else read(data, meta.name)
-    except (ValueError, IndexError, struct.error):  # cut off, or broken beside its pixels
+    except (
+        DamagedError,
+        GatefillError,
+        IndexError,
+        struct.error,
+    ):  # cut off, or broken beside its pixels
         return replace(meta, lossy=format == "JPEG")
     return _with(meta, **found)
 

@@ -68,7 +68,7 @@ def tensor_to_array(tensor: Any, label: str) -> NDArray[Any]:
         tensor = tensor.detach().cpu()
         # Half-precision kinds, some of which numpy does not have, become float32.
         array = np.asarray((tensor.float() if tensor.is_floating_point() else tensor).numpy())
-    except Exception as error:
+    except (RuntimeError, TypeError, ValueError, NotImplementedError) as error:
         raise ImageError(
             f"{label}: the tensor cannot be read: {first_line(error)}", code="image.tensor"
         ) from error

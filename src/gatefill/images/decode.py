@@ -25,6 +25,7 @@ from gatefill.images import heif, jpeg_read, png_read
 from gatefill.images.avif_size import largest_frame
 from gatefill.images.contents import with_contents, with_info
 from gatefill.images.convert import Planes, from_array, from_pil, to_depth, upright
+from gatefill.images.damage import is_ours
 from gatefill.images.kinds import format_of
 from gatefill.images.meta import Meta, clean_dpi, clean_exif, first_line, orientation_of
 from gatefill.images.notes import (
@@ -69,9 +70,11 @@ def decode(data: bytes, label: str, max_pixels: int, *, allow_truncated: bool = 
     try:
         planes, meta = _DECODERS[kind](_File(data, kind, label, max_pixels, allow_truncated))
         return Decoded(planes, with_contents(meta, meta.jpeg or data, kind))
-    except (ImageError, MemoryError):
+    except ImageError:
         raise
     except Exception as error:  # Pillow and OpenCV raise nearly everything there is
+        if is_ours(error):
+            raise
         raise _corrupt(label, kind, error) from error
 
 
@@ -97,9 +100,11 @@ def size_of(data: bytes, label: str = "photo") -> tuple[int, int]:
     kind = format_of(data, label)
     try:
         return _SIZES[kind](data, label)
-    except (ImageError, MemoryError):
+    except ImageError:
         raise
     except Exception as error:
+        if is_ours(error):
+            raise
         raise _corrupt(label, kind, error) from error
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from gatefill.errors import ConfigError, Warning
 from gatefill.images.contents import TEXTS
 from gatefill.images.convert import Pixels
+from gatefill.images.damage import is_ours
 from gatefill.images.jpeg_segments import COM, MOST, JpegSegment, iptc_segment, with_more
 from gatefill.images.jpeg_write import as_source
 from gatefill.images.meta import Meta, first_line
@@ -81,37 +82,39 @@ def encode(
         text = f"a lossless photo is written as lossy {format}: known pixels change, too"
         found.append(_said("file.lossy", meta, text))
     data = None
-    try:
-        if format == "JPEG" and quality is None:
-            data, notes = as_source(pixels, meta)
-            found += notes
-            if data is not None and not notes:
-                return Encoded(data, tuple(found))
-        if meta.converted:
-            found.append(became_srgb(meta.name, meta.converted))
-        if data is not None:
+    if format == "JPEG" and quality is None:
+        data, notes = as_source(pixels, meta)
+        found += notes
+        if data is not None and not notes:
             return Encoded(data, tuple(found))
-        if lossy and format in ("WEBP", "AVIF") and meta.lossy and meta.format == format:
-            text = "as a lossy WebP all of it is encoded anew; lossless keeps every known pixel"
-            if format == "AVIF":
-                text = "as an AVIF all of it is encoded anew; PNG keeps every known pixel"
-            found.append(_said("file.reencoded", meta, text))
-        meta, dropped = _fitted(meta, format)
-        if dropped:
-            text = f"{format} cannot hold its {', '.join(dropped)}: left out"
-            found.append(_said("file.metadata", meta, text, left_out=dropped))
-        options: dict[str, Any] = {}
-        if format == "JPEG":
-            options |= {"quality": quality or _JPEG_QUALITY}
-            options |= {"subsampling": meta.subsampling or "4:4:4"}
-        elif format == "AVIF":
-            options |= {"quality": quality or _AVIF_QUALITY, "subsampling": "4:4:4"}
-        elif lossy:
-            options |= {"quality": quality or _WEBP_QUALITY}
-        elif format == "WEBP":
-            options |= {"lossless": True, "exact": True}  # exact: colors under alpha 0 stay
+    if meta.converted:
+        found.append(became_srgb(meta.name, meta.converted))
+    if data is not None:
+        return Encoded(data, tuple(found))
+    if lossy and format in ("WEBP", "AVIF") and meta.lossy and meta.format == format:
+        text = "as a lossy WebP all of it is encoded anew; lossless keeps every known pixel"
+        if format == "AVIF":
+            text = "as an AVIF all of it is encoded anew; PNG keeps every known pixel"
+        found.append(_said("file.reencoded", meta, text))
+    meta, dropped = _fitted(meta, format)
+    if dropped:
+        text = f"{format} cannot hold its {', '.join(dropped)}: left out"
+        found.append(_said("file.metadata", meta, text, left_out=dropped))
+    options: dict[str, Any] = {}
+    if format == "JPEG":
+        options |= {"quality": quality or _JPEG_QUALITY}
+        options |= {"subsampling": meta.subsampling or "4:4:4"}
+    elif format == "AVIF":
+        options |= {"quality": quality or _AVIF_QUALITY, "subsampling": "4:4:4"}
+    elif lossy:
+        options |= {"quality": quality or _WEBP_QUALITY}
+    elif format == "WEBP":
+        options |= {"lossless": True, "exact": True}  # exact: colors under alpha 0 stay
+    try:
         data = _encoded(pixels, alpha, meta, format, options)
     except Exception as error:  # too large a side for JPEG or WebP, and the like
+        if is_ours(error):
+            raise
         raise ImageError(
             f"{meta.name} cannot be written as {format}: {first_line(error)}",
             code="output.format",

@@ -10,6 +10,7 @@ import struct
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from gatefill.images.damage import DamagedError
 from gatefill.images.meta import EXIF_IFD, GPS_IFD, ORIENTATION
 
 SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
@@ -36,24 +37,24 @@ class Block:
     """A TIFF structure in memory, whose entries can be found and changed in place."""
 
     def __init__(self, data: bytes) -> None:
-        """Raises ValueError where the first directory cannot be read."""
+        """Raises DamagedError where the first directory cannot be read."""
         self.data = bytearray(data)
         self.order = {b"II": "<", b"MM": ">"}.get(data[:2], "")
         if not self.order or len(data) < 14 or self._number(2, _SHORT) != 42:
-            raise ValueError("expected a TIFF structure")
+            raise DamagedError("expected a TIFF structure")
         self.first = self._number(4, _LONG)
         self.entries = list(self.directory(self.first))
 
     def _number(self, at: int, kind: int) -> int:
         if at + SIZES[kind] > len(self.data):
-            raise ValueError("a directory ends too early")
+            raise DamagedError("a directory ends too early")
         (number,) = struct.unpack_from(self.order + ("H" if kind == _SHORT else "I"), self.data, at)
         return int(number)
 
     def directory(self, at: int) -> Iterator[ExifEntry]:
         """The entries of the directory at an offset; those whose values lie outside are left out.
 
-        Raises ValueError where the directory itself does.
+        Raises DamagedError where the directory itself does.
         """
         for number in range(self._number(at, _SHORT)):
             place = at + 2 + 12 * number
@@ -103,7 +104,7 @@ class Block:
         at = self.integer(self.find(self.entries, tag))
         try:
             return [] if at is None else list(self.directory(at))
-        except ValueError:
+        except DamagedError:
             return []
 
 
@@ -112,7 +113,7 @@ def orientation_in(block: bytes | None) -> int:
     try:
         found = Block(block or b"")
         value = found.integer(found.find(found.entries, ORIENTATION))
-    except ValueError:
+    except DamagedError:
         return 1
     return value if value is not None and 1 <= value <= 8 else 1
 
@@ -144,7 +145,7 @@ def without_previews(block: bytes) -> bytes | None:
     try:
         found = Block(block)
         end = _blank_thumbnail(found)
-    except ValueError:
+    except DamagedError:
         return None
     maker_note = found.find(found.sub_entries(EXIF_IFD), _MAKER_NOTE)
     if maker_note is not None:
@@ -176,7 +177,7 @@ def _blank_thumbnail(found: Block) -> int:
                     found.data[start:stop] = bytes(stop - start)
                     end = start if stop >= end - 3 else end
             at = found.next(at)
-    except ValueError:  # the pointer or a directory is cut off, as some programs write it
+    except DamagedError:  # the pointer or a directory is cut off, as some programs write it
         pass
     return end
 

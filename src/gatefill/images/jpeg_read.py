@@ -5,61 +5,21 @@ from __future__ import annotations
 import io
 import random
 import re
-import struct
-from collections.abc import Iterator
-from typing import NamedTuple
 
 import numpy as np
 import PIL.Image
 from PIL import JpegImagePlugin
 
-from gatefill.images.jpeg_segments import next_marker
+from gatefill.images.jpeg_segments import EOI, FRAMES, SOS, segments
 from gatefill.images.tiff_directory import claims_too_much
 
 END = b"\xff\xd9"
-_START_OF_SCAN, _END_OF_IMAGE = 0xDA, 0xD9
-FRAMES = (*range(0xC0, 0xC4), *range(0xC5, 0xC8), *range(0xC9, 0xCC), *range(0xCD, 0xD0))
 _PROGRESSIVE = (0xC2, 0xC6, 0xCA, 0xCE)
-_STANDALONE = (0x01, *range(0xD0, 0xD9))  # markers without a length
 _RESTART = re.compile(rb"\xff[\xd0-\xd7]")
 _DIRECTORIES = ((0xE1, b"Exif\0\0"), (0xE2, b"MPF\0"))  # segments that hold TIFF directories
 
 SUBSAMPLINGS = {0: "4:4:4", 1: "4:2:2", 2: "4:2:0"}
 """Pillow's numbers for chroma subsampling and their names."""
-
-
-class MarkerSegment(NamedTuple):
-    """A marker segment: its marker, where it starts, and its content."""
-
-    marker: int
-    start: int
-    content: bytes
-
-
-def segments(data: bytes) -> Iterator[MarkerSegment]:
-    """The segments of the first image in a JPEG file, as far as there are any.
-
-    Compressed data, which follow a scan's header, are passed over.
-    """
-    at = 2
-    while at + 4 <= len(data):
-        if data[at] != 0xFF:
-            at += 1
-            continue
-        marker = data[at + 1]
-        if marker == 0xFF:
-            at += 1
-        elif marker == _END_OF_IMAGE:
-            return
-        elif marker in _STANDALONE or marker == 0:
-            at += 2
-        else:
-            (length,) = struct.unpack_from(">H", data, at + 2)
-            yield MarkerSegment(marker, at, data[at + 4 : at + 2 + length])
-            at += 2 + max(length, 2)
-            if marker == _START_OF_SCAN:
-                found = next_marker(data, at)
-                at = len(data) if found is None else found[0]
 
 
 def without_bombs(data: bytes) -> tuple[bytes, bool]:
@@ -71,7 +31,7 @@ def without_bombs(data: bytes) -> tuple[bytes, bool]:
     for prefix_marker, prefix in _DIRECTORIES:
         found = []
         for segment in segments(data):
-            if segment.marker == _START_OF_SCAN:
+            if segment.marker == SOS:
                 break
             if segment.marker == prefix_marker and segment.content.startswith(prefix):
                 found.append(segment)
@@ -92,7 +52,7 @@ def has_all_scans(data: bytes) -> bool:
             is_progressive = marker in _PROGRESSIVE
             names = content[6 : 6 + 3 * content[5] : 3]
             missing = {name: set(range(64)) for name in names}
-        elif marker == _START_OF_SCAN and content:
+        elif marker == SOS and content:
             names, rest = content[1 : 1 + 2 * content[0] : 2], content[1 + 2 * content[0] :]
             if len(rest) < 3:
                 return False
@@ -107,17 +67,17 @@ def has_all_scans(data: bytes) -> bool:
 
 def has_end(data: bytes) -> bool:
     """Whether the marker of the end stands anywhere behind the first scan's header."""
-    scans = (start for marker, start, _ in segments(data) if marker == _START_OF_SCAN)
+    scans = (start for marker, start, _ in segments(data) if marker == SOS)
     return data.find(END, next(scans, 0)) >= 0
 
 
 def without_end(data: bytes) -> bytes:
     """A JPEG that is cut off, without what is left of a marker or of a scan's header at its end."""
-    for marker, start, content in segments(data):
-        (length,) = struct.unpack_from(">H", data, start + 2)
-        if len(content) + 2 < length or (
-            marker == _START_OF_SCAN and start + 2 + length == len(data)
-        ):
+    for marker, start, _ in segments(data):
+        body = start + 2  # behind the marker
+        length = int.from_bytes(data[body : body + 2], "big")
+        is_cut = len(data) < body + max(length, 2)
+        if marker != EOI and (is_cut or (marker == SOS and len(data) == body + length)):
             return data[:start]
     return data.rstrip(b"\xff")
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from gatefill.errors import Warning
+from gatefill.images.damage import DamagedError
 from gatefill.images.exif import without_previews
 from gatefill.images.xmp import EXTENDED, PACKET, without_pictures
 
@@ -14,7 +15,7 @@ APP0, APP1, APP2, APP11, APP13, APP14, APP15, COM = (
     0xE0, 0xE1, 0xE2, 0xEB, 0xED, 0xEE, 0xEF, 0xFE,
 )  # fmt: skip
 DQT, SOI, EOI, SOS = 0xDB, 0xD8, 0xD9, 0xDA
-_FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
+FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 EXIF_PREFIX = b"Exif\0\0"
 MOST = 65533  # bytes that a segment can hold
 
@@ -46,7 +47,7 @@ class JpegLayout:
     @property
     def process(self) -> int:
         """The number behind SOF: 0 baseline, 1 extended, 2 progressive, 9 and 10 arithmetic."""
-        frames = [marker & 15 for marker, _ in self.head if marker in _FRAMES]
+        frames = [marker & 15 for marker, _ in self.head if marker in FRAMES]
         return frames[0] if frames else -1
 
     def slots(self) -> list[int]:
@@ -77,35 +78,53 @@ def next_marker(data: bytes, at: int) -> tuple[int, int] | None:
     return None
 
 
+class MarkerSegment(NamedTuple):
+    """A marker segment: its marker, where it starts, and its content."""
+
+    marker: int
+    start: int
+    content: bytes
+
+
+def segments(data: bytes) -> Iterator[MarkerSegment]:
+    """The segments of the first image in a JPEG file, as far as there are any, and its end.
+
+    Compressed data, which follow a scan's header, are passed over.
+    """
+    at = 2
+    while (found := next_marker(data, at)) is not None:
+        at = found[1]
+        marker, start = data[at - 1], at - 2
+        if marker == EOI:
+            yield MarkerSegment(EOI, start, b"")
+            return
+        if marker not in (SOI, 0x01):  # without a size
+            size = max(int.from_bytes(data[at : at + 2], "big"), 2)
+            yield MarkerSegment(marker, start, data[at + 2 : at + size])
+            at += size
+
+
 def layout_of(data: bytes, *, head_only: bool = False) -> JpegLayout:
-    """Find the segments of a JPEG file. Raises ValueError where there is no scan.
+    """Find the segments of a JPEG file. Raises DamagedError where there is no scan.
 
     With `head_only` the scans are not looked at, and the file is taken to end with its data.
     """
     head: list[JpegSegment] = []
-    scans, later_tables, at = 0, False, 2
-    while True:
-        found = next_marker(data, at)
-        if found is None:  # the end marker is missing
-            if not scans:
-                raise ValueError("expected a JPEG with a scan, got none")
-            return JpegLayout(head, later_tables, scans, len(data))
-        start, at = found
-        marker = data[at - 1]
+    scans, later_tables, end = 0, False, len(data)
+    for marker, start, content in segments(data):
         if marker == EOI:
-            return JpegLayout(head, later_tables, scans or start, at)
-        if marker in (SOI, 0x01):  # without a size
-            continue
-        size = int.from_bytes(data[at : at + 2], "big")
-        if marker == SOS:
+            scans, end = scans or start, start + 2
+        elif marker == SOS:
             scans = scans or start
             if head_only:
-                return JpegLayout(head, False, scans, len(data))
+                break
         elif scans:
             later_tables |= marker == DQT
         else:
-            head.append(JpegSegment(marker, data[at + 2 : at + size]))
-        at += max(size, 2)
+            head.append(JpegSegment(marker, content))
+    if not scans:
+        raise DamagedError("expected a JPEG with a scan, got none")
+    return JpegLayout(head, later_tables, scans, end)
 
 
 def kept(head: Sequence[JpegSegment]) -> list[JpegSegment]:

@@ -14,6 +14,7 @@ from PIL import ImageCms, JpegImagePlugin
 from gatefill.errors import Warning
 from gatefill.images import jpeg_blocks
 from gatefill.images.convert import Pixels, from_pil, turned_back, upright
+from gatefill.images.damage import is_ours
 from gatefill.images.jpeg_read import SUBSAMPLINGS
 from gatefill.images.jpeg_segments import (
     APP0,
@@ -54,6 +55,8 @@ def as_source(pixels: Pixels, meta: Meta) -> tuple[bytes | None, list[Warning]]:
         layout = layout_of(meta.jpeg)
         source, before = _decoded(meta.jpeg)
     except Exception as error:  # a truncated file that was opened all the same, and the like
+        if is_ours(error):
+            raise
         return None, [_encoded_anew(meta, error)]
     if before.shape != pixels.shape:
         return None, []

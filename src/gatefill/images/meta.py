@@ -10,6 +10,7 @@ from typing import Any
 from PIL import Image
 
 from gatefill.errors import Warning
+from gatefill.images.damage import is_ours
 
 logger = logging.getLogger(__name__)
 
@@ -81,6 +82,8 @@ def clean_exif(exif: Image.Exif, name: str) -> bytes | None:
             kept[ORIENTATION] = 1
         return kept.tobytes().removeprefix(b"Exif\0\0")
     except Exception as error:  # EXIF in the wild is broken in every way; the photo still counts
+        if is_ours(error):
+            raise
         logger.warning("%s: its EXIF data cannot be kept (%s)", name, first_line(error))
         return None
 

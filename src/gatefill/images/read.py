@@ -9,6 +9,7 @@ import PIL.Image
 
 from gatefill.images.contents import jpeg_file_of, with_contents, with_info
 from gatefill.images.convert import Planes, from_array, tensor_to_array, to_depth
+from gatefill.images.damage import is_ours
 from gatefill.images.decode import Decoded, check_size, decode, from_opened
 from gatefill.images.meta import Meta, first_line
 from gatefill.images.photo import Photo
@@ -81,6 +82,8 @@ def _from_pil_image(image: PIL.Image.Image, label: str, max_pixels: int) -> Deco
     except ImageError:
         raise
     except Exception as error:  # an image opened lazily may be truncated
+        if is_ours(error):
+            raise
         raise ImageError(
             f"{label}: the image cannot be read ({first_line(error)})",
             code="image.unreadable",

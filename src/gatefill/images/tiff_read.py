@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from gatefill.images.damage import is_ours
 from gatefill.images.meta import ORIENTATION
 from gatefill.images.notes import cut_off
 from gatefill.images.source import ImageError
@@ -108,7 +109,9 @@ class TiffPage:
         exif = Image.Exif()
         try:
             exif.load(self.data)
-        except Exception:  # Pillow does not take the directories of a BigTIFF
+        except Exception as error:  # Pillow does not take the directories of a BigTIFF
+            if is_ours(error):
+                raise
             exif = Image.Exif()
             exif[ORIENTATION] = self._page.integer(ORIENTATION, 1)
         return exif

@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import TiffImagePlugin
 
-from gatefill.images.jpeg_read import FRAMES, segments
+from gatefill.images.damage import is_ours
+from gatefill.images.jpeg_segments import FRAMES, segments
 from gatefill.images.source import ImageError
 from gatefill.images.tiff_directory import (
     BITS,
@@ -166,7 +167,9 @@ def _by_libtiff(segment: TiffSegment, compression: int) -> bytes:
     try:
         image = TiffImagePlugin.TiffImageFile(io.BytesIO(head + segment.data))
         image.load()
-    except Exception:  # it is damaged, or cut off
+    except Exception as error:  # it is damaged, or cut off
+        if is_ours(error):
+            raise
         return b""
     return image.tobytes()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from typing import NamedTuple, TypeAlias
 
+from gatefill.images.damage import DamagedError
 from gatefill.images.exif import SIZES, Block
 from gatefill.images.meta import EXIF_IFD, GPS_IFD, INTEROP_IFD, LAYOUT_TAGS
 
@@ -28,7 +29,7 @@ Directory: TypeAlias = "dict[int, Tag | Directory]"
 def read_tags(block: Block) -> Directory:
     """The first directory of a block with its sub-directories.
 
-    Raises ValueError where the values are larger than the block: entries that share their bytes
+    Raises DamagedError where the values are larger than the block: entries that share their bytes
     would take any amount of memory.
     """
     left = [len(block.data) + _SLACK]
@@ -38,7 +39,7 @@ def read_tags(block: Block) -> Directory:
         for tag, kind, value, size in entries:
             left[0] -= size
             if left[0] < 0:
-                raise ValueError("its tags claim more bytes than the file has")
+                raise DamagedError("its tags claim more bytes than the file has")
             data = bytes(block.data[value : value + size])
             if tag in _POINTERS and kind in (LONG, 13) and depth < 2:
                 (at,) = struct.unpack(block.order + "I", data[:4])
@@ -57,7 +58,7 @@ def places(block: Block, at: int) -> list[tuple[int, int, int, int]]:
     """(tag, type, position, bytes) of the directory at an offset. Raises IndexError for none."""
     try:
         entries = list(block.directory(at))
-    except ValueError as error:
+    except DamagedError as error:
         raise IndexError(at) from error
     return [(entry.tag, entry.kind, entry.value, entry.size) for entry in entries]
 

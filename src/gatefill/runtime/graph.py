@@ -1,15 +1,17 @@
 """A torch network as a list of steps: read off its own `forward`, which stays a plain one.
 
-torch.fx runs `forward` once with stand-ins for the tensors and notes every operation. Layers whose
-arithmetic of places is known are noted whole.
+`forward` runs once with torch.fx's stand-ins for tensors, which note every operation. Layers, whose
+arithmetic of places is known, are noted whole.
 """
 
 from __future__ import annotations
 
+import copy
+import inspect
 import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, cast
 
 import torch
@@ -39,17 +41,52 @@ class Graph:
 
 
 class _Tracer(fx.Tracer):
-    def is_leaf_module(self, module: nn.Module, name: str) -> bool:  # noqa: ARG002
-        return not isinstance(module, nn.Sequential)
+    """torch.fx's, without its `trace`, which patches `nn.Module` for all threads meanwhile."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.root = network
+        self.graph = fx.Graph(tracer_cls=_Tracer)
+        self.tensor_attrs = {}
 
     def to_bool(self, obj: fx.Proxy) -> bool:  # noqa: ARG002
         # The one question that a network asks is whether sides misfit; the adapter pads them.
         return False
 
+    def run(self) -> fx.Graph:
+        """Note what `forward` does with stand-ins for tensors and layers."""
+        given = inspect.signature(self.root.forward).parameters
+        frames = [self.create_proxy("placeholder", name, (), {}) for name in given]
+        result = self._with_noted_layers(self.root, "").forward(*frames)
+        self.create_node("output", "output", (self.create_arg(result),), {})
+        return self.graph
+
+    def _with_noted_layers(self, module: nn.Module, path: str) -> nn.Module:
+        """A shallow copy of a network or of a `Sequential` in it, whose layers note their calls."""
+        noted = copy.copy(module)
+        noted._modules = {
+            name: self._with_noted_layers(child, f"{path}{name}.")
+            if isinstance(child, nn.Sequential)
+            else _NotedLayer(partial(self.create_proxy, "call_module", f"{path}{name}"))
+            for name, child in module.named_children()
+        }
+        return noted
+
+
+class _NotedLayer(nn.Module):
+    """Stands in for a layer: a call of it becomes a node."""
+
+    def __init__(self, note: Callable[..., fx.Proxy]) -> None:
+        super().__init__()
+        self._note = note
+
+    def forward(self, *args: Any, **kwargs: Any) -> fx.Proxy:
+        return self._note(args, kwargs)
+
 
 def trace(network: nn.Module) -> Graph:
     """The steps of a network in the order in which it takes them."""
-    graph = _Tracer().trace(network)
+    graph = _Tracer(network).run()
     for node in reversed(list(graph.nodes)):  # what only the question about sides needs
         if not node.users and node.op not in ("output", "placeholder"):
             graph.erase_node(node)

@@ -35,6 +35,7 @@ from gatefill.runtime.base import (
 from gatefill.runtime.execution import Computed, Execution
 from gatefill.runtime.graph import trace
 from gatefill.runtime.plan import Plan, Size, best_plan
+from gatefill.runtime.seeded import seeded
 
 log = logging.getLogger(__name__)
 
@@ -220,8 +221,9 @@ def fastest_format(device: torch.device) -> str:
         return "bfloat16" if torch.cuda.is_bf16_supported() else "float16"
     taken = {}
     for name in ("float32", "bfloat16"):
-        layer = Convolution(48, 48).to(getattr(torch, name))
-        x = torch.rand(1, 48, 96, 96).to(getattr(torch, name), memory_format=torch.channels_last)
+        layer = seeded(lambda _: Convolution(48, 48), None).to(getattr(torch, name))
+        x = torch.full((1, 48, 96, 96), 0.5, dtype=getattr(torch, name))
+        x = x.contiguous(memory_format=torch.channels_last)
         with torch.inference_mode():
             taken[name] = min(_seconds(lambda: layer(x)) for _ in range(4))  # noqa: B023
     return "bfloat16" if taken["bfloat16"] < 2 / 3 * taken["float32"] else "float32"
@@ -243,9 +245,7 @@ def _survive_fork() -> None:
 def untrained(build: Callable[[Any], Network], config: object, title: str) -> Network:
     """A network with random weights, the same every time, and a warning that says so."""
     log.warning("%s: no trained weights are loaded, the result will be meaningless", title)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        return build(config)
+    return seeded(build, config)
 
 
 def usable_device(device: str | torch.device) -> torch.device:

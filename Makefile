@@ -10,7 +10,7 @@ MAKEFLAGS += --no-builtin-rules
 unexport PYTHONPATH PYTHONHOME
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help venv demo test test-slow lint format bench package licenses audit constraints hooks clean
+.PHONY: help venv demo test test-slow lint format bench docs gallery package licenses audit constraints hooks clean
 .DEFAULT_GOAL := help
 
 help: ## list these targets
@@ -45,6 +45,12 @@ format: .venv/.installed ## put the code in order
 bench: .venv/.bench ## measure what README claims, and print its tables
 	@for script in $(BENCHMARKS); do echo "== $$script"; $(BIN)/python "$$script" || exit 1; done
 
+docs: .venv/.docs ## build the documentation site into site/
+	$(BIN)/python scripts/site.py
+
+gallery: .venv/.installed ## run the examples of the gallery, and take their pictures into docs/
+	$(BIN)/python scripts/gallery.py
+
 package: .venv/.release ## build sdist and wheel into dist/, check them, and run the wheel
 	$(BIN)/python scripts/check_package.py --try
 
@@ -54,11 +60,11 @@ licenses: .venv/.release ## list the licenses of all packages that gatefill inst
 audit: .venv/.release ## look for known vulnerabilities of the tested versions
 	$(BIN)/pip-audit --requirement constraints.txt --no-deps --disable-pip
 
-constraints: .venv/.bench .venv/.release ## write constraints.txt from what is installed in .venv
+constraints: .venv/.bench .venv/.docs .venv/.release ## write constraints.txt from what is installed in .venv
 	$(BIN)/pip freeze --all --exclude-editable | sed 's/+[a-z0-9.]*$$//' | \
 		grep -v -e '^pip==' -e '^gatefill==' > constraints.tmp
 	mv constraints.tmp constraints.txt
-	touch .venv/.installed .venv/.bench .venv/.release
+	touch .venv/.installed .venv/.bench .venv/.docs .venv/.release
 
 hooks: .venv/.installed ## check every commit before it is made
 	$(BIN)/pre-commit install
@@ -75,6 +81,10 @@ clean: ## remove what make made; runs/ and your own files in out/ stay
 
 .venv/.bench: .venv/.installed
 	$(BIN)/python -m pip install --constraint constraints.txt --group bench
+	@touch $@
+
+.venv/.docs: .venv/.installed
+	$(BIN)/python -m pip install --constraint constraints.txt --group docs
 	@touch $@
 
 .venv/.release: .venv/.installed

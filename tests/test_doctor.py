@@ -55,10 +55,10 @@ def test_it_reads_well(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_the_home_folder_is_not_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    home = str(PACKAGE.parents[1])
+    home = str(PACKAGE.parent)
     monkeypatch.setenv("HOME", home)
     monkeypatch.setenv("USERPROFILE", home)
-    assert examine()["gatefill"]["folder"] == str(Path("~") / "src" / "gatefill")
+    assert examine()["gatefill"]["folder"] == str(Path("~") / "gatefill")
 
 
 def test_a_broken_package_is_told_and_stops_nothing(tmp_path: Path) -> None:

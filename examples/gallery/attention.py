@@ -1,0 +1,26 @@
+"""See where a network looked
+
+Networks with contextual attention tell which part of the photo each part of the hole was taken
+from: as the paper's color wheel, and as lines.
+"""
+
+import numpy as np
+from panels import PHOTOS, save_panels
+from PIL import Image
+
+import gatefill
+
+photo = Image.open(PHOTOS / "canyon5.jpg")
+mask = np.zeros((photo.height, photo.width), bool)
+mask[120:230, 90:210] = True
+
+result = gatefill.load("deepfill_v2")(photo, mask)
+attention = result.attention
+assert attention is not None  # methods without attention have None
+
+save_panels(
+    "attention",
+    result=result.image,
+    color_wheel=attention.map(),
+    lines=attention.lines(spacing=24),
+)

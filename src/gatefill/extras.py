@@ -22,6 +22,7 @@ MODULES = {
     "batch": "pyarrow",
     "scale": "ray",
     "heif": "pillow_heif",
+    "hub": "huggingface_hub",
     "export": "onnx",
     "tensorflow": "tensorflow",
 }

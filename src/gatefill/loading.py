@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gatefill.checkpoints import find_weights, load_method, shipped_weights
+from gatefill.checkpoints.hub import is_address
 from gatefill.errors import ConfigError, Warning
 from gatefill.extras import require
 from gatefill.given import FillOptions
@@ -56,11 +57,14 @@ def load(
     """Make an inpainter for a method, by name or ready made; the default comes with its weights.
 
     Args:
-        method: None takes the one that the weights are for, or ``"hybrid"`` without weights.
+        method: None takes the one that the weights are for, or ``"hybrid"`` without weights. An
+            address ``"hf://owner/name@revision"`` stands for `weights`.
         config: The method's config dataclass, such as ``PatchMatchConfig(patch_size=9)``. That of a
             network is its architecture: with one of its own it gets random weights.
-        weights: A gatefill weights file, which holds the network's config too, or the name of
-            weights that come with the package, such as ``"compact"``. None takes those for
+        weights: A gatefill weights file, which holds the network's config too; a folder with such
+            a file as the Hugging Face hub has them, or the address of one there,
+            ``"hf://owner/name@revision"``; or the name of weights that come with the package, such
+            as ``"compact"``. None takes those for
             ``"hybrid"`` and ``"deepfill_v2"``; other networks get random weights, to be trained.
         options: How a network is used, whatever its weights; for ``"hybrid"`` they stand in its
             config.
@@ -84,6 +88,8 @@ def load(
         MissingExtra: (an ImportError) Where packages of an extra are missing.
     """
     notes: list[Warning] = []
+    if isinstance(method, str) and weights is None and is_address(method):
+        method, weights = None, method
     if not isinstance(method, str | None):
         if any(each is not None for each in (config, weights, options)):
             raise ConfigError(

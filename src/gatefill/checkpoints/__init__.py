@@ -5,6 +5,7 @@ Nothing here imports torch, safetensors or TensorFlow before it is needed.
 
 from gatefill.checkpoints.convert import convert
 from gatefill.checkpoints.describe import Description, describe
+from gatefill.checkpoints.hub import write_folder
 from gatefill.checkpoints.native import (
     Provenance,
     WeightsInfo,
@@ -28,4 +29,5 @@ __all__ = [
     "read_header",
     "save_weights",
     "shipped_weights",
+    "write_folder",
 ]

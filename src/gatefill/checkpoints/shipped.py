@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import gatefill
+from gatefill.checkpoints.hub import WEIGHTS, fetch, in_folder, is_address
 from gatefill.errors import ConfigError, did_you_mean
 
 FOLDER = Path(gatefill.__file__).parent / "weights"
@@ -35,7 +36,13 @@ def exported_form(path: Path) -> Path | None:
 
 
 def find_weights(given: str | os.PathLike[str]) -> Path:
-    """The file at a path or, where there is none, the weights of that name in the package."""
+    """The file at a path, in a folder or on the hub, or the weights of that name in the package.
+
+    Raises:
+        ConfigError, WeightsError, MissingExtra: For what the hub does not have; see `fetch`.
+    """
+    if is_address(given):
+        return fetch(given)
     path = Path(given)
     if "\0" in str(path):
         raise ConfigError(
@@ -43,5 +50,7 @@ def find_weights(given: str | os.PathLike[str]) -> Path:
             code="weights.unknown",
             weights=repr(str(path))[:80],
         )
+    if (path / WEIGHTS).is_file():
+        return in_folder(path)
     named = FOLDER / f"{path.name}.safetensors"
     return named if path == Path(path.name) and not path.exists() and named.is_file() else path

@@ -1,4 +1,4 @@
-"""The verbs for weights files: convert, info."""
+"""The verbs for weights files: convert, info, hub."""
 
 from __future__ import annotations
 
@@ -66,6 +66,30 @@ def info(file: Path, /, *, json: Json = False) -> int:
         terminal.show_json({"file": str(file), **found.as_dict()})
     for name, value in [] if json else found.rows():
         terminal.say(f"{name:<12}{value}")
+    return terminal.OK
+
+
+@app.command(help_epilogue="Example: `gatefill hub runs/mine/best.safetensors -o mine`")
+def hub(
+    weights: Path, /, *, output: Annotated[Path, Parameter(alias="-o")], json: Json = False
+) -> int:
+    """Write weights as a folder for the Hugging Face hub, with config.json and a model card.
+
+    Parameters
+    ----------
+    weights
+        A gatefill weights file, or `compact`, the weights that come with gatefill.
+    output
+        A new folder. Upload it, once the model card is complete, with `huggingface-cli upload`.
+    """
+    from gatefill.checkpoints import find_weights, write_folder
+
+    written = write_folder(find_weights(weights), output)
+    names = sorted(each.name for each in written.iterdir())
+    if json:
+        terminal.show_json({"output": str(output), "files": names})
+    else:
+        terminal.say(f"{output}  ({', '.join(names)})")
     return terminal.OK
 
 

@@ -23,7 +23,7 @@ def literal_attention(
     score = functional.unfold(small_f, 3, padding=1)[0].T @ patches.T
 
     if fuse:
-        diagonal = torch.eye(3, dtype=score.dtype).view(1, 1, 3, 3)
+        diagonal = torch.eye(3).to(score).view(1, 1, 3, 3)
         for rows, columns in ((h, w), (w, h)):
             score = functional.conv2d(score[None, None], diagonal, padding=1)[0, 0]
             score = score.reshape(rows, columns, rows, columns).permute(1, 0, 3, 2)

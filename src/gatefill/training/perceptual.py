@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from gatefill.training.losses import chosen
 from gatefill.training.trunks import Trunk
 
 
@@ -39,7 +40,7 @@ def hole_places(found: Sequence[Tensor], wanted: Sequence[Tensor], mask: Tensor)
     taps = []
     for ours, theirs in zip(found, wanted, strict=True):
         inside = functional.adaptive_max_pool2d(mask, ours.shape[-2:])[:, 0] > 0
-        one, other = (each.permute(0, 2, 3, 1)[inside].float() for each in (ours, theirs))
+        one, other = (chosen(each.permute(0, 2, 3, 1), inside).float() for each in (ours, theirs))
         taps.append(TapPlaces(one, other, inside.sum(dim=(1, 2)).tolist()))
     return taps
 

@@ -54,6 +54,28 @@ def test_a_slow_example_makes_its_picture(name: str, tmp_path: Path) -> None:
     _same_as_shown(name, tmp_path)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("path", sorted((ROOT / "examples" / "notebooks").glob("*.ipynb")), ids=str)
+def test_a_notebook_runs(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    nbformat = pytest.importorskip("nbformat")
+    nbclient = pytest.importorskip("nbclient")
+    pytest.importorskip("ipykernel")
+    pytest.importorskip("anywidget")
+    monkeypatch.setenv("PYTHONPATH", str(ROOT / "src"))
+    notebook = nbformat.read(path, as_version=4)
+    assert not any(cell.get("outputs") for cell in notebook.cells), "kept without its outputs"
+    nbclient.NotebookClient(
+        notebook, timeout=200, resources={"metadata": {"path": str(path.parent)}}
+    ).execute()
+    shown = [
+        output
+        for cell in notebook.cells
+        for output in cell.get("outputs", [])
+        if {"image/png", "application/vnd.jupyter.widget-view+json"} & set(output.get("data", {}))
+    ]
+    assert shown
+
+
 def test_every_script_is_on_the_pages() -> None:
     there = {path.stem for path in SCRIPTS.glob("*.py")} - {GALLERY["HELPER"]}
     assert there == set(GALLERY["ORDER"])
@@ -73,5 +95,7 @@ def test_every_function_of_the_readme_is_in_an_example() -> None:
     called |= set(re.findall(r"`gatefill\.(\w+)\(", readme))
     assert {"load", "inpaint", "map", "save"} <= called
     sources = "\n".join(path.read_text("utf-8") for path in SCRIPTS.glob("*.py"))
-    sources += "\n".join(path.read_text("utf-8") for path in SCRIPTS.glob("*.ipynb"))
+    sources += "\n".join(
+        path.read_text("utf-8") for path in (ROOT / "examples" / "notebooks").glob("*.ipynb")
+    )
     assert not {name for name in called if f".{name}(" not in sources}

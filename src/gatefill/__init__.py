@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from gatefill.methods.hybrid import HybridConfig
     from gatefill.methods.network import NetworkOptions
     from gatefill.methods.patchmatch import PatchMatchConfig
+    from gatefill.notebook import widget
     from gatefill.photo_attention import PhotoAttention
     from gatefill.result import Result
 
@@ -64,6 +65,7 @@ __all__ = [
     "load",
     "methods",
     "read_photo",
+    "widget",
 ]
 
 # Where each public name lives. They are imported at first use, so that `import gatefill` (and
@@ -91,6 +93,7 @@ _HOMES = {
     "inpaint": "gatefill.loading",
     "load": "gatefill.loading",
     "read_photo": "gatefill.images",
+    "widget": "gatefill.notebook",
 }
 
 

@@ -23,6 +23,7 @@ MODULES = {
     "scale": "ray",
     "heif": "pillow_heif",
     "hub": "huggingface_hub",
+    "notebook": "anywidget",
     "export": "onnx",
     "tensorflow": "tensorflow",
 }

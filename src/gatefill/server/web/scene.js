@@ -71,7 +71,7 @@ export class Scene {
 /** A board behind photos with transparent parts. */
 function checks(context, view) {
   const side = CHECK * view.density;
-  const style = getComputedStyle(document.documentElement);
+  const style = getComputedStyle(view.stage); // whose page, or notebook, has the colors
   const left = Math.max(0, view.x), top = Math.max(0, view.y);
   const right = Math.min(context.canvas.width, view.x + view.size.width * view.scale);
   const bottom = Math.min(context.canvas.height, view.y + view.size.height * view.scale);

@@ -1,0 +1,148 @@
+"""The kernel's side of the widget: it fills what is painted, and knows what is in effect."""
+
+from __future__ import annotations
+
+import io
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import anywidget
+import numpy as np
+import PIL.Image
+import traitlets
+from numpy.typing import NDArray
+
+import gatefill
+from gatefill.errors import GatefillError
+from gatefill.geometry import Box
+from gatefill.images import Photo
+from gatefill.inpainter import Inpainter
+
+_HERE = Path(__file__).parent
+_EDITOR = Path(gatefill.__file__).parent / "server" / "web"
+# What the widget takes of the editor; `widget.js` puts them together.
+_MODULES = (
+    *("layer", "picture", "history", "photo", "look", "tools", "scene", "view", "input"),
+    *("texts/en", "texts/ko"),
+)
+_OFTEN = 0.1  # seconds between two reports of progress
+
+
+def _script() -> str:
+    """The widget's module for the browser, with the sources of the editor's own in it."""
+    sources = {f"{name}.js": (_EDITOR / f"{name}.js").read_text("utf-8") for name in _MODULES}
+    script = (_HERE / "widget.js").read_text("utf-8")
+    return f"const SOURCES = {json.dumps(sources, ensure_ascii=False)};\n{script}"
+
+
+class InpaintWidget(anywidget.AnyWidget):
+    """The editor for one photo. Created by `widget`.
+
+    Attributes:
+        fills: How many fills are in effect; undoing one in the notebook lowers it.
+    """
+
+    _esm = _script()
+    _css = (_HERE / "widget.css").read_text("utf-8")
+
+    fills = traitlets.Int(0).tag(sync=True)
+    height = traitlets.Int(480).tag(sync=True)
+    _image = traitlets.Bytes(b"").tag(sync=True)
+
+    def __init__(self, inpainter: Inpainter, photo: Photo, height: int = 480) -> None:
+        """Show a photo.
+
+        Args:
+            inpainter: Fills what is painted.
+            photo: Never changed.
+            height: Of the widget, in CSS pixels.
+        """
+        self.inpainter = inpainter
+        self.original = photo
+        self._patches: list[tuple[Box, NDArray[Any], NDArray[np.bool_]]] = []
+        whole = Box(0, 0, photo.height, photo.width)
+        super().__init__(height=height, _image=_encoded(photo, whole))
+        self.on_msg(self._receive)
+
+    @property
+    def photo(self) -> Photo:
+        """The photo with all fills in effect and its metadata; `Photo.save` writes it."""
+        pixels = self.original.pixels.copy()
+        for box, patch, _ in self._patches[: self.fills]:
+            pixels[box.slices] = patch
+        return self.original.replaced(pixels)
+
+    @property
+    def array(self) -> NDArray[Any]:
+        """Its pixels: ``HW`` for gray, else ``HW3`` RGB; uint8 or uint16."""
+        pixels = self.photo.pixels
+        return pixels[..., 0] if pixels.shape[2] == 1 else pixels
+
+    @property
+    def mask(self) -> NDArray[np.bool_]:
+        """Bool ``HW``, True where a fill in effect changed the photo."""
+        found = np.zeros((self.original.height, self.original.width), bool)
+        for box, _, hole in self._patches[: self.fills]:
+            found[box.slices] |= hole
+        return found
+
+    def _receive(self, _: Any, message: dict[str, Any], buffers: list[bytes]) -> None:
+        """Do what the browser asks: fill the hole that the buffer holds as PNG."""
+        if message.get("kind") != "fill":
+            return
+        try:
+            answer, files = self._filled(message, buffers)
+        except GatefillError as error:
+            answer, files = {"kind": "failed", "text": error.text}, []
+        except Exception as error:  # the browser waits for an answer
+            answer = {"kind": "failed", "text": f"{type(error).__name__}: {error}"}
+            self.send(answer)
+            raise
+        self.send(answer, files)
+
+    def _filled(
+        self, message: dict[str, Any], buffers: list[bytes]
+    ) -> tuple[dict[str, Any], list[bytes]]:
+        with PIL.Image.open(io.BytesIO(buffers[0])) as drawn:
+            painted = np.asarray(drawn.convert("RGBA"))[..., 3] > 127
+        top, left = int(message["top"]), int(message["left"])
+        mask = np.zeros((self.original.height, self.original.width), bool)
+        mask[top : top + painted.shape[0], left : left + painted.shape[1]] = painted
+        result = self.inpainter(self.photo, mask, progress=self._progress())
+        box = Box(top, left, top + painted.shape[0], left + painted.shape[1])
+        # What was undone is gone once something else is filled.
+        self._patches = self._patches[: self.fills]
+        self._patches.append((box, result.photo.pixels[box.slices].copy(), painted))
+        self.fills = len(self._patches)
+        answer = {
+            "kind": "filled",
+            "seconds": result.seconds,
+            "model": result.method,
+            "warnings": [each.text for each in result.warnings],
+        }
+        return answer, [_encoded(result.photo, box)]
+
+    def _progress(self) -> Callable[[float], None]:
+        last = 0.0
+
+        def report(share: float) -> None:
+            nonlocal last
+            if time.monotonic() - last > _OFTEN:
+                last = time.monotonic()
+                self.send({"kind": "progress", "share": share})
+
+        return report
+
+
+def _encoded(photo: Photo, box: Box) -> bytes:
+    """A part of a photo as a PNG of 8 bits, to be looked at."""
+    pixels = np.rint(photo.rgb(box) * 255).astype(np.uint8)
+    if photo.alpha is not None:
+        alpha = np.rint(photo.alpha[box.slices] * (255 / photo.max_value)).astype(np.uint8)
+        pixels = np.dstack([pixels, alpha])
+    written = io.BytesIO()
+    PIL.Image.fromarray(pixels).save(written, "PNG", compress_level=1)
+    return written.getvalue()

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from gatefill.checkpoints import load_network, read_header
+from gatefill.checkpoints import find_weights, load_network, read_header
 from gatefill.cli import run as command_line
 from gatefill.errors import ConfigError, DataError, OutputError, WeightsError
 from gatefill.training.checkpoints import Checkpoints, load_checkpoint, save_tensors
@@ -27,6 +27,7 @@ from gatefill.training.lock import FolderLock
 from gatefill.training.loop import TrainingStopped, train
 from gatefill.training.meters import RunOutcome
 from gatefill.training.objectives import make_objective
+from gatefill.training.recipes import recipe
 from gatefill.training.start_from import load_start
 from tests.training.helpers import (
     TINY,
@@ -311,6 +312,22 @@ class TestStartingFromARun:
             load_start(make_objective(other), other, finished)
         with pytest.raises(WeightsError, match="expected a run's folder with checkpoints"):
             load_start(make_objective(tiny()), tiny(), tmp_path)
+
+    def test_a_guided_network_starts_from_one_without_sketches(self) -> None:
+        config = recipe("deepfill-v2-guided-laptop")
+        objective = make_objective(config)
+        load_start(objective, config, Path("compact"))
+        plain = load_network(find_weights("compact"))[1]
+        image = torch.rand(1, 3, 64, 48, generator=torch.Generator().manual_seed(0)) * 2 - 1
+        mask, sketch = torch.zeros(2, 1, 1, 64, 48)
+        mask[..., 20:50, 10:40] = 1
+        with torch.inference_mode():
+            for drawn in (sketch, sketch + 1):
+                filled = objective.generator(image, mask, drawn)
+                torch.testing.assert_close(filled.refined, plain(image, mask).refined)
+        loud = replace(config, network=replace(config.network, width=8))
+        with pytest.raises(WeightsError, match=r"expected weights of .*width=8.*guided=True"):
+            load_start(make_objective(loud), loud, Path("compact"))
 
     @pytest.mark.parametrize("method", ["deepfill-v1", "partial-conv", "global-local"])
     def test_weights_of_every_method_can_be_started_from(

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from gatefill.checkpoints import find_weights, load_network
@@ -26,9 +27,10 @@ def load_start(objective: Objective, config: TrainConfig, path: Path) -> str:
     Args:
         objective: With fresh networks.
         config: Of the new run.
-        path: A weights file, or the name of weights that come with gatefill: the generator only. Or
-            the folder of a run, or one of its checkpoints, for generator and discriminator: the
-            averaged generator where there is one.
+        path: A weights file, or the name of weights that come with gatefill: the generator only. A
+            guided network also starts from the same network without sketches. Or the folder of a
+            run, or one of its checkpoints, for generator and discriminator: the averaged generator
+            where there is one.
 
     Raises:
         WeightsError: If the file is damaged or belongs to another network.
@@ -36,9 +38,12 @@ def load_start(objective: Objective, config: TrainConfig, path: Path) -> str:
     if path.is_dir() or path.suffix == ".pt":
         return _from_run(objective, config, path)
     info, loaded = load_network(find_weights(path))
-    if info.method != config.method or loaded.config != config.network:
+    weights = loaded.state_dict()
+    if info.method == config.method and _lacks_sketches(loaded.config, config.network):
+        weights = _with_sketches(weights)
+    elif info.method != config.method or loaded.config != config.network:
         raise _other(config, path, info.method, loaded.config)
-    objective.generator.load_state_dict(loaded.state_dict())
+    objective.generator.load_state_dict(weights)
     return info.provenance.source
 
 
@@ -70,6 +75,20 @@ def _from_run(objective: Objective, config: TrainConfig, path: Path) -> str:
         return source
     critic.load_state_dict(saved["critic"])
     return f"{source}, with its discriminator"
+
+
+def _lacks_sketches(given: Any, wanted: Any) -> bool:
+    """Whether a network is the wanted guided one but for the sketch."""
+    if not getattr(wanted, "guided", False) or getattr(given, "guided", True):
+        return False
+    return bool(replace(given, guided=True) == wanted)
+
+
+def _with_sketches(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Weights whose first layer also takes a sketch, as fourth channel, and ignores it."""
+    first = weights["conv1.weight"]
+    nothing = torch.zeros_like(first[:, :1])
+    return {**weights, "conv1.weight": torch.cat([first[:, :3], nothing, first[:, 3:]], dim=1)}
 
 
 def _shapes(weights: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:

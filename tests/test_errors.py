@@ -25,7 +25,7 @@ import error_codes  # noqa: E402 - a script, not a package
 # The command line's own words stand here; everything else is below it.
 COMMAND_LINE = ("cli", "terminal.py", "__main__.py", "__init__.py")
 # The command that a report was made with, and pip's.
-COMMANDS = ("evaluation/report/page.py", "evaluation/fetching.py")
+COMMANDS = ("evaluation/report/page.py", "packages.py")
 
 
 # Readers of damaged files, whose errors are caught beside them.
@@ -107,7 +107,7 @@ def page_codes(language: str) -> dict[str, str]:
 # What a page cannot bring about: the command line, training, weights files, other clients, a start.
 NEVER_SERVED = ("batches", "checkpoints", "cli", "evaluation", "masks", "mask_files.py", "training")
 NOT_ON_THE_PAGE = re.compile(
-    r"(attention|config|device|dtype|frame|network|output|recipe|result|setting|tensor)\."
+    r"(attention|config|device|dtype|fetch|frame|network|output|recipe|result|setting|tensor)\."
     r"|weights\.(?!random)"
     r"|method\.(needs_network|config_and_weights|other_weights|ready_made|needs_weights|no_part|not_trainable|takes_no_weights|unknown)"
     r"|server\.(address|empty|no_token|origin|other_model|port|root_path|token|weights_twice)$"

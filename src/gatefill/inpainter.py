@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from copy import copy
+from dataclasses import replace
 from functools import partial
 from itertools import islice
 from typing import Any, Self, Unpack, get_args, overload
@@ -16,6 +17,7 @@ import numpy as np
 
 from gatefill.canvas import Canvas
 from gatefill.errors import ConfigError, Warning
+from gatefill.extending import with_margins
 from gatefill.geometry import Box
 from gatefill.given import FillOptions, Given, ReadOptions, file_of, own_photo, pairs, read_given
 from gatefill.images import DEFAULT_MAX_PIXELS, MaskOptions, Photo, Source
@@ -247,6 +249,37 @@ class Inpainter:
                     report = _share_of(progress, done / count, (done + 1) / count)
                 yield self._fill_one(photo, mask, report, options, opened.result())
                 done += 1
+
+    def extend(
+        self,
+        photo: Source | Photo,
+        *,
+        left: int = 0,
+        top: int = 0,
+        right: int = 0,
+        bottom: int = 0,
+        progress: Progress | None = None,
+    ) -> Result:
+        """Extend a photo beyond its edges; what was there stays bit-identical.
+
+        Args:
+            photo: As for `__call__`; transparent parts stay so.
+            left: Pixels to add on that side of the upright photo; likewise on the others.
+            top: See `left`.
+            right: See `left`.
+            bottom: See `left`.
+            progress: As for `__call__`.
+
+        Returns:
+            The result, with the larger photo; its mask is the margins.
+
+        Raises:
+            GatefillError: If the photo cannot be read, or a margin cannot be used.
+        """
+        margins = {"left": left, "top": top, "right": right, "bottom": bottom}
+        larger, hole = with_margins(self.read(photo), **margins, max_pixels=self.max_pixels)
+        result = self(larger.replaced(larger.pixels, opaque=hole), hole, progress=progress)
+        return replace(result, source=file_of(photo))
 
     def read(self, photo: Source | Photo, *, allow_truncated: bool = False) -> Photo:
         """Read a photo as `__call__` does; the result can be passed to `__call__` later.

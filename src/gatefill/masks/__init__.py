@@ -1,7 +1,7 @@
-"""Every mask the field trains and tests with, made from a seed.
+"""Masks: those the field trains and tests with, made from a seed, and those found in a photo.
 
 A generator is a plain function of height, width and a seed or numpy generator; it returns a bool
-mask ``HW``, True = hole.
+mask ``HW``, True = hole. `select_object`, `select_text` and `select_dust` find what should go.
 """
 
 from gatefill.errors import ConfigError, did_you_mean
@@ -11,7 +11,11 @@ from gatefill.masks.boxes import BoxConfig, box, center
 from gatefill.masks.brush import BrushConfig, box_or_brush, brush
 from gatefill.masks.irregular import IrregularConfig, irregular
 from gatefill.masks.lama import lama_medium, lama_thick, lama_thin
+from gatefill.masks.models import fetch_models
 from gatefill.masks.objects import ObjectConfig, Placement, object_mask, place_cutout
+from gatefill.masks.select_dust import select_dust
+from gatefill.masks.select_object import select_object
+from gatefill.masks.select_text import select_text
 
 MASKS: dict[str, MaskGenerator] = {
     "box": box,
@@ -60,6 +64,7 @@ __all__ = [
     "box_or_brush",
     "brush",
     "center",
+    "fetch_models",
     "generator",
     "hole_share",
     "irregular",
@@ -69,5 +74,8 @@ __all__ = [
     "object_mask",
     "place_cutout",
     "sample_in_bin",
+    "select_dust",
+    "select_object",
+    "select_text",
     "unknown_kind",
 ]

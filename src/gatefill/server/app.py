@@ -11,7 +11,7 @@ from fastapi.responses import Response
 from starlette.middleware.cors import CORSMiddleware
 
 import gatefill
-from gatefill.server import api, editor, iopaint
+from gatefill.server import api, editor, iopaint, selection
 from gatefill.server.access import Access
 from gatefill.server.errors import add_handlers
 from gatefill.server.limits import Limits
@@ -77,6 +77,7 @@ def create_app(
     api.add_routes(router, service)
     editor.add_routes(router, service)
     iopaint.add_routes(router, service)
+    selection.add_routes(router, service)
     _add_pages(router, access)
     app.include_router(router)
     # The middleware added last is the outermost.

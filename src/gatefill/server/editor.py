@@ -29,7 +29,7 @@ from gatefill.server.openapi import (
     errors,
 )
 from gatefill.server.reading import read_edit
-from gatefill.server.schema import EditOptions, FileOptions
+from gatefill.server.schema import EditOptions, FileOptions, Margins
 from gatefill.server.service import Service
 
 _TICK = 0.1  # minimum seconds between reports of progress
@@ -150,6 +150,22 @@ def add_routes(router: APIRouter, service: Service) -> None:
         asked = await read_edit(request)
         file = await service.run(request, lambda ticket: work.transparent(asked, pixels, ticket))
         return Response(file.data, media_type=file.media_type)
+
+    @router.post(
+        "/api/v1/editor/extend",
+        tags=["editor"],
+        summary="The edited photo with transparent margins",
+        response_class=Response,
+        responses={200: IMAGE_REPLY} | COMMON | errors(400, 415, 422, 503, 504),
+        openapi_extra=edit_body(False, Margins.model_json_schema()["properties"]),
+    )
+    async def extend(request: Request) -> Response:
+        """Return a PNG with the photo's metadata, to be opened and filled."""
+        asked = await read_edit(request)
+        margins = Margins.model_validate_strings(asked.fields)
+        return _sent(
+            await service.run(request, lambda ticket: work.extended(asked, margins, pixels, ticket))
+        )
 
     @router.get(
         "/api/v1/editor/opened",

@@ -100,6 +100,16 @@ async def read_file(request: Request, name: str) -> bytes:
         await form.close()
 
 
+async def read_selection(request: Request) -> tuple[bytes, bytes | None, dict[str, str]]:
+    """The photo, the scribble and the fields of a request for a mask."""
+    form = await _form(request)
+    try:
+        scribble = await _file_or_none(form, "scribble")
+        return await _file(form, "image"), scribble, _fields(form)
+    finally:
+        await form.close()
+
+
 async def read_edit(request: Request, *, needs_mask: bool = False) -> EditInput:
     """Parse the multipart body that the editor sends."""
     form = await _form(request)

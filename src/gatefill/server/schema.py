@@ -61,6 +61,13 @@ class InpaintOptions(FileOptions):
     allow_truncated: bool = Field(
         False, description="Read what is left of a truncated photo or mask."
     )
+    use_extender: bool = Field(
+        False, description="Extend the photo to the frame below; its margins are filled too."
+    )
+    extender_x: int = Field(0, description="Left edge of the frame in the photo; may be negative.")
+    extender_y: int = Field(0, description="Its upper edge.")
+    extender_width: int = Field(640, ge=1, description="Its width in pixels.")
+    extender_height: int = Field(640, ge=1, description="Its height in pixels.")
     seed: int | None = Field(
         None,
         ge=0,
@@ -218,6 +225,38 @@ class EditOptions(BaseModel):
         le=500,
         description="Width in pixels of a soft edge around the hole: the photo changes there too.",
     )
+
+
+class Margins(BaseModel):
+    """What to add on each side of a photo, in pixels."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    left: int = Field(0, ge=0)
+    top: int = Field(0, ge=0)
+    right: int = Field(0, ge=0)
+    bottom: int = Field(0, ge=0)
+
+
+class SelectOptions(BaseModel):
+    """What is to be found; unknown fields are ignored."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    box: str | None = Field(
+        None,
+        pattern=r"^\s*\d{1,6}(\s*,\s*\d{1,6}){3}\s*$",
+        description="left,top,right,bottom in pixels: a rough box around the object.",
+    )
+    width: int | None = Field(
+        None, ge=1, description="Width of the widest speck or scratch in pixels."
+    )
+    sensitivity: float = Field(0.5, ge=0, le=1, description="For dust, from 0 to 1.")
+
+    @property
+    def corners(self) -> tuple[int, ...] | None:
+        """The box as numbers."""
+        return None if self.box is None else tuple(int(side) for side in self.box.split(","))
 
 
 class Layout(BaseModel):

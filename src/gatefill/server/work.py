@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gatefill.errors import MaskError, Warning
+from gatefill.extending import with_margins
 from gatefill.geometry import Box, bounding_box
 from gatefill.images import (
     OUTPUT_SUFFIXES,
@@ -21,13 +22,14 @@ from gatefill.images import (
     read_hole,
     read_mask,
     read_photo,
+    read_plane,
     suffix_of,
 )
 from gatefill.methods import Attention, composite
 from gatefill.server.jobs import Ticket
 from gatefill.server.models import Model
 from gatefill.server.reading import EditInput, InpaintInput
-from gatefill.server.schema import EditOptions, FileOptions
+from gatefill.server.schema import EditOptions, FileOptions, Margins
 from gatefill.server.soft_edge import blended, widened
 
 MEDIA_TYPES = {
@@ -60,12 +62,15 @@ def inpaint(
     photo = read_photo(
         asked.image, max_pixels=max_pixels, allow_truncated=asked.options.allow_truncated
     )
+    mask: NDArray[np.bool_] | bytes | None = asked.mask
+    if asked.options.use_extender:
+        photo, mask = _extended(asked, photo, max_pixels)
     with ticket.pixels(photo.height * photo.width):
         with model.turn(seed) as fill:
             ticket.check()
             result = fill(
                 photo,
-                asked.mask,
+                mask,
                 sketch=asked.sketch,
                 search=asked.search,
                 invert_mask=asked.options.invert_mask,
@@ -77,6 +82,39 @@ def inpaint(
                 progress=ticket.progress,
             )
         return encoded(result.photo, asked.options), result
+
+
+def _extended(
+    asked: InpaintInput, photo: Photo, max_pixels: int
+) -> tuple[Photo, NDArray[np.bool_] | bytes | None]:
+    """The photo on the frame that was asked for, and all of its hole."""
+    frame = asked.options
+    right, bottom = (
+        frame.extender_x + frame.extender_width,
+        frame.extender_y + frame.extender_height,
+    )
+    margins = {
+        "left": max(0, -frame.extender_x),
+        "top": max(0, -frame.extender_y),
+        "right": max(0, right - photo.width),
+        "bottom": max(0, bottom - photo.height),
+    }
+    if not any(margins.values()):
+        return photo, asked.mask
+    larger, hole = with_margins(photo, **margins, max_pixels=max_pixels)
+    if asked.mask is not None:
+        inner = read_plane(asked.mask, photo, "mask", max_pixels=max_pixels)
+        top, left = margins["top"], margins["left"]
+        hole[top : top + photo.height, left : left + photo.width] |= inner
+    return larger.replaced(larger.pixels, opaque=hole), hole
+
+
+def extended(asked: EditInput, margins: Margins, max_pixels: int, ticket: Ticket) -> File:
+    """The edited photo with transparent margins, as a file to go on with."""
+    photo = rebuilt(asked, max_pixels)
+    with ticket.pixels(photo.height * photo.width):
+        larger, _ = with_margins(photo, **margins.model_dump(), max_pixels=max_pixels)
+        return encoded(larger, FileOptions(format="png"))
 
 
 def fill_in(
@@ -244,7 +282,7 @@ def transparent(asked: EditInput, max_pixels: int, ticket: Ticket) -> File:
     """The transparent part of the edited photo, as a mask; raises MaskError if it has none."""
     photo = rebuilt(asked, max_pixels)
     with ticket.pixels(photo.height * photo.width):
-        return _layer(read_hole(None, photo).mask)
+        return layer(read_hole(None, photo).mask)
 
 
 def read_in(
@@ -270,10 +308,10 @@ def read_in(
             said = (*said, Warning("mask.was_turned", text))
             width, height = height, width
         stretched = None if (width, height) == photo.size else (width, height)
-        return _layer(hole), list(said), stretched
+        return layer(hole), list(said), stretched
 
 
-def _layer(hole: NDArray[np.bool_]) -> File:
+def layer(hole: NDArray[np.bool_]) -> File:
     """A PNG, white in the hole and transparent elsewhere; usable as a mask and as a layer."""
     white: Any = np.where(hole, 255, 0).astype(np.uint8)
     return encoded(Photo(white[..., None], white, Meta(name="mask")), FileOptions(format="png"))
@@ -297,7 +335,7 @@ def adjusted(data: bytes, operate: str, size: int, max_pixels: int, ticket: Tick
             else:
                 distance = cv2.distanceTransform(away, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
             hole = distance <= size if wider else distance > size
-        return _layer(hole)
+        return layer(hole)
 
 
 def _hole_of(data: bytes, drawn: Photo, max_pixels: int) -> NDArray[np.bool_]:

@@ -108,6 +108,25 @@ export async function transparent(photo, patches) {
   return { blob: await reply.blob(), warnings: [] };
 }
 
+/** The edited photo with transparent margins, as a file. @returns {Promise<Blob>} */
+export async function extend(photo, patches, margins) {
+  const body = form(photo, patches, margins);
+  return (await ask("api/v1/editor/extend", { method: "POST", body })).blob();
+}
+
+/**
+ * What the server finds in the edited photo, as a layer.
+ * @param {"object"|"text"|"dust"} kind
+ * @param {{box?: string, scribble?: import("./types.js").Part}} where
+ * @returns {Promise<{blob: Blob, warnings: object[]}>}
+ */
+export async function select(photo, patches, kind, { box = null, scribble = null } = {}) {
+  const places = scribble ? { mask: [scribble.left, scribble.top] } : {};
+  const body = form(photo, patches, { box, sketch: scribble?.file }, places);
+  const reply = await ask(`api/v1/editor/select/${kind}`, { method: "POST", body });
+  return { blob: await reply.blob(), warnings: [] };
+}
+
 function sides(words) {
   return words.split("x").map(Number);
 }

@@ -8,6 +8,7 @@ import { text } from "./texts.js";
 /** @typedef {import("./editor.js").Editor} Editor */
 
 const DELAY = 300; // milliseconds after the last change
+const LONGEST = 1500; // and at most so many after the first that is not kept
 
 export class Autosave {
   /** @param {Editor} editor @param {Kept|null} kept null where the browser keeps nothing. */
@@ -15,6 +16,7 @@ export class Autosave {
     this.editor = editor;
     this.kept = kept;
     this.timer = null;
+    this.first = 0; // when the first change was made that is not kept
     this.turn = Promise.resolve();
     this.changed = new Set(); // photos that are not kept as they are now
     this.pending = false; // whether something is not kept yet
@@ -41,10 +43,12 @@ export class Autosave {
 
   #touch() {
     if (!this.editor.isOpen) return;
+    if (!this.pending) this.first = performance.now();
     this.#show(true);
     for (const slot of this.editor.slots) if (slot.photo) this.changed.add(slot);
     clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.#save(), DELAY);
+    const left = this.first + LONGEST - performance.now();
+    this.timer = setTimeout(() => this.#save(), Math.max(0, Math.min(DELAY, left)));
   }
 
   #save() {

@@ -1,9 +1,12 @@
 /** What buttons and keys do. */
 
 import { ask } from "./dialogs.js";
-import { download } from "./download.js";
+import { copy, download, linkDownloads } from "./download.js";
+import { linkExtending } from "./extend.js";
 import { maskActions } from "./files.js";
 import { complain, find, notify, warn } from "./notices.js";
+import { select } from "./object.js";
+import { TOGETHER, fillDialog } from "./results.js";
 import { keep, text } from "./texts.js";
 
 export const THEME = "gatefill-theme";
@@ -32,6 +35,40 @@ export function makeCommands({ editor, tools, scene, view, input, autosave }) {
     compare(false);
     if (!editor.layers.mask.bounds()) notify(text("paintFirst"));
     else await told(() => editor.jobs.fill());
+  }
+
+  async function another() {
+    if (!editor.photo?.lastFill || editor.busy || tools.isDrawing) return;
+    compare(false);
+    await told(() => editor.jobs.another());
+  }
+
+  /** Show several results side by side, and make those that are not there yet. */
+  async function more() {
+    const { photo } = editor;
+    if (!photo?.lastFill || editor.busy || tools.isDrawing) return;
+    compare(false);
+    const dialog = find("results-dialog");
+    await fillDialog(editor);
+    dialog.showModal();
+    dialog.addEventListener("close", () => editor.cancel(), { once: true });
+    const wanted = Math.max(TOGETHER, photo.lastFill.fill.results.length + 1);
+    while (dialog.open && photo.lastFill.fill.results.length < wanted) {
+      try {
+        if ((await editor.jobs.another()) === null) break;
+      } catch (error) {
+        dialog.close();
+        complain(error);
+      }
+    }
+  }
+
+  /** Show the opened photo for as long as a key or button is held. */
+  function hold(on) {
+    if (scene.holding === on || !editor.isOpen) return;
+    scene.holding = on;
+    find("hold").setAttribute("aria-pressed", String(on));
+    view.refresh();
   }
 
   function compare(on = scene.compare === null) {
@@ -86,12 +123,17 @@ export function makeCommands({ editor, tools, scene, view, input, autosave }) {
 
   return {
     ...maskActions(editor),
-    fill, compare, showPanel, theme, movePointer, dab, forget,
+    fill, another, more, hold, compare, showPanel, theme, movePointer, dab, forget,
+    extend: linkExtending(editor, fill),
+    selectText: () => select(editor, "text"),
+    selectDust: () => select(editor, "dust"),
     undo: () => editor.undo(),
     redo: () => editor.redo(),
     cancel: () => editor.cancel(),
     download: () => download(editor, "same"),
     downloadPng: () => download(editor, "png"),
+    downloadAs: linkDownloads(editor),
+    copy: () => copy(editor),
     open: () => find("file-input").click(),
     help: () => find("help-dialog").showModal(),
     tool: (name) => tools.choose(name),

@@ -41,10 +41,7 @@ export function showHint(editor, tools, look) {
 function hint(editor, tools, look) {
   const { busy, model } = editor;
   const title = model?.title ?? "";
-  if (busy) {
-    if (busy.state === "working") return text("working", { percent: Math.round(busy.share * 100) });
-    return text(busy.state === "queue" ? "queue" : "waiting");
-  }
+  if (busy) return busyWords(busy);
   if (tools.name === "look") {
     if (look) return lookWords(look);
     const { fills } = editor;
@@ -55,10 +52,16 @@ function hint(editor, tools, look) {
   const sketched = tools.name === "sketch" || (editor.photo?.isPainted("sketch"));
   if (sketched && model && !model.takes_sketch) return text("noSketch", { title });
   if (tools.name === "sketch") return text("hintSketch");
+  if (tools.name === "object") return text("hintObject");
   const regional = ["take", "avoid"].includes(tools.name);
   if (regional && model && !model.takes_search) return text("noSearch", { title });
   if (regional) return text(tools.name === "take" ? "hintTake" : "hintAvoid");
   return text(editor.photo?.isPainted("mask") ? "hintFill" : "hintPaint");
+}
+
+function busyWords(busy) {
+  if (busy.state === "working") return text("working", { percent: Math.round(busy.share * 100) });
+  return text(busy.state === "queue" ? "queue" : "waiting");
 }
 
 function lookWords(look) {
@@ -77,6 +80,7 @@ export function showBusy(editor) {
   find("progress").hidden = !busy;
   find("progress").setAttribute("aria-valuenow", String(share));
   find("progress").style.setProperty("--share", `${Math.max(share, 3)}%`);
+  find("results-busy").textContent = busy ? busyWords(busy) : "";
   find("fill").hidden = Boolean(busy);
   find("cancel").hidden = !busy;
 }

@@ -14,14 +14,16 @@ const SAMPLES = {
   moon: "sampleMoon", cypresses: "sampleCypresses", rocks: "sampleRocks", island: "sampleIsland",
 };
 
-/** Open a photo beside the others. @param {Editor} editor */
+/** Open a photo beside the others. @param {Editor} editor @returns {Promise<boolean>} Whether it is. */
 export async function openPhoto(editor, file, name = file.name || "photo") {
   try {
     const shrunk = await editor.open(file, name);
     if (shrunk) notify(text("shrunk", { name, ...shrunk }));
+    return true;
   } catch (error) {
     if (error.kind === "offline" || error.kind === "too large") complain(error);
     else notify(text("unreadable", { name, detail: inWords(error) }), "error");
+    return false;
   }
 }
 
@@ -116,7 +118,7 @@ export function maskActions(editor) {
 /** Take a mask from a file, as the server reads it. */
 async function loadMask(editor, file) {
   const { photo } = editor;
-  const found = await takeMask(editor, photo, () => api.readMask(photo.file, file), true);
+  const found = await takeMask(editor, photo, () => api.readMask(photo.file, file), { replaces: true });
   if (!found) return;
   const sizes = { mask: found.stretched?.join(" × "), photo: `${photo.width} × ${photo.height}` };
   notify(text(found.stretched ? "maskStretched" : "maskLoaded", sizes));
@@ -127,9 +129,10 @@ async function loadMask(editor, file) {
  * @param {Editor} editor
  * @param {Photo} photo
  * @param {(photo: Photo) => Promise<{blob: Blob, warnings: object[]}>} make
- * @param {boolean} replaces Whether what is painted makes way for it.
+ * @param {{replaces?: boolean, erases?: boolean}} how Whether what is painted makes way for it, or
+ *   it is taken off what is painted.
  */
-export async function takeMask(editor, photo, make, replaces = false) {
+export async function takeMask(editor, photo, make, { replaces = false, erases = false } = {}) {
   let found, bitmap;
   try {
     found = await make(photo);
@@ -148,7 +151,10 @@ export async function takeMask(editor, photo, make, replaces = false) {
   await photo.still();
   photo.edit("mask", (layer) => {
     if (replaces) layer.clear();
-    layer.draw(photo.whole, (drawn) => drawn.drawImage(hole, 0, 0));
+    layer.draw(photo.whole, (drawn) => {
+      if (erases) drawn.globalCompositeOperation = "destination-out";
+      drawn.drawImage(hole, 0, 0);
+    }, erases);
   });
   editor.changed();
   for (const warning of found.warnings) warn(warning);

@@ -17,6 +17,7 @@ export class Fills {
     this.feather = 0; // width of the soft edge of fills to come
     /** @type {{photo: object, state: string, share: number, controller: AbortController}|null} */
     this.busy = null;
+    this.failed = false; // whether the last one failed or was canceled
   }
 
   cancel() {
@@ -47,12 +48,12 @@ export class Fills {
     });
   }
 
-  /** Another result for the newest fill, with the method chosen now. Raises ServerError. */
+  /** Another result for the newest fill, on the same mask. Raises ServerError. */
   async another() {
-    const { photo, model } = this.editor;
+    const { photo } = this.editor;
     const fill = photo?.lastFill?.fill;
     if (this.busy || !fill || photo.isDrawing) return null;
-    const seed = model.seeded ? freeSeed(fill, model) : null;
+    const { model, seed } = nextTry(fill, this.editor);
     return this.#working(photo, async (signal) => {
       const before = photo.fills.slice(0, photo.fills.indexOf(fill));
       const patches = before.map((each) => chosen(each).patch);
@@ -77,8 +78,11 @@ export class Fills {
     const controller = new AbortController();
     this.busy = { photo, state: "waiting", share: 0, controller };
     this.editor.worked();
+    this.failed = true;
     try {
-      return await work(controller.signal);
+      const found = await work(controller.signal);
+      this.failed = false;
+      return found;
     } catch (error) {
       if (error.name === "AbortError") return null;
       throw error;
@@ -123,11 +127,18 @@ export class Fills {
   }
 }
 
-/** A seed that no result of a model has yet. */
-function freeSeed(fill, model) {
-  const taken = fill.results.filter((result) => result.model === model.model);
-  if (!taken.length) return null;
-  return Math.max(0, ...taken.map((result) => result.seed ?? 0)) + 1;
+/**
+ * What to try next: the method chosen now; if the fill has a result of it, another seed; where there
+ * are no seeds, another method.
+ * @param {import("./types.js").Fill} fill
+ * @param {Editor} editor
+ */
+function nextTry(fill, { models, model }) {
+  const results = (of) => fill.results.filter((result) => result.model === of.model);
+  const fresh = [model, ...(model.seeded ? [] : models)].find((each) => !results(each).length);
+  if (fresh) return { model: fresh, seed: null };
+  const seeded = [model, ...models].find((each) => each.seeded) ?? model;
+  return { model: seeded, seed: Math.max(0, ...results(seeded).map((result) => result.seed ?? 0)) + 1 };
 }
 
 /** The same shape without a soft rim: nothing of what was painted is to stay behind. */

@@ -1,7 +1,7 @@
 /** Keyboard shortcuts, and the list of them. */
 
 import { find, make } from "./notices.js";
-import { text } from "./texts.js";
+import { keyName, text } from "./texts.js";
 import { TOOLS } from "./tools.js";
 
 /** Steps of the pointer with arrow keys, CSS pixels. */
@@ -17,7 +17,7 @@ export function listenToKeys(commands, input) {
   const keyed = {
     "?": commands.help, "[": commands.smaller, "]": commands.larger, "0": commands.fit,
     "1": commands.actualSize, "+": commands.zoomIn, "=": commands.zoomIn, "-": commands.zoomOut,
-    c: commands.compare, i: commands.invert, g: commands.grow, Delete: commands.clear,
+    c: commands.compare, v: commands.another, i: commands.invert, g: commands.grow, Delete: commands.clear,
     Backspace: commands.clear, Enter: commands.fill, Escape: commands.escape, x: commands.dab,
   };
   const withControl = {
@@ -50,6 +50,10 @@ export function listenToKeys(commands, input) {
     } else if (!event.altKey) {
       // Enter on a button presses the button.
       if (onControl && (key === "Enter" || key === " " || ARROWS[key])) return;
+      if (key === "o") {
+        commands.hold(true);
+        return;
+      }
       const shifted = event.shiftKey && key === "g" ? commands.shrink : keyed[key];
       if (shifted) {
         event.preventDefault();
@@ -59,8 +63,12 @@ export function listenToKeys(commands, input) {
   });
   document.addEventListener("keyup", (event) => {
     if (event.key === " ") input.holdSpace(false);
+    if (event.key.toLowerCase() === "o") commands.hold(false);
   });
-  window.addEventListener("blur", () => input.holdSpace(false));
+  window.addEventListener("blur", () => {
+    input.holdSpace(false);
+    commands.hold(false);
+  });
 }
 
 /** Fill the dialog's list. */
@@ -74,6 +82,9 @@ export function showShortcuts() {
     [["Esc"], text("keyEscape")],
     [["Ctrl+Z", "Ctrl+Shift+Z"], `${text("undo")}, ${text("redo")}`],
     [["C"], text("compare")],
+    [["O"], text("hold")],
+    [["V"], text("another")],
+    [["Shift"], text("keyStraight")],
     [["I"], text("invert")],
     [["G", "Shift+G"], `${text("grow")}, ${text("shrink")}`],
     [["Del"], text("clear")],
@@ -84,7 +95,7 @@ export function showShortcuts() {
     [["Ctrl+O", "Ctrl+S"], `${text("openPhoto")}, ${text("download")}`],
   ];
   const items = rows.flatMap(([keys, meaning]) => [
-    make("dt", {}, ...keys.flatMap((key, index) => [index ? " " : "", make("kbd", {}, key)])),
+    make("dt", {}, ...keys.flatMap((key, index) => [index ? " " : "", make("kbd", {}, keyName(key))])),
     make("dd", {}, meaning),
   ]);
   find("shortcuts").replaceChildren(...items);

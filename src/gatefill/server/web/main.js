@@ -1,7 +1,7 @@
 /** The page put together: the editor's state, the stage, the panel, the dock and the keys. */
 
 import * as api from "./api.js";
-import { makeCommands } from "./commands.js";
+import { THEME, makeCommands } from "./commands.js";
 import { Autosave } from "./autosave.js";
 import { askToken } from "./dialogs.js";
 import { linkSize, showBusy, showHint } from "./dock.js";
@@ -11,12 +11,14 @@ import { Input } from "./input.js";
 import { listenToKeys, showShortcuts } from "./keys.js";
 import { Kept } from "./kept.js";
 import { complain, find, menu, notify } from "./notices.js";
+import { selectObject } from "./object.js";
+import { linkOptions } from "./options.js";
 import { linkPalette, showTools } from "./palette.js";
 import { showMethods, showSteps } from "./panel.js";
+import { showResults } from "./results.js";
 import { Scene } from "./scene.js";
 import { showStrip } from "./strip.js";
 import { otherLanguage, recall, startLanguage, text } from "./texts.js";
-import { THEME } from "./commands.js";
 import { Tools } from "./tools.js";
 import { View } from "./view.js";
 
@@ -35,6 +37,11 @@ const view = new View(stage, find("photo"), find("marks"), {
 const input = new Input(stage, view, tools, () => editor.isOpen && scene.compare === null);
 const autosave = new Autosave(editor, await Kept.open());
 const commands = makeCommands({ editor, tools, scene, view, input, autosave });
+const options = linkOptions(editor);
+commands.language = () => {
+  otherLanguage();
+  showWords();
+};
 let methods = [];
 let isSized = false; // whether the brush fits the photos
 
@@ -51,6 +58,7 @@ view.onchange = () => {
 
 editor.addEventListener("draw", () => view.refresh("photo", "marks"));
 editor.addEventListener("busy", () => {
+  if (!editor.busy) fillAtOnce();
   showBusy(editor);
   showHint(editor, tools, scene.look);
   view.refresh("marks");
@@ -75,10 +83,11 @@ editor.addEventListener("change", () => showState());
 function showState() {
   view.refresh();
   showSteps(editor);
+  showResults(editor);
   showHint(editor, tools, scene.look);
   find("undo").disabled = !editor.history?.canUndo;
   find("redo").disabled = !editor.history?.canRedo;
-  find("compare").disabled = !editor.fills.length;
+  find("compare").disabled = find("hold").disabled = !editor.fills.length;
   if (!editor.fills.length) commands.compare(false);
   if (!editor.isOpen) {
     find("file").textContent = "";
@@ -89,6 +98,19 @@ function showState() {
   const format = FORMATS[name.split(".").pop().toLowerCase()] ?? "PNG";
   find("download-same").textContent = text("downloadSame", { format });
 }
+
+/** Fill what was painted, if that is chosen; also what was painted while a fill ran. */
+function fillAtOnce() {
+  const { photo, busy } = editor;
+  if (options.atOnce && !busy && !editor.jobs.failed && photo?.isPainted("mask") && !tools.isDrawing) commands.fill();
+}
+
+tools.ondone = () => {
+  editor.jobs.failed = false;
+  if (["brush", "box", "lasso"].includes(tools.name) && !tools.erasing) fillAtOnce();
+};
+
+tools.onobject = (path, erases) => selectObject(editor, path, erases);
 
 tools.onchange = () => {
   showTools(tools);
@@ -101,10 +123,11 @@ function linkButtons() {
   for (const button of document.querySelectorAll("[data-command]")) {
     button.addEventListener("click", () => commands[button.dataset.command]());
   }
-  find("language").addEventListener("click", () => {
-    otherLanguage();
-    showWords();
-  });
+  const hold = find("hold");
+  hold.addEventListener("pointerdown", () => commands.hold(true));
+  for (const name of ["pointerup", "pointercancel", "pointerleave", "blur"]) {
+    hold.addEventListener(name, () => commands.hold(false));
+  }
   menu(find("download"), find("download-menu"));
   menu(find("mask-menu-toggle"), find("mask-menu"));
   find("compare-slider").addEventListener("input", () => commands.compare(true));

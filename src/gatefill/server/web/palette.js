@@ -42,6 +42,6 @@ export function showTools(tools) {
     button.tabIndex = isChosen ? 0 : -1;
   }
   find("stage").classList.toggle("grab", tools.name === "hand");
-  find("stage").classList.toggle("cross", tools.name === "look");
+  find("stage").classList.toggle("cross", ["look", "object"].includes(tools.name));
   showSize(tools);
 }

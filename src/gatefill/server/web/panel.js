@@ -34,7 +34,7 @@ function card(editor, model) {
   return make(
     "label", { class: "method" }, input,
     make("b", {}, model.title),
-    make("small", {}, model.paper),
+    make("small", {}, model.paper.replace(/, docs\/.*/, "")), // pages of documents are not here
     make("small", {}, model.weights ? text("weights", { name: model.weights }) : text("noWeights")),
     make("ul", {}, ...properties),
   );
@@ -48,7 +48,7 @@ export function showSteps(editor) {
     const result = chosen(fill);
     const title = editor.models.find((model) => model.model === result.model)?.title ?? result.model;
     return step(
-      editor, fill.thumbnail, count, index + 1 === newest, done,
+      editor, result.thumbnail, count, index + 1 === newest, done,
       text("step", { number: index + 1 }),
       text("stepHelp", { title, seconds: result.seconds.toFixed(1) }),
     );

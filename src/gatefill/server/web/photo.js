@@ -117,7 +117,7 @@ export class Photo {
   /**
    * Put a fill into the photo as a step; what was painted for it is done with, what was painted
    * since stays.
-   * @param {Omit<Fill, "thumbnail">} fill
+   * @param {Fill} fill
    * @param {ImageBitmap} pixels Of its chosen result.
    * @param {Record<string, HTMLCanvasElement>} painted What to take off the layers, at `box`.
    * @param {Box} box
@@ -125,7 +125,8 @@ export class Photo {
   fill(fill, pixels, painted, box) {
     const changes = this.#taken(painted, box);
     const { before, after, thumbnail } = this.paste(chosen(fill).patch, pixels);
-    this.addStep({ changes, fill: { ...fill, thumbnail }, before, after });
+    Object.assign(chosen(fill), { thumbnail });
+    this.addStep({ changes, fill, before, after });
   }
 
   /** Add a step that has just been done. */
@@ -179,9 +180,10 @@ export class Photo {
     const results = fill.results.includes(result) ? fill.results : [...fill.results, result];
     const { left, top } = chosen(fill).patch;
     this.picture.restore(before, left, top);
-    const pasted = this.paste(result.patch, pixels);
-    step.fill = { ...fill, results, chosen: results.indexOf(result), thumbnail: pasted.thumbnail };
-    step.after = pasted.after;
+    const { after, thumbnail } = this.paste(result.patch, pixels);
+    Object.assign(result, { thumbnail });
+    step.fill = { ...fill, results, chosen: results.indexOf(result) };
+    step.after = after;
     // Fills that were undone were made on the result that was shown before.
     this.history.steps.length = this.history.done;
     this.saved = false;

@@ -73,12 +73,19 @@ export async function photoOf({ state, files }) {
   return photo;
 }
 
-/** Paste a fill once more. */
+/** Paste a fill once more, its chosen result last. */
 async function again(photo, fill) {
-  const pixels = await createImageBitmap(chosen(fill).patch.file);
-  const { before, after, thumbnail } = photo.paste(chosen(fill).patch, pixels);
-  pixels.close();
-  return { before, after, fill: Object.assign(fill, { thumbnail }) };
+  let found;
+  const others = fill.results.filter((result) => result !== chosen(fill));
+  for (const result of [...others, chosen(fill)]) {
+    const { patch } = result;
+    if (found) photo.picture.restore(found.before, patch.left, patch.top);
+    const pixels = await createImageBitmap(patch.file);
+    found = photo.paste(patch, pixels);
+    pixels.close();
+    Object.assign(result, { thumbnail: found.thumbnail });
+  }
+  return { before: found.before, after: found.after, fill };
 }
 
 function openChange(layer, { before, tiles }) {
@@ -119,7 +126,7 @@ function plainFill({ id, drawn, results, chosen: index }, files) {
     files[`${id}/${part}`] = file;
     plain.drawn[part] = place;
   }
-  plain.results = results.map(({ patch: { file, ...place }, attention, ...rest }, number) => {
+  plain.results = results.map(({ patch: { file, ...place }, attention, thumbnail: _, ...rest }, number) => {
     files[`${id}/patch/${number}`] = file;
     if (attention) files[`${id}/attention/${number}`] = attention;
     return { ...rest, patch: place };

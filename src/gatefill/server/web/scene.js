@@ -59,7 +59,7 @@ export class Scene {
     if (!this.editor.isOpen || this.compare !== null) return;
     if (this.look) showLook(context, view, this.look);
     const { path, width } = this.tools;
-    if (path.length > 1) outline(context, view, path);
+    if (path.length > 1) outline(context, view, path, !this.tools.scribbles);
     if (this.hover && width !== null) {
       circle(context, view, this.hover, (width * view.scale) / 2, this.tools.name === "sketch");
     } else if (this.hover && this.tools.draws) {
@@ -115,8 +115,8 @@ function cross(context, view, at) {
   }
 }
 
-/** A closed path in the photo's coordinates. */
-function outline(context, view, path) {
+/** A path in the photo's coordinates. */
+function outline(context, view, path, isClosed) {
   const unit = view.density;
   for (const [color, dash] of [["rgb(0 0 0 / 0.6)", []], ["#fff", [6 * unit, 5 * unit]]]) {
     context.strokeStyle = color;
@@ -126,7 +126,7 @@ function outline(context, view, path) {
     for (const point of path) {
       context.lineTo(point.x * view.scale + view.x, point.y * view.scale + view.y);
     }
-    context.closePath();
+    if (isClosed) context.closePath();
     context.stroke();
   }
   context.setLineDash([]);

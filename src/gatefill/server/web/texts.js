@@ -51,11 +51,23 @@ function setLanguage(name) {
   for (const element of document.querySelectorAll("[data-text]")) {
     element.textContent = text(element.dataset.text);
   }
+  for (const element of document.querySelectorAll("kbd")) {
+    element.textContent = keyName((element.dataset.keys ??= element.textContent));
+  }
   for (const element of document.querySelectorAll("[data-label]")) {
     const label = text(element.dataset.label), { key } = element.dataset;
     element.setAttribute("aria-label", label);
-    if (element.matches("button, a, label")) element.title = key ? `${label} (${key})` : label;
+    if (element.matches("button, a, label")) element.title = key ? `${label} (${keyName(key)})` : label;
   }
+}
+
+const IS_MAC = /mac|iphone|ipad/i.test(navigator.platform);
+const MAC_KEYS = { "Ctrl+": "⌘", "Shift+": "⇧", Shift: "⇧", Alt: "⌥", Del: "⌫", Enter: "↩", Esc: "⎋" };
+
+/** How a key is written on this machine's keyboard. @param {string} key */
+export function keyName(key) {
+  if (!IS_MAC) return key;
+  return Object.entries(MAC_KEYS).reduce((name, [own, theirs]) => name.replace(own, theirs), key);
 }
 
 /** Read or keep a choice in the browser, where it allows that. */

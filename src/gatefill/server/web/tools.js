@@ -1,6 +1,7 @@
 /** What the pointer does: each tool is told where it goes down, moves and comes up. */
 
 import { grown } from "./layer.js";
+import { endsOf, isScribble } from "./object.js";
 import { clamp } from "./picture.js";
 
 /** @typedef {import("./editor.js").Editor} Editor */
@@ -11,7 +12,7 @@ const SKETCH_SHARE = 0.12; // the pencil's width beside the brush's
 
 /** Names of all tools, in the order of the palette, with their keys. */
 export const TOOLS = {
-  brush: "b", eraser: "e", box: "r", lasso: "l",
+  brush: "b", eraser: "e", box: "r", lasso: "l", object: "m",
   sketch: "s", take: "t", avoid: "n", look: "w", hand: "h",
 };
 /** The layers that tools with a brush draw on. */
@@ -32,6 +33,7 @@ export class Tools {
     this.erasing = false;
     this.onchange = () => {};
     this.ondone = () => {}; // something was drawn
+    this.onobject = () => {}; // a box was dragged around an object, or a line drawn over it
   }
 
   choose(name) {
@@ -102,6 +104,7 @@ export class Tools {
     if (this.width !== null) this.editor.commit(this.#names);
     else if (this.name === "box") this.#fillPath(corners(outline[0], last));
     else if (this.name === "lasso" && outline.length > 2) this.#fillPath(outline);
+    else if (this.name === "object") this.onobject(outline, this.erasing);
     this.ondone();
   }
 
@@ -116,7 +119,13 @@ export class Tools {
   /** The outline of the open box or lasso, as points of a closed path. */
   get path() {
     if (!this.last || this.width !== null) return [];
+    if (this.name === "object" && !isScribble(this.outline)) return corners(...endsOf(this.outline));
     return this.name === "box" ? corners(this.outline[0], this.last) : this.outline;
+  }
+
+  /** Whether what is drawn is a line over an object. */
+  get scribbles() {
+    return this.name === "object" && isScribble(this.outline);
   }
 
   #stroke(from, to) {

@@ -49,13 +49,13 @@
  * @property {string} model
  * @property {number|null} seed  null for the method's own.
  * @property {number} seconds
+ * @property {HTMLCanvasElement=} thumbnail
  *
  * @typedef {object} Fill  A hole that was filled, in one way or several.
  * @property {string} id
  * @property {Drawn} drawn
  * @property {Result[]} results
  * @property {number} chosen  Which of the results the photo shows.
- * @property {HTMLCanvasElement} thumbnail
  *
  * @typedef {object} Change  What a step did to a layer, by tiles; see `Layer`.
  * @property {string} layer

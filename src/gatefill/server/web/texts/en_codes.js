@@ -74,6 +74,12 @@ export default {
   "mask.values": "The values of the mask cannot be read: {detail}",
   "mask.was_turned": "The mask was made for the photo before EXIF data turn it, and was turned with it.",
   "search.no_known_pixels": "The region to copy from lies wholly inside the hole.",
+  "select.box": "The box does not lie inside the photo.",
+  "select.nothing": "Nothing was found. Paint it by hand, or mark it more tightly.",
+  "select.no_model": "The network that finds this is not on the server. Whoever runs it can bring it with: gatefill fetch selection",
+  "select.scribble": "Draw over the object.",
+  "extend.margins": "Give a margin of more than 0 pixels on a side.",
+  "extend.size": "The larger photo would have {width} × {height} pixels, more than the {max_pixels} that are allowed here.",
   "method.input_not_taken": "{method} takes no {plane}.",
   "weights.random": "The network has random weights, which nobody has trained: its fill is noise.",
 

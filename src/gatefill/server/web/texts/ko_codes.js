@@ -74,6 +74,12 @@ export default {
   "mask.values": "마스크의 값을 읽을 수 없습니다: {detail}",
   "mask.was_turned": "EXIF에 따라 돌리기 전의 사진에 맞춘 마스크여서, 사진과 함께 돌렸습니다.",
   "search.no_known_pixels": "가져올 영역이 모두 구멍 안에 있습니다.",
+  "select.box": "상자가 사진 밖에 있습니다.",
+  "select.nothing": "찾지 못했습니다. 직접 칠하거나 더 좁게 표시하세요.",
+  "select.no_model": "이것을 찾는 신경망이 서버에 없습니다. 서버 관리자가 gatefill fetch selection으로 가져올 수 있습니다.",
+  "select.scribble": "물체 위에 그리세요.",
+  "extend.margins": "한 변 이상에 0보다 큰 여백을 넣으세요.",
+  "extend.size": "넓힌 사진이 {width} × {height}픽셀이 되어 여기서 허용하는 {max_pixels}픽셀을 넘습니다.",
   "method.input_not_taken": "{method} 방법은 이 입력을 받지 않습니다: {plane}",
   "weights.random": "아무도 학습시키지 않은 무작위 가중치의 신경망이어서 결과는 잡음입니다.",
 

@@ -1,0 +1,118 @@
+"""The verb that extends photos: extend."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from gatefill import terminal
+from gatefill.cli.app import Json, Switch, app
+from gatefill.cli.fill import settings_of
+from gatefill.errors import ConfigError
+
+_Margin = Parameter(metavar="PIXELS|PERCENT%", show_default=False)
+
+
+@app.command(
+    usage="Usage: gatefill extend PHOTO [-o OUTPUT] [--left N] [--top N] [--right N] [--bottom N]",
+    help_epilogue="Example: `gatefill extend photo.jpg --left 25% --right 25% -o wide.jpg`",
+)
+def extend(
+    photo: Path,
+    /,
+    *,
+    output: Annotated[Path | None, Parameter(alias="-o")] = None,
+    left: Annotated[str, _Margin] = "0",
+    top: Annotated[str, _Margin] = "0",
+    right: Annotated[str, _Margin] = "0",
+    bottom: Annotated[str, _Margin] = "0",
+    method: Annotated[str | None, Parameter(alias="-m")] = None,
+    weights: Path | None = None,
+    device: str = "cpu",
+    seed: int | None = None,
+    quality: int | None = None,
+    overwrite: Switch = False,
+    json: Json = False,
+) -> int:
+    """Extend a photo beyond its edges; the margins are filled like holes.
+
+    Every pixel of the photo comes back as it was. A JPEG is encoded anew.
+
+    Parameters
+    ----------
+    photo
+        The photo.
+    output
+        The file to write; its format follows its name. Default: PHOTO_extended beside the photo.
+    left
+        What to add on this side: pixels, or percent of the photo's width such as 25%.
+    top
+        Likewise, percent of the height.
+    right
+        Likewise, percent of the width.
+    bottom
+        Likewise, percent of the height.
+    method
+        How to fill, see `gatefill methods`. Default: what WEIGHTS are for, else hybrid.
+    weights
+        A network's weights. Default: those that come with gatefill.
+    device
+        Device for networks: cpu or cuda.
+    seed
+        Random seed; another seed gives another fill.
+    quality
+        Encode JPEG, AVIF and lossy WebP with this quality, 1 to 100.
+    overwrite
+        Replace a file that is there.
+    """
+    from gatefill.images import OUTPUT_SUFFIXES, check_output, read_photo, suffix_of
+    from gatefill.loading import load
+
+    opened = read_photo(photo)
+    margins = {
+        "left": _pixels("left", left, opened.width),
+        "top": _pixels("top", top, opened.height),
+        "right": _pixels("right", right, opened.width),
+        "bottom": _pixels("bottom", bottom, opened.height),
+    }
+    suffix = suffix_of(opened.meta.format)
+    if OUTPUT_SUFFIXES.get(photo.suffix.lower()) == OUTPUT_SUFFIXES[suffix]:
+        suffix = photo.suffix
+    target = output or photo.with_name(f"{photo.stem}_extended{suffix}")
+    check_output(target, overwrite=overwrite)
+    settings = settings_of(method, weights, seed, ())
+    inpainter = load(method, **settings, weights=weights, device=device)
+    with terminal.progress_bar("filling", quiet=json) as progress:
+        result = inpainter.extend(opened, **margins, progress=progress)
+    result.save(target, overwrite=overwrite, quality=quality)
+    if json:
+        terminal.show_json(
+            {
+                "output": str(target),
+                "method": result.method,
+                "width": result.photo.width,
+                "height": result.photo.height,
+                "seconds": round(result.seconds, 3),
+                "warnings": [warning.as_dict() for warning in result.warnings],
+            }
+        )
+    else:
+        size = f"{result.photo.width} x {result.photo.height}"
+        terminal.say(f"{target}  {size}  ({result.method}, {result.seconds:.1f} s)")
+    return terminal.OK
+
+
+def _pixels(name: str, text: str, side: int) -> int:
+    """A margin in pixels, of text such as 100 or 25%."""
+    found = re.fullmatch(r"\s*(\d{1,6}(?:\.\d+)?)(%?)\s*", text)
+    if found is None or ("." in found[1] and not found[2]):
+        raise ConfigError(
+            f"expected --{name} as pixels, or as percent such as 25%, got {text!r:.80}",
+            code="extend.margin_text",
+            name=name,
+            value=text[:80],
+        )
+    return round(float(found[1]) * side / 100) if found[2] else int(found[1])

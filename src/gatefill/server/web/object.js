@@ -1,0 +1,94 @@
+/** Selecting an object: by a box dragged around it, a loop drawn around it, or a line over it. */
+
+import * as api from "./api.js";
+import { takeMask } from "./files.js";
+import { canvasOf } from "./layer.js";
+import { find } from "./notices.js";
+import { text } from "./texts.js";
+
+/** @typedef {import("./types.js").Point} Point */
+
+const BENT = 1.25; // a path this much longer than the way between its ends is no drag of a box
+const CLOSED = 0.25; // a path whose ends lie this near, of its length, is a loop around the object
+const SCRIBBLE_WIDTH = 0.006; // of the photo's longer side
+const FEWEST = 4; // pixels of a side of a box
+
+function lengthOf(path) {
+  return path.slice(1).reduce(
+    (sum, point, index) => sum + Math.hypot(point.x - path[index].x, point.y - path[index].y), 0,
+  );
+}
+
+function between(path) {
+  const first = path[0], last = path.at(-1);
+  return Math.hypot(last.x - first.x, last.y - first.y);
+}
+
+function isLoop(path) {
+  return path.length > 8 && between(path) < CLOSED * lengthOf(path);
+}
+
+/** Whether a path was drawn over an object rather than around it. @param {Point[]} path */
+export function isScribble(path) {
+  return path.length > 8 && !isLoop(path) && lengthOf(path) > BENT * between(path);
+}
+
+/** Two corners of the box that a path means. @param {Point[]} path @returns {[Point, Point]} */
+export function endsOf(path) {
+  if (!isLoop(path)) return [path[0], path.at(-1)];
+  const xs = path.map((point) => point.x), ys = path.map((point) => point.y);
+  return [
+    { x: Math.min(...xs), y: Math.min(...ys) }, { x: Math.max(...xs), y: Math.max(...ys) },
+  ];
+}
+
+/**
+ * Select what the server finds; it is added to the mask, or taken off it.
+ * @param {import("./editor.js").Editor} editor
+ * @param {"object"|"text"|"dust"} kind
+ * @param {{box?: string, scribble?: object}} where
+ */
+export async function select(editor, kind, where = {}, erases = false) {
+  const { photo } = editor;
+  if (!photo || photo.isDrawing) return;
+  document.body.classList.add("searching");
+  find("hint").textContent = text("searching");
+  const make = () => api.select(photo.file, photo.patches, kind, where);
+  await takeMask(editor, photo, make, { erases });
+  document.body.classList.remove("searching");
+  editor.changed();
+}
+
+/** Select the object that a path means. @param {Point[]} path */
+export async function selectObject(editor, path, erases) {
+  const { photo } = editor;
+  document.body.classList.add("searching");
+  try {
+    if (isScribble(path)) {
+      await select(editor, "object", { scribble: await scribbled(photo, path) }, erases);
+      return;
+    }
+    const [from, to] = endsOf(path);
+    const inside = (value, most) => Math.min(Math.max(Math.round(value), 0), most);
+    const left = inside(Math.min(from.x, to.x), photo.width), right = inside(Math.max(from.x, to.x), photo.width);
+    const top = inside(Math.min(from.y, to.y), photo.height), bottom = inside(Math.max(from.y, to.y), photo.height);
+    if (right - left < FEWEST || bottom - top < FEWEST) return;
+    await select(editor, "object", { box: [left, top, right, bottom].join(",") }, erases);
+  } finally {
+    document.body.classList.remove("searching");
+  }
+}
+
+/** A path as a picture of the photo's size. */
+async function scribbled(photo, path) {
+  const canvas = canvasOf(photo.width, photo.height);
+  const context = canvas.getContext("2d");
+  context.strokeStyle = "#fff";
+  context.lineWidth = Math.max(3, SCRIBBLE_WIDTH * Math.max(photo.width, photo.height));
+  context.lineCap = context.lineJoin = "round";
+  context.beginPath();
+  for (const point of path) context.lineTo(point.x, point.y);
+  context.stroke();
+  const file = await new Promise((resolve) => canvas.toBlob(resolve, "image/png"));
+  return { file, left: 0, top: 0 };
+}

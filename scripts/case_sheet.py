@@ -9,6 +9,7 @@ from typing import Any
 import PIL.Image
 import PIL.ImageDraw
 import PIL.ImageFont
+import PIL.ImageOps
 
 from gatefill.evaluation.files import slug
 
@@ -44,5 +45,4 @@ def _tile(report: Path, key: str, file: str) -> PIL.Image.Image:
     if file == HOLE:
         mask = PIL.Image.open(report / "masks" / f"{key}.png").resize(picture.size)
         picture.paste((127, 127, 127), mask=mask)
-    picture.thumbnail((TILE, TILE), PIL.Image.Resampling.LANCZOS)
-    return picture
+    return PIL.ImageOps.contain(picture, (TILE, TILE), PIL.Image.Resampling.LANCZOS)

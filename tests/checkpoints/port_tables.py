@@ -100,22 +100,3 @@ ROWS = [
     ("allconv16", "allconv16.conv", "stage2.up_block2.conv2.conv", 24, 24, 3),
     ("allconv17", "allconv17.conv", "stage2.conv_to_rgb.conv", 3, 12, 3),
 ]
-
-# mmagic's generator (configs/deepfillv2), modules of gated convolutions: name, channels before
-# the gate, input channels, kernel.
-MMAGIC_ROWS = [
-    ("stage1.encoder.enc1", 48, 5, 5),
-    ("stage1.encoder.enc2", 96, 24, 3),
-    ("stage1.encoder.enc3", 96, 48, 3),
-    ("stage1.encoder.enc4", 192, 48, 3),
-    ("stage1.encoder.enc5", 192, 96, 3),
-    ("stage1.encoder.enc6", 192, 96, 3),
-    ("stage1.decoder.dec1", 192, 96, 3),
-    ("stage1.decoder.dec7", 6, 12, 3),
-    ("stage1.dilation_neck.dilation_convs.0", 192, 96, 3),
-    ("stage2.encoder_attention.enc1", 48, 5, 5),
-    ("stage2.encoder_conv.enc1", 48, 5, 5),
-    ("stage2.contextual_attention_neck.conv1", 192, 96, 3),
-    ("stage2.decoder.dec1", 256, 192, 3),
-    ("stage2.decoder.dec7", 6, 16, 3),
-]

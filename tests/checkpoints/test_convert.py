@@ -25,7 +25,7 @@ from gatefill.checkpoints.pytorch_port import (
 from gatefill.methods.networks.deepfill_v2 import DeepFillV2Config, DeepFillV2Network
 
 from .port_reference import forward
-from .port_tables import MMAGIC_ROWS, ROWS
+from .port_tables import ROWS
 
 State = dict[str, torch.Tensor]
 
@@ -212,24 +212,6 @@ def test_another_fuse_kernel_is_refused(tmp_path: Path) -> None:
     refused(tmp_path / "states.pth", "3x3 identity")
 
 
-def test_mmagic_is_recognized_and_told_apart(tmp_path: Path) -> None:
-    state: State = {}
-    for name, out, into, kernel in MMAGIC_ROWS:
-        state[f"generator.{name}.conv.conv.weight"] = torch.zeros(out, into, kernel, kernel)
-        state[f"generator.{name}.conv.conv.bias"] = torch.zeros(out)
-    torch.save({"meta": {"iter": 3}, "state_dict": state}, tmp_path / "m.pth")
-    refused(
-        tmp_path / "m.pth",
-        r"mmagic.*fed 5 channels.*256 channels.*gated \(6.*reflection.*-inf.*ELU",
-    )
-
-
-def test_mmagic_v1_is_told_apart(tmp_path: Path) -> None:
-    state = {"generator.stage1.encoder.enc1.conv.weight": torch.zeros(32, 5, 5, 5)}
-    torch.save({"state_dict": state}, tmp_path / "m.pth")
-    refused(tmp_path / "m.pth", "DeepFill v1")
-
-
 class Evil:
     """Unpickled carelessly, it would make a file."""
 
@@ -275,7 +257,10 @@ def test_a_truncated_pth_is_refused(tmp_path: Path) -> None:
 
 def test_other_networks_are_refused(tmp_path: Path) -> None:
     torch.save({"fc.weight": torch.zeros(2, 2)}, tmp_path / "x.pth")
-    refused(tmp_path / "x.pth", r"official or deepfillv2-pytorch.*GLCIC-PyTorch.*holds fc.weight")
+    refused(
+        tmp_path / "x.pth",
+        r"official, deepfillv2-pytorch or mmagic.*GLCIC.*holds fc.weight",
+    )
 
 
 def test_names_and_places_are_checked(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from gatefill.checkpoints import convert
 from gatefill.checkpoints.networks import load_network
 from gatefill.methods.network import NetworkOptions
 
+from .literal_deepfill import deepfill, random_deepfill
 from .literal_others import (
     State,
     global_local,
@@ -95,6 +96,21 @@ def test_mmagics_global_local_gives_its_outputs(tmp_path: Path) -> None:
     assert (info.config["output"], info.finish) == ("clip", False)
 
 
+@pytest.mark.parametrize("version", [1, 2])
+def test_mmagics_deepfill_gives_its_outputs(tmp_path: Path, version: int) -> None:
+    state = random_deepfill(version, 6)
+    image, mask = frame(96, 128)
+    found, info = run_converted(state, tmp_path, image, mask)
+    coarse, refined = deepfill(state, image, mask)
+    assert 0.1 < refined.std() < 0.9
+    torch.testing.assert_close(found.coarse, coarse, atol=5e-5, rtol=0)
+    torch.testing.assert_close(found.refined, refined, atol=5e-4, rtol=0)
+    assert info.method == f"deepfill_v{version}"
+    assert info.config["width"] == 6
+    if version == 2:
+        assert info.config["decoder_width"] == 8
+
+
 @pytest.mark.parametrize(
     "state",
     [
@@ -102,16 +118,18 @@ def test_mmagics_global_local_gives_its_outputs(tmp_path: Path) -> None:
         random_partial_conv(4, 4, "port"),
         random_global_local(4, "glcic"),
         random_global_local(4, "mmagic"),
+        random_deepfill(1, 4),
+        random_deepfill(2, 6),
     ],
-    ids=["mmagic-pconv", "pconv-port", "glcic", "mmagic-gl"],
+    ids=["mmagic-pconv", "pconv-port", "glcic", "mmagic-gl", "mmagic-v1", "mmagic-v2"],
 )
 def test_photos_are_filled_with_them(tmp_path: Path, state: State) -> None:
     """Through the call, which orders channels and keeps known pixels."""
     torch.save(state, tmp_path / "theirs.pth")
     convert(tmp_path / "theirs.pth", tmp_path / "w.safetensors")
-    photo = np.random.default_rng(0).integers(0, 255, (64, 96, 3), np.uint8)
-    mask = np.zeros((64, 96), bool)
-    mask[20:40, 30:50] = True
+    photo = np.random.default_rng(0).integers(0, 255, (96, 128, 3), np.uint8)
+    mask = np.zeros((96, 128), bool)
+    mask[20:40, 90:] = True  # up to the frame's border
     inpaint = gatefill.load(
         weights=tmp_path / "w.safetensors", options=NetworkOptions(finish=False)
     )
@@ -122,6 +140,7 @@ def test_photos_are_filled_with_them(tmp_path: Path, state: State) -> None:
     image = torch.from_numpy(photo[..., ::step] / np.float32(127.5) - 1).permute(2, 0, 1)[None]
     with torch.inference_mode():
         frame = network(image, torch.from_numpy(mask).float()[None, None])
+    frame = getattr(frame, "refined", frame)
     wanted = (frame[0].permute(1, 2, 0).numpy()[..., ::step] + 1) * 127.5
     wanted = np.clip(wanted, 0, 255)
     assert wanted[mask].std() > 5

@@ -13,6 +13,7 @@ import pytest
 from onnx import numpy_helper
 
 from gatefill.checkpoints import Provenance, load_weights, save_weights, shipped_weights
+from gatefill.checkpoints.mmagic import HABITS
 from gatefill.checkpoints.networks import load_method
 from gatefill.checkpoints.shipped import exported_form
 from gatefill.errors import OutputError, WeightsError
@@ -41,6 +42,19 @@ NETWORKS: dict[str, Any] = {
     "v1": lambda: DeepFillV1Network(DeepFillV1Config(width=4)),
     "u-net": lambda: PartialConvNetwork(PartialConvConfig(width=4, levels=4)),
     "u-net, same": lambda: PartialConvNetwork(PartialConvConfig(width=4, levels=3, padding="same")),
+    "v1, of mmagic": lambda: DeepFillV1Network(DeepFillV1Config(width=4, **HABITS)),
+    "v2, of mmagic": lambda: DeepFillV2Network(
+        V2(width=4, decoder_width=6, refinement_mask=True, gated_output=True, **HABITS)
+    ),
+    "u-net, normalized": lambda: PartialConvNetwork(
+        PartialConvConfig(width=4, levels=3, normalization="imagenet")
+    ),
+    "global_local, of mmagic": lambda: GlobalLocalNetwork(
+        GlobalLocalConfig(width=4, output="clip")
+    ),
+    "global_local, glcic": lambda: GlobalLocalNetwork(
+        GlobalLocalConfig(width=4, norm_after_relu=True)
+    ),
     "global_local": lambda: GlobalLocalNetwork(GlobalLocalConfig(width=4, mean=(0.1, 0.4, 0.8))),
 }
 
@@ -59,7 +73,7 @@ def test_every_network_gives_torchs_frames_and_attention_at_any_size(name: str) 
     network = loud(NETWORKS[name](), seed=2)
     model = session(onnx_model(network, {}, interface="frame").SerializeToString())
     runtime = TorchRuntime(network)
-    for height, width in ((160, 144), (152, 240)):
+    for height, width in ((160, 144), (152, 240), (56, 64)):
         image, mask = example(height, width, height)
         feeds: dict[str, Any] = {"image": image, "mask": mask}
         if runtime.takes_sketch:

@@ -35,7 +35,8 @@ def test_any_box_in_any_tiles_is_the_whole_frames(data):
     box = data.draw(boxes(height, width))
     gain = data.draw(st.sampled_from([0.01, 0.3, 1.0]))  # flat attention, and sharp
     features, mask = example(height, width, data.draw(st.integers(0, 2**16)), gain)
-    layer = ContextualAttention(fuse=data.draw(st.booleans()))
+    fuse, exclude, even = (data.draw(st.booleans()) for _ in range(3))
+    layer = ContextualAttention(fuse=fuse, exclude=exclude, even=even)
     tile = data.draw(st.tuples(st.integers(1, 8), st.integers(1, 8)))
     chunk = data.draw(st.sampled_from([1, 2, 3, 32]))
 
@@ -73,11 +74,12 @@ def test_little_memory_makes_small_chunks_and_the_same_result():
     )
 
 
-def test_where_all_cells_touch_the_hole_the_result_is_nothing():
+@pytest.mark.parametrize("exclude", [False, True])
+def test_where_all_cells_touch_the_hole_the_result_is_nothing(exclude):
     features, mask = example(5, 6, 1)
-    found = CellAttention(ContextualAttention(), features, torch.ones_like(mask), 2**30)(
-        Box(1, 1, 3, 4), 3
-    )
+    layer, everything = ContextualAttention(exclude=exclude), torch.ones_like(mask)
+    found = CellAttention(layer, features, everything, 2**30)(Box(1, 1, 3, 4), 3)
+    assert not layer(features, everything).features.any()
     assert not found.features.any()
     assert not found.weights.any()
 

@@ -134,19 +134,11 @@ def read_foreign(path: str | os.PathLike[str]) -> Foreign:
     if kind is None:
         some = ", ".join(list(content.arrays)[:3]) or "nothing"
         raise WeightsError(
-            "expected weights of DeepFill v2 (official or deepfillv2-pytorch), Partial Convolution "
-            "(mmagic or pytorch-inpainting-with-partial-conv) or Global & Local (mmagic or "
-            f"GLCIC-PyTorch), but {name} holds {some[:200]}",
+            "expected weights of DeepFill v2 (official, deepfillv2-pytorch or mmagic), DeepFill v1 "
+            "(mmagic), Partial Convolution (mmagic or pytorch-inpainting-with-partial-conv) or "
+            f"Global & Local (mmagic or GLCIC-PyTorch), but {name} holds {some[:200]}",
             code="weights.foreign",
             file=name,
-        )
-    if kind == "mmagic":
-        reasons = "; ".join(mmagic.differences(content.arrays))
-        raise WeightsError(
-            f"{name} is an {TITLES[kind]}, another network than ours: {reasons}",
-            code="weights.other_network",
-            file=name,
-            reason=reasons,
         )
     try:
         method, config, state = _ours(kind, content.arrays)
@@ -237,6 +229,8 @@ def _unwrapped(arrays: dict[str, Any]) -> dict[str, Any]:
 def _ours(kind: Kind, arrays: Mapping[str, Any]) -> tuple[str, Any, dict[str, Tensor]]:
     """The method, its network's config, and the weights under our names."""
     match kind:
+        case "mmagic":
+            return mmagic.from_mmagic(arrays)
         case "mmagic_partial_conv":
             return "partial_conv", *other_networks.from_mmagic_partial_conv(arrays)
         case "partial_conv_port":

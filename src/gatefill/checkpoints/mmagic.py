@@ -1,43 +1,50 @@
-"""DeepFill v2 of OpenMMLab's mmagic (once mmediting): recognized, and said why it does not fit.
+"""DeepFill v1 and v2 of OpenMMLab's mmagic (once mmediting): their keys, and ours.
 
-https://github.com/open-mmlab/mmagic, ``configs/deepfillv2``. It has the paper's layers by and
-large, but is another network: no set of weights for it gives the same picture in ours.
+https://github.com/open-mmlab/mmagic, ``configs/deepfillv1`` and ``configs/deepfillv2``. They have
+the papers' layers; what is done differently are fields of our configs.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from numpy.typing import NDArray
+from gatefill.checkpoints.fit import expect_names
+from gatefill.checkpoints.pytorch_port import LAYERS
+from gatefill.errors import WeightsError
 
-# Where each difference shows in the weights: key, axis, our size there at full width, and words.
-_SHOWN = (
-    (
-        "generator.stage2.encoder_conv.enc1.conv.conv.weight",
-        1,
-        3,
-        "its refinement net is fed {got} channels (ones and mask too), ours {ours}",
-    ),
-    (
-        "generator.stage2.decoder.dec1.conv.conv.weight",
-        0,
-        192,
-        "its refinement decoder starts with {got} channels before the gate, ours with {ours}",
-    ),
-    (
-        "generator.stage1.decoder.dec7.conv.conv.weight",
-        0,
-        3,
-        "its last layers are gated ({got} channels before the gate), ours plain ({ours})",
-    ),
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    State = dict[str, Tensor]
+
+_ENCODER = tuple(f"enc{number}" for number in range(1, 7))
+_DILATED = tuple(f"dilation_convs.{number}" for number in range(4))
+_DECODER = tuple(f"dec{number}" for number in range(1, 8))
+# Their layers, in the order of ours.
+THEIRS = (
+    *(f"stage1.encoder.{name}" for name in _ENCODER),
+    *(f"stage1.dilation_neck.{name}" for name in _DILATED),
+    *(f"stage1.decoder.{name}" for name in _DECODER),
+    *(f"stage2.encoder_conv.{name}" for name in _ENCODER),
+    *(f"stage2.dilation_neck.{name}" for name in _DILATED),
+    *(f"stage2.encoder_attention.{name}" for name in _ENCODER),
+    "stage2.contextual_attention_neck.conv1",
+    "stage2.contextual_attention_neck.conv2",
+    *(f"stage2.decoder.{name}" for name in _DECODER),
 )
-# What the weights do not show, but the configs in its repository say.
-_TOLD = (
-    "it pads by reflection",
-    "its attention shuts holes out with -inf and divides by the true overlap of patches",
-    "its layer before the attention has ELU for ReLU",
-)
+FUSE_BUFFER = "stage2.contextual_attention_neck.contextual_attention.fuse_kernel"
+
+# What its programs do, as fields of our configs.
+HABITS: dict[str, Any] = {
+    "padding": "reflect",
+    "resizing": "floor",
+    "mask_steps": 1,
+    "match_activation": "elu",
+    "exclude_invalid": True,
+    "even_borders": True,
+    "channel_order": "bgr",
+}
 
 
 def is_mmagic(names: Iterable[str]) -> bool:
@@ -45,13 +52,44 @@ def is_mmagic(names: Iterable[str]) -> bool:
     return any(name.startswith("generator.stage1.encoder.enc1.") for name in names)
 
 
-def differences(state: Mapping[str, NDArray[Any]]) -> list[str]:
-    """What keeps these weights from running in our DeepFill v2, in words."""
-    if "generator.stage1.encoder.enc1.conv.conv.weight" not in state:
-        return ["it is a DeepFill v1: its convolutions have no gate"]
-    shown = [
-        words.format(got=state[key].shape[axis], ours=ours)
-        for key, axis, ours, words in _SHOWN
-        if key in state and state[key].shape[axis] != ours
-    ]
-    return [*shown, *_TOLD]
+def from_mmagic(arrays: Mapping[str, Tensor]) -> tuple[str, Any, State]:
+    """The method, the config and the weights under our names."""
+    from gatefill.methods.networks.deepfill_v1 import DeepFillV1Config
+    from gatefill.methods.networks.deepfill_v2 import DeepFillV2Config
+
+    prefix = "generator."
+    found = {
+        name.removeprefix(prefix): value
+        for name, value in arrays.items()
+        if name.startswith(prefix) and name != prefix + FUSE_BUFFER
+    }
+    gated = "stage1.encoder.enc1.conv.conv.weight" in found
+    inner = ".conv.conv" if gated else ".conv"
+    names = {
+        f"{theirs}{inner}.{part}": f"{ours}.{part}"
+        for theirs, ours in zip(THEIRS, LAYERS, strict=True)
+        for part in ("weight", "bias")
+    }
+    expect_names(found, names)
+    state = {names[name]: value for name, value in found.items()}
+    gates = 2 if gated else 1
+    width = _channels(state, "conv1.weight") // gates
+    if not gated:
+        return "deepfill_v1", DeepFillV1Config(width=width, **HABITS), state
+    config = DeepFillV2Config(
+        width=width,
+        decoder_width=_channels(state, "allconv15_upsample.weight") // gates,
+        refinement_mask=True,
+        gated_output=True,
+        **HABITS,
+    )
+    return "deepfill_v2", config, state
+
+
+def _channels(state: Mapping[str, Tensor], name: str) -> int:
+    weight = state[name]
+    if weight.ndim != 4:
+        raise WeightsError(
+            f"expected {name} with 4 dimensions, got {list(weight.shape)}", code="weights.foreign"
+        )
+    return int(weight.shape[0])

@@ -27,9 +27,9 @@ def convert(
     Parameters
     ----------
     source
-        DeepFill v2: the official code's TensorFlow checkpoint (its folder) or a .pth of
-        deepfillv2-pytorch. Partial Convolution: a .pth of mmagic or of
-        pytorch-inpainting-with-partial-conv. Global & Local: a .pth of mmagic or of GLCIC-PyTorch.
+        DeepFill v2: the official code's TensorFlow checkpoint (its folder), or a .pth of
+        deepfillv2-pytorch or mmagic. DeepFill v1: a .pth of mmagic. Partial Convolution: of mmagic
+        or pytorch-inpainting-with-partial-conv. Global & Local: of mmagic or GLCIC-PyTorch.
     output
         The file to write, ending in .safetensors.
     data

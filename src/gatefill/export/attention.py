@@ -72,7 +72,11 @@ def attend(
     table = b.op("Reshape", table, b.join(b.op("Mul", tall, wide), n))
     valid = b.op("Reshape", valid, b.join(one, n))
     sharp = b.mul(valid, b.constant(layer.softmax_scale))
-    weights = b.mul(b.op("Softmax", b.mul(table, sharp), axis=-1), valid)
+    table = b.mul(table, sharp)
+    if layer.exclude:  # far below any score, so that they have no part in the sum
+        barred = b.mul(b.op("Sub", b.constant(1.0), valid), b.constant(-1e9))
+        table = b.add(table, barred)
+    weights = b.mul(b.op("Softmax", table, axis=-1), valid)
     strengths, sources = b.op(
         "TopK", weights, b.op("Min", b.integers(places), n), outputs=2, axis=-1
     )
@@ -89,10 +93,23 @@ def attend(
     zero = b.integers(0, 0)
     doubled = [b.op("Mul", each, two) for each in (rows[0], columns[0], *outside)]
     out = b.op("Pad", out, b.join(zero, *doubled[:2], zero, *doubled[2:]))
+    if layer.even:
+        for axis, size in ((2, height), (3, width)):
+            out = b.mul(out, _border_gain(b, size, axis))
     found = b.join(tall, wide, b.integers(-1))
     cells = [b.op("Reshape", part, found) for part in (sources, strengths)]
     around = b.join(rows[0], columns[0], b.integers(0), *outside, b.integers(0))
     return AttendedCells(out, *(b.op("Pad", part, around) for part in cells))
+
+
+def _border_gain(b: Builder, size: str, axis: int) -> str:
+    """2 at both ends of an axis of ``1CHW`` and 1 between, to be multiplied with the map."""
+    last = b.op("Sub", size, b.integers(1))
+    stop = b.op("Squeeze", size)
+    places = b.op("Range", b.constant(0, np.int64), stop, b.constant(1, np.int64))
+    ends = b.op("Or", b.op("Equal", places, b.integers(0)), b.op("Equal", places, last))
+    gain = b.add(b.cast(ends, TensorProto.FLOAT), b.constant(1.0))
+    return str(b.op("Unsqueeze", gain, b.integers(*(each for each in range(4) if each != axis))))
 
 
 def _resized(b: Builder, x: str, height: str, width: str, rule: Resizing) -> str:

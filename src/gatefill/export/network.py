@@ -119,8 +119,8 @@ class NetworkWriter:
                 return str(self.b.op("Conv", x, *weights, auto_pad="SAME_UPPER", **how))
             before, after = same_padding(EVEN, kernel, stride, dilation)
         if rule == "reflect":
-            pads = self.b.integers(0, 0, before, before, 0, 0, after, after)
-            x = self.b.op("Pad", x, pads, mode="reflect")
+            for axis in (2, 3):
+                x = _reflected(self.b, x, axis, before)
             before = after = 0
         return str(self.b.op("Conv", x, *weights, pads=[before, before, after, after], **how))
 
@@ -260,3 +260,18 @@ def _array(value: Tensor) -> np.ndarray:
 
 def _number(value: Any) -> int:
     return int(value[0] if isinstance(value, tuple) else value)
+
+
+def _reflected(b: Builder, x: str, axis: int, reach: int) -> str:
+    """A map mirrored at both ends of an axis, as often as `reach` is longer than the axis.
+
+    ONNX's own padding mirrors once, which is not enough for dilated layers on small frames.
+    """
+    last = b.op("Squeeze", b.op("Sub", b.side(x, axis), b.integers(1)))
+    one = b.constant(1, np.int64)
+    stop = b.op("Add", last, b.constant(1 + reach, np.int64))
+    places = b.op("Range", b.constant(-reach, np.int64), stop, one)
+    # A triangle wave with the period of one way to the last place and back.
+    period = b.op("Max", b.op("Add", last, last), one)
+    back = b.op("Abs", b.op("Sub", last, b.op("Mod", places, period)))
+    return str(b.op("Gather", x, b.op("Sub", last, back), axis=axis))

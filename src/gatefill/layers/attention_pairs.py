@@ -27,7 +27,11 @@ class Pairs:
     """
 
     def __init__(
-        self, foreground: Tensor, background: Tensor, hole: Tensor | None, resizing: Resizing
+        self,
+        foreground: Tensor,
+        background: Tensor,
+        hole: Tensor | None,
+        resizing: Resizing,
     ) -> None:
         self.batch, self.channels, height, width = foreground.shape
         self.h, self.w = height // 2, width // 2
@@ -39,18 +43,28 @@ class Pairs:
         self.norm = patch_norms(small)
         self.valid = valid_cells(hole, small)
 
-    def weights(self, fuse: bool, softmax_scale: float) -> Tensor:
-        """Attention of every foreground cell, ``BNN``."""
+    def weights(self, fuse: bool, softmax_scale: float, exclude: bool = False) -> Tensor:
+        """Attention of every foreground cell, ``BNN``.
+
+        exclude: Whether invalid patches are left out of the softmax's denominator.
+        """
         scores = self._scores()
         if fuse:
             scores = _fused(_fused(scores).transpose(1, 2).transpose(3, 4).contiguous())
             scores = scores.transpose(1, 2).transpose(3, 4)
         flat = scores.reshape(self.batch, self.h * self.w, -1)
         valid = self.valid.flatten(2)
-        return torch.softmax(flat * (valid * softmax_scale), dim=-1) * valid
+        scaled = flat * (valid * softmax_scale)
+        if exclude:
+            some = valid.amax(dim=-1, keepdim=True) > 0  # else there is nothing to choose among
+            scaled = scaled.masked_fill((valid == 0) & some, -torch.inf)
+        return torch.softmax(scaled, dim=-1) * valid
 
-    def paste(self, weights: Tensor) -> Tensor:
-        """The foreground rebuilt, ``BCHW``."""
+    def paste(self, weights: Tensor, even: bool = False) -> Tensor:
+        """The foreground rebuilt, ``BCHW``.
+
+        even: Whether the frame's border, where fewer patches overlap, is as bright as the inside.
+        """
         grid = weights.view(self.batch, self.h, self.w, self.h, self.w)
         out = weights.new_empty(self.batch, self.channels, self.h, 2, self.w, 2)
         for y, down in ((0, -1), (1, 1)):
@@ -60,7 +74,8 @@ class Pairs:
                 both = _plus_diagonal(tall, right, 2, 4).flatten(3).flatten(1, 2)
                 product = self.pixels[y][x] @ both.transpose(1, 2)
                 out[:, :, :, y, :, x] = product.view(self.batch, self.channels, self.h, self.w)
-        return out.view(self.batch, self.channels, 2 * self.h, 2 * self.w) / 4.0
+        out = out.view(self.batch, self.channels, 2 * self.h, 2 * self.w) / 4.0
+        return out * border_gain(2 * self.h, 2 * self.w, out) if even else out
 
     def _scores(self) -> Tensor:
         """Correlation of 3x3 patches, the background's divided by their norms."""
@@ -84,6 +99,14 @@ def valid_cells(hole: Tensor | None, cells: Tensor) -> Tensor:
         return torch.ones_like(cells[:, :1])
     touched = functional.max_pool2d(hole.to(cells.dtype), 3, 1, 1)
     return (touched == 0).to(cells.dtype)
+
+
+def border_gain(height: int, width: int, like: Tensor) -> Tensor:
+    """``HW``: 2 along the frame's border, where half as many patches overlap, 4 in its corners."""
+    tall, wide = like.new_ones(height), like.new_ones(width)
+    for side in (tall, wide):
+        side[0] = side[-1] = 2.0
+    return torch.outer(tall, wide)
 
 
 def _fused(scores: Tensor) -> Tensor:

@@ -32,11 +32,14 @@ def contextual_attention(
     fuse: bool = True,
     softmax_scale: float = 10.0,
     resizing: Resizing = "aligned",
+    exclude: bool = False,
+    even: bool = False,
 ) -> Attended:
     """Rebuild `foreground` from patches of `background` that lie wholly outside the hole.
 
     Patches that touch the hole get no weight but stay in the softmax's denominator; where all of
-    them do, the result is 0. Borders come out darker than the inside. Both are as the original is.
+    them do, the result is 0. Borders come out darker than the inside. Both are as the original is,
+    and can be changed.
 
     Args:
         foreground: ``BCHW``, H and W even.
@@ -45,6 +48,8 @@ def contextual_attention(
         fuse: Prefer matches whose neighbors match side by side too.
         softmax_scale: What scores are multiplied by.
         resizing: Which pixels the halved maps keep.
+        exclude: Leave patches that touch the hole out of the denominator.
+        even: Divide by the true overlap of patches, which is less at the borders.
 
     Raises:
         ValueError: For shapes that do not belong together.
@@ -65,10 +70,10 @@ def contextual_attention(
     # Scores differ by little and are multiplied by ten: half precision would pick other patches.
     single = [exact(part) for part in (foreground, background)]
     pairs = Pairs(single[0], single[1], hole, resizing)
-    weights = pairs.weights(fuse, softmax_scale)
+    weights = pairs.weights(fuse, softmax_scale, exclude)
     strength, best = weights.detach().max(dim=-1)
     return Attended(
-        pairs.paste(weights).to(foreground.dtype),
+        pairs.paste(weights, even).to(foreground.dtype),
         offsets_to(best.view(batch, 1, pairs.h, pairs.w)),
         strength.view(batch, 1, pairs.h, pairs.w),
     )
@@ -91,7 +96,8 @@ class ContextualAttention(nn.Module):
     """`contextual_attention` of a feature map with itself; it has no parameters.
 
     mask_steps: whether the mask comes down to the cells at once, or to twice their number first,
-    as in the original: two steps keep other pixels than one.
+    as in the original: two steps keep other pixels than one. The others are as in
+    `contextual_attention`.
     """
 
     def __init__(
@@ -101,12 +107,15 @@ class ContextualAttention(nn.Module):
         softmax_scale: float = 10.0,
         resizing: Resizing = "aligned",
         mask_steps: Literal[1, 2] = 2,
+        exclude: bool = False,
+        even: bool = False,
     ) -> None:
         super().__init__()
         self.fuse = fuse
         self.softmax_scale = softmax_scale
         self.resizing: Resizing = resizing
         self.mask_steps = mask_steps
+        self.exclude, self.even = exclude, even
 
     def forward(self, features: Tensor, mask: Tensor) -> Attended:
         """``BCHW`` and the frame's mask ``B1`` 4H 4W -> `Attended`."""
@@ -122,6 +131,8 @@ class ContextualAttention(nn.Module):
             fuse=self.fuse,
             softmax_scale=self.softmax_scale,
             resizing=self.resizing,
+            exclude=self.exclude,
+            even=self.even,
         )
 
     def hole(self, mask: Tensor, height: int, width: int) -> Tensor:

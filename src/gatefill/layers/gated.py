@@ -57,7 +57,7 @@ class Convolution(nn.Module):
     """One convolution of any kind, with its activation; a 2x upsampling may stand before it.
 
     `width` is the number of channels that come out, after the gate. Where `activation` is "none"
-    the layer has no gate either: that is how the networks' to-RGB layers are.
+    the layer has no gate either, as the networks' to-RGB layers, unless `always_gated`.
     """
 
     def __init__(
@@ -72,12 +72,14 @@ class Convolution(nn.Module):
         activation: Activation = "elu",
         kind: ConvKind = "gated",
         padding: Padding = "same",
+        always_gated: bool = False,
     ) -> None:
         super().__init__()
         self.width, self.kernel, self.stride, self.dilation = width, kernel, stride, dilation
         self.upsample = upsample
         self.activation: Activation = activation
-        self.kind: ConvKind = "vanilla" if activation == "none" and kind != "partial" else kind
+        plain = activation == "none" and kind != "partial" and not always_gated
+        self.kind: ConvKind = "vanilla" if plain else kind
         self.padding: Padding = padding
         gates = {"gated": width, "single_gate": 1}.get(self.kind, 0)
         self.weight = nn.Parameter(torch.empty(width + gates, channels, kernel, kernel))

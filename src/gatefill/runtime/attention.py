@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from gatefill.geometry import Box
-from gatefill.layers.attention_pairs import patch_norms, valid_cells
+from gatefill.layers.attention_pairs import border_gain, patch_norms, valid_cells
 from gatefill.layers.contextual_attention import ContextualAttention, exact
 from gatefill.layers.padding import resize_nearest
 
@@ -69,7 +69,10 @@ class CellAttention:
         self._per_norm = _framed(1.0 / patch_norms(cells)[0, 0])
         self._sharpness = valid * layer.softmax_scale
         self._barred = torch.zeros_like(valid).masked_fill_(valid == 0, -torch.inf)
-        self._invalid = int((valid == 0).sum())
+        invalid = int((valid == 0).sum())
+        # With nothing valid there is nothing to choose among: weights are 0 either way.
+        self._counted = 0 if layer.exclude and invalid < valid.numel() else invalid
+        self._gain = border_gain(height, width, features) if layer.even else None
 
     def __call__(self, box: Box, places: int) -> CellsFound:
         """What the cells of a box see, with the `places` cells each looked at most."""
@@ -120,10 +123,10 @@ class CellAttention:
             highest[number] = part.amax(dim=(2, 3)).flatten()
             self._tick(pairs_cost(box.area, tile.area))
 
-        # Invalid cells stay in the denominator with a score of 0.
+        # Invalid cells stay in the denominator with a score of 0, unless the layer excludes them.
         top = highest.amax(dim=0)
-        peak = top.clamp_min(0.0) if self._invalid else top
-        total = self._invalid * torch.exp(-peak)
+        peak = top.clamp_min(0.0) if self._counted else top
+        total = self._counted * torch.exp(-peak)
         kept, at = [], []
         near = (highest > top - NEGLIGIBLE).any(dim=1).tolist()
         for tile, matters in zip(background, near, strict=True):
@@ -169,7 +172,11 @@ class CellAttention:
         size = 2 * around.height, 2 * around.width
         whole = functional.fold(total.T[None], size, kernel_size=4, stride=2, padding=1)
         top, left = 2 * (box.top - around.top), 2 * (box.left - around.left)
-        return whole[:, :, top : top + 2 * box.height, left : left + 2 * box.width] / 4.0
+        pasted = whole[:, :, top : top + 2 * box.height, left : left + 2 * box.width] / 4.0
+        if self._gain is None:
+            return pasted
+        rows = slice(2 * box.top, 2 * box.bottom)
+        return pasted * self._gain[rows, 2 * box.left : 2 * box.right]
 
     def _scores(self, f: Box, b: Box) -> Tensor:
         """Correlation of 3x3 patches, the background's divided by their norms.

@@ -22,6 +22,9 @@ class DeepFillV1Config:
     fuse: bool = True  # attention prefers matches whose neighbors match too
     resizing: Resizing = "aligned"  # which pixels attention keeps where it halves maps
     mask_steps: Literal[1, 2] = 2  # to 1/8 at once, or to 1/4 and then to 1/2 as the original
+    match_activation: Literal["relu", "elu"] = "relu"  # of the layer before the attention
+    exclude_invalid: bool = False  # patches that touch the hole have no part in the softmax at all
+    even_borders: bool = False  # attention divides by the true overlap of patches
     channel_order: Literal["bgr", "rgb"] = "bgr"
 
     def __post_init__(self) -> None:
@@ -46,6 +49,9 @@ class DeepFillV1Network(TwoStageNetwork):
             fuse=config.fuse,
             resizing=config.resizing,
             mask_steps=config.mask_steps,
+            match_activation=config.match_activation,
+            exclude=config.exclude_invalid,
+            even=config.even_borders,
         )
         self.config = config
 

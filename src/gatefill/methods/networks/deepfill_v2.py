@@ -28,12 +28,19 @@ class DeepFillV2Config:
     fuse: bool = True  # attention prefers matches whose neighbors match too
     resizing: Resizing = "aligned"  # which pixels attention keeps where it halves maps
     mask_steps: Literal[1, 2] = 2  # to 1/8 at once, or to 1/4 and then to 1/2 as the original
+    match_activation: Literal["relu", "elu"] = "relu"  # of the layer before the attention
+    exclude_invalid: bool = False  # patches that touch the hole have no part in the softmax at all
+    even_borders: bool = False  # attention divides by the true overlap of patches
     refinement_mask: bool = False  # the refinement net also sees ones and mask, as in DeepFill v1
+    decoder_width: int | None = None  # of the refinement's decoder; None: `width`
+    gated_output: bool = False  # the to-RGB layers have a gate, too
     output: Literal["tanh", "clip"] = "tanh"
     channel_order: Literal["bgr", "rgb"] = "bgr"
 
     def __post_init__(self) -> None:
         check_fields(self, width=(2, 1024))
+        if self.decoder_width is not None:
+            check_fields(self, decoder_width=(2, 1024))
 
     @classmethod
     def compact(cls) -> DeepFillV2Config:
@@ -54,6 +61,11 @@ class DeepFillV2Network(TwoStageNetwork):
             fuse=config.fuse,
             resizing=config.resizing,
             mask_steps=config.mask_steps,
+            match_activation=config.match_activation,
+            exclude=config.exclude_invalid,
+            even=config.even_borders,
+            decoder_width=config.decoder_width,
+            gated_output=config.gated_output,
         )
         self.config = config
 

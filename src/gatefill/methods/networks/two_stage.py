@@ -44,13 +44,19 @@ class TwoStageNetwork(nn.Module):
         fuse: bool,
         resizing: Resizing,
         mask_steps: Literal[1, 2],
+        match_activation: Literal["relu", "elu"],
+        exclude: bool,
+        even: bool,
+        decoder_width: int | None = None,
+        gated_output: bool = False,
     ) -> None:
         """width: channels of the first layer; coarse_channels, refinement_channels: of the inputs.
         The others are as in the configs."""
         super().__init__()
         self.kind = kind
         conv = partial(Convolution, kind=kind, padding=padding)
-        c = width
+        to_rgb = partial(conv, activation="none", always_gated=gated_output)
+        c, d = width, decoder_width or width
 
         # coarse network
         self.conv1 = conv(coarse_channels, c, 5)
@@ -69,7 +75,7 @@ class TwoStageNetwork(nn.Module):
         self.conv14 = conv(2 * c, 2 * c)
         self.conv15_upsample = conv(2 * c, c, upsample=True)
         self.conv16 = conv(c, c // 2)
-        self.conv17 = conv(c // 2, 3, activation="none")
+        self.conv17 = to_rgb(c // 2, 3)
 
         # refinement network, the branch that hallucinates
         self.xconv1 = conv(refinement_channels, c, 5)
@@ -89,19 +95,21 @@ class TwoStageNetwork(nn.Module):
         self.pmconv3 = conv(c, 2 * c)
         self.pmconv4_downsample = conv(2 * c, 4 * c, stride=2)
         self.pmconv5 = conv(4 * c, 4 * c)
-        self.pmconv6 = conv(4 * c, 4 * c, activation="relu")
-        self.attention = ContextualAttention(fuse=fuse, resizing=resizing, mask_steps=mask_steps)
+        self.pmconv6 = conv(4 * c, 4 * c, activation=match_activation)
+        self.attention = ContextualAttention(
+            fuse=fuse, resizing=resizing, mask_steps=mask_steps, exclude=exclude, even=even
+        )
         self.pmconv9 = conv(4 * c, 4 * c)
         self.pmconv10 = conv(4 * c, 4 * c)
 
         # decoder of both
-        self.allconv11 = conv(8 * c, 4 * c)
-        self.allconv12 = conv(4 * c, 4 * c)
-        self.allconv13_upsample = conv(4 * c, 2 * c, upsample=True)
-        self.allconv14 = conv(2 * c, 2 * c)
-        self.allconv15_upsample = conv(2 * c, c, upsample=True)
-        self.allconv16 = conv(c, c // 2)
-        self.allconv17 = conv(c // 2, 3, activation="none")
+        self.allconv11 = conv(8 * c, 4 * d)
+        self.allconv12 = conv(4 * d, 4 * d)
+        self.allconv13_upsample = conv(4 * d, 2 * d, upsample=True)
+        self.allconv14 = conv(2 * d, 2 * d)
+        self.allconv15_upsample = conv(2 * d, d, upsample=True)
+        self.allconv16 = conv(d, d // 2)
+        self.allconv17 = to_rgb(d // 2, 3)
 
     def coarse(self, x: Tensor, known: Tensor) -> Tensor:
         """The coarse network up to its last activation; `known` is for partial convolutions."""

@@ -57,6 +57,30 @@ LINES = [
     "train deepfill-v2-laptop --data none",
     "serve --token-file photo.png --workers 0",
     # numbers out of range
+    f"{INPAINT} --max-pixels 0",
+    f"{INPAINT} --max-pixels -5",
+    *(
+        f"batch . -o out --mask mask.png {option}"
+        for option in (
+            "--processes 0",
+            "--threads 0",
+            "--cpus-per-actor 0 --ray local",
+            "--cpus-per-actor nan",
+            "--gpus-per-actor -1",
+            "--grow -1",
+            "--threshold 255",
+            "--quality 0",
+            "--per-shard 0",
+            "--max-pixels 0",
+        )
+    ),
+    f"{LAPTOP} --dry-run --nodes 0",
+    f"{LAPTOP} --dry-run --nodes -1",
+    f"{LAPTOP} --dry-run --minutes nan",
+    f"{LAPTOP} --dry-run --minutes inf",
+    f"{LAPTOP} --dry-run --strategy foo",
+    f"{LAPTOP} --dry-run --start-from none",
+    f"{LAPTOP} --dry-run --validate none",
     f"{INPAINT} --seed {NUMBER}",
     f"{INPAINT} --seed -1",
     f"{INPAINT} --grow -1",
@@ -113,6 +137,45 @@ def test_a_mistake_is_one_line(line: str, capsys: pytest.CaptureFixture[str]) ->
     said = capsys.readouterr().err.strip().splitlines()
     assert not re.search("bug|Unknown option|Unknown command", said[-1])
     assert said[-1].startswith("gatefill: ")
+
+
+EMPTY = {
+    "'' --json": "as the command",
+    "inpaint '' mask.png -o out.png": "behind inpaint",
+    "inpaint photo.png '' -o out.png": "behind photo.png",
+    "inpaint photo.png mask.png -o ''": "for -o",
+    "inpaint photo.png mask.png -o out.png -m ''": "for -m",
+    "inpaint photo.png mask.png -o out.png --weights=": "for --weights",
+    "inpaint photo.png mask.png -o out.png --set ''": "for --set",
+    "batch . -o out --masks ''": "for --masks",
+    "train deepfill-v2-laptop --data . --start-from '' --dry-run": "for --start-from",
+    "serve --token ''": "for --token",
+}
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize("line", EMPTY)
+def test_an_empty_argument_is_not_taken_for_the_folder_or_the_default(
+    line: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(shlex.split(line)) == 2
+    said = capsys.readouterr().err.strip()
+    assert said == f"gatefill: expected a value {EMPTY[line]}, got an empty one"
+
+
+@pytest.mark.usefixtures("folder")
+def test_an_empty_path_on_a_host_may_be_given(capsys: pytest.CaptureFixture[str]) -> None:
+    for given in ("--root-path ''", "--root-path="):
+        assert run(shlex.split(f"serve {given} --port -1")) == 2
+        assert "port" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("folder")
+def test_an_empty_name_of_a_method_is_none() -> None:
+    with pytest.raises(GatefillError, match="''"):
+        gatefill.load("")
+    with pytest.raises(GatefillError, match="''"):
+        gatefill.batch("photo.png", "out", method="")
 
 
 @pytest.mark.usefixtures("folder")

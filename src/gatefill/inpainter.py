@@ -67,7 +67,8 @@ class Inpainter:
             notes: Warnings to put first in the warnings of every result.
 
         Raises:
-            ConfigError: If `large` is unknown or `context` is negative or not finite.
+            ConfigError: If `large` is unknown, `context` is negative or not finite, or `max_pixels`
+                is less than 1.
         """
         if large not in get_args(Large):
             raise ConfigError(
@@ -77,6 +78,14 @@ class Inpainter:
         if not 0 <= context < float("inf"):
             raise ConfigError(
                 f"expected a context of 0 or more, got {context}", code="config.context"
+            )
+        if max_pixels < 1:
+            raise ConfigError(
+                f"expected max_pixels of 1 or more, got {max_pixels}",
+                code="config.range",
+                name="max_pixels",
+                value=max_pixels,
+                least=1,
             )
         self.method = method
         self.large: Large = large

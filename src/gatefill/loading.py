@@ -123,7 +123,7 @@ def _named(
     device: str,
     light: bool,
 ) -> tuple[Method, list[Warning]]:
-    name = method or (DEFAULT_METHOD if weights is None else None)
+    name = DEFAULT_METHOD if method is None and weights is None else method
     if options is not None and (name == "hybrid" or (name and not info_of(name).takes_weights)):
         raise ConfigError(
             f"expected no options of a network for {name}: its config holds all there is",

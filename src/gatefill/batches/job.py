@@ -10,8 +10,10 @@ from dataclasses import asdict, dataclass, field, is_dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from gatefill.errors import ConfigError, did_you_mean
-from gatefill.images import Photo
+from gatefill.images import Photo, read_mask, read_photo
 from gatefill.inpainter import Inpainter
 from gatefill.loading import DEFAULT_METHOD, default_weights, load
 
@@ -63,7 +65,7 @@ class Job:
 def make_job(output: str, options: Mapping[str, Any]) -> Job:
     """Sort options to where they belong, by the names that `load`, the call and saving take.
 
-    Raises ConfigError for an unknown name.
+    Raises ConfigError for an unknown name, and for what no photo can be filled with.
     """
     homes = {
         "load": options_of(load),
@@ -87,7 +89,16 @@ def make_job(output: str, options: Mapping[str, Any]) -> Job:
         raise ConfigError(
             "expected the name of a method: each process loads its own", code="batch.ready_method"
         )
+    _check(sorted_["call"], sorted_["save"])
     return Job(output, **sorted_, fingerprint=_fingerprint(**sorted_))
+
+
+def _check(call: Mapping[str, Any], save: Mapping[str, Any]) -> None:
+    """Raise ConfigError for numbers that would fail with every photo."""
+    photo = read_photo(np.zeros((8, 8, 3), np.uint8))
+    numbers = {name: call[name] for name in ("grow", "threshold") if name in call}
+    read_mask(np.zeros((8, 8), np.uint8), photo, **numbers)
+    photo.encoded("webp", **save)
 
 
 def _fingerprint(load: dict[str, Any], call: dict[str, Any], save: dict[str, Any]) -> str:
@@ -113,7 +124,11 @@ def _hash_of_weights(method: str | None, weights: str | Path | None) -> str:
     """The hash of the weights that will be loaded; empty where the method has none."""
     from gatefill.checkpoints import find_weights
 
-    file = default_weights(method or DEFAULT_METHOD) if weights is None else find_weights(weights)
+    file = (
+        default_weights(DEFAULT_METHOD if method is None else method)
+        if weights is None
+        else find_weights(weights)
+    )
     if file is None:
         return ""
     digest = hashlib.sha256()

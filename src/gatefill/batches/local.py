@@ -74,14 +74,6 @@ class LocalExecutor:
 
         threads: of each process. memory_limit: bytes that all processes together may use.
         """
-        if processes < 1 or threads < 1:
-            raise ConfigError(
-                f"expected 1 process or more, got {min(processes, threads)}",
-                code="config.range",
-                name="processes",
-                value=min(processes, threads),
-                least=1,
-            )
         if memory_limit is not None and memory_limit < PROCESS:
             raise ConfigError(
                 f"expected a memory limit of at least {PROCESS >> 20} MB, which one process "

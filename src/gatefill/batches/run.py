@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 import os
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -206,6 +207,7 @@ def _request(photos: Given | Sequence[Given], output: Given, **files: Any) -> Re
 
 def _executor(job: Job, count: int, run: Mapping[str, Any]) -> Executor:
     """Where the tasks will run. run: the arguments of `batch` named in `_OF_THE_RUN`."""
+    _check_numbers(run)
     limit = run["memory_limit"]
     limit = read_bytes(limit) if isinstance(limit, str) else limit
     processes = run["processes"]
@@ -223,6 +225,25 @@ def _executor(job: Job, count: int, run: Mapping[str, Any]) -> Executor:
         processes = processes_that_pay(limit, str(job.load.get("device", "cpu")))
         processes = max(min(processes, count), 1)
     return LocalExecutor(job, processes=processes, threads=run["threads"], memory_limit=limit)
+
+
+def _check_numbers(run: Mapping[str, Any]) -> None:
+    for name, least in {"processes": 1, "threads": 1, "gpus_per_actor": 0}.items():
+        if run[name] is not None and not least <= run[name] < math.inf:
+            raise ConfigError(
+                f"expected {name} of {least} or more, got {run[name]}",
+                code="config.range",
+                name=name,
+                value=run[name],
+                least=least,
+            )
+    if not 0 < run["cpus_per_actor"] < math.inf:
+        raise ConfigError(
+            f"expected cpus_per_actor above 0, got {run['cpus_per_actor']}",
+            code="config.range",
+            name="cpus_per_actor",
+            value=run["cpus_per_actor"],
+        )
 
 
 def _check_output(out: Output, overwrite: bool) -> None:

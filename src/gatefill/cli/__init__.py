@@ -52,6 +52,8 @@ def run(arguments: list[str]) -> int:
     try:
         if any("\0" in argument for argument in arguments):
             raise ConfigError("expected arguments without null bytes, got one", code="cli.null")
+        if empty := _without_value(arguments):
+            raise ConfigError(f"expected a value {empty}, got an empty one", code="cli.empty")
         with terminal.log_shown():
             status = app(
                 with_plain_names(arguments),
@@ -74,3 +76,20 @@ def run(arguments: list[str]) -> int:
         if debug:
             traceback.print_exc()
         return terminal.explain(error, debug=debug)
+
+
+def _without_value(arguments: list[str]) -> str | None:
+    """Where an empty argument stands; None where there is none.
+
+    It would be taken for the current folder or for the default, as a variable that is not set in a
+    script. A service may have an empty path on its host.
+    """
+    before = "as the command"
+    for argument in arguments:
+        if not argument and before != "for --root-path":
+            return before
+        name, sign, value = argument.partition("=")
+        if name.startswith("--") and sign and not value and name != "--root-path":
+            return f"for {name}"
+        before = f"for {argument}" if argument.startswith("-") else f"behind {argument:.80}"
+    return None

@@ -198,7 +198,7 @@ def settings_of(
 
     if seed is None and not settings:
         return {}
-    name = method or (DEFAULT_METHOD if weights is None else None)
+    name = DEFAULT_METHOD if method is None and weights is None else method
     if name == "hybrid" or (name is not None and not info_of(name).takes_weights):
         said = settings if seed is None else (_seed(name, seed), *settings)
         return {"config": with_settings(default_config(name), said)}

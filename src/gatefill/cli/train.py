@@ -18,8 +18,7 @@ from gatefill.methods.registry import RECIPES
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from gatefill.training.config import TrainConfig
-    from gatefill.training.data import DataSource
+    from gatefill.training.dry_run import DryRun
     from gatefill.training.meters import RunOutcome, Status
 
 NOT_FINITE = 4  # exit status
@@ -107,6 +106,7 @@ def train(
     require("train", "training")
     from gatefill.settings import with_settings
     from gatefill.training.data import open_source
+    from gatefill.training.dry_run import dry_run as measure
     from gatefill.training.loop import TrainingStopped
     from gatefill.training.loop import train as run
     from gatefill.training.recipes import recipe as recipe_named
@@ -120,20 +120,22 @@ def train(
         terms = replace(config.terms, teacher_weights=teacher, teacher=config.terms.teacher or 1.0)
         config = replace(config, terms=terms)
     source = open_source(data)
+    held_out = None if validate is None else open_source(validate)
     if source.missing:
         terminal.warn(
             f"{len(source.missing)} of the listed images are not there, "
             f"the first is {source.missing[0]}"
         )
     if dry_run:
-        return _show_dry_run(config, source, devices, json)
+        found = measure(config, source, devices, strategy, nodes, start_from)
+        return _show_dry_run(found, json)
     try:
         with _watching(quiet=json) as watch:
             outcome = run(
                 config,
                 source,
                 Path("runs") / config.recipe if output is None else output,
-                validation=None if validate is None else open_source(validate),
+                validation=held_out,
                 devices=devices,
                 strategy=strategy,
                 nodes=nodes,
@@ -175,10 +177,7 @@ def _show(outcome: RunOutcome, json: bool) -> None:
         terminal.say(f"{outcome.broken} broken images were skipped; run.json names them")
 
 
-def _show_dry_run(config: TrainConfig, source: DataSource, devices: str, json: bool) -> int:
-    from gatefill.training.dry_run import dry_run
-
-    found = dry_run(config, source, devices)
+def _show_dry_run(found: DryRun, json: bool) -> int:
     if json:
         terminal.show_json(
             {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -229,7 +230,7 @@ class TrainConfig:
                 least=0,
                 most=2**63 - 1,
             )
-        if self.minutes is not None and self.minutes <= 0:
+        if self.minutes is not None and not 0 < self.minutes < math.inf:
             raise ConfigError(
                 f"expected minutes above 0 or none, got {self.minutes}",
                 code="config.range",

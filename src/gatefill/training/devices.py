@@ -12,6 +12,7 @@ from gatefill.errors import ConfigError
 from gatefill.training.config import TrainConfig
 
 Precision = Literal["32-true", "bf16-mixed"]
+STRATEGIES = ("auto", "ddp", "fsdp")
 
 
 def pick_precision(wanted: str, device: str) -> Precision:
@@ -26,13 +27,34 @@ def pick_precision(wanted: str, device: str) -> Precision:
     return "32-true"
 
 
+def check_processes(strategy: str, nodes: int) -> None:
+    """Raise ConfigError for a strategy that is not in `STRATEGIES`, and for less than one node."""
+    if strategy not in STRATEGIES:
+        raise ConfigError(
+            f"expected a strategy of {', '.join(STRATEGIES)}, got {strategy!r:.80}",
+            code="config.value",
+            name="strategy",
+            value=strategy[:80],
+        )
+    if nodes < 1:
+        raise ConfigError(
+            f"expected 1 node or more, got {nodes}",
+            code="config.range",
+            name="nodes",
+            value=nodes,
+            least=1,
+        )
+
+
 def make_fabric(config: TrainConfig, devices: str, strategy: str, nodes: int) -> Fabric:
     """Lightning Fabric for a run.
 
     devices: ``auto``, ``cpu``, ``cuda``, a number, or kind and number such as ``cpu:2``. Under
     torchrun and SLURM the processes are there already; else Fabric starts them.
-    Raises ConfigError for devices that are not available.
+    Raises ConfigError for devices that are not available, for another strategy than those of
+    `STRATEGIES`, and for less than one node.
     """
+    check_processes(strategy, nodes)
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # what it uses is in run.json
     kind, _, count = devices.partition(":")
     if kind.isdigit():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -12,8 +13,9 @@ from torch import nn
 from gatefill.parallel import peak_memory
 from gatefill.training.config import TrainConfig
 from gatefill.training.data import DataSource, make_loader
-from gatefill.training.devices import make_fabric
+from gatefill.training.devices import check_processes, make_fabric
 from gatefill.training.objectives import make_objective
+from gatefill.training.start_from import load_start
 from gatefill.training.state import State
 from gatefill.training.step import Stepper, to_layout
 
@@ -42,11 +44,24 @@ class DryRun:
         return images / self.images_per_second / 3600
 
 
-def dry_run(config: TrainConfig, data: DataSource, devices: str = "auto") -> DryRun:
-    """Run ten steps with all losses, as at the end of a run; write nothing."""
+def dry_run(
+    config: TrainConfig,
+    data: DataSource,
+    devices: str = "auto",
+    strategy: str = "auto",
+    nodes: int = 1,
+    start_from: Path | None = None,
+) -> DryRun:
+    """Run ten steps with all losses, as at the end of a run, in this process; write nothing.
+
+    The arguments are those of `train`, and checked as they are there.
+    """
+    check_processes(strategy, nodes)
     fabric = make_fabric(config, devices, "auto", 1)
     torch.manual_seed(config.seed)
     objective = make_objective(config)
+    if start_from is not None:
+        load_start(objective, config, start_from)
     to_layout(objective, config)
     objective.generator.to(fabric.device)
     state = State(config, objective)

@@ -228,6 +228,25 @@ class TestCheck:
             {str(paths[1]), str(tmp_path / "smaller.jpg")}
         ]
 
+    def test_it_finds_images_of_other_data_that_were_scaled_and_renamed(
+        self, tmp_path: Path
+    ) -> None:
+        (tmp_path / "train").mkdir()
+        (tmp_path / "kept").mkdir()
+        paths = write_pictures(tmp_path / "train", 4)
+        apart = write_pictures(tmp_path / "kept", 6)[4:]  # others than those
+        again = cv2.resize(cv2.imread(str(paths[2])), (64, 48))
+        cv2.imwrite(str(tmp_path / "kept" / "0.jpg"), again)
+        for path in (tmp_path / "kept").rglob("*.png"):
+            if path not in apart:
+                path.unlink()
+        found = check(open_source(tmp_path / "train"), against=open_source(tmp_path / "kept"))
+        assert found.images == 4
+        assert [set(group) for group in found.shared] == [
+            {str(paths[2]), str(tmp_path / "kept" / "0.jpg")}
+        ]
+        assert not found.duplicates
+
     @given(
         base=st.integers(0, 2**64 - 1),
         flips=st.sets(st.integers(0, 63), max_size=9),

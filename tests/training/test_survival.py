@@ -270,6 +270,30 @@ class TestChanges:
         assert last.startswith("gatefill: 2 steps in a row gave NaN or infinity")
 
 
+@pytest.mark.parametrize("copies", [False, True])
+def test_validation_images_that_are_trained_on_are_named(
+    copies: bool, photos: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    names = sorted(path.name for path in photos.glob("*.png"))
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    if copies:
+        for name in names[:3]:
+            shutil.copy(photos / name, kept / name)
+        validation = open_source(kept)
+    else:
+        (kept / "list.txt").write_text("\n".join(str(photos / name) for name in names[:3]))
+        validation = open_source(kept / "list.txt")
+    run(tiny(images=2), photos, tmp_path / "run", validation=validation)
+    assert "3 of 3 validation images are trained on too, such as" in caplog.text
+    caplog.clear()
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / names[0]).write_bytes((photos / names[1]).read_bytes())
+    run(tiny(images=2), photos, tmp_path / "again", validation=open_source(other))
+    assert "trained on too" not in caplog.text
+
+
 STILL = OptimizerConfig(lr=1e-30)
 
 

@@ -59,7 +59,9 @@ def pack(
 
 
 @data.command(help_epilogue="Example: `gatefill data check photos --size 256`")
-def check(source: str, /, *, size: int = 256, json: Json = False) -> int:
+def check(
+    source: str, /, *, size: int = 256, against: str | None = None, json: Json = False
+) -> int:
     """Check training data: sizes, broken files, near-duplicates.
 
     Parameters
@@ -68,13 +70,17 @@ def check(source: str, /, *, size: int = 256, json: Json = False) -> int:
         A folder of images, a text file with one path per line, or shards.
     size
         Side of the training crops, in pixels.
+    against
+        Other images, such as those kept for validation: lists which of them are among the training
+        data, also if scaled or saved anew.
     """
     require("train", "checking data")
     from gatefill.training.data import open_source
     from gatefill.training.data.check import check as run
 
     with terminal.progress_bar("checking", quiet=json) as progress:
-        found = run(open_source(source), size, progress)
+        other = None if against is None else open_source(against)
+        found = run(open_source(source), size, progress, other)
     if json:
         terminal.show_json(asdict(found))
         return terminal.OK
@@ -87,6 +93,7 @@ def check(source: str, /, *, size: int = 256, json: Json = False) -> int:
     _list("listed, but not there", found.missing)
     _list("broken", found.broken)
     _list("groups that look alike", tuple(" = ".join(group) for group in found.duplicates))
+    _list(f"groups with images of {against}", tuple(" = ".join(each) for each in found.shared))
     return terminal.OK
 
 

@@ -26,7 +26,7 @@ from gatefill.training.lock import FolderLock
 from gatefill.training.meters import Clock, RunOutcome, Status, Sums
 from gatefill.training.objectives import make_objective
 from gatefill.training.pictures import sheet
-from gatefill.training.resume import about_data, fingerprint, split
+from gatefill.training.resume import about_data, fingerprint, split, trained_on
 from gatefill.training.signals import StopSignals
 from gatefill.training.start_from import load_start
 from gatefill.training.state import State, progress_of
@@ -177,6 +177,15 @@ class _Run:
     def _split(self, validation: DataSource | None, saved: dict[str, Any] | None) -> DataSource:
         """Split off validation images unless they are given, in the same way in every session."""
         if validation is not None:
+            both = trained_on(self.data, validation)
+            if both and self.leads:
+                log.warning(
+                    "%d of %d validation images are trained on too, such as %s: the measures will "
+                    "be better than on other images",
+                    len(both),
+                    len(validation.files),
+                    both[0],
+                )
             return validation
         kept = [] if saved is None else progress_of(saved).held_out
         self.data, apart = split(self.data, self.config.data.holdout, self.config.seed, kept)

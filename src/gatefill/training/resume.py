@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from gatefill.errors import ConfigError
@@ -88,6 +90,27 @@ def split(
         if apart.files:
             return train, apart
     return data.split(holdout, seed)
+
+
+def trained_on(data: DataSource, validation: DataSource) -> list[str]:
+    """Names of validation files that are also training files, at the same path or as copies.
+
+    Copies have the same name and the same size; `gatefill data check --against` finds others too.
+    """
+    wanted = {file.name for file in validation.files}
+    alike: dict[str, list[Path]] = defaultdict(list)
+    for file in data.files:
+        if file.name in wanted:
+            alike[file.name].append(file)
+    return [
+        file.name
+        for file in validation.files
+        if any(file == other or _same_size(file, other) for other in alike[file.name])
+    ]
+
+
+def _same_size(one: Path, other: Path) -> bool:
+    return one.stat().st_size == other.stat().st_size
 
 
 def _text(value: Any) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 import PIL.Image
 
+from gatefill.training.data.batch import Pixels
 from gatefill.training.data.images import stored_images
 from gatefill.training.data.sources import DataSource, decode_image
 
@@ -29,17 +31,24 @@ class DataReport:
     too_small: int  # images whose shorter side is below the requested size
     gray: int  # images without color
     duplicates: tuple[tuple[str, ...], ...]  # groups of near-duplicates
+    shared: tuple[tuple[str, ...], ...] = ()  # groups with images of another source too
 
 
 def check(
-    source: DataSource, size: int = 256, progress: Callable[[float], None] | None = None
+    source: DataSource,
+    size: int = 256,
+    progress: Callable[[float], None] | None = None,
+    against: DataSource | None = None,
 ) -> DataReport:
     """Decode every image of a source: sizes, broken ones, near-duplicates by perceptual hash.
 
-    size: side of the samples that are to be cut, in pixels.
+    Args:
+        source: The training data.
+        size: Side of the samples that are to be cut, in pixels.
+        progress: Called with the share of the files that is done.
+        against: Other data, such as that kept for validation, of which none should be among the
+            training data, scaled or saved anew either.
     """
-    import imagehash
-
     names: list[str] = []
     hashes: list[int] = []
     sides: list[tuple[int, int]] = []
@@ -54,8 +63,7 @@ def check(
         names.append(image.name)
         sides.append((min(pixels.shape[:2]), max(pixels.shape[:2])))
         gray += bool((pixels[..., :1] == pixels).all())
-        bits = imagehash.phash(PIL.Image.fromarray(pixels)).hash.flatten()
-        hashes.append(int("".join("1" if bit else "0" for bit in bits), 2))
+        hashes.append(_hash(pixels))
         if progress is not None and source.files:
             progress(number / len(source.files))
     return DataReport(
@@ -67,7 +75,32 @@ def check(
         too_small=sum(short < size for short, _ in sides),
         gray=gray,
         duplicates=tuple(tuple(names[i] for i in group) for group in near_groups(hashes)),
+        shared=() if against is None else _shared(names, hashes, against),
     )
+
+
+def _shared(
+    names: Sequence[str], hashes: Sequence[int], against: DataSource
+) -> tuple[tuple[str, ...], ...]:
+    """Groups of near-duplicates with images of both sources."""
+    others: dict[str, int] = {}
+    for image in stored_images(against):
+        with suppress(ValueError, OSError):  # broken ones are a matter of their own check
+            others[image.name] = _hash(decode_image(image.data))
+    everyone = [*names, *others]
+    return tuple(
+        tuple(everyone[i] for i in group)
+        for group in near_groups([*hashes, *others.values()])
+        if min(group) < len(names) <= max(group)
+    )
+
+
+def _hash(pixels: Pixels) -> int:
+    """64 bits that hardly change when an image is scaled or compressed."""
+    import imagehash
+
+    bits = imagehash.phash(PIL.Image.fromarray(pixels)).hash.flatten()
+    return int("".join("1" if bit else "0" for bit in bits), 2)
 
 
 def near_groups(hashes: Sequence[int], near: int = NEAR) -> list[list[int]]:

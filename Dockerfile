@@ -23,7 +23,6 @@ RUN --mount=from=wheel,source=/wheel,target=/wheel \
     --mount=source=constraints.txt,target=/constraints.txt \
     sh /install.sh /wheel/gatefill-*.whl serve,batch,heif --constraint /constraints.txt
 ENV PATH=/opt/gatefill/bin:/usr/bin:/bin \
-    NUMBA_CACHE_DIR=/opt/gatefill/kernels \
     NUMBA_CPU_NAME=generic \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1
@@ -32,6 +31,6 @@ WORKDIR /work
 EXPOSE 8731
 HEALTHCHECK --interval=30s --timeout=5s --start-period=60s \
     CMD ["python3", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8731/readyz', timeout=4)"]
-ENTRYPOINT ["gatefill"]
+ENTRYPOINT ["/opt/gatefill/start"]
 # A token is needed: GATEFILL_TOKEN, or --token-file with a secret that is mounted.
 CMD ["serve", "--host", "0.0.0.0"]

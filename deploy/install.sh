@@ -24,4 +24,16 @@ python3 -m venv /opt/gatefill
 # another than the one that builds it.
 export NUMBA_CPU_NAME=generic NUMBA_CACHE_DIR=/opt/gatefill/kernels OMP_NUM_THREADS=1
 /opt/gatefill/bin/gatefill doctor
+
+# numba reads machine code only from folders that it may write to. The file system will be read-only but
+# for /tmp, so the code goes there first.
+cat > /opt/gatefill/start <<'START'
+#!/bin/sh
+set -eu
+if cp -R /opt/gatefill/kernels /tmp/kernels 2>/dev/null; then
+    export NUMBA_CACHE_DIR=/tmp/kernels
+fi
+exec /opt/gatefill/bin/gatefill "$@"
+START
+chmod +x /opt/gatefill/start
 chmod -R a+rX /opt/gatefill

@@ -1,5 +1,7 @@
 """Take the pictures of the editor that stand in docs/pictures: python scripts/editor_pictures.py.
 
+Among them the recording of the editor at work, an animated WebP.
+
 Needs the extra `serve`, Playwright and Chromium (scripts/install_chromium.sh).
 """
 
@@ -25,6 +27,7 @@ WIDTH, HEIGHT, MARGIN = (
     360,
     24,
 )  # of the samples; CSS pixels that the editor leaves around them
+FILM_WIDTH = 760  # pixels of the recording
 Point = tuple[float, float]
 
 # Around the rock in the surf, and around the moon, in shares of the photo
@@ -147,6 +150,55 @@ def others(browser: Any, url: str) -> None:
     )
 
 
+def film(browser: Any, url: str) -> None:
+    """The editor at work, as an animated WebP: lasso, fill, compare."""
+    editor = Editor(browser, url, "rocks")
+    frames: list[tuple[PIL.Image.Image, int]] = []  # with milliseconds
+
+    def shot(milliseconds: int) -> None:
+        picture = editor.picture()
+        size = FILM_WIDTH, round(FILM_WIDTH * picture.height / picture.width)
+        frames.append((picture.resize(size, PIL.Image.Resampling.LANCZOS), milliseconds))
+
+    shot(900)
+    page = editor.page
+    page.click("[data-tool=lasso]")
+    page.mouse.move(*editor.at(ROCK[0]))
+    page.mouse.down()
+    for point in [*ROCK[1:], ROCK[0]]:
+        page.mouse.move(*editor.at(point), steps=5)
+        page.wait_for_timeout(50)
+        shot(160)
+    page.mouse.up()
+    page.wait_for_timeout(100)
+    shot(600)
+    page.hover("#fill")
+    shot(400)
+    editor.fill()
+    page.mouse.move(5, 300)
+    page.wait_for_timeout(200)
+    shot(1400)
+    page.click("#compare")
+    for share in (50, 60, 70, 60, 50, 40, 30, 40, 50):
+        page.fill("#compare-slider", str(share))
+        page.wait_for_timeout(50)
+        shot(220)
+    page.click("#compare")
+    page.mouse.move(5, 300)
+    page.wait_for_timeout(200)
+    shot(1800)
+    first, *rest = (frame for frame, _ in frames)
+    first.save(
+        OUT / "editor.webp",
+        save_all=True,
+        append_images=rest,
+        duration=[milliseconds for _, milliseconds in frames],
+        loop=0,
+        quality=72,
+        method=6,
+    )
+
+
 def main() -> None:
     from playwright.sync_api import sync_playwright
     from tests.browser import ARGUMENTS, find_chromium
@@ -163,6 +215,7 @@ def main() -> None:
             browser = running.chromium.launch(executable_path=find_chromium(), args=ARGUMENTS)
             tour(browser, found[0])
             others(browser, found[0])
+            film(browser, found[0])
             browser.close()
     finally:
         server.terminate()

@@ -163,6 +163,24 @@ def test_a_crash_during_a_stroke_keeps_the_stroke(browser: Any, server: Server, 
     window.close()
 
 
+def test_the_photo_of_the_command_line_is_opened_once(browser: Any, noise: Path) -> None:
+    port = "0"
+    window = browser.new_context(viewport={"width": 1100, "height": 760})
+    tab = window.new_page()
+    for image, shots in ((photo(HEIGHT, WIDTH), 1), (photo(HEIGHT, WIDTH), 1), (photo(seed=1), 2)):
+        noise.write_bytes(file_of(image))
+        arguments = ["edit", str(noise), "--no-browser", "--port", port, "-m", "patchmatch"]
+        with serving(*arguments, module="gatefill") as found:
+            port = str(found.port)
+            page = Page(tab, found).visit()
+            page.page.locator("#file", has_text="noise.png").wait_for(state="attached")
+            kept(page)
+            assert page.page.locator("#photos .shot").count() == shots
+            height, width = image.shape[:2]
+            assert f"{width} × {height}" in page.page.text_content("#file")
+    window.close()
+
+
 def test_two_pages_keep_their_photos_apart(
     browser: Any, server: Server, noise: Path, gray: Path
 ) -> None:

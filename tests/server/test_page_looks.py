@@ -61,6 +61,35 @@ def test_axe_finds_nothing(browser: Any, server: Server, picture: Path, scheme: 
         assert violations(page) == []
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_in_the_dialogs(
+    browser: Any, server: Server, picture: Path, scheme: str
+) -> None:
+    with page_of(browser, server, color_scheme=scheme) as page:
+        page.visit().open(picture)
+        page.drag((100, 80), (140, 80))
+        page.fill()
+        page.page.set_input_files("#file-input", str(picture))
+        page.page.locator("#photos .shot").nth(1).wait_for()
+        assert violations(page) == []
+        page.page.locator("#photos .shot").first.click()
+        page.page.wait_for_selector("#results-section")
+        for command, dialog in (
+            ("more", "results-dialog"),
+            ("extend", "extend-dialog"),
+            ("forget", "question"),
+        ):
+            page.page.click(f"[data-command={command}]")
+            page.page.wait_for_selector(f"#{dialog}[open]")
+            page.page.locator("#results-busy", has_text=re.compile("^$")).wait_for(state="attached")
+            assert violations(page) == [], dialog
+            page.page.keyboard.press("Escape")
+        page.page.click("#download")
+        assert violations(page) == []
+        page.page.click("[data-command=downloadAs]")
+        assert violations(page) == []
+
+
 def test_axe_finds_nothing_on_a_phone_and_on_the_token_page(
     browser: Any, server: Server, picture: Path
 ) -> None:

@@ -107,6 +107,18 @@ export class Editor extends EventTarget {
     return slot;
   }
 
+  /** The slot of a file that is open already, with the same bytes. @param {File} file */
+  async find(file) {
+    const bytes = async (blob) => new Uint8Array(await blob.arrayBuffer());
+    const wanted = await bytes(file);
+    for (const slot of this.slots) {
+      const own = slot.photo?.file ?? slot.record.files.photo;
+      if (slot.name !== file.name || own.size !== file.size) continue;
+      if ((await bytes(own)).every((byte, index) => byte === wanted[index])) return slot;
+    }
+    return null;
+  }
+
   /** Show another of the open photos. @param {Slot} slot */
   async select(slot) {
     await this.#inTurn(async () => {

@@ -174,8 +174,9 @@ async function start() {
     editor.model = known.models.find((model) => model.chosen) ?? known.models[0];
     showWords();
     const file = await api.openedFile();
-    const isOpen = file && editor.slots.some((slot) => slot.name === file.name);
-    if (file && !isOpen) await openPhoto(editor, file);
+    const same = file && (await editor.find(file));
+    if (same) await editor.select(same);
+    else if (file) await openPhoto(editor, file);
   } catch (error) {
     complain(error);
   }

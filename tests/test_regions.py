@@ -90,6 +90,89 @@ def test_the_margin_follows_the_hole() -> None:
     assert box.area - 160000 >= 3 * 160000
 
 
+@pytest.mark.parametrize(
+    ("tall", "wide", "margin"),
+    [
+        (250, 250, 128),  # 193,536 known pixels around 62,500
+        (300, 300, 128 + 140),  # 219,136 around 90,000: a quarter of 556, and one, more
+        (600, 300, 128 + 215),  # a quarter of the longer side
+        (300, 600, 128 + 215),
+    ],
+)
+def test_a_box_grows_until_it_has_three_known_pixels_for_each_of_the_hole(
+    tall: int, wide: int, margin: int
+) -> None:
+    mask = np.zeros((3000, 3000), bool)
+    mask[1000 : 1000 + tall, 1200 : 1200 + wide] = True
+    hole = Box(1000, 1200, 1000 + tall, 1200 + wide)
+    assert boxes(mask, context=0.0) == [hole.grown(margin, 3000, 3000)]
+
+
+def test_a_box_with_too_little_to_copy_from_is_stretched_to_all_there_is() -> None:
+    mask, search = np.zeros((2, 2000, 2000), bool)
+    mask[300:340, 300:340] = True
+    search[1500:1510, 1700:1720] = True
+    assert boxes(mask, search=search) == [Box(172, 172, 1510, 1720)]
+    search[180:280, 180:280] = True  # enough of it is near
+    assert boxes(mask, search=search) == [Box(172, 172, 468, 468)]
+
+
+def specks_in_a_row(*places: int) -> np.ndarray:
+    """3 x 3 pixels each, at these columns of row 1500; and far specks that make the box large."""
+    mask = np.zeros((3000, 3000), bool)
+    for place in places:
+        mask[1500:1503, place : place + 3] = True
+    return mask
+
+
+def box_of(first: int, last: int) -> Box:
+    return Box(1500 - SPECK_MARGIN, first - SPECK_MARGIN, 1503 + SPECK_MARGIN, last + 3 + 64)
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_specks_share_the_tiles_that_their_centers_are_in(turned: bool) -> None:
+    mask = specks_in_a_row(*range(100, 2901, 200))
+    found = regions(mask.T if turned else mask)
+    # The box around all starts at column 0, so that the tiles end at multiples of 512.
+    ends = [(100, 500), (700, 900), (1100, 1500), (1700, 1900), (2100, 2500), (2700, 2900)]
+    wanted = [box_of(*each) for each in ends]
+    if turned:
+        wanted = [Box(box.left, box.top, box.right, box.bottom) for box in wanted]
+    assert sorted((region.box for region in found), key=lambda box: (box.top, box.left)) == wanted
+    held = [int(region.own(mask.T if turned else mask).sum()) // 9 for region in found]
+    assert held == sorted(held, reverse=True), "large ones first"
+    assert sum(held) == 15
+
+
+def test_tiles_are_joined_where_one_box_costs_no_more_than_two() -> None:
+    far = [100, 300, 780, *range(1000, 2801, 200)]
+    apart, joined = specks_in_a_row(*far, 440, 580), specks_in_a_row(*far, 460, 540)
+    # Two tiles meet at column 512: 440 and 580 are in boxes that overlap less than they add.
+    assert box_of(100, 440) in [region.box for region in regions(apart)]
+    assert box_of(580, 1000) in [region.box for region in regions(apart)]
+    assert box_of(100, 1000) in [region.box for region in regions(joined)]
+
+
+@pytest.mark.parametrize(
+    ("side", "distance", "number"),
+    [
+        (200, 300, 1),  # 900 x 600 pixels: no more than a tile
+        (200, 420, 2),  # 1,020 x 600, 85 % of the two
+        (300, 350, 1),  # 1,250 x 900, 69 % of the two
+    ],
+)
+def test_large_boxes_are_joined_where_that_saves_a_quarter(
+    side: int, distance: int, number: int
+) -> None:
+    mask = np.zeros((3000, 3000), bool)
+    for left in (1000, 1000 + distance):
+        mask[1000 : 1000 + side, left : left + side] = True
+    mask[1900:1903, 1300:1303] = True  # a third one, so that the box around all is no region
+    mask[1600:1603, 1300:1303] = True
+    with_large = [region for region in regions(mask) if region.own(mask).sum() >= side * side]
+    assert len(with_large) == number
+
+
 def scattered(height: int, width: int, count: int, side: int = 3) -> np.ndarray:
     """A mask with so many square specks."""
     rng = np.random.default_rng(0)

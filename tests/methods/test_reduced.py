@@ -145,3 +145,40 @@ def test_progress_is_called_often(monkeypatch: pytest.MonkeyPatch) -> None:
     PatchMatch().fill(image, mask, progress=lambda _: times.append(time.thread_time()))
     assert len(times) > 100
     assert np.diff(times).max() < 0.3, "seconds of this thread's own work"
+
+
+def test_a_thin_line_and_the_region_are_given_along_reduced() -> None:
+    given: list[tuple[Mask, Mask | None, Mask | None]] = []
+
+    def fill(image, mask, sketch, progress, search):  # type: ignore[no-untyped-def]
+        given.append((mask, sketch, search))
+        return PatchMatch().fill(image, mask, search=search, progress=progress)
+
+    mask = box()
+    sketch, search = np.zeros((2, *mask.shape), bool)
+    sketch[:, 50] = True  # one pixel wide
+    search[:, :40] = True
+    fill_reduced(fill, grain(), mask, sketch, None, search)
+    (hole, line, region) = given[0]
+    times = 2 ** halvings(mask)
+    assert times > 1
+    assert hole.shape == tuple(-(-side // times) for side in mask.shape)
+    assert line is not None
+    assert region is not None
+    columns = np.flatnonzero(line.any(axis=0))
+    assert columns.min() >= 50 // times - 1
+    assert columns.max() <= 50 // times + 1
+    assert line[:, 50 // times].all()
+    np.testing.assert_array_equal(region, np.indices(hole.shape)[1] < 40 // times)
+
+
+def test_a_region_that_lies_in_the_hole_alone_is_no_material_to_reduce() -> None:
+    sizes: list[tuple[int, ...]] = []
+
+    def fill(image, mask, sketch, progress, search):  # type: ignore[no-untyped-def]  # noqa: ARG001
+        sizes.append(mask.shape)
+        return Fill(image)
+
+    mask = box()
+    fill_reduced(fill, grain(), mask, None, None, mask.copy())
+    assert sizes == [mask.shape]

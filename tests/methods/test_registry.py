@@ -108,3 +108,20 @@ def test_a_search_region_is_taken_or_refused(name: str) -> None:
     with pytest.raises(GatefillError, match="outside the hole") as caught:
         method.fill(image, mask, search=mask)
     assert caught.value.code == "search.no_known_pixels"
+
+
+def test_the_properties_are_those_of_the_papers_first_table() -> None:
+    """Yu et al., ICCV 2019, table 1: semantics, non-local, free-form, user-guided."""
+    table = {
+        "patchmatch": (False, True, True, True),
+        "global_local": (True, False, False, False),
+        "deepfill_v1": (True, True, False, False),
+        "partial_conv": (True, False, True, False),
+        "deepfill_v2": (True, True, True, True),
+    }
+    table["hybrid"] = table["deepfill_v2"]  # whose structure it takes
+    found = {
+        name: (info.semantic, info.non_local, info.free_form, info.user_guided)
+        for name, info in METHODS.items()
+    }
+    assert found == table

@@ -8,7 +8,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from torch.nn import functional
 
-from gatefill.geometry import Box
+from gatefill.geometry import Box, bounding_box
 from gatefill.layers.padding import convolve, upsample_twice
 from gatefill.methods.networks.deepfill_v2 import DeepFillV2Config, DeepFillV2Network
 from gatefill.methods.networks.partial_conv import PartialConvConfig, PartialConvNetwork
@@ -46,6 +46,25 @@ def test_a_convolution_needs_no_more_than_the_plan_says(window, height, width, d
     found = convolve(doubled(x[:, :, rows, columns]), weight, pads=pads, **how)
     rows, columns = box.slices
     torch.testing.assert_close(found, whole[:, :, rows, columns])
+
+
+@given(windows(), st.integers(1, 20), st.integers(1, 20), st.data())
+def test_a_convolution_needs_no_less_than_the_plan_says(window, height, width, data):
+    """The box is the one around all places that the part depends on, seen by its gradient."""
+    x = torch.ones(1, 1, height, width, dtype=torch.double, requires_grad=True)
+    weight = torch.ones(1, 1, window.kernel, window.kernel, dtype=torch.double)
+    how = {"stride": window.stride, "dilation": window.dilation, "padding": window.padding}
+    doubled = upsample_twice if window.doubled else lambda y: y
+    whole = convolve(doubled(x), weight, **how)
+    box = part(data.draw, *whole.shape[-2:])
+    rows, columns = box.slices
+    whole[:, :, rows, columns].sum().backward()
+    needed, _ = part_of(window, box, (height, width))
+    read = bounding_box((x.grad[0, 0] != 0).numpy())
+    assert read is not None
+    assert needed.union(read) == needed
+    if window.dilation == 1 and window.kernel >= window.stride and window.padding != "reflect":
+        assert needed == read
 
 
 @given(st.integers(1, 9), st.integers(1, 9), st.data())
@@ -114,3 +133,13 @@ def test_a_u_net_that_sees_everything_still_decodes_only_around_the_hole(height,
     )
     assert found.cost <= frame.cost
     assert found.sizes[graph.outputs["image"]] == (height, width)
+
+
+def test_kept_are_results_and_what_several_steps_or_attention_read():
+    """More would cost memory, less would compute the same twice."""
+    kept = {step.name for step in GRAPH.steps if step.stored}
+    assert kept == {GRAPH.outputs["coarse"], "pmconv6", "attention", GRAPH.outputs["image"]}
+    kinds = {step.name: step.kind for step in GRAPH.steps}
+    assert kinds["pmconv6"] == "window"
+    inputs = {step.name for step in GRAPH.steps if step.kind == "input"}
+    assert inputs == {"image", "mask", "sketch"}

@@ -64,7 +64,7 @@ LINES = [
         for option in (
             "--processes 0",
             "--threads 0",
-            "--cpus-per-actor 0 --ray local",
+            "--cpus-per-actor -1 --ray local",
             "--cpus-per-actor nan",
             "--gpus-per-actor -1",
             "--grow -1",

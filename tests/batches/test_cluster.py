@@ -66,7 +66,7 @@ def test_no_cluster_is_said() -> None:
         run("in", mask="mask.png", ray="127.0.0.1:9")
     with pytest.raises(ConfigError, match="no memory limit for a Ray cluster"):
         run("in", mask="mask.png", ray="local", memory_limit="4GB")
-    with pytest.raises(ConfigError, match="shares of 0 or more"):
+    with pytest.raises(ConfigError, match="cpus_per_actor of 0 or more"):
         run("in", mask="mask.png", ray="local", cpus_per_actor=-1)
 
 

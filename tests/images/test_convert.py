@@ -94,6 +94,13 @@ def test_an_ulp_of_bfloat16_too() -> None:
     assert read_photo(tensor).pixels[0, :, 0].tolist() == [255, 0, 128]
 
 
+@pytest.mark.parametrize("shape", [(3,), (1,), (2, 5, 5), (5, 5, 3), (2, 3, 5, 5), (1, 1, 3, 5, 5)])
+def test_tensors_that_are_no_image_are_refused(shape: tuple[int, ...]) -> None:
+    torch = pytest.importorskip("torch")
+    with pytest.raises(ImageError, match=r"HW, CHW or 1CHW"):
+        read_photo(torch.zeros(shape, dtype=torch.uint8))
+
+
 @pytest.mark.parametrize("worst", [1.02, -0.02, np.inf, np.nan])
 def test_what_is_really_out_of_range_is_refused(worst: float) -> None:
     for read in (read_photo, lambda array: read_mask(array, Photo(noise(1, 3, 3)))):

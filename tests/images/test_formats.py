@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 from gatefill.images import ImageError, Photo, read_photo, size_of
+from gatefill.images.jpeg_segments import JpegSegment
 from tests.images.bombs import overlapping
 from tests.images.cases import case
 from tests.images.helpers import (
@@ -71,6 +72,14 @@ def test_a_jpeg_that_lacks_only_the_marker_of_its_end() -> None:
     assert codes(photo) == ["file.no_end"]
     whole = np.asarray(Image.open(io.BytesIO(path.read_bytes() + b"\xff\xd9")))
     assert (photo.pixels == whole).all()
+
+
+def test_the_end_of_a_thumbnail_is_not_that_of_the_photo() -> None:
+    data = pil_file(Image.fromarray(noise(24, 32, 3)), "JPEG")
+    small = JpegSegment(0xE1, b"Exif\0\0" + data).tobytes()
+    photo = read_photo(data[:2] + small + data[2:-2])
+    assert "file.no_end" in codes(photo)
+    assert "file.no_end" not in codes(read_photo(data[:2] + small + data[2:]))
 
 
 @pytest.mark.parametrize("progressive", [False, True])

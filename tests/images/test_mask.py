@@ -114,6 +114,10 @@ def test_sixteen_bit_masks() -> None:
         for channels in (1, 3):
             wide = np.repeat(np.where(HOLE, 65535, 0).astype(np.uint16)[..., None], channels, 2)
             assert (read_mask(cv_file(wide, suffix), PHOTO) == HOLE).all()
+    # The threshold is between the same two of 256 levels as in 8 bits.
+    row = np.array([[0, 128 * 257 - 1, 128 * 257, 65535]], np.uint16)
+    expected = [[False, False, True, True]]
+    assert read_mask(cv_file(row[..., None], ".png"), Photo(noise(1, 4, 3))).tolist() == expected
     narrow = np.where(HOLE, 255, 0).astype(np.uint16)  # 8-bit values in a 16-bit file
     assert (read_mask(tiff_file(narrow), PHOTO) == HOLE).all()
     assert (read_mask(tiff_file(HOLE.astype(np.float32)), PHOTO) == HOLE).all()

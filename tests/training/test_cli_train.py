@@ -10,16 +10,9 @@ import numpy as np
 import pytest
 
 from gatefill.cli import run
-from tests.training.helpers import TINY, picture, write_pictures
+from tests.training.helpers import TINY, picture
 
 SETTINGS = [f"--set={setting}" for setting in TINY]
-
-
-@pytest.fixture(scope="module")
-def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("photos")
-    write_pictures(folder, 24)
-    return folder
 
 
 def test_a_dry_run_says_what_would_be_and_writes_nothing(

@@ -10,16 +10,9 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from tests.training.helpers import command, start, write_pictures
+from tests.training.helpers import command, start
 
 SETTINGS = {"images": 24, "batch_size": 4, "checkpoint_every": 12, "validate_every": 24}
-
-
-@pytest.fixture(scope="module")
-def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("photos")
-    write_pictures(folder, 24)
-    return folder
 
 
 @pytest.fixture(scope="module")

@@ -23,17 +23,9 @@ from gatefill.training.validation import Validation
 from tests.training.helpers import (
     picture,
     tiny,
-    write_pictures,
 )
 from tests.training.test_loop import log_of, run
 from tests.training.test_trunks import save_trunk
-
-
-@pytest.fixture(scope="module")
-def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("photos")
-    write_pictures(folder, 24)
-    return folder
 
 
 class Reds:

@@ -39,13 +39,6 @@ from tests.training.helpers import (
 )
 
 
-@pytest.fixture(scope="module")
-def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("photos")
-    write_pictures(folder, 24)
-    return folder
-
-
 def run(config: TrainConfig, photos: Path, folder: Path, **options) -> RunOutcome:
     return train(config, open_source(photos), folder, devices="cpu", **options)
 

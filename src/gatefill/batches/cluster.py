@@ -51,11 +51,6 @@ class RayExecutor:
             ConfigError: Where there is no such cluster, or it is too small for one actor.
             MissingExtra: Where Ray is not installed.
         """
-        if cpus < 0 or (gpus is not None and gpus < 0):
-            raise ConfigError(
-                f"expected shares of 0 or more for an actor, got {cpus} CPUs and {gpus} GPUs",
-                code="config.ray",
-            )
         on_cpu = str(job.load.get("device", "cpu")) == "cpu"
         gpus = (0.0 if on_cpu else 1.0) if gpus is None else gpus
         self._ray = need("ray", "scale", "a batch on a Ray cluster")

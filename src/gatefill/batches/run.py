@@ -228,7 +228,8 @@ def _executor(job: Job, count: int, run: Mapping[str, Any]) -> Executor:
 
 
 def _check_numbers(run: Mapping[str, Any]) -> None:
-    for name, least in {"processes": 1, "threads": 1, "gpus_per_actor": 0}.items():
+    lowest = {"processes": 1, "threads": 1, "cpus_per_actor": 0, "gpus_per_actor": 0}
+    for name, least in lowest.items():
         if run[name] is not None and not least <= run[name] < math.inf:
             raise ConfigError(
                 f"expected {name} of {least} or more, got {run[name]}",
@@ -237,13 +238,6 @@ def _check_numbers(run: Mapping[str, Any]) -> None:
                 value=run[name],
                 least=least,
             )
-    if not 0 < run["cpus_per_actor"] < math.inf:
-        raise ConfigError(
-            f"expected cpus_per_actor above 0, got {run['cpus_per_actor']}",
-            code="config.range",
-            name="cpus_per_actor",
-            value=run["cpus_per_actor"],
-        )
 
 
 def _check_output(out: Output, overwrite: bool) -> None:

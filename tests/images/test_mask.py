@@ -114,8 +114,8 @@ def test_sixteen_bit_masks() -> None:
         for channels in (1, 3):
             wide = np.repeat(np.where(HOLE, 65535, 0).astype(np.uint16)[..., None], channels, 2)
             assert (read_mask(cv_file(wide, suffix), PHOTO) == HOLE).all()
-    # The threshold is between the same two of 256 levels as in 8 bits.
-    row = np.array([[0, 128 * 257 - 1, 128 * 257, 65535]], np.uint16)
+    # Half way between levels 127 and 128 of 255.
+    row = np.array([[0, 127 * 257 + 128, 127 * 257 + 129, 65535]], np.uint16)
     expected = [[False, False, True, True]]
     assert read_mask(cv_file(row[..., None], ".png"), Photo(noise(1, 4, 3))).tolist() == expected
     narrow = np.where(HOLE, 255, 0).astype(np.uint16)  # 8-bit values in a 16-bit file

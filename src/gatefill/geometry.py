@@ -36,7 +36,12 @@ class Box:
         return slice(self.top, self.bottom), slice(self.left, self.right)
 
     def grown(self, margin: int, height: int, width: int) -> Box:
-        """The box with `margin` pixels more on each side, cut at a ``height`` x ``width`` frame."""
+        """The box with a margin on each side, clipped to a frame.
+
+        Args:
+            margin: Pixels to add on each side.
+            height, width: Size of the frame.
+        """
         return Box(
             max(self.top - margin, 0),
             max(self.left - margin, 0),
@@ -106,6 +111,13 @@ def pad_to_multiple(array: NDArray, multiple: int) -> NDArray:  # type: ignore[t
 
     Mirrors the content (the edge pixel is not repeated) as far as it reaches, then repeats the
     edge, so that it works for any size from 1x1. Undo it by cutting ``[:H, :W]``.
+
+    Args:
+        array: ``HW...`` of any dtype.
+        multiple: 1 or more.
+
+    Returns:
+        The array itself where both sides are multiples already, else a new one.
     """
     height, width = array.shape[:2]
     down, right = -height % multiple, -width % multiple

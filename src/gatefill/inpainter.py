@@ -293,6 +293,13 @@ class Inpainter:
     def read(self, photo: Source | Photo, *, allow_truncated: bool = False) -> Photo:
         """Read a photo as `__call__` does; the result can be passed to `__call__` later.
 
+        Args:
+            photo: As for `__call__`; a `Photo` is returned as it is.
+            allow_truncated: Accept what can be read of a file that is cut off.
+
+        Returns:
+            The photo, upright, with at most `max_pixels` pixels.
+
         Raises:
             ImageError, FileNotFoundError: If it cannot be read.
         """

@@ -41,13 +41,30 @@ class PhotoAttention(Attention):
         return lines_picture(pixels, self.mask, self, spacing)
 
     def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
-        """Write the color-wheel picture to a file; see `Photo.save`."""
+        """Write the color-wheel picture to a file.
+
+        Args:
+            path: The file; its suffix decides the format.
+            overwrite: Whether a file that is there may be replaced.
+
+        Raises:
+            ImageError, FileNotFoundError: See `Photo.save`.
+        """
         Photo(self.map()).save(path, overwrite=overwrite)
 
     def save_lines(
         self, path: str | os.PathLike[str], *, spacing: int | None = None, overwrite: bool = False
     ) -> None:
-        """Write the picture with lines to a file; see `lines` and `Photo.save`."""
+        """Write the picture with lines to a file.
+
+        Args:
+            path: The file; its suffix decides the format.
+            spacing: See `lines`.
+            overwrite: Whether a file that is there may be replaced.
+
+        Raises:
+            ImageError, FileNotFoundError: See `Photo.save`.
+        """
         Photo(self.lines(spacing=spacing)).save(path, overwrite=overwrite)
 
     def __repr__(self) -> str:

@@ -70,7 +70,17 @@ class Result:
     def to_bytes(
         self, format: str, *, quality: int | None = None, lossless: bool | None = None
     ) -> bytes:
-        """Encode the filled photo in a format such as ``"png"``; see `Photo.to_bytes`."""
+        """Encode the filled photo in a format such as ``"png"``.
+
+        Args:
+            format, quality, lossless: See `Photo.to_bytes`.
+
+        Returns:
+            The file.
+
+        Raises:
+            ConfigError, ImageError: See `Photo.to_bytes`.
+        """
         return self.photo.to_bytes(format, quality=quality, lossless=lossless)
 
     def save(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numba
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ from hypothesis import strategies as st
 
 from gatefill.methods import composite
 from gatefill.methods.base import Image, Mask
-from gatefill.methods.patchmatch import PatchMatch, PatchMatchConfig
+from gatefill.methods.patchmatch import PatchMatch, PatchMatchConfig, kernels, solver
 
 
 def stripes(height: int = 64, width: int = 64) -> Image:
@@ -252,3 +254,22 @@ def test_wrong_arrays_are_named() -> None:
         PatchMatch().fill(image, mask, search=mask)
     with pytest.raises(ValueError, match="expected a float32 image HW3"):
         PatchMatch().fill(image[..., 0], mask)
+
+
+def test_targets_are_visited_block_by_block() -> None:
+    """Threads share blocks, so each block must come once and hold nothing of another one."""
+    side = kernels.BLOCK
+    targets = np.random.default_rng(0).random((3 * side + 5, 2 * side + 7)) < 0.3
+    targets[side : 2 * side, :side] = False
+    ys, xs, starts = solver._blocks(targets)
+    assert starts[0] == 0
+    assert starts[-1] == len(ys) == np.count_nonzero(targets)
+    seen = []
+    for start, end in itertools.pairwise(starts.tolist()):
+        (block,) = {*zip((ys[start:end] // side).tolist(), (xs[start:end] // side).tolist())}  # noqa: B905
+        seen.append(block)
+        places = ys[start:end].astype(int) * targets.shape[1] + xs[start:end]
+        assert (np.diff(places) > 0).all(), "in scan order, each once"
+    assert seen == [*sorted({*seen})]
+    assert len(seen) == 4 * 3 - 1
+    assert targets[ys, xs].all()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gatefill.methods.base import Image, Mask
-from gatefill.methods.patchmatch import PatchMatch, PatchMatchConfig
+from gatefill.methods.patchmatch import PatchMatch, PatchMatchConfig, repetition
 from gatefill.methods.patchmatch.repetition import find_repetition
 
 HEIGHT, WIDTH = 120, 160
@@ -172,3 +172,34 @@ def test_a_sketch_does_not_yield() -> None:
     plain = PatchMatch().fill(blank, mask).image
     drawn = PatchMatch(PatchMatchConfig(guide=8)).fill(blank, mask, sketch).image
     assert np.abs(drawn - plain)[mask].mean() > 0.01
+
+
+@pytest.mark.parametrize(("shape", "rows", "columns"), [((9, 14), 9, 14), ((14, 9), 5, 3)])
+def test_correlations_are_sums_over_all_pairs(
+    shape: tuple[int, int], rows: int, columns: int
+) -> None:
+    dice = np.random.default_rng(0)
+    first, second = dice.random((2, *shape), dtype=np.float32)
+    padded = (shape[0] + rows - 1, shape[1] + columns - 1)
+    spectra = [repetition._spectrum(plane, padded) for plane in (first, second)]
+    found = repetition._correlation(repetition._product(*spectra), rows, columns)
+    assert found.shape == (rows, 2 * columns - 1)
+    for down in range(rows):
+        for right in range(1 - columns, columns):
+            left, end = max(-right, 0), min(shape[1] - right, shape[1])
+            here = first[: shape[0] - down, left:end]
+            there = second[down:, left + right : end + right]
+            expected = float((here * there).sum())
+            assert found[down, right + columns - 1] == pytest.approx(expected, abs=1e-4)
+
+
+def test_choices_are_followed_to_known_pixels_or_dropped() -> None:
+    known = np.ones((1, 12), bool)
+    known[0, 3:9] = False
+    choice = np.full((1, 12), -1, np.int16)
+    choice[0, 3:7] = [0, 0, 1, 0]  # two to the left, from 6 by way of 4; 5 leaves the photo
+    choice[0, 7] = 2  # to 8, which is neither known nor predicted
+    offsets = np.array([[0, -2], [0, -6], [0, 1]], np.int32)
+    found = repetition._followed(offsets, choice, known)
+    assert found.targets[1].tolist() == [3, 4, 6]
+    assert found.sources[1].tolist() == [1, 2, 2]

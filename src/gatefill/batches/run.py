@@ -143,7 +143,15 @@ def batch(
 def preview(photos: Given | Sequence[Given], output: Given, **given: Any) -> Preview:
     """What `batch` with the same arguments would do, and how long; nothing is written.
 
-    The time is an estimate from ten of the photos, which are filled for it.
+    Args:
+        photos, output, **given: See `batch`.
+
+    Returns:
+        What would be written, and an estimate of the time from ten of the photos, which are filled
+        for it.
+
+    Raises:
+        FileNotFoundError, GatefillError: See `batch`.
     """
     own = inspect.signature(batch).parameters
     run = {name: given.pop(name, own[name].default) for name in _OF_THE_RUN}

@@ -96,12 +96,20 @@ def convert(
 ) -> WeightsInfo:
     """Write the generator of another program as a gatefill weights file.
 
-    source: a TensorFlow checkpoint (folder, prefix or ``.index`` file) or a ``.pth`` file.
-    target: the file to write, ending in ``.safetensors``. data, license: what the weights were
-    trained on and may be used for, to be kept in the file.
-    Raises WeightsError where the source is none of these, does not fit or is damaged, OSError where
-    a file cannot be read or written, and MissingExtra where torch or TensorFlow is needed and not
-    installed.
+    Args:
+        source: A TensorFlow checkpoint (folder, prefix or ``.index`` file) or a ``.pth`` file.
+        target: The file to write, ending in ``.safetensors``.
+        data: What the weights were trained on, stored in the file.
+        license: What they may be used for, stored in the file.
+
+    Returns:
+        What the new file says of itself.
+
+    Raises:
+        OutputError: If `target` ends in something else.
+        WeightsError: If the source is none of these, does not fit or is damaged.
+        OSError: If a file cannot be read or written.
+        MissingExtra: (an ImportError) If torch or TensorFlow is needed and not installed.
     """
     if Path(target).suffix != ".safetensors":
         raise OutputError(

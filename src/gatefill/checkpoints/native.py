@@ -79,9 +79,18 @@ def save_weights(
 ) -> None:
     """Write a weights file; it appears under its name only when it is complete.
 
-    config: the dataclass above the network; its fields must be what JSON can hold.
-    state: the network's ``state_dict()``. finish: whether what the method has to come after its
-    network is wanted; not for weights of programs that have nothing of the kind.
+    Args:
+        path: The file, ending in ``.safetensors``.
+        method: The name of the network's method.
+        config: The network's config dataclass; its fields must be what JSON can hold.
+        state: The network's ``state_dict()``.
+        provenance: Where the weights come from, and what they may be used for.
+        finish: Whether the method's postprocessing, such as a color correction, is to follow; not
+            for weights of programs without it.
+
+    Raises:
+        ConfigError: If `config` is no dataclass.
+        OSError: If the file cannot be written.
     """
     save = need("safetensors.torch", "torch", "writing weights").save_file
     if not dataclasses.is_dataclass(config) or isinstance(config, type):

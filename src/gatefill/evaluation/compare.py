@@ -319,7 +319,18 @@ def evaluate(
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> Results:
-    """`compare` with one method."""
+    """Measure one method: `compare` with a single one.
+
+    Args:
+        images, out, config, overwrite, progress: See `compare`.
+        method: As one of the methods of `compare`.
+
+    Returns:
+        See `compare`.
+
+    Raises:
+        GatefillError, FileNotFoundError, MissingExtra: See `compare`.
+    """
     return compare(images, [method], out, config, overwrite=overwrite, progress=progress)
 
 

@@ -126,7 +126,17 @@ def encode(
 
 
 def check_options(format: str, quality: int | None, lossless: bool | None) -> None:
-    """Raise ConfigError where a file of `format` cannot be written like that."""
+    """Check how a file is to be written.
+
+    Args:
+        format: One of the formats in `OUTPUT_SUFFIXES`.
+        quality: 1 to 100, or None.
+        lossless: See `encode`.
+
+    Raises:
+        ConfigError: For a quality out of range, and for what the format or the other option
+            excludes.
+    """
     if quality is not None and not 1 <= quality <= 100:
         raise ConfigError(
             f"expected a quality from 1 to 100, got {quality}",

@@ -58,7 +58,14 @@ _OTHERS: tuple[tuple[int, bytes, str], ...] = (
 
 
 def format_of(data: bytes, label: str) -> str:
-    """One of `READ`.
+    """The format of an image file, recognized by its first bytes.
+
+    Args:
+        data: The file.
+        label: What messages call it.
+
+    Returns:
+        One of `READ`.
 
     Raises:
         ImageError: The bytes are of another kind, which the message names where it is known.

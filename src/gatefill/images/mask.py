@@ -93,7 +93,19 @@ def read_mask(
 
 
 def read_hole(source: Source | None, photo: Photo, options: MaskOptions = _DEFAULTS) -> Drawing:
-    """As `read_mask`, with what is to be said about the mask."""
+    """Read a mask as `read_mask` does, with its warnings.
+
+    Args:
+        source: See `read_mask`.
+        photo: The photo that it is for.
+        options: How it is read.
+
+    Returns:
+        The hole, bool ``HW``, and warnings.
+
+    Raises:
+        MaskError, ImageError, FileNotFoundError: As `read_mask`.
+    """
     found = Drawing(_own_alpha(photo)) if source is None else _read(source, photo, "mask", options)
     hole, said = found
     if options.invert:
@@ -142,7 +154,20 @@ def read_plane(
 def read_drawing(
     source: Source, photo: Photo, name: str, options: MaskOptions = _DEFAULTS
 ) -> Drawing:
-    """As `read_plane`, with what is to be said about the drawing."""
+    """Read a drawing as `read_plane` does, with its warnings.
+
+    Args:
+        source: See `Source`.
+        photo: The photo whose size it must have.
+        name: What messages call it, such as "sketch".
+        options: How it is read.
+
+    Returns:
+        The plane, bool ``HW``, and warnings.
+
+    Raises:
+        MaskError, ImageError, FileNotFoundError: As `read_plane`.
+    """
     return _read(source, photo, name, options)
 
 

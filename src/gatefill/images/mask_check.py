@@ -27,7 +27,15 @@ _TANGENT = 4  # contour points either way from which its direction is taken
 
 
 def mask_warnings(photo: Photo, mask: NDArray[np.bool_]) -> list[Warning]:
-    """What looks wrong with a bool mask ``HW`` of `photo`; nothing where it looks well."""
+    """What looks wrong with a mask.
+
+    Args:
+        photo: The photo that it is for.
+        mask: Bool ``HW``, True = hole.
+
+    Returns:
+        A warning for each thing that looks like a mistake; usually none.
+    """
     if mask.shape != photo.shape:
         raise MaskError(
             f"expected a mask of size {photo.shape}, got {mask.shape}",

@@ -104,7 +104,11 @@ class Photo:
     def quantized(self, filled: NDArray[np.floating[Any]]) -> Pixels:
         """``HW3`` floats in [0, 1] as this photo stores pixels: clipped, rounded, ``HWC``.
 
-        A gray photo gets the luma. The size is free, so that it serves boxes as well.
+        Args:
+            filled: ``HW3`` in [0, 1], of any size, so that it serves boxes as well.
+
+        Returns:
+            ``HWC`` of this photo's depth and channels; a gray photo gets the luma.
         """
         if filled.ndim != 3 or filled.shape[2] != 3:
             raise ImageError(
@@ -117,10 +121,18 @@ class Photo:
         return levels
 
     def replaced(self, pixels: Pixels, *, opaque: NDArray[np.bool_] | None = None) -> Photo:
-        """This photo with other pixels of the same shape and dtype, everything else kept.
+        """This photo with other pixels, everything else kept.
 
-        opaque: bool ``HW`` where alpha becomes full, for holes that were given by the photo's own
-            alpha. Alpha that is full everywhere is dropped.
+        Args:
+            pixels: ``HWC`` of the same shape and dtype.
+            opaque: Bool ``HW``, where alpha becomes full, for holes that were given by the photo's
+                own alpha. Alpha that is full everywhere is dropped.
+
+        Returns:
+            A new photo.
+
+        Raises:
+            ImageError: If the pixels have another shape or dtype.
         """
         if pixels.shape != self.pixels.shape or pixels.dtype != self.pixels.dtype:
             raise ImageError(
@@ -148,7 +160,15 @@ class Photo:
     ) -> bytes:
         """The photo as a file of a format such as ``"png"``, ``".jpg"`` or ``"TIFF"``.
 
-        See `encoded` for the arguments, and for what the file leaves out, which is logged here.
+        Args:
+            format: A suffix or a format's name.
+            quality, lossless: See `encoded`.
+
+        Returns:
+            The file; what it leaves out is logged.
+
+        Raises:
+            ConfigError, ImageError: See `encoded`.
         """
         data, found = self.encoded(format, quality=quality, lossless=lossless)
         _log(found)

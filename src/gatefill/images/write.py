@@ -48,8 +48,17 @@ def suffix_of(format: str | None) -> str:
 def check_output(path: str | os.PathLike[str], *, overwrite: bool = True) -> str:
     """The format of a file to be written, checked before the work it is to hold begins.
 
-    Raises ImageError for an unknown suffix, a directory or device in its place, or (unless
-    `overwrite`) a file that is there already; FileNotFoundError where its folder does not exist.
+    Args:
+        path: The file; its suffix decides the format.
+        overwrite: Whether a file that is there may be replaced.
+
+    Returns:
+        One of the formats in `OUTPUT_SUFFIXES`.
+
+    Raises:
+        ImageError: For an unknown suffix, a directory or device in its place, or (unless
+            `overwrite`) a file that is there already.
+        FileNotFoundError: If its folder does not exist.
     """
     path = Path(path)
     if path.suffix.lower() not in OUTPUT_SUFFIXES:
@@ -91,8 +100,16 @@ def _check_place(path: Path, overwrite: bool) -> None:
 def write_atomically(path: str | os.PathLike[str], data: bytes, *, overwrite: bool = True) -> None:
     """Write beside, then rename: a reader sees the old file or the new one, never a part.
 
-    Links are followed and an old file's permissions kept. Raises ImageError where it cannot be
-    written, FileNotFoundError where its folder does not exist.
+    Links are followed and an old file's permissions kept.
+
+    Args:
+        path: The file.
+        data: What it is to hold.
+        overwrite: Whether a file that is there may be replaced.
+
+    Raises:
+        ImageError: If it cannot be written.
+        FileNotFoundError: If its folder does not exist.
     """
     path = Path(path)
     _check_place(path, overwrite)

@@ -28,7 +28,18 @@ def sample_in_bin(
 ) -> Mask:
     """The first of up to `tries` masks whose hole share lies in (low, high].
 
-    Raises ConfigError where none does: the message says which shares came instead.
+    Args:
+        kind: Makes a mask.
+        height, width: Size of the mask in pixels.
+        chance: A random seed, or a generator to draw from.
+        low, high: Bounds of the hole share, in [0, 1].
+        tries: Number of masks to make at most.
+
+    Returns:
+        Bool ``HW``, True = hole.
+
+    Raises:
+        ConfigError: If no mask is in the bin; the message says which shares came instead.
     """
     if not 0 <= low < high <= 1:
         raise ConfigError(

@@ -29,7 +29,16 @@ class BoxConfig:
 
 
 def box(height: int, width: int, chance: Chance, config: BoxConfig = BoxConfig()) -> Mask:
-    """One box somewhere in the frame, as the paper trains with; mean hole share .191."""
+    """One box somewhere in the frame, as the paper trains with; mean hole share .191.
+
+    Args:
+        height, width: Size of the mask in pixels.
+        chance: A random seed, or a generator to draw from.
+        config: Sides of the box.
+
+    Returns:
+        Bool ``HW``, True = hole.
+    """
     rng = generator(chance)
     drawing = canvas(height, width)
     rows = _span(height, rng, config)
@@ -39,7 +48,15 @@ def box(height: int, width: int, chance: Chance, config: BoxConfig = BoxConfig()
 
 
 def center(height: int, width: int, chance: Chance = 0) -> Mask:
-    """A hole of half the height and half the width in the middle; nothing is left to chance."""
+    """A hole of half the height and half the width in the middle; nothing is random.
+
+    Args:
+        height, width: Size of the mask in pixels.
+        chance: Not used; all kinds of masks are called alike.
+
+    Returns:
+        Bool ``HW``, True = hole.
+    """
     drawing = canvas(height, width)
     tall, wide = max(height // 2, 1), max(width // 2, 1)
     top, left = (height - tall) // 2, (width - wide) // 2

@@ -31,6 +31,14 @@ def brush(height: int, width: int, chance: Chance, config: BrushConfig = BrushCo
 
     The released generator has two defects that are not repeated: its random flips had no effect,
     and it swapped height and width.
+
+    Args:
+        height, width: Size of the mask in pixels.
+        chance: A random seed, or a generator to draw from.
+        config: Numbers and sizes of the strokes.
+
+    Returns:
+        Bool ``HW``, True = hole.
     """
     rng = generator(chance)
     drawing = canvas(height, width)
@@ -64,7 +72,15 @@ def _stroke_points(
 
 
 def box_or_brush(height: int, width: int, chance: Chance) -> Mask:
-    """The union of a box and brush strokes, as DeepFill v2 trains with; mean hole share .309."""
+    """The union of a box and brush strokes, as DeepFill v2 trains with; mean hole share .309.
+
+    Args:
+        height, width: Size of the mask in pixels.
+        chance: A random seed, or a generator to draw from.
+
+    Returns:
+        Bool ``HW``, True = hole.
+    """
     rng = generator(chance)
     union = box(height, width, rng) | brush(height, width, rng)
     return finished(union.astype(np.uint8), rng)

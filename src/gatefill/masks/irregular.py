@@ -27,7 +27,16 @@ class IrregularConfig:
 def irregular(
     height: int, width: int, chance: Chance, config: IrregularConfig = IrregularConfig()
 ) -> Mask:
-    """Random lines, curves, arcs and ellipses laid over each other."""
+    """Random lines, curves, arcs and ellipses laid over each other.
+
+    Args:
+        height, width: Size of the mask in pixels.
+        chance: A random seed, or a generator to draw from.
+        config: Numbers and sizes of them.
+
+    Returns:
+        Bool ``HW``, True = hole.
+    """
     rng = generator(chance)
     drawing = canvas(height, width)
     for draw in (_line, _curve, _arc, _ellipse):

@@ -49,17 +49,41 @@ LAMA_THICK = (
 
 
 def lama_thin(height: int, width: int, chance: Chance) -> Mask:
-    """The thin (narrow) masks of LaMa's evaluation."""
+    """The thin (narrow) masks of LaMa's evaluation.
+
+    Args:
+        height, width: Size of the mask in pixels.
+        chance: A random seed, or a generator to draw from.
+
+    Returns:
+        Bool ``HW``, True = hole.
+    """
     return lama(height, width, chance, _nearest(height, width, LAMA_THIN))
 
 
 def lama_medium(height: int, width: int, chance: Chance) -> Mask:
-    """The medium masks of LaMa's evaluation."""
+    """The medium masks of LaMa's evaluation.
+
+    Args:
+        height, width: Size of the mask in pixels.
+        chance: A random seed, or a generator to draw from.
+
+    Returns:
+        Bool ``HW``, True = hole.
+    """
     return lama(height, width, chance, _nearest(height, width, LAMA_MEDIUM))
 
 
 def lama_thick(height: int, width: int, chance: Chance) -> Mask:
-    """The thick (wide) masks of LaMa's evaluation."""
+    """The thick (wide) masks of LaMa's evaluation.
+
+    Args:
+        height, width: Size of the mask in pixels.
+        chance: A random seed, or a generator to draw from.
+
+    Returns:
+        Bool ``HW``, True = hole.
+    """
     return lama(height, width, chance, _nearest(height, width, LAMA_THICK))
 
 

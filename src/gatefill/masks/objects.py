@@ -58,10 +58,19 @@ def place_cutout(
     chance: Chance,
     config: ObjectConfig = ObjectConfig(),
 ) -> Placement:
-    """Scale, turn, perhaps mirror a cut-out ``HW4`` and lay it somewhere into the frame.
+    """Scale, rotate, perhaps mirror a cut-out and place it somewhere in the frame.
 
-    The whole of it lies inside the frame. Raises MaskError unless `rgba` is uint8 ``HW4`` with
-    something to see.
+    Args:
+        rgba: The cut-out, uint8 ``HW4``.
+        height, width: Size of the frame in pixels.
+        chance: A random seed, or a generator to draw from.
+        config: Sizes and angles.
+
+    Returns:
+        The cut-out at its place; all of it lies inside the frame.
+
+    Raises:
+        MaskError: Unless `rgba` is uint8 ``HW4`` and not fully transparent.
     """
     if rgba.ndim != 3 or rgba.shape[2] != 4 or rgba.dtype != np.uint8:
         raise MaskError(
@@ -108,7 +117,20 @@ def object_mask(
     alphas: Sequence[NDArray[np.uint8]],
     config: ObjectConfig = ObjectConfig(),
 ) -> Mask:
-    """A hole of the shape of one of the cut-outs, given by their alpha planes uint8 ``HW``."""
+    """A hole of the shape of one of the cut-outs.
+
+    Args:
+        height, width: Size of the mask in pixels.
+        chance: A random seed, or a generator to draw from.
+        alphas: Alpha planes of the cut-outs, uint8 ``HW``.
+        config: Sizes and angles.
+
+    Returns:
+        Bool ``HW``, True = hole.
+
+    Raises:
+        MaskError: If there is no cut-out, or nothing of one can be seen.
+    """
     if not alphas:
         raise ConfigError(
             "expected at least one cut-out for masks of object shape, got none",

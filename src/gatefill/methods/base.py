@@ -118,8 +118,13 @@ class SharesBatches(Protocol):
 def composite(filled: Image, image: Image, mask: Mask) -> Image:
     """`filled` in the hole, `image` elsewhere: the only place where known pixels are put back.
 
-    All arrays may have any dtype as long as `filled` and `image` agree; known pixels come back
-    bit-identical.
+    Args:
+        filled: ``HWC`` of any dtype.
+        image: ``HWC`` of the same dtype.
+        mask: Bool ``HW``, True = hole.
+
+    Returns:
+        A new array; known pixels are bit-identical to those of `image`.
     """
     if filled.shape != image.shape or mask.shape != image.shape[:2]:
         raise MaskError(

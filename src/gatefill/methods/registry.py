@@ -351,9 +351,14 @@ def _around(found: Entry, runtime: Any, finish: bool) -> Method:
 
 
 def steered_by(network: Method | None, config: object | None = None) -> Method:
-    """PatchMatch steered by a network that is ready to fill; without one, PatchMatch alone.
+    """PatchMatch guided by a network; without one, PatchMatch alone.
 
-    config: a `HybridConfig`; None takes the defaults. Raises ConfigError for any other.
+    Args:
+        network: A method that is ready to fill, or None.
+        config: A `HybridConfig`; None takes the defaults.
+
+    Raises:
+        ConfigError: For a config of another method.
     """
     found = entry("hybrid")
     fitting = _fitting(config, found)

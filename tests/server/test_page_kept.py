@@ -181,10 +181,15 @@ def test_the_photo_of_the_command_line_is_opened_once(browser: Any, noise: Path)
     window.close()
 
 
+@pytest.mark.parametrize("secure", [True, False])
 def test_two_pages_keep_their_photos_apart(
-    browser: Any, server: Server, noise: Path, gray: Path
+    browser: Any, server: Server, noise: Path, gray: Path, secure: bool
 ) -> None:
     window = browser.new_context()
+    if not secure:  # as for a server on another machine without TLS
+        window.add_init_script(
+            "Object.defineProperty(Navigator.prototype, 'locks', { get: () => undefined })"
+        )
     pages = [Page(window.new_page(), server).visit() for _ in range(2)]
     for page, path in zip(pages, (noise, gray), strict=True):
         page.open(path)
@@ -194,6 +199,27 @@ def test_two_pages_keep_their_photos_apart(
         page.page.locator("#file", has_text=path.name).wait_for(state="attached")
         assert page.page.is_hidden("#strip")
     window.close()
+
+
+def test_a_damaged_record_hides_no_other_photo(page: Page, noise: Path, gray: Path) -> None:
+    page.open(noise)
+    page.open(gray)
+    kept(page)
+    page.page.evaluate("""async () => {
+        const open = indexedDB.open("gatefill");
+        await new Promise((done) => (open.onsuccess = done));
+        const change = open.result.transaction("files", "readwrite");
+        const store = change.objectStore("files");
+        const keys = store.getAllKeys();
+        await new Promise((done) => (keys.onsuccess = done));
+        store.put(new Blob(["no photo"]), keys.result.at(-1));
+        await new Promise((done) => (change.oncomplete = done));
+    }""")
+    page.visit()
+    page.page.locator("#photos .shot").nth(1).wait_for(state="attached")
+    page.page.locator(".notice.error", has_text="gray.png").wait_for()
+    page.page.locator("#photos .shot").first.click()
+    page.page.locator("#file", has_text="noise.png").wait_for(state="attached")
 
 
 def test_forget_deletes_what_is_kept(page: Page, noise: Path) -> None:

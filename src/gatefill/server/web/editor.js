@@ -1,9 +1,10 @@
 /** The photos that are open, the one that is shown, and everything that may be done to it. */
 
+import { ServerError } from "./api.js";
 import { decoded } from "./decode.js";
 import { Fills } from "./fills.js";
 import { Photo } from "./photo.js";
-import { photoOf, recordOf } from "./record.js";
+import { photoOf, recordOf, thumbnailOf } from "./record.js";
 
 /** @typedef {import("./types.js").Fill} Fill */
 /** @typedef {import("./types.js").Model} Model */
@@ -92,11 +93,15 @@ export class Editor extends EventTarget {
 
   /** Take photos over that were kept, and show the last of them. */
   async restore(records) {
-    for (const record of records.slice(0, -1)) {
-      this.#add(await photoOf(record)).record = record;
-      await this.#rest(this.slots.at(-1));
-    }
-    if (records.length) this.#show(this.#add(await photoOf(records.at(-1))));
+    this.slots.push(...records.map((record) => ({
+      id: record.state.id,
+      name: record.state.name,
+      photo: null,
+      record,
+      thumbnail: thumbnailOf(record),
+      saved: record.state.saved,
+    })));
+    if (records.length) await this.select(this.slots.at(-1));
   }
 
   #add(photo) {
@@ -123,7 +128,7 @@ export class Editor extends EventTarget {
   async select(slot) {
     await this.#inTurn(async () => {
       if (slot === this.slot || !this.slots.includes(slot)) return;
-      const photo = slot.photo ?? (await photoOf(slot.record));
+      const photo = slot.photo ?? (await awakened(slot));
       await this.#putAside();
       Object.assign(slot, { photo, record: null });
       this.#show(slot);
@@ -143,7 +148,7 @@ export class Editor extends EventTarget {
         return;
       }
       const next = this.slots[Math.min(at, this.slots.length - 1)] ?? null;
-      if (next && !next.photo) Object.assign(next, { photo: await photoOf(next.record), record: null });
+      if (next && !next.photo) Object.assign(next, { photo: await awakened(next), record: null });
       this.#show(next);
     });
   }
@@ -241,6 +246,16 @@ export class Editor extends EventTarget {
 
   #tell(name) {
     this.dispatchEvent(new Event(name));
+  }
+}
+
+/** The photo of a slot that rests. Raises ServerError where what was kept is damaged. */
+async function awakened({ name, record }) {
+  try {
+    return await photoOf(record);
+  } catch (error) {
+    console.warn(error);
+    throw new ServerError("damaged", name);
   }
 }
 

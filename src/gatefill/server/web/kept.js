@@ -5,6 +5,7 @@
 
 const NAME = "gatefill";
 const TAB = "gatefill-tab";
+const ALIVE = 90_000; // milliseconds after which a page that is not heard of is taken for gone
 
 /** @returns {Promise<unknown>} What a request of IndexedDB gives. */
 function outcome(request) {
@@ -104,8 +105,7 @@ async function ownTab() {
 
 /** Mark a name as in use for as long as this page lives. @returns {Promise<boolean>} Whether it was free. */
 function held(name) {
-  // Without a secure context there are no locks; then all pages of the browser share photos.
-  if (!navigator.locks) return Promise.resolve(true);
+  if (!navigator.locks) return Promise.resolve(beat(name));
   return new Promise((resolve) => {
     // A page that is being reloaded needs a moment to let go.
     const signal = AbortSignal.timeout(500);
@@ -117,7 +117,23 @@ function held(name) {
   });
 }
 
+/**
+ * Without a secure context there are no locks: then a page says every second in the browser's
+ * storage that it lives. Pages in the background may do so once a minute only.
+ */
+function beat(name) {
+  const mark = () => localStorage.setItem(`${TAB}-${name}`, String(Date.now()));
+  mark();
+  setInterval(mark, 1000);
+  return true;
+}
+
 async function livingTabs() {
-  const { held: locks = [] } = (await navigator.locks?.query()) ?? {};
-  return new Set(locks.map(({ name }) => name.replace(`${TAB}-`, "")));
+  if (navigator.locks) {
+    const { held: locks } = await navigator.locks.query();
+    return new Set(locks.map(({ name }) => name.replace(`${TAB}-`, "")));
+  }
+  const names = Object.keys(localStorage).filter((name) => name.startsWith(`${TAB}-`));
+  const alive = names.filter((name) => Date.now() - Number(localStorage.getItem(name)) < ALIVE);
+  return new Set(alive.map((name) => name.replace(`${TAB}-`, "")));
 }

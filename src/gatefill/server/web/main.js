@@ -167,6 +167,7 @@ async function start() {
   } catch (error) {
     complain(error);
   }
+  showStrip(editor, (ids) => autosave.forget(ids));
   try {
     const known = await api.methods();
     methods = known.methods;

@@ -56,6 +56,7 @@ export function complain(error) {
 /** What an error says, in the reader's language where its code is known. */
 export function inWords(error) {
   if (error.kind === "offline") return text("offline");
+  if (error.kind === "damaged") return text("damagedRecord", { name: error.message });
   const { code, values, message } = error;
   return code ? sentence({ code, values, text: message }) : text("failed", { detail: message });
 }

@@ -3,6 +3,7 @@
  * put photos aside that are not shown, since a record takes a hundredth of the memory.
  */
 
+import { canvasOf } from "./layer.js";
 import { COLORS, Photo, chosen } from "./photo.js";
 import { pack, unpack } from "./pack.js";
 
@@ -24,6 +25,7 @@ export async function recordOf(photo) {
     id: photo.id,
     name: photo.name,
     saved: photo.saved,
+    thumbnail: pixelsOf(photo.thumbnail()),
     done: history.done + (open.length ? 1 : 0),
     settled: history.settled.map((fill) => plainFill(fill, files)),
     fills: steps.map((step) => step.fill && plainFill(step.fill, files)),
@@ -86,6 +88,17 @@ async function again(photo, fill) {
     Object.assign(result, { thumbnail: found.thumbnail });
   }
   return { before: found.before, after: found.after, fill };
+}
+
+function pixelsOf(canvas) {
+  return canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+}
+
+/** The small picture of a record. @param {Record} record @returns {HTMLCanvasElement} */
+export function thumbnailOf({ state: { thumbnail } }) {
+  const canvas = canvasOf(thumbnail.width, thumbnail.height);
+  canvas.getContext("2d").putImageData(thumbnail, 0, 0);
+  return canvas;
 }
 
 function openChange(layer, { before, tiles }) {

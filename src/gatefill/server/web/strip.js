@@ -1,7 +1,7 @@
 /** The strip of open photos: shows one, closes one. */
 
 import { ask } from "./dialogs.js";
-import { find, icon, make } from "./notices.js";
+import { complain, find, icon, make } from "./notices.js";
 import { text } from "./texts.js";
 
 /** @typedef {import("./editor.js").Editor} Editor */
@@ -9,7 +9,7 @@ import { text } from "./texts.js";
 /** @param {Editor} editor @param {(ids: string[]) => void} onclosed */
 export function showStrip(editor, onclosed) {
   const { slots } = editor;
-  find("strip").hidden = slots.length < 2;
+  find("strip").hidden = slots.length < (editor.isOpen ? 2 : 1);
   document.body.classList.toggle("several", slots.length > 1);
   find("photos").replaceChildren(...slots.map((slot) => item(editor, slot, onclosed)));
 }
@@ -24,7 +24,7 @@ function item(editor, slot, onclosed) {
     "button", { class: "shot", title: name, "aria-label": name, "aria-current": slot === editor.slot && "true" },
     picture,
   );
-  show.addEventListener("click", () => editor.select(slot));
+  show.addEventListener("click", () => editor.select(slot).catch(complain));
   const close = make(
     "button", { class: "plain close", title: text("closePhoto", { name }), "aria-label": text("closePhoto", { name }) },
     icon("close"),

@@ -157,4 +157,5 @@ export default {
   top: "Top",
   right: "Right",
   bottom: "Bottom",
+  damagedRecord: "{name} was kept in this browser, but cannot be read any more. The other photos are still here.",
 };

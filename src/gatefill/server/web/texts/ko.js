@@ -157,4 +157,5 @@ export default {
   top: "위",
   right: "오른쪽",
   bottom: "아래",
+  damagedRecord: "이 브라우저에 보관한 {name}을(를) 더 이상 읽을 수 없습니다. 다른 사진은 그대로 있습니다.",
 };

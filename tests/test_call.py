@@ -195,6 +195,23 @@ def test_map_fills_one_photo_after_the_other() -> None:
 
 
 @pytest.mark.usefixtures("folder")
+def test_a_call_takes_any_iterable_of_photos() -> None:
+    inpaint = gatefill.load("patchmatch")
+    (expected,) = inpaint(["photo.png"], ["mask.png"])
+    mask = np.asarray(PIL.Image.open("mask.png"))
+    for photos, masks in (
+        (Path().glob("photo.p*"), "mask.png"),  # a generator
+        ({"photo.png": 1}.keys(), iter(["mask.png"])),
+        (map(str, ["photo.png"]), (mask,)),
+    ):
+        (found,) = inpaint(photos, masks)
+        np.testing.assert_array_equal(np.asarray(found), np.asarray(expected))
+    assert inpaint(iter(()), "mask.png") == []
+    with open("photo.png", "rb") as file:  # noqa: PTH123 - a file is iterable, and one photo
+        assert isinstance(inpaint(file, "mask.png"), gatefill.Result)
+
+
+@pytest.mark.usefixtures("folder")
 def test_map_takes_a_mask_for_each_photo() -> None:
     inpaint = gatefill.load("patchmatch")
     mask = np.asarray(PIL.Image.open("mask.png"))

@@ -20,7 +20,7 @@ from gatefill.errors import ConfigError, Warning
 from gatefill.extending import with_margins
 from gatefill.geometry import Box
 from gatefill.given import FillOptions, Given, ReadOptions, file_of, own_photo, pairs, read_given
-from gatefill.images import DEFAULT_MAX_PIXELS, MaskOptions, Photo, Source
+from gatefill.images import DEFAULT_MAX_PIXELS, MaskOptions, Photo, Source, is_source
 from gatefill.images.mask_values import THRESHOLD
 from gatefill.methods.base import Fill, Method, Progress, Seeded
 from gatefill.photo_attention import in_photo
@@ -30,8 +30,8 @@ from gatefill.scales import Chosen, Large, choose, fill_resized
 
 logger = logging.getLogger(__name__)
 
-Photos = list[Source | Photo] | tuple[Source | Photo, ...]
-Masks = Source | Sequence[Source | None] | None
+Photos = Iterable[Source | Photo]
+Masks = Source | Iterable[Source | None] | None
 
 
 class Inpainter:
@@ -147,8 +147,8 @@ class Inpainter:
         found.method = self.method.seeded(seed)
         return found
 
-    @overload
-    def __call__(
+    @overload  # a path's text and bytes are iterable, too, and one photo
+    def __call__(  # type: ignore[overload-overlap]
         self, photo: Source | Photo, mask: Source | None = None, **options: Unpack[FillOptions]
     ) -> Result: ...
 
@@ -179,9 +179,10 @@ class Inpainter:
 
         Args:
             photo: Path, bytes, PIL image, array ``HW``, ``HW3``, ``HW4`` (uint8, uint16, or float
-                in [0, 1]) or torch tensor ``CHW``; or a list of these.
+                in [0, 1]) or torch tensor ``CHW``; or several of these: a list, or any other
+                iterable. `map` gives their results one by one and keeps none.
             mask: The same types; white = hole. None: the transparent part of the photo is the
-                hole. For a list of photos, one mask for all, or a list of the same length.
+                hole. For several photos, one mask for all, or as many masks as photos.
             sketch: White = edge; the part inside the hole guides methods that accept a sketch.
             search: White = region to copy from, for methods that copy pixels.
             invert_mask: Black = hole instead.
@@ -195,7 +196,7 @@ class Inpainter:
                 it raises stops this fill only. It may itself call the inpainter.
 
         Returns:
-            The result; for a list of photos a list of results.
+            The result; for several photos a list of results.
 
         Raises:
             GatefillError: If an input cannot be read or used.
@@ -211,10 +212,11 @@ class Inpainter:
             mask_as_stored=mask_as_stored,
             allow_truncated=allow_truncated,
         )
-        if isinstance(photo, (list, tuple)):
-            return list(self.map(photo, mask, **options, progress=progress))
+        given: Any = photo
+        if isinstance(photo, Iterable) and not is_source(photo):
+            return list(self.map(given, mask, **options, progress=progress))
         single: Any = mask
-        return self._fill_one(photo, single, progress, options)
+        return self._fill_one(given, single, progress, options)
 
     def map(
         self,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from typing import Any
 import pytest
 
 import gatefill
+from gatefill.checkpoints.shipped import FOLDER
 from gatefill.errors import ConfigError
 from tests.batches.helpers import mask, outputs, photo, put, run
 from tests.batches.test_containers import make_shard, read_tar
@@ -42,16 +44,24 @@ def test_a_cluster_gives_the_same_outputs(here: Path) -> None:
         put(here / "in" / f"{number}.png", photo(number))
         put(here / "in" / f"{number}_mask.png", mask())
     Path("in/broken.jpg").write_bytes(b"no photo")
+    shutil.copy(FOLDER / "compact.onnx", here / "own.onnx")
     make_shard("s.tar", range(2))
     given: dict[str, Any] = {"method": "patchmatch", "grow": 1}
     ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False)
     try:
         found = gatefill.batch(["in", "s.tar"], str(here / "out"), ray="local", **given)
         assert ray.is_initialized(), "a cluster that was joined before stays joined"
+        steered = dict(given, method="deepfill_v2", weights=str(here / "own.onnx"))
+        weighed = gatefill.batch(["in"], str(here / "weighed"), ray="local", **steered)
+        named = gatefill.batch(["in"], str(here / "named"), ray="local", weights="compact")
     finally:
         ray.shutdown()
     assert (found.filled, found.failed, found.containers) == (4, 1, 1)
     assert found.failures[0].name == "in/broken.jpg"
+    assert (weighed.filled, weighed.failed) == (2, 1), weighed.failures
+    gatefill.batch(["in"], "weighed-alone", **steered)
+    assert outputs("weighed") == outputs("weighed-alone") != outputs()
+    assert (named.filled, named.failed) == (2, 1), named.failures
     alone = run("in", "s.tar", output="alone", grow=1)
     assert (alone.filled, alone.failed) == (4, 1)
     assert outputs() == outputs("alone")

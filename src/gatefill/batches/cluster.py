@@ -67,8 +67,11 @@ class RayExecutor:
         self._weights = None
         if weights is not None:
             from gatefill.checkpoints import find_weights
+            from gatefill.checkpoints.shipped import FOLDER
 
-            self._weights = self._ray.put(Path(find_weights(weights)).read_bytes())
+            path = find_weights(weights)
+            if path.parent != FOLDER:  # which every node has
+                self._weights = self._ray.put((path.name, path.read_bytes()))
         self._job = job
         self._check_size()
 
@@ -186,8 +189,10 @@ class _Filler:
         if weights is not None:
             import ray
 
-            file = Path(tempfile.mkdtemp()) / "weights.safetensors"
-            file.write_bytes(ray.get(weights) if isinstance(weights, ray.ObjectRef) else weights)
+            # The name says which library runs them.
+            name, data = ray.get(weights) if isinstance(weights, ray.ObjectRef) else weights
+            file = Path(tempfile.mkdtemp()) / name
+            file.write_bytes(data)
             job = replace(job, load={**job.load, "weights": file})
         self._work = Work(job)
         _ = self._work.inpainter

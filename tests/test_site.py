@@ -15,7 +15,7 @@ import gatefill
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
-TRANSLATED = ("index", "start", "choosing", "gallery", "sn-patchgan")
+TRANSLATED = ("index", "start", "choosing", "gallery", "sn-patchgan", "attention", "how-it-works")
 
 
 def test_every_page_is_in_the_navigation() -> None:

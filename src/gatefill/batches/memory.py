@@ -11,10 +11,10 @@ from gatefill.images import ImageError, read_photo, size_of
 from gatefill.regions import regions
 
 # Measured with the default method (docs/scale.md), in bytes.
-PROCESS = 620 << 20  # what a process holds after its first photo
-FIRST = 160 << 20  # of which so much comes with that photo: kernels, pools, buffers
-PER_PIXEL = 34  # of the photo: decoded, copied, encoded
-PER_WORKED = 145  # for each pixel of the region around a hole that a method works on
+PROCESS = 350 << 20  # what a process holds after its first photos
+FIRST = 140 << 20  # of which so much comes with them: kernels, pools, buffers
+PER_PIXEL = 26  # of the photo: decoded, copied, encoded
+PER_WORKED = 125  # for each pixel of the region around a hole that a method works on
 LEAST = 64 << 20  # of a photo
 ROOM = 400 << 20  # what each process should find for a photo: 12 megapixels with a small hole
 SHARE = 0.8  # of what is free, where no limit is given

@@ -110,7 +110,7 @@ NOT_ON_THE_PAGE = re.compile(
     r"(attention|config|device|dtype|fetch|frame|network|output|recipe|result|setting|tensor)\."
     r"|weights\.(?!random)"
     r"|method\.(needs_network|config_and_weights|other_weights|ready_made|needs_weights|no_part|not_trainable|takes_no_weights|unknown)"
-    r"|server\.(address|empty|no_token|origin|other_model|port|root_path|token|weights_twice)$"
+    r"|server\.(address|empty|memory|no_token|origin|other_model|port|root_path|token|weights_twice)$"
 )
 
 

@@ -11,6 +11,7 @@ from gatefill.images import Photo
 from gatefill.methods.base import Attention, Fill, Image, Mask, composite
 from gatefill.photo_attention import joined, moved_by, within
 from gatefill.regions import Region
+from gatefill.stopping import stop_point
 
 
 class Canvas:
@@ -27,6 +28,7 @@ class Canvas:
 
     def seen_from(self, region: Region) -> tuple[Image, Mask]:
         """What a method gets: the region's pixels, earlier fills among them, and its holes."""
+        stop_point()
         now = Photo(self.pixels[region.box.slices])
         unknown = self.left[region.box.slices]
         if self.hidden is not None:
@@ -40,8 +42,10 @@ class Canvas:
         if fill.coarse is not None:
             if self.coarse is None:
                 self.coarse = self.photo.pixels.copy()
+            stop_point()
             self._paste(self.coarse, region, own, fill.coarse)
         if fill.attention is not None:
+            stop_point()
             found = fill.attention
             if region.numbers is not None or self.hidden is not None:
                 found = within(found, own)

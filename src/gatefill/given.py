@@ -21,8 +21,10 @@ from gatefill.images import (
     read_photo,
 )
 from gatefill.images.mask import hidden_pixels
+from gatefill.images.mask_values import THRESHOLD
 from gatefill.methods import MethodInfo
 from gatefill.methods.base import Mask, not_taken
+from gatefill.stopping import stop_point
 
 Progress = Callable[[float], None]
 _NONE_LEFT: Any = object()
@@ -47,6 +49,20 @@ class FillOptions(ReadOptions, total=False):
     progress: Progress | None
 
 
+def mask_options(options: ReadOptions, max_pixels: int, *, seen_upright: bool) -> MaskOptions:
+    """How masks are read, out of all options of a call. See `MaskOptions`."""
+    return MaskOptions(
+        invert=options.get("invert_mask", False),
+        grow=options.get("grow", 0),
+        resize=options.get("resize_mask", False),
+        threshold=options.get("threshold", THRESHOLD),
+        as_stored=options.get("mask_as_stored", False),
+        allow_truncated=options.get("allow_truncated", False),
+        max_pixels=max_pixels,
+        seen_upright=seen_upright,
+    )
+
+
 @dataclass(frozen=True, eq=False)
 class Given:
     """One photo, read and checked. Nothing in it shares memory with what the caller gave."""
@@ -69,10 +85,9 @@ def read_given(
     info: MethodInfo,
     photo: Photo,
     mask: Source | None,
-    masks: MaskOptions,
-    *,
-    sketch: Source | None = None,
-    search: Source | None = None,
+    options: ReadOptions,
+    max_pixels: int,
+    seen_upright: bool = False,
 ) -> Given:
     """Read everything that a call was given, as planes of one size; say what looks odd about it.
 
@@ -80,14 +95,16 @@ def read_given(
         info: What the method takes.
         photo: The photo, which is the call's own.
         mask: As for the call.
-        masks: How mask, sketch and search region are read.
-        sketch: As for the call.
-        search: As for the call.
+        options: Those of the call.
+        max_pixels: Larger files are refused before they are decoded.
+        seen_upright: See `MaskOptions`.
 
     Raises:
         MaskError: Where a sketch or search region is not taken, or does not fit the photo.
         GatefillError, FileNotFoundError: For what cannot be read.
     """
+    masks = mask_options(options, max_pixels, seen_upright=seen_upright)
+    sketch, search = options.get("sketch"), options.get("search")
     for name, plane, takes in (
         ("sketch", sketch, info.takes_sketch),
         ("search", search, info.takes_search),
@@ -95,6 +112,7 @@ def read_given(
         if plane is not None and not takes:
             raise not_taken(info, name)
     hole, said = read_hole(mask, photo, masks)
+    stop_point()
     planes: list[Mask | None] = []
     for name, plane in (("sketch", sketch), ("search region", search)):
         drawn = None
@@ -102,16 +120,21 @@ def read_given(
             drawn, more = read_drawing(plane, photo, name, masks)
             said = (*said, *more)
         planes.append(drawn)
+        stop_point()
     if not _is_file(mask):
         hole = hole.copy()  # a bool array or tensor is taken as it is
+    hidden = None if mask is None else hidden_pixels(photo, hole)
+    stop_point()
+    odd = mask_warnings(photo, hole)
+    stop_point()
     given = Given(
         photo=photo,
         mask=hole,
         sketch=planes[0],
         search=planes[1],
-        hidden=None if mask is None else hidden_pixels(photo, hole),
+        hidden=hidden,
         opaque=hole if mask is None else None,
-        warnings=(*photo.meta.warnings, *said, *mask_warnings(photo, hole)),
+        warnings=(*photo.meta.warnings, *said, *odd),
     )
     if given.search is not None and not (given.search & ~given.unknown).any():
         raise MaskError(

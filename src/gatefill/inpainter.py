@@ -20,13 +20,15 @@ from gatefill.errors import ConfigError, Warning
 from gatefill.extending import with_margins
 from gatefill.geometry import Box
 from gatefill.given import FillOptions, Given, ReadOptions, file_of, own_photo, pairs, read_given
-from gatefill.images import DEFAULT_MAX_PIXELS, MaskOptions, Photo, Source, is_source
+from gatefill.images import DEFAULT_MAX_PIXELS, Photo, Source, is_source
 from gatefill.images.mask_values import THRESHOLD
+from gatefill.memory import bound, check_memory
 from gatefill.methods.base import Fill, Method, Progress, Seeded
 from gatefill.photo_attention import in_photo
 from gatefill.regions import Region, regions
 from gatefill.result import Result
 from gatefill.scales import Chosen, Large, choose, fill_resized
+from gatefill.stopping import retold, share_of, stop_point
 
 logger = logging.getLogger(__name__)
 
@@ -48,6 +50,7 @@ class Inpainter:
         context: float = 1.0,
         max_pixels: int = DEFAULT_MAX_PIXELS,
         notes: Sequence[Warning] = (),
+        memory_limit: int | None = None,
     ) -> None:
         """Create an inpainter for a loaded method.
 
@@ -65,6 +68,8 @@ class Inpainter:
                 scattered holes.
             max_pixels: Files with more pixels are refused before they are decoded.
             notes: Warnings to put first in the warnings of every result.
+            memory_limit: Bytes that a fill may take, as planned from the sizes of photo and hole;
+                larger ones are refused before they begin.
 
         Raises:
             ConfigError: If `large` is unknown, `context` is negative or not finite, or `max_pixels`
@@ -92,6 +97,7 @@ class Inpainter:
         self.context = context
         self.max_pixels = max_pixels
         self.notes = tuple(notes)
+        self.memory_limit = memory_limit
 
     def __repr__(self) -> str:
         return f"<Inpainter {self.method.info.name} on {self.device}, {self.dtype}>"
@@ -257,7 +263,7 @@ class Inpainter:
                 opened, photo, mask = ahead.popleft()
                 report = progress
                 if count is not None:
-                    report = _share_of(progress, done / count, (done + 1) / count)
+                    report = share_of(progress, done / count, (done + 1) / count)
                 yield self._fill_one(photo, mask, report, options, opened.result())
                 done += 1
 
@@ -316,36 +322,34 @@ class Inpainter:
         opened: Photo | None = None,
     ) -> Result:
         """Fill one photo. opened: the photo, if it has been read already."""
+        with retold(progress) as told:
+            return self._filled(photo, mask, told, options, opened)
+
+    def _filled(
+        self,
+        photo: Source | Photo,
+        mask: Source | None,
+        progress: Progress | None,
+        options: ReadOptions,
+        opened: Photo | None,
+    ) -> Result:
         started = time.perf_counter()
         truncated = options.get("allow_truncated", False)
-        masks = MaskOptions(
-            invert=options.get("invert_mask", False),
-            grow=options.get("grow", 0),
-            resize=options.get("resize_mask", False),
-            threshold=options.get("threshold", THRESHOLD),
-            as_stored=options.get("mask_as_stored", False),
-            allow_truncated=truncated,
-            max_pixels=self.max_pixels,
-            seen_upright=isinstance(photo, Photo),
-        )
-        given = read_given(
-            self.method.info,
-            self.read(photo, allow_truncated=truncated) if opened is None else opened,
-            mask,
-            masks,
-            sketch=options.get("sketch"),
-            search=options.get("search"),
-        )
+        opened = opened or self.read(photo, allow_truncated=truncated)
+        upright = isinstance(photo, Photo)
+        given = read_given(self.method.info, opened, mask, options, self.max_pixels, upright)
         warnings = (*self.notes, *given.warnings)
         for warning in warnings:
             logger.warning(warning)
-        canvas = Canvas(given.photo, given.mask, given.hidden)
         large = choose(self.large, self.method.info, given.mask)
         parts = self._regions(given, large)
         areas = [np.count_nonzero(part.own(given.mask)) for part in parts]
+        stop_point()
+        check_memory(self.method, given.photo, given.mask, parts, large, self.memory_limit)
+        canvas = Canvas(given.photo, given.mask, given.hidden)
         done = np.concatenate([[0.0], np.cumsum(areas) / max(sum(areas), 1)])
         for number, part in enumerate(parts):
-            report = _share_of(progress, float(done[number]), float(done[number + 1]))
+            report = share_of(progress, float(done[number]), float(done[number + 1]))
             canvas.put(part, self._fill_region(given, canvas, part, large, report))
         if progress is not None:
             progress(1.0)
@@ -361,6 +365,10 @@ class Inpainter:
             source=file_of(photo),
             large=large,
         )
+
+    def memory(self, pixels: int, depth: int = 1) -> int:
+        """Bytes that a fill takes at most; pixels: of the photo; depth: bytes of a channel."""
+        return bound(self.method, self.large, pixels, depth)
 
     def _regions(self, given: Given, large: Chosen) -> list[Region]:
         if not given.mask.any():
@@ -378,6 +386,7 @@ class Inpainter:
         progress: Progress | None,
     ) -> Fill:
         image, mask = canvas.seen_from(region)
+        stop_point()
         within = region.box.slices
         sketch = None if given.sketch is None else given.sketch[within]
         search = None if given.search is None else given.search[within]
@@ -386,10 +395,3 @@ class Inpainter:
         if large == "resize":
             return fill_resized(self.method, image, mask, sketch, progress, search)
         return self.method.fill(image, mask, sketch, progress, search=search)
-
-
-def _share_of(progress: Progress | None, start: float, stop: float) -> Progress | None:
-    """Map the progress of one part to [start, stop] of the whole."""
-    if progress is None:
-        return None
-    return lambda share: progress(start + (stop - start) * share)

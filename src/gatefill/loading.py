@@ -53,6 +53,7 @@ def load(
     context: float = 1.0,
     max_pixels: int = DEFAULT_MAX_PIXELS,
     batch_size: int = 1,
+    memory_limit: int | None = None,
 ) -> Inpainter:
     """Make an inpainter for a method, by name or ready made; the default comes with its weights.
 
@@ -77,6 +78,7 @@ def load(
         batch_size: How many photos, filled by several threads at once, a network may take
             together, where what it sees of them has one size; attention is then not reported. Pays
             on a GPU.
+        memory_limit: See `Inpainter`.
 
     Returns:
         The inpainter. Every result's warnings say so where its network has random weights, which
@@ -111,7 +113,14 @@ def load(
         )
     if batch_size > 1 and found is not method and isinstance(found, SharesBatches):
         found.share_batches(batch_size)
-    inpainter = Inpainter(found, large=large, context=context, max_pixels=max_pixels, notes=notes)
+    inpainter = Inpainter(
+        found,
+        large=large,
+        context=context,
+        max_pixels=max_pixels,
+        notes=notes,
+        memory_limit=memory_limit,
+    )
     return inpainter if dtype == "float32" else inpainter.to(dtype=dtype)
 
 

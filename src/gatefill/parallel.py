@@ -10,13 +10,19 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 _STATUS = Path("/proc/self/status")
+_CONTAINER_LIMITS = (  # of control groups, version 2 and 1
+    Path("/sys/fs/cgroup/memory.max"),
+    Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
+)
+_DEFAULT_MEMORY = 4 << 30  # bytes, where the system does not tell
 Result = TypeVar("Result")
 
 PIECES = 4  # for each thread, so that the last ones do not wait long for each other
@@ -36,8 +42,22 @@ def cores() -> int:
     return most
 
 
+_lock = threading.Lock()
+_at_work = 0  # pieces of work, such as fills, that threads are there for right now
+
+
+def _count(change: int) -> None:
+    global _at_work
+    with _lock:
+        _at_work += change
+
+
 class Threads:
-    """Threads for the time of one piece of work; a context manager."""
+    """Threads for the time of one piece of work; a context manager.
+
+    Several pieces of work at a time share the cores: each call of `run` takes as many as are its
+    part at that moment, and at least one.
+    """
 
     def __init__(self, count: int | None = None) -> None:
         """count: of threads; None takes as many as there are cores."""
@@ -45,6 +65,7 @@ class Threads:
         self._pool = ThreadPoolExecutor(self.count, "gatefill") if self.count > 1 else None
 
     def __enter__(self) -> Self:
+        _count(1)
         return self
 
     def __exit__(
@@ -53,6 +74,7 @@ class Threads:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        _count(-1)
         if self._pool is not None:
             self._pool.shutdown(cancel_futures=True)
 
@@ -86,26 +108,26 @@ class Threads:
                 being worked on are done.
         """
         step = max(least, -(-size // (self.count * PIECES)))
-        if self._pool is None or size <= step:
-            for start in range(0, size, step):
+        starts = iter(range(0, size, step))  # next() on it is atomic
+
+        def work(tick: Callable[[], None] | None = None) -> None:
+            for start in starts:
                 kernel(start, min(start + step, size), *arguments)
                 if tick is not None:
                     tick()
-            return
-        pieces = [
-            self._pool.submit(kernel, start, min(start + step, size), *arguments)
-            for start in range(0, size, step)
-        ]
+
+        helpers: list[Future[None]] = []
+        if self._pool is not None and size > step:
+            share = min(-(-self.count // max(_at_work, 1)), -(-size // step))
+            helpers = [self._pool.submit(work) for _ in range(share - 1)]
         try:
-            for piece in pieces:
-                piece.result()
-                if tick is not None:
-                    tick()
-        except BaseException:
-            for piece in pieces:
-                piece.cancel()
-            wait(pieces)  # the arrays that they write to may be used again
-            raise
+            work(tick)
+        finally:
+            for _ in starts:  # after an error, nobody begins another piece
+                pass
+            wait(helpers)  # the arrays that they write to may be used again
+        for helper in helpers:
+            helper.result()
 
 
 # Whether a library's pool has worked in this process, and in one that this one was forked from.
@@ -126,9 +148,10 @@ def use_library_pool() -> bool:
 
 
 def _after_fork() -> None:
-    global _pool_used, _pool_lost
+    global _pool_used, _pool_lost, _lock, _at_work
     _pool_lost |= _pool_used
     _pool_used = False
+    _lock, _at_work = threading.Lock(), 0  # the other threads of the parent are not here
 
 
 if hasattr(os, "register_at_fork"):  # not on Windows, which cannot fork
@@ -150,3 +173,14 @@ def peak_memory() -> int | None:
 
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return most if sys.platform == "darwin" else most * 1024
+
+
+def machine_memory() -> int:
+    """Bytes of memory that this machine has, or the container that the process runs in."""
+    limits = [_DEFAULT_MEMORY]
+    if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
+        limits = [os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")]
+    for file in _CONTAINER_LIMITS:
+        if file.exists() and (text := file.read_text().strip()).isdigit():
+            limits.append(int(text))
+    return min(limits)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gatefill.geometry import Box, bounding_box, component_boxes, merge_overlapping
+from gatefill.stopping import stop_point
 
 Mask = NDArray[np.bool_]
 Pixels = NDArray[np.int32]
@@ -76,8 +77,10 @@ def regions(
     usable = ~mask if search is None else search & ~mask
     if hidden is not None:
         usable &= ~hidden
+    stop_point()
     boxes = [_with_margin(mask, hole, context) for hole in _hole_boxes(mask)]
     while True:
+        stop_point()
         boxes = merge_overlapping(boxes)
         grown = [_with_material(box, mask, usable, stretch=stretch) for box in boxes]
         if grown == boxes:
@@ -127,6 +130,7 @@ def _with_material(box: Box, mask: Mask, usable: Mask, *, stretch: bool) -> Box:
     """The box, enlarged until it holds enough usable pixels."""
     height, width = mask.shape
     while True:
+        stop_point()
         hole = np.count_nonzero(mask[box.slices])
         if np.count_nonzero(usable[box.slices]) >= KNOWN_PER_HOLE * hole:
             return box
@@ -155,6 +159,7 @@ def _tiled(frame: Box, mask: Mask, usable: Mask, context: float) -> list[Region]
     groups.sort(key=lambda group: (group.is_tile, -group.area))
     numbers = np.zeros(mask.shape, np.int32)
     for number, group in enumerate(groups, 1):
+        stop_point()
         for rows, columns in group.pixels:
             numbers[rows + frame.top, columns + frame.left] = number
     return [Region(group.box, number, numbers) for number, group in enumerate(groups, 1)]
@@ -191,11 +196,13 @@ def _groups(mask: Mask, context: float) -> list[_Group]:
     rows, columns = (axis.astype(np.int32) for axis in np.nonzero(mask))
     _, near = cv2.connectedComponents(_cells(mask).astype(np.uint8), connectivity=8)
     _, apart = cv2.connectedComponents(mask.astype(np.uint8), connectivity=8)
+    stop_point()
     cloud = near[rows // CELL, columns // CELL]
     groups: list[_Group] = []
     tiles: dict[tuple[int, int], _Group] = {}
     pending = [(*part, True) for part in _parts(cloud, rows, columns)]
     for pixels, box, is_cloud in pending:
+        stop_point()
         longest = max(box.height, box.width)
         if is_cloud and longest > SPECK:
             pending += [(*part, False) for part in _parts(apart[pixels], *pixels)]
@@ -215,8 +222,11 @@ def _parts(
     labels: NDArray[Any], rows: Pixels, columns: Pixels
 ) -> list[tuple[tuple[Pixels, Pixels], Box]]:
     """Rows and columns of the pixels of each label, and the box around them."""
+    stop_point()
     order = np.argsort(labels, kind="stable")
+    stop_point()
     labels, rows, columns = labels[order], rows[order], columns[order]
+    stop_point()
     starts = np.flatnonzero(np.r_[True, labels[1:] != labels[:-1]])
     ends = [*starts[1:].tolist(), len(rows)]
     sides = np.stack(
@@ -239,6 +249,7 @@ def _merged(groups: list[_Group]) -> list[_Group]:
     tile = (TILE + 2 * LEAST_MARGIN) ** 2
     merged: list[_Group] = []
     for group in groups:
+        stop_point()
         pending = group
         while True:
             for other in merged:

@@ -73,9 +73,7 @@ class Result:
         """Encode the filled photo in a format such as ``"png"``.
 
         Args:
-            format: See `Photo.to_bytes`.
-            quality: Likewise.
-            lossless: Likewise.
+            format, quality, lossless: See `Photo.to_bytes`.
 
         Returns:
             The file.

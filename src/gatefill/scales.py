@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from gatefill.geometry import bounding_box, component_boxes
 from gatefill.methods.base import Attention, Fill, Image, Mask, Method, MethodInfo, Progress
+from gatefill.stopping import stop_point
 
 Large = Literal["auto", "whole", "crop", "resize"]
 """whole: the method sees the whole photo. crop: boxes around the holes, at full resolution. resize:
@@ -36,6 +37,13 @@ def choose(large: Large, info: MethodInfo, mask: Mask) -> Chosen:
     return "whole" if mask.size <= AREA * info.max_side**2 else "crop"
 
 
+def scale_of(info: MethodInfo, mask: Mask) -> float:
+    """The scale at which ``"resize"`` gives a method a box, at most 1. mask: ``HW`` of the box."""
+    hole, side = bounding_box(mask), info.max_side
+    longest = 0 if hole is None else max(hole.height, hole.width)
+    return 1.0 if side is None or longest <= HOLE * side else HOLE * side / longest
+
+
 def fill_resized(
     method: Method,
     image: Image,
@@ -48,17 +56,17 @@ def fill_resized(
 
     The arguments are those of `Method.fill`. A box whose hole is small enough is filled as it is.
     """
-    hole, side = bounding_box(mask), method.info.max_side
-    longest = 0 if hole is None else max(hole.height, hole.width)
-    if side is None or longest <= HOLE * side:
+    scale = scale_of(method.info, mask)
+    if scale == 1:
         return method.fill(image, mask, sketch, progress, search=search)
     height, width = mask.shape
-    scale = HOLE * side / longest
     size = max(1, round(height * scale)), max(1, round(width * scale))
 
     # Known pixels are averaged without the hole; a small pixel is hole where any of it is.
     share = _shrunk((~mask).astype(np.float32), size)
+    stop_point()
     small = _shrunk(image * ~mask[..., None], size) / np.maximum(share, 1e-6)[..., None]
+    stop_point()
     gap = share < 1 - 1e-4
     if gap.all():
         return method.fill(image, mask, sketch, progress, search=search)
@@ -69,6 +77,7 @@ def fill_resized(
     found = method.fill(
         np.clip(small, 0, 1).astype(np.float32), gap, lines, progress, search=allowed
     )
+    stop_point()
     return Fill(
         image=_enlarged(found.image, mask),
         coarse=None if found.coarse is None else _enlarged(found.coarse, mask),
@@ -83,6 +92,7 @@ def _shrunk(plane: Plane, size: tuple[int, int]) -> Plane:
 
 
 def _enlarged(image: Image, mask: Mask) -> Image:
+    stop_point()
     height, width = mask.shape
     large = cv2.resize(image, (width, height), interpolation=cv2.INTER_CUBIC)
     return np.clip(np.asarray(large, np.float32).reshape(height, width, 3), 0, 1)

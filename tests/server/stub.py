@@ -93,7 +93,10 @@ def main() -> None:
     limits = Limits(**json.loads(given.limits))
     if given.patchmatch:
         methods.insert(0, PatchMatch())
-    models = [Model(each.info.name, Inpainter(each)) for each in methods]
+    models = [
+        Model(each.info.name, Inpainter(each, memory_limit=limits.memory_for_jobs))
+        for each in methods
+    ]
     access = Access(given.host, given.token, tuple(given.allow), tuple(given.cors), given.root_path)
     # Warming the slow one up would only delay the tests.
     models[-1].warm_up = lambda: None  # type: ignore[method-assign]

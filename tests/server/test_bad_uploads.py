@@ -87,7 +87,7 @@ def corrupt_files(rng: np.random.Generator) -> Iterator[tuple[str, bytes]]:
     yield "a TIFF that goes round", b"II*\0\x08\0\0\0\0\0\x08\0\0\0"
 
 
-FIELDS = {"error", "detail", "errors", "code", "values"}
+FIELDS = {"error", "detail", "errors", "message", "code", "values"}
 
 
 def cases() -> Iterator[Case]:
@@ -201,7 +201,7 @@ def test_two_hundred_bad_uploads(narrow: Server) -> None:
     assert all("scrambled" in name or "cut" in name for name in accepted), accepted
     assert len(accepted) < 25
     assert good.status_code == 200
-    assert "gatefill_pixels_in_flight 0.0" in waiting
+    assert "gatefill_memory_planned_bytes 0.0" in waiting
 
 
 def test_the_editor_refuses_them_as_well(narrow: Server) -> None:

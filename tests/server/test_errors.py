@@ -42,7 +42,7 @@ def test_only_what_a_client_sent_is_its_fault(
     assert (told.status, told.error) == (status, name)
     assert told.code == (code or f"server.{name.replace(' ', '_')}")
     body = json.loads(bytes(reply(error).body))
-    assert set(body) == {"error", "detail", "errors", "code", "values"}
+    assert set(body) == {"error", "detail", "errors", "message", "code", "values"}
     assert body["errors"] == body["detail"]
     if status == 500:
         assert "secret" not in body["detail"]

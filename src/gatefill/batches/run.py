@@ -144,9 +144,7 @@ def preview(photos: Given | Sequence[Given], output: Given, **given: Any) -> Pre
     """What `batch` with the same arguments would do, and how long; nothing is written.
 
     Args:
-        photos: See `batch`.
-        output: Likewise.
-        **given: Its other arguments.
+        photos, output, **given: See `batch`.
 
     Returns:
         What would be written, and an estimate of the time from ten of the photos, which are filled

@@ -108,6 +108,7 @@ def serve(
     grace: float | None = None,
     max_pixels: int | None = None,
     max_megabytes: int | None = None,
+    memory_limit: int | None = None,
     log_level: Literal["info", "warning", "error"] = "info",
     access_log: Switch = False,
 ) -> int:
@@ -152,6 +153,9 @@ def serve(
         Refuse photos with more pixels than this.
     max_megabytes
         Refuse requests larger than this.
+    memory_limit
+        Megabytes that the server may take. Photos that need more are refused, with the size that
+        fits. Default: half of the machine's memory.
     log_level
         Least severe messages to log.
     access_log
@@ -179,6 +183,7 @@ def serve(
         grace_seconds=grace,
         max_pixels=max_pixels,
         max_bytes=None if max_megabytes is None else max_megabytes << 20,
+        memory=None if memory_limit is None else memory_limit << 20,
     )
     access = Access(host, token, allow_host, cors, root_path)
     logging.getLogger("gatefill").setLevel(log_level.upper())
@@ -203,7 +208,14 @@ def _serve(
     from gatefill.server.models import shelf
     from gatefill.server.run import address_of, listen, run
 
-    offered = shelf(method, weights, device=device, large=large, max_pixels=limits.max_pixels)
+    offered = shelf(
+        method,
+        weights,
+        device=device,
+        large=large,
+        max_pixels=limits.max_pixels,
+        memory_limit=limits.memory_for_jobs,
+    )
     listening = listen(access.host, port, search=ports)
     address = address_of(listening, access.host)
     app = create_app(offered, limits=limits, access=access, opened=opened, access_log=access_log)
@@ -251,8 +263,6 @@ def _limits(**given: float | None) -> Limits:
 
     limits = Limits()
     changes = {name: value for name, value in given.items() if value is not None}
-    most = changes.get("max_pixels", limits.max_pixels)
-    changes["max_pixels_in_flight"] = max(limits.max_pixels_in_flight, most)
     size = changes.get("max_bytes", limits.max_bytes)
     changes["max_bytes_in_flight"] = max(limits.max_bytes_in_flight, size)
     return replace(limits, **changes)  # type: ignore[arg-type]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from gatefill.images.decode import size_of
 from gatefill.images.encode import Encoded, check_options
 from gatefill.images.kinds import format_of
 from gatefill.images.mask import (
@@ -16,6 +15,7 @@ from gatefill.images.mask_check import mask_warnings
 from gatefill.images.meta import Meta
 from gatefill.images.photo import Photo
 from gatefill.images.read import read_photo
+from gatefill.images.sizes import most_depth, size_of
 from gatefill.images.source import DEFAULT_MAX_PIXELS, ImageError, Source, is_source
 from gatefill.images.write import OUTPUT_SUFFIXES, check_output, suffix_of, write_atomically
 
@@ -33,6 +33,7 @@ __all__ = [
     "format_of",
     "is_source",
     "mask_warnings",
+    "most_depth",
     "read_drawing",
     "read_hole",
     "read_mask",

@@ -21,13 +21,13 @@ from PIL import (
 )
 
 from gatefill.errors import Warning
-from gatefill.images import heif, jpeg_read, png_read
+from gatefill.images import apart, heif, jpeg_read, png_read
 from gatefill.images.avif_size import largest_frame
 from gatefill.images.contents import with_contents, with_info
 from gatefill.images.convert import Planes, from_array, from_pil, to_depth, upright
 from gatefill.images.damage import is_ours
 from gatefill.images.kinds import format_of
-from gatefill.images.meta import Meta, clean_dpi, clean_exif, first_line, orientation_of
+from gatefill.images.meta import Meta, clean_dpi, clean_exif, orientation_of
 from gatefill.images.notes import (
     chunks_left_out,
     cut_off,
@@ -36,9 +36,11 @@ from gatefill.images.notes import (
     rounded,
     tags_left_out,
 )
+from gatefill.images.sizes import SIZES, check_size, corrupt, webp_size
 from gatefill.images.source import ImageError
 from gatefill.images.tiff_directory import claims_too_much
 from gatefill.images.tiff_read import TiffPage
+from gatefill.stopping import is_stoppable
 
 _SCAN, _MOST_SCANS = b"\xff\xda", 1000  # the marker of a scan in a JPEG
 _SMALL_FRAME = 1 << 18  # pixels that a frame inside an AVIF may have, however small that is
@@ -66,16 +68,29 @@ def decode(data: bytes, label: str, max_pixels: int, *, allow_truncated: bool = 
     Raises:
         ImageError: Whatever is wrong with it.
     """
-    kind = format_of(data, label)
+    file = _File(data, format_of(data, label), label, max_pixels, allow_truncated)
+    return apart.call(_decoded, _pixels_of(file) if is_stoppable() else 0, file)
+
+
+def _decoded(file: _File) -> Decoded:
     try:
-        planes, meta = _DECODERS[kind](_File(data, kind, label, max_pixels, allow_truncated))
-        return Decoded(planes, with_contents(meta, meta.jpeg or data, kind))
+        planes, meta = _DECODERS[file.kind](file)
+        return Decoded(planes, with_contents(meta, meta.jpeg or file.data, file.kind))
     except ImageError:
         raise
     except Exception as error:  # Pillow and OpenCV raise nearly everything there is
         if is_ours(error):
             raise
-        raise _corrupt(label, kind, error) from error
+        raise corrupt(file.label, file.kind, error) from error
+
+
+def _pixels_of(file: _File) -> int:
+    """How many pixels will be decoded; 0 if the file is refused."""
+    try:
+        width, height = SIZES[file.kind](file.data, file.label)
+    except Exception:
+        return 0
+    return width * height if width * height <= file.max_pixels else 0
 
 
 class _File(NamedTuple):
@@ -89,46 +104,6 @@ class _File(NamedTuple):
 
     def check_size(self, width: int, height: int) -> None:
         check_size(width, height, self.label, self.max_pixels)
-
-
-def size_of(data: bytes, label: str = "photo") -> tuple[int, int]:
-    """(width, height) of an image file as it is stored; nothing of its pixels is decoded.
-
-    Raises:
-        ImageError: The file is damaged, or of a kind that is not read.
-    """
-    kind = format_of(data, label)
-    try:
-        return _SIZES[kind](data, label)
-    except ImageError:
-        raise
-    except Exception as error:
-        if is_ours(error):
-            raise
-        raise _corrupt(label, kind, error) from error
-
-
-def _corrupt(label: str, kind: str, error: Exception) -> ImageError:
-    return ImageError(
-        f"{label}: truncated or corrupt {kind} ({first_line(error)})", code="image.corrupt"
-    )
-
-
-def check_size(width: int, height: int, label: str, max_pixels: int) -> None:
-    """Raise ImageError where an image has no pixels, or more than `max_pixels`."""
-    if width < 1 or height < 1:
-        raise ImageError(
-            f"{label}: expected at least one pixel, got {width} x {height}", code="image.size"
-        )
-    if width * height > max_pixels:
-        raise ImageError(
-            f"{label} has {width} x {height} = {width * height:,} pixels, more than the limit of "
-            f"{max_pixels:,} (max_pixels)",
-            code="image.pixels",
-            width=width,
-            height=height,
-            max_pixels=max_pixels,
-        )
 
 
 # Opened through Pillow's classes and not through `Image.open`, which has a limit of its own that
@@ -223,20 +198,8 @@ def _deep_tiff(page: TiffPage, file: _File) -> Decoded:
 
 
 def _webp(file: _File) -> Decoded:
-    file.check_size(*_webp_size(file.data))  # Pillow makes room for the pixels as it opens it
+    file.check_size(*webp_size(file.data))  # Pillow makes room for the pixels as it opens it
     return _other(WebPImagePlugin.WebPImageFile, file)
-
-
-def _webp_size(data: bytes) -> tuple[int, int]:
-    """Width and height from a WebP's first chunk."""
-    kind = data[12:16]
-    if kind == b"VP8X":
-        return 1 + int.from_bytes(data[24:27], "little"), 1 + int.from_bytes(data[27:30], "little")
-    if kind == b"VP8L":
-        (bits,) = struct.unpack("<I", data[21:25])
-        return 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
-    width, height = struct.unpack("<HH", data[26:30])
-    return width & 0x3FFF, height & 0x3FFF
 
 
 def _gif(file: _File) -> Decoded:
@@ -323,29 +286,6 @@ _DECODERS: dict[str, Callable[[_File], Decoded]] = {
     "PNM": _pnm,
     "AVIF": _avif,
     "HEIF": _heif,
-}
-
-
-def _png_size(data: bytes, label: str) -> tuple[int, int]:
-    png = png_read.open_png(data, label)
-    return png.width, png.height
-
-
-def _tiff_size(data: bytes, label: str) -> tuple[int, int]:
-    page = TiffPage(data, label)
-    return page.width, page.height
-
-
-_SIZES: dict[str, Callable[[bytes, str], tuple[int, int]]] = {
-    "JPEG": lambda data, _: jpeg_read.open_jpeg(jpeg_read.without_bombs(data)[0]).size,
-    "PNG": _png_size,
-    "WebP": lambda data, _: _webp_size(data),
-    "TIFF": _tiff_size,
-    "BMP": lambda data, _: BmpImagePlugin.BmpImageFile(io.BytesIO(data)).size,
-    "GIF": lambda data, _: struct.unpack_from("<HH", data, 6),
-    "PNM": lambda data, _: PpmImagePlugin.PpmImageFile(io.BytesIO(data)).size,
-    "AVIF": lambda data, _: AvifImagePlugin.AvifImageFile(io.BytesIO(data)).size,
-    "HEIF": lambda data, label: heif.open_heif(data, label).size,
 }
 
 

@@ -11,6 +11,7 @@ import PIL.Image
 from numpy.typing import NDArray
 
 from gatefill.errors import ConfigError, Warning
+from gatefill.images import apart
 from gatefill.images.contents import TEXTS
 from gatefill.images.convert import Pixels
 from gatefill.images.damage import is_ours
@@ -28,6 +29,7 @@ _KNOW_16_BITS = ("PNG", "TIFF")
 _EXIF_PREFIX = b"Exif\0\0"
 _LIMITED = ("exif", "xmp", "iptc")
 _JPEG_SEGMENT = 65533 - 64  # the most that EXIF, XMP or IPTC may need in a JPEG
+_SLOWNESS = {"PNG": 2, "WEBP": 4, "AVIF": 4}  # beside JPEG, roughly
 _JPEG_QUALITY, _WEBP_QUALITY, _AVIF_QUALITY = 95, 90, 90
 
 
@@ -64,6 +66,18 @@ def encode(
         ImageError: Where the photo cannot be written in that format.
     """
     check_options(format, quality, lossless)
+    slow = _SLOWNESS.get(format, 1) * pixels.shape[0] * pixels.shape[1]
+    return apart.call(_encode, slow, pixels, alpha, meta, format, quality, lossless)
+
+
+def _encode(
+    pixels: Pixels,
+    alpha: Pixels | None,
+    meta: Meta,
+    format: str,
+    quality: int | None,
+    lossless: bool | None,
+) -> Encoded:
     found: list[Warning] = []
     if format == "WEBP" and lossless is None:
         lossless = quality is None and not (meta.lossy and meta.format == "WEBP")

@@ -15,6 +15,7 @@ from gatefill.images.mask_values import THRESHOLD, Drawing, drawn, erased
 from gatefill.images.photo import Photo
 from gatefill.images.read import read_planes
 from gatefill.images.source import DEFAULT_MAX_PIXELS, Source, is_array_like, label_of
+from gatefill.stopping import stop_point
 
 _LOSSY = ("JPEG", "MPO", "WEBP", "AVIF", "HEIF")
 _SAME_SHAPE = 0.03  # by how much the logarithms of two ratios of sides may differ
@@ -112,6 +113,7 @@ def read_hole(source: Source | None, photo: Photo, options: MaskOptions = _DEFAU
         hole = ~hole
     if options.grow and hole.any():
         hole = _grown(hole, options.grow)
+        stop_point()
     if hole.all():
         raise MaskError(
             "the mask covers the whole photo: nothing known is left to fill from",
@@ -185,7 +187,9 @@ def _read(source: Source, photo: Photo, name: str, options: MaskOptions) -> Draw
     elif turn > 1 and not (options.seen_upright and is_array_like(source)):
         said += _about_turn(planes.color.shape[:2], photo, name, turn)
     lossy = meta.format in _LOSSY
+    stop_point()
     mask, more = drawn(planes, photo, label, name=name, threshold=options.threshold, lossy=lossy)
+    stop_point()
     if mask.shape != photo.shape:
         mask = _resized(mask, photo, options.resize, name)
     return Drawing(mask, (*said, *more))

@@ -162,8 +162,7 @@ class Photo:
 
         Args:
             format: A suffix or a format's name.
-            quality: See `encoded`.
-            lossless: Likewise.
+            quality, lossless: See `encoded`.
 
         Returns:
             The file; what it leaves out is logged.

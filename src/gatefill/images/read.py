@@ -10,9 +10,10 @@ import PIL.Image
 from gatefill.images.contents import jpeg_file_of, with_contents, with_info
 from gatefill.images.convert import Planes, from_array, tensor_to_array, to_depth
 from gatefill.images.damage import is_ours
-from gatefill.images.decode import Decoded, check_size, decode, from_opened
+from gatefill.images.decode import Decoded, decode, from_opened
 from gatefill.images.meta import Meta, first_line
 from gatefill.images.photo import Photo
+from gatefill.images.sizes import check_size
 from gatefill.images.source import (
     DEFAULT_MAX_PIXELS,
     ImageError,

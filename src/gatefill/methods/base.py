@@ -107,6 +107,20 @@ class Seeded(Protocol):
 
 
 @runtime_checkable
+class TellsMemory(Protocol):
+    """A method that knows how much memory it takes."""
+
+    def memory(self, pixels: int, hole: int) -> int:
+        """Bytes that a fill takes at most, the given frame included.
+
+        Args:
+            pixels: Of the frame.
+            hole: Of them, those of the hole.
+        """
+        ...
+
+
+@runtime_checkable
 class SharesBatches(Protocol):
     """A method with a network that can take several photos at once."""
 

@@ -28,12 +28,15 @@ from gatefill.methods.base import (
 )
 from gatefill.methods.network import NetworkMethod, NetworkOptions
 from gatefill.methods.patchmatch import PatchMatch, PatchMatchConfig
-from gatefill.methods.patchmatch.reduced import fill_reduced
+from gatefill.methods.patchmatch.reduced import fill_reduced, memory
 from gatefill.methods.registry import METHODS
 from gatefill.settings import check_fields
+from gatefill.stopping import stop_point
 
 HALF = 0.5  # share of a small pixel that must be known, so that it counts as known
 SPECK = 3.0  # pixels of the network below which a hole holds nothing but color
+BYTES = 200  # for each pixel of a frame that is filled at its own size
+NETWORK_BYTES = 40 << 20
 NETWORK_SHARE = 0.3  # of the progress that is told
 
 
@@ -114,6 +117,10 @@ class Hybrid:
         move: Any = getattr(self.network, "to", None)
         if move is not None:
             move(device, dtype)
+
+    def memory(self, pixels: int, hole: int) -> int:
+        """See `TellsMemory`."""
+        return NETWORK_BYTES + memory(pixels, hole, BYTES)
 
     def fill(
         self,
@@ -223,8 +230,10 @@ def _view(mask: Mask, config: HybridConfig) -> Box:
 
 def _shrunk(image: Image, mask: Mask, size: tuple[int, int]) -> tuple[Image, Mask]:
     """The photo at a size of at most its own, known pixels averaged without the hole."""
+    stop_point()
     known = (~mask).astype(np.float32)
     share = np.asarray(pyramid.shrink(known, *size), np.float32).reshape(size)
+    stop_point()
     sums = pyramid.shrink(image * known[..., None], *size).reshape(*size, 3)
     small = sums / np.maximum(share, 1e-6)[..., None]
     hole = share < HALF

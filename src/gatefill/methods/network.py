@@ -20,10 +20,12 @@ from gatefill.methods.base import (
 )
 from gatefill.runtime.together import BatchRuntime, TogetherRuntime
 from gatefill.settings import check_fields
+from gatefill.stopping import stop_point
 
 if TYPE_CHECKING:
     from gatefill.runtime.base import Places, Runtime
 
+FRAME_BYTES = 60  # for each pixel of a frame, beside what the runtime takes
 CELL = 8  # pixels of a side of an attention cell
 
 Finish = Callable[[Image, Image, Mask], Image]
@@ -90,6 +92,10 @@ class NetworkMethod:
         """Move the network; None leaves device or number format. Raises ConfigError."""
         self.runtime.to(device, dtype)
 
+    def memory(self, pixels: int, hole: int) -> int:  # noqa: ARG002 - the runtime takes whole frames
+        """See `TellsMemory`."""
+        return FRAME_BYTES * pixels + self.runtime.memory(pixels)
+
     def fill(
         self,
         image: Image,
@@ -107,6 +113,7 @@ class NetworkMethod:
         # The mirrored part of a hole is as unknown as the hole.
         frame, hole = (pad_to_multiple(plane, multiple) for plane in (image, mask))
         drawing = None if sketch is None else pad_to_multiple(sketch, multiple)
+        stop_point()
         found = self.runtime.run(frame, hole, drawing, progress)
 
         fill = Fill(

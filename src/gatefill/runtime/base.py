@@ -68,6 +68,10 @@ class Runtime(Protocol):
         """Move the network. Raises ConfigError for what cannot be had."""
         ...
 
+    def memory(self, pixels: int) -> int:
+        """Bytes that a run takes at most for a frame of so many pixels."""
+        ...
+
     def run(
         self, image: Image, mask: Mask, sketch: Mask | None, progress: Progress | None
     ) -> Found:

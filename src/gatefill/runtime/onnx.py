@@ -30,6 +30,8 @@ from gatefill.runtime.base import (
     near_holes,
 )
 
+BYTES = 1400  # of features, for each pixel
+TABLE_BYTES = 0.0035  # of attention, for each pair of pixels
 PATIENCE = 0.05  # seconds between two questions whether to go on
 
 
@@ -64,6 +66,10 @@ class OnnxRuntime:
                 device=device,
                 dtype=dtype,
             )
+
+    def memory(self, pixels: int) -> int:
+        """See `Runtime.memory`; attention takes a table of all pairs of cells."""
+        return int(BYTES * pixels + TABLE_BYTES * pixels**2)
 
     def run(
         self,

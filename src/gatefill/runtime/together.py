@@ -73,6 +73,10 @@ class TogetherRuntime:
         """See `Runtime.to`."""
         self.runtime.to(device, dtype)
 
+    def memory(self, pixels: int) -> int:
+        """See `Runtime.memory`."""
+        return self.most * self.runtime.memory(pixels)
+
     def run(
         self,
         image: Image,

@@ -40,6 +40,8 @@ from gatefill.runtime.seeded import seeded
 log = logging.getLogger(__name__)
 
 MEMORY_LIMIT = 2 << 30  # bytes; weights and frames come on top
+BYTES = 260  # of features, for each pixel
+FIXED_BYTES = 100 << 20
 KEPT_PLANS = 32
 FORMATS = ("float32", "bfloat16", "float16")
 
@@ -80,6 +82,10 @@ class TorchRuntime:
         self.multiple = cast(int, network.multiple)
         self._graph = trace(self.network)
         self._plans: dict[tuple[Size, tuple[Box, ...]], Plan] = {}
+
+    def memory(self, pixels: int) -> int:
+        """See `Runtime.memory`."""
+        return FIXED_BYTES + min(BYTES * pixels, self.memory_limit)
 
     def run(
         self,

@@ -15,6 +15,8 @@ from gatefill.errors import Warning
 from gatefill.methods import METHODS, MethodInfo
 from gatefill.result import Result
 from gatefill.server import work
+from gatefill.server.jobs import QueuedJob, Report, Ticket
+from gatefill.server.language import message
 from gatefill.server.models import Model
 from gatefill.server.openapi import (
     COMMON,
@@ -120,9 +122,10 @@ def add_routes(router: APIRouter, service: Service) -> None:
         data = decoded(asked.mask, "mask")
         file = await service.run(
             request,
-            lambda ticket: work.adjusted(
-                data, asked.operate, asked.kernel_size, service.limits.max_pixels, ticket
+            lambda _: work.adjusted(
+                data, asked.operate, asked.kernel_size, service.limits.max_pixels
             ),
+            await service.need(data),
         )
         return Response(file.data, media_type=file.media_type)
 
@@ -153,18 +156,30 @@ def add_routes(router: APIRouter, service: Service) -> None:
 
 async def filled(request: Request, service: Service, asked: InpaintInput) -> Response:
     """The reply to a request for a fill."""
+    job = await fill_job(service, asked)
+    return await service.answer(request, job)
+
+
+async def fill_job(
+    service: Service, asked: InpaintInput, report: Report | None = None
+) -> QueuedJob[Response]:
+    """A fill in the queue, with its reply as the result. report: see `Jobs.submit`."""
     model, said = service.shelf.stand_in(asked.options.model)
     seed = _seed(asked.options)
-    file, result = await service.run(
-        request,
-        lambda ticket: work.inpaint(asked, model, seed, service.limits.max_pixels, ticket),
-    )
-    service.metrics.filled(model.name, result.mask.size, result.seconds)
-    headers = _about(result, model, file, said)
-    used = model.seed if seed is None else seed
-    if used is not None:
-        headers["X-Seed"] = str(used)
-    return Response(file.data, media_type=file.media_type, headers=headers)
+    frame = asked.options
+    least = frame.extender_width * frame.extender_height if frame.use_extender else 0
+    need = await service.need(asked.image, model, least)
+
+    def fill(ticket: Ticket) -> Response:
+        file, result = work.inpaint(asked, model, seed, service.limits.max_pixels, ticket)
+        service.metrics.filled(model.name, result.mask.size, result.seconds)
+        headers = _about(result, model, file, said)
+        used = model.seed if seed is None else seed
+        if used is not None:
+            headers["X-Seed"] = str(used)
+        return Response(file.data, media_type=file.media_type, headers=headers)
+
+    return service.jobs.submit(fill, report, need=need)
 
 
 def _seed(options: InpaintOptions) -> int | None:
@@ -189,7 +204,9 @@ def _about(
 ) -> dict[str, str]:
     """Data about a fill, as ASCII headers."""
     said = (*more, *result.warnings, *file.warnings)
-    warnings = [{"code": each.code, "text": each.text} for each in said]
+    warnings = [
+        {"code": each.code, "text": message(each.code, each.text, each.values)} for each in said
+    ]
     return {
         "X-Gatefill-Model": model.name.encode("ascii", "backslashreplace").decode(),
         "X-Gatefill-Seconds": f"{result.seconds:.3f}",

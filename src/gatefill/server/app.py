@@ -11,9 +11,10 @@ from fastapi.responses import Response
 from starlette.middleware.cors import CORSMiddleware
 
 import gatefill
-from gatefill.server import api, editor, iopaint, selection
+from gatefill.server import api, background, editor, iopaint, selection
 from gatefill.server.access import Access
 from gatefill.server.errors import add_handlers
+from gatefill.server.language import Language
 from gatefill.server.limits import Limits
 from gatefill.server.login import log_in
 from gatefill.server.metrics import Counted
@@ -78,6 +79,7 @@ def create_app(
     editor.add_routes(router, service)
     iopaint.add_routes(router, service)
     selection.add_routes(router, service)
+    background.add_routes(router, service)
     _add_pages(router, access)
     app.include_router(router)
     # The middleware added last is the outermost.
@@ -92,11 +94,12 @@ def create_app(
         app.add_middleware(
             CORSMiddleware,
             allow_origins=access.cors,
-            allow_methods=["GET", "POST"],
+            allow_methods=["GET", "POST", "DELETE"],
             allow_headers=["Authorization", "Content-Type", "Content-Encoding"],
             expose_headers=_EXPOSED,
         )
     app.add_middleware(Head)
+    app.add_middleware(Language)
     if access.root_path:
         app.add_middleware(Prefix, root_path=access.root_path)
     app.add_middleware(SafeHeaders)

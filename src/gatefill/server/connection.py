@@ -1,7 +1,7 @@
-"""uvicorn's HTTP/1.1 connection with time limits.
+"""uvicorn's HTTP/1.1 connection with limits for clients that keep it waiting.
 
 uvicorn waits without limit for the headers of a request, and for clients that do not read; a few
-hundred such connections would block a server.
+hundred such connections would shut all others out.
 """
 
 from __future__ import annotations
@@ -15,19 +15,48 @@ ABORT = "gatefill_abort"
 """Where a request's ``scope["state"]`` has the function that drops its connection."""
 
 
-def patient_protocol(header_seconds: float) -> type[H11Protocol]:
-    """The protocol class for uvicorn's `http` with a time limit for the headers of a request.
+def patient_protocol(header_seconds: float, most: int) -> type[H11Protocol]:
+    """The protocol class for uvicorn's `http` with limits that uvicorn has not.
 
-    The time counts from the start of the connection or from the last response, so idle connections
-    are closed as well.
+    The headers of a request must arrive in some seconds, which count from the start of the
+    connection or from the last response, so idle connections are closed as well. If `most`
+    connections are open, a new one takes the place of the one that has kept the server waiting
+    longest; uvicorn's own limit would refuse everybody. If none does, twice as many may be open.
     """
+    connections: set[PatientProtocol] = set()
+
+    def make_room(new: PatientProtocol) -> None:
+        if len(connections) < most:
+            return
+        waited_for = [each for each in connections if each.is_waited_for]
+        if waited_for:
+            min(waited_for, key=lambda each: each.since).drop()
+        elif len(connections) >= 2 * most:
+            new.drop()
 
     class PatientProtocol(H11Protocol):
         _deadline: asyncio.TimerHandle | None = None
+        since = 0.0  # when it was opened or its last response was complete
+
+        @property
+        def is_waited_for(self) -> bool:
+            """Whether the client is to send or to read something."""
+            cycle = self.cycle
+            return cycle is None or cycle.response_complete or cycle.more_body or (
+                self.flow.write_paused
+            )  # fmt: skip
+
+        def drop(self) -> None:
+            connections.discard(self)
+            self.transport.abort()
 
         def connection_made(self, transport: Any) -> None:
             super().connection_made(transport)
             self.app_state = {**self.app_state, ABORT: transport.abort}
+            self.since = self.loop.time()
+            make_room(self)
+            if not transport.is_closing():
+                connections.add(self)
             self._watch()
 
         def data_received(self, data: bytes) -> None:
@@ -36,10 +65,12 @@ def patient_protocol(header_seconds: float) -> type[H11Protocol]:
 
         def on_response_complete(self) -> None:
             super().on_response_complete()
+            self.since = self.loop.time()
             self._watch()
 
         def connection_lost(self, exc: Exception | None) -> None:
             self._forget()
+            connections.discard(self)
             super().connection_lost(exc)
 
         def _watch(self) -> None:

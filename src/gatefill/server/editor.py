@@ -70,7 +70,9 @@ def add_routes(router: APIRouter, service: Service) -> None:
                 loop.call_soon_threadsafe(events.put_nowait, event)
 
         job = service.jobs.submit(
-            lambda ticket: work.fill_in(asked, options, model, pixels, ticket), report
+            lambda ticket: work.fill_in(asked, options, model, pixels, ticket),
+            report,
+            need=await service.need(asked.photo, model),
         )
         return StreamingResponse(_lines(job, events, service), media_type="application/x-ndjson")
 
@@ -87,7 +89,11 @@ def add_routes(router: APIRouter, service: Service) -> None:
         asked = await read_edit(request)
         options = FileOptions.model_validate_strings(asked.fields)
         return _sent(
-            await service.run(request, lambda ticket: work.composed(asked, options, pixels, ticket))
+            await service.run(
+                request,
+                lambda _: work.composed(asked, options, pixels),
+                await service.need(asked.photo),
+            )
         )
 
     @router.post(
@@ -107,7 +113,7 @@ def add_routes(router: APIRouter, service: Service) -> None:
         asked = await read_edit(request)
         needed = asked.fields.get("if_needed") != "true"
         file, size = await service.run(
-            request, lambda ticket: work.preview(asked, needed, pixels, ticket)
+            request, lambda _: work.preview(asked, needed, pixels), await service.need(asked.photo)
         )
         headers = {"X-Gatefill-Size": f"{size[0]}x{size[1]}"}
         if file is None:
@@ -130,7 +136,7 @@ def add_routes(router: APIRouter, service: Service) -> None:
         """
         asked = await read_edit(request, needs_mask=True)
         file, said, stretched = await service.run(
-            request, lambda ticket: work.read_in(asked, pixels, ticket)
+            request, lambda _: work.read_in(asked, pixels), await service.need(asked.photo)
         )
         headers = {"X-Gatefill-Warnings": json.dumps([each.as_dict() for each in said])}
         if stretched is not None:
@@ -148,7 +154,8 @@ def add_routes(router: APIRouter, service: Service) -> None:
     async def transparent(request: Request) -> Response:
         """Return a PNG of the photo's size: white where the photo is transparent."""
         asked = await read_edit(request)
-        file = await service.run(request, lambda ticket: work.transparent(asked, pixels, ticket))
+        need = await service.need(asked.photo)
+        file = await service.run(request, lambda _: work.transparent(asked, pixels), need)
         return Response(file.data, media_type=file.media_type)
 
     @router.post(
@@ -164,7 +171,11 @@ def add_routes(router: APIRouter, service: Service) -> None:
         asked = await read_edit(request)
         margins = Margins.model_validate_strings(asked.fields)
         return _sent(
-            await service.run(request, lambda ticket: work.extended(asked, margins, pixels, ticket))
+            await service.run(
+                request,
+                lambda _: work.extended(asked, margins, pixels),
+                await service.need(asked.photo),
+            )
         )
 
     @router.get(

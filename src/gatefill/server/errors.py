@@ -16,6 +16,7 @@ from starlette.responses import JSONResponse, Response
 from gatefill.errors import GatefillError, MaskError
 from gatefill.images import ImageError
 from gatefill.server.jobs import Busy, Left, Stopped, TimeUp
+from gatefill.server.language import message
 from gatefill.server.models import UnknownModel
 
 logger = logging.getLogger(__name__)
@@ -36,6 +37,7 @@ _NAMES = {
     403: "forbidden",
     404: "not found",
     405: "method not allowed",
+    409: "not ready",
     413: "too large",
     415: "unsupported media type",
     422: "wrong field",
@@ -57,6 +59,7 @@ class Told(NamedTuple):
             "error": self.error,
             "detail": self.detail,
             "errors": self.detail,  # where IOPaint's clients look for it
+            "message": message(self.code, self.detail, self.values),
             "code": self.code,
             "values": self.values,
         }
@@ -66,6 +69,8 @@ def described(error: BaseException) -> Told:
     """Describe any exception. Only a `GatefillError` is caused by the client's input."""
     if isinstance(error, UnknownModel):
         return _told(404, "unknown model", error)
+    if isinstance(error, GatefillError) and error.code == "image.memory":
+        return _told(413, "too large", error)
     if isinstance(error, (ImageError, MaskError)):
         return _told(400, "unusable image", error)
     if isinstance(error, GatefillError):

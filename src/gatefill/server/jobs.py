@@ -1,18 +1,23 @@
-"""Jobs in worker threads: a bounded queue, cancellation, time limits, a limit on pixels."""
+"""Jobs in worker threads: a queue that keeps to memory and lets small jobs pass large ones."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import math
+import os
+import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
-from typing import Any, Generic, TypeVar
+from collections.abc import Callable
+from concurrent.futures import Future, InvalidStateError
+from contextlib import suppress
+from contextvars import Context, copy_context
+from dataclasses import dataclass, field
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from gatefill.server.limits import Limits
+from gatefill.stopping import stoppable
 
 logger = logging.getLogger(__name__)
 
@@ -20,6 +25,8 @@ T = TypeVar("T")
 Report = Callable[[float], None]
 
 _LONGEST_RETRY = 60  # seconds
+_PASSED = 10.0  # seconds after which nobody passes a job that waits for memory
+_NICE = 5  # by which large jobs yield to small ones and to the server itself
 
 
 class Busy(Exception):  # noqa: N818 - says what is the matter, as a name
@@ -42,38 +49,17 @@ class Left(Stopped):
     """The client of a request has disconnected."""
 
 
-class PixelBudget:
-    """Limits the total number of pixels of the photos that are processed at a time."""
+class Need(NamedTuple):
+    """What a job takes, as planned before it begins."""
 
-    def __init__(self, limit: int) -> None:
-        self.limit = limit
-        self.in_flight = 0
-        self._changed = threading.Condition()
-
-    @contextmanager
-    def hold(self, pixels: int, check: Callable[[], None]) -> Iterator[None]:
-        """Reserve `pixels`, after waiting until they fit; `check` may raise to stop the wait.
-
-        A photo larger than the limit is processed alone.
-        """
-        with self._changed:
-            while self.in_flight and self.in_flight + pixels > self.limit:
-                self._changed.wait(timeout=0.2)
-                check()
-            self.in_flight += pixels
-        try:
-            yield
-        finally:
-            with self._changed:
-                self.in_flight -= pixels
-                self._changed.notify_all()
+    memory: int = 0  # bytes
+    large: bool = False  # it may take many seconds
 
 
 class Ticket:
     """The connection of a running job to its request; used in the worker's thread."""
 
-    def __init__(self, budget: PixelBudget, report: Report | None) -> None:
-        self._budget = budget
+    def __init__(self, report: Report | None = None) -> None:
         self._report = report
         self._stopped = threading.Event()
 
@@ -95,88 +81,179 @@ class Ticket:
         if self._report is not None:
             self._report(share)
 
-    @contextmanager
-    def pixels(self, count: int) -> Iterator[None]:
-        """Wait until a photo of `count` pixels fits into the limit, and reserve them."""
-        with self._budget.hold(count, self.check):
-            yield
+
+@dataclass(eq=False)
+class _Job:
+    """A job in the queue or at work."""
+
+    work: Callable[[Ticket], Any]
+    ticket: Ticket
+    need: Need
+    measured: bool
+    future: Future[Any] = field(default_factory=Future)
+    came: float = field(default_factory=time.monotonic)
+    context: Context = field(default_factory=copy_context)  # of the request, such as its language
 
 
 class QueuedJob(Generic[T]):
-    """A job that waits or runs."""
+    """A job that waits or runs, for whoever wants its result."""
 
-    def __init__(self, ticket: Ticket, future: Future[T], seconds: float) -> None:
-        self._ticket = ticket
-        self._future = future
-        self._seconds = seconds
+    def __init__(self, jobs: Jobs, job: _Job) -> None:
+        self._jobs = jobs
+        self._job = job
+
+    @property
+    def waiting(self) -> bool:
+        """Whether no worker has begun with it."""
+        return not (self._job.future.running() or self._job.future.done())
 
     def cancel(self) -> None:
-        """Remove a waiting job; a running one stops at its next report of progress."""
-        self._ticket.stop()
-        self._future.cancel()
+        """Remove a waiting job; a running one stops at its next stop point."""
+        self._jobs.cancel(self._job)
 
     async def result(self) -> T:
         """Wait for the outcome of the job; raise TimeUp after the limit.
 
         Canceling the wait cancels the job.
         """
+        seconds = self._jobs.limits.seconds
         try:
-            async with asyncio.timeout(self._seconds):
+            async with asyncio.timeout(seconds):
                 # Shielded, because a canceled wrapper would lose track of a running job.
-                return await asyncio.shield(asyncio.wrap_future(self._future))
+                found: T = await asyncio.shield(asyncio.wrap_future(self._job.future))
+                return found
         except TimeoutError:
-            raise TimeUp(f"the work took longer than {self._seconds:g} s") from None
-        except asyncio.CancelledError:
-            if self._future.cancelled() and self._ticket.stopped:  # by `Jobs.close`
-                raise Stopped from None
-            raise
+            raise TimeUp(f"the work took longer than {seconds:g} s") from None
         finally:
-            if not self._future.done():
+            if not self._job.future.done():
                 self.cancel()
 
 
 class Jobs:
-    """Worker threads and their queue."""
+    """Worker threads and their queue.
+
+    Jobs begin in the order in which they came, as soon as there is a worker and memory for them.
+    One worker is left to small jobs, if there are several, so these pass large ones. A job that has
+    waited for memory for some seconds is not passed any more.
+    """
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
-        self.budget = PixelBudget(limits.max_pixels_in_flight)
-        self._pool = ThreadPoolExecutor(limits.workers, thread_name_prefix="gatefill-worker")
         self._lock = threading.Lock()
-        self._admitted: set[Ticket] = set()
+        self._queue: list[_Job] = []
+        self._at_work: set[_Job] = set()
+        self._closed = False
         self._mean_seconds: float | None = None  # of the jobs so far
-        self.running = 0
 
     @property
     def waiting(self) -> int:
         """Number of jobs that no worker has started."""
-        return max(len(self._admitted) - self.running, 0)
+        return len(self._queue)
+
+    @property
+    def running(self) -> int:
+        """Number of jobs at work, those included that were stopped and have not ended yet."""
+        return len(self._at_work)
+
+    @property
+    def memory(self) -> int:
+        """Bytes that the jobs at work may take together, as planned."""
+        return sum(job.need.memory for job in list(self._at_work))
 
     def submit(
         self,
         work: Callable[[Ticket], T],
         report: Report | None = None,
         *,
+        need: Need | None = None,
         measured: bool = True,
     ) -> QueuedJob[T]:
         """Queue `work`, to be called in a worker thread.
 
-        report: called in that thread with the completed fraction. measured: whether its duration
-        tells how long others will take.
+        report: called in that thread with the completed fraction. need: what it takes; nothing
+        worth counting by default. measured: whether its duration tells how long others will take.
         Raises Busy if the queue is full.
         """
-        ticket = Ticket(self.budget, report)
+        job = _Job(work, Ticket(report), need or Need(), measured)
         with self._lock:
-            if len(self._admitted) >= self.limits.workers + self.limits.waiting:
-                raise Busy(self._retry_after())
-            self._admitted.add(ticket)
+            admitted = len(self._queue) + len(self._at_work)
+            if self._closed or admitted >= self.limits.workers + self.limits.waiting:
+                raise Busy(self._retry_after(admitted))
+            self._queue.append(job)
+            self._begin()
+        return QueuedJob(self, job)
+
+    def cancel(self, job: _Job, reason: Exception | None = None) -> None:
+        """Stop a job, for a reason if anybody still wants to know it."""
+        job.ticket.stop()
+        with self._lock:
+            if job in self._queue:
+                self._queue.remove(job)
+        with suppress(InvalidStateError):
+            job.future.set_exception(reason or Stopped())
+
+    def close(self) -> None:
+        """Stop all jobs; those who wait for them are told at once."""
+        with self._lock:
+            self._closed = True
+            jobs = [*self._queue, *self._at_work]
+        for job in jobs:
+            self.cancel(job)
+
+    def _begin(self) -> None:
+        """Let workers begin with what may begin; called with the lock."""
+        for job in self._startable():
+            self._queue.remove(job)
+            job.future.set_running_or_notify_cancel()
+            self._at_work.add(job)
+            # No pool: a large job lowers the priority of its thread, which cannot be raised again.
+            # A daemon, so that a server can end whatever a library is still doing.
+            threading.Thread(
+                target=job.context.run,
+                args=(self._run, job),
+                name="gatefill-worker",
+                daemon=True,
+            ).start()
+
+    def _startable(self) -> list[_Job]:
+        workers, large = self.limits.workers, sum(job.need.large for job in self._at_work)
+        running, memory = len(self._at_work), self.memory
+        found: list[_Job] = []
+        now = time.monotonic()
+        for job in self._queue:
+            if running + len(found) >= workers:
+                break
+            if job.need.large and large >= max(workers - 1, 1):
+                continue
+            # One that needs more than there is, alone, is refused before it comes here.
+            if memory and memory + job.need.memory > self.limits.memory_for_jobs:
+                if now - job.came > _PASSED:
+                    break
+                continue
+            found.append(job)
+            large += job.need.large
+            memory += job.need.memory
+        return found
+
+    def _run(self, job: _Job) -> None:
+        started = time.monotonic()
+        if job.need.large:
+            _yield_to_others()
         try:
-            future = self._pool.submit(self._run, work, ticket, measured)
-        except RuntimeError as error:  # the pool was closed
-            self._admitted.discard(ticket)
-            raise Busy(1) from error
-        future.add_done_callback(lambda _: self._admitted.discard(ticket))
-        return QueuedJob(ticket, future, self.limits.seconds)
+            with stoppable(job.ticket.check):
+                job.ticket.check()
+                result = job.work(job.ticket)
+            if job.measured:
+                self._note(time.monotonic() - started)
+            with suppress(InvalidStateError):  # it was stopped in its last moment
+                job.future.set_result(result)
+        except BaseException as error:
+            with suppress(InvalidStateError):
+                job.future.set_exception(error)
+        finally:
+            with self._lock:
+                self._at_work.remove(job)
+                self._begin()
 
     def _note(self, seconds: float) -> None:
         """Keep a moving mean over about ten jobs."""
@@ -184,30 +261,17 @@ class Jobs:
             mean = seconds if self._mean_seconds is None else self._mean_seconds
             self._mean_seconds = mean + 0.1 * (seconds - mean)
 
-    def _run(self, work: Callable[[Ticket], T], ticket: Ticket, measured: bool) -> T:
-        ticket.check()
-        started = time.monotonic()
-        with self._lock:
-            self.running += 1
-        try:
-            result = work(ticket)
-            if measured:
-                self._note(time.monotonic() - started)
-            return result
-        finally:
-            with self._lock:
-                self.running -= 1
-
-    def _retry_after(self) -> int:
+    def _retry_after(self, admitted: int) -> int:
         """Whole seconds after which a large part of the queue should be done."""
-        ahead = (self._mean_seconds or 1.0) * len(self._admitted) / self.limits.workers / 2
+        ahead = (self._mean_seconds or 1.0) * admitted / self.limits.workers / 2
         return min(max(math.ceil(ahead), 1), _LONGEST_RETRY)
 
-    def close(self) -> None:
-        """Stop all jobs; running ones end at their next report of progress."""
-        for ticket in list(self._admitted):
-            ticket.stop()
-        self._pool.shutdown(wait=False, cancel_futures=True)
+
+def _yield_to_others() -> None:
+    """Lower the priority of this thread and of those it starts, where the system has such."""
+    if sys.platform == "linux":
+        with suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
 
 
 async def until_left(receive: Any) -> None:

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 
 from gatefill.errors import ConfigError
+from gatefill.parallel import machine_memory
+
+_IDLE = 600 << 20  # bytes of a server with the models that come with gatefill, at rest
+_LEAST_FOR_JOBS = 256 << 20  # bytes, which a fill of three million pixels takes
+
+
+def _half_of_the_machine() -> int:
+    return max(machine_memory() // 2, _IDLE + 2 * _LEAST_FOR_JOBS)
 
 
 @dataclass(frozen=True)
 class Limits:
     """All limits of a server; each is at least 1 and can be set on the command line or in code."""
 
+    memory: int = field(default_factory=_half_of_the_machine)  # bytes of the whole server
     max_bytes: int = 128 << 20  # of one request
     max_bytes_in_flight: int = 512 << 20  # of all requests that are being read or worked on
     max_pixels: int = 50_000_000  # of one photo
-    max_pixels_in_flight: int = 100_000_000  # of all photos that are being filled
-    workers: int = 2  # jobs at a time; some read or write images while another one fills
+    workers: int = 2  # jobs at a time
     waiting: int = 32  # jobs that may wait for a worker
     seconds: float = 300.0  # for one job, waiting included
     upload_seconds: float = 60.0  # for a request's body to arrive
@@ -25,23 +33,32 @@ class Limits:
     connections: int = 256
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
-            least = 0 if field.name == "waiting" else 0.01 if "seconds" in field.name else 1
+        for name in (each.name for each in fields(self)):
+            value = getattr(self, name)
+            least = 0 if name == "waiting" else 0.01 if "seconds" in name else 1
             if not value >= least:
                 raise ConfigError(
-                    f"expected {field.name} of {least} or more, got {value}",
+                    f"expected {name} of {least} or more, got {value}",
                     code="config.range",
-                    name=field.name,
+                    name=name,
                     value=value,
                     least=least,
                 )
-        if self.max_pixels_in_flight < self.max_pixels:
+        if self.memory_for_jobs < _LEAST_FOR_JOBS:
+            least = -(-8 * (_IDLE + _LEAST_FOR_JOBS) // 7)
             raise ConfigError(
-                f"expected max_pixels_in_flight of max_pixels ({self.max_pixels}) or more, "
-                f"got {self.max_pixels_in_flight}",
-                code="config.range",
-                name="max_pixels_in_flight",
-                value=self.max_pixels_in_flight,
-                least=self.max_pixels,
+                f"expected a memory limit of {least >> 20} MB or more, got {self.memory >> 20} MB",
+                code="server.memory",
+                least=least,
+                value=self.memory,
             )
+
+    @property
+    def bytes_in_flight(self) -> int:
+        """Bytes of all requests and kept results together: an eighth of the memory at most."""
+        return min(self.max_bytes_in_flight, self.memory // 8)
+
+    @property
+    def memory_for_jobs(self) -> int:
+        """Bytes that all jobs at work may take together."""
+        return self.memory - _IDLE - self.bytes_in_flight

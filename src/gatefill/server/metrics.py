@@ -43,7 +43,7 @@ class Metrics:
         for name, text, count in (
             ("gatefill_queue_length", "Jobs that wait", lambda: jobs.waiting),
             ("gatefill_jobs_running", "Jobs that run", lambda: jobs.running),
-            ("gatefill_pixels_in_flight", "Pixels being filled", lambda: jobs.budget.in_flight),
+            ("gatefill_memory_planned_bytes", "Memory that jobs may take", lambda: jobs.memory),
         ):
             Gauge(name, text, registry=registry).set_function(count)
 
@@ -69,23 +69,25 @@ class Counted:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        started, status = time.perf_counter(), 0
+        started, status, complete = time.perf_counter(), 0, False
 
         async def noting(message: Message) -> None:
-            nonlocal status
+            nonlocal status, complete
             if message["type"] == "http.response.start":
                 status = message["status"]
             await send(message)
+            complete = message["type"] == "http.response.body" and not message.get("more_body")
 
         try:
             await self.app(scope, receive, noting)
         finally:
             # Names of routes, not paths, so that clients cannot create new labels.
             route = getattr(scope.get("route"), "path", "other")
-            # 499, as in nginx: the client disconnected before the response.
-            self.metrics.requests.labels(route, str(status or 499)).inc()
+            # 499, as in nginx: the client disconnected before the response, or in its middle.
+            status = status if complete else 499
+            self.metrics.requests.labels(route, str(status)).inc()
             seconds = time.perf_counter() - started
             self.metrics.seconds.labels(route).observe(seconds)
-            if self.access_log or status in (0, 499):
+            if self.access_log or status == 499:
                 line = "%s %s %d %.0f ms"
-                logger.info(line, scope["method"], route, status or 499, seconds * 1000)
+                logger.info(line, scope["method"], route, status, seconds * 1000)

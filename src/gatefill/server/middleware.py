@@ -146,7 +146,7 @@ class BodyLimit:
                 "too large",
                 f"expected a request of at most {self.limits.max_bytes:,} bytes, got more",
             )
-        if self.in_flight + more > self.limits.max_bytes_in_flight:
+        if self.in_flight + more > self.limits.bytes_in_flight:
             raise Refused(503, "busy", "too many uploads at a time: try again in a moment")
 
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import re
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -42,7 +40,6 @@ class Model:
     name: str  # the method's name, followed by ":" and the name of its weights file, if any
     inpainter: Inpainter
     weights: str | None = None  # name of its weights
-    _turn: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def info(self) -> MethodInfo:
@@ -54,14 +51,12 @@ class Model:
         method = self.inpainter.method
         return method.seed if isinstance(method, Seeded) else None
 
-    @contextmanager
-    def turn(self, seed: int | None = None) -> Iterator[Inpainter]:
-        """The inpainter, locked for one photo at a time, since a method uses all cores.
+    def seeded(self, seed: int | None = None) -> Inpainter:
+        """The inpainter, which any number of threads may use at a time.
 
         seed: another random seed for its fills, where its method has one.
         """
-        with self._turn:
-            yield self.inpainter if seed is None else self.inpainter.seeded(seed)
+        return self.inpainter if seed is None else self.inpainter.seeded(seed)
 
     def warm_up(self) -> None:
         """Fill a small image, so that the first request does not wait for compilation."""
@@ -69,8 +64,7 @@ class Model:
         photo = rng.integers(0, 256, (64, 64, 3), dtype=np.uint8)
         mask = np.zeros((64, 64), np.bool_)
         mask[24:40, 24:40] = True
-        with self.turn() as inpaint:
-            inpaint(photo, mask)
+        self.inpainter(photo, mask)
 
 
 class Shelf:
@@ -126,10 +120,12 @@ def shelf(
     device: str = "cpu",
     large: Literal["auto", "whole", "crop", "resize"] = "auto",
     max_pixels: int,
+    memory_limit: int | None = None,
 ) -> Shelf:
     """Load all available models: the given weights, alone and as hybrid, and the built-in ones.
 
     method: the initial default. None: that of the first weights, else gatefill's default.
+    memory_limit: see `Inpainter`.
     Raises ConfigError for an unknown method, for one whose weights are missing, and for weights
     that are damaged.
     """
@@ -137,8 +133,9 @@ def shelf(
     for path in weights:
         for steering in (None, "hybrid"):
             inpainter = load(
-                steering, weights=path, device=device, large=large, max_pixels=max_pixels
-            )
+                steering, weights=path, device=device, large=large, max_pixels=max_pixels,
+                memory_limit=memory_limit,
+            )  # fmt: skip
             name = f"{inpainter.method.info.name}:{path.stem}"
             if any(name == model.name for model in models):
                 raise ConfigError(
@@ -151,7 +148,13 @@ def shelf(
         if (info.shipped or not info.takes_weights) and all(map(installed, info.needs)):
             # only networks run on the device
             where = device if info.takes_weights else "cpu"
-            inpainter = load(info.name, device=where, large=large, max_pixels=max_pixels)
+            inpainter = load(
+                info.name,
+                device=where,
+                large=large,
+                max_pixels=max_pixels,
+                memory_limit=memory_limit,
+            )
             models.append(Model(info.name, inpainter, info.shipped))
     if method is None and not weights:
         return Shelf(models, DEFAULT_METHOD)

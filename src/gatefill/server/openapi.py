@@ -22,6 +22,7 @@ _TEXTS = {
     403: "The Host or Origin header is not that of this server.",
     404: "There is no such model or file.",
     408: "The body took too long to arrive.",
+    409: "The job has not ended.",
     413: "The request is too large.",
     415: "The content type of the body is not supported.",
     422: "A field is missing or wrong.",
@@ -116,6 +117,10 @@ OPENED_REPLIES: dict[int | str, dict[str, Any]] = {
         "description": "The file; X-Gatefill-Name is its name, percent-encoded.",
     },
     204: {"description": "None was named."},
+}
+JOB_EVENTS_REPLY: dict[str, Any] = {
+    "content": {"text/event-stream": {"schema": {"type": "string"}}},
+    "description": "Events named after the state; their data is the state as JSON.",
 }
 EVENTS_REPLY: dict[str, Any] = {
     "content": {"application/x-ndjson": {"schema": {"type": "string"}}},

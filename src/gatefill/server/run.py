@@ -93,14 +93,13 @@ def run(
     limits = limits or Limits()
     config = uvicorn.Config(
         app,
-        http=patient_protocol(limits.header_seconds),
+        http=patient_protocol(limits.header_seconds, limits.connections),
         ws="none",
         lifespan="on",
         log_config=None,
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        limit_concurrency=limits.connections,
         timeout_keep_alive=min(5, max(1, int(limits.header_seconds))),
         timeout_graceful_shutdown=math.ceil(limits.grace_seconds) + _LAST_SECONDS,
     )

@@ -122,8 +122,18 @@ class Error(BaseModel):
     error: str = Field(description="A short, stable name.")
     detail: str = Field(description="A sentence for the user.")
     errors: str = Field(description="The same sentence, where IOPaint's clients look for it.")
+    message: str = Field(description="The sentence in English or Korean, as Accept-Language asks.")
     code: str = Field(description="A stable code such as mask.size; see docs/errors.md.")
     values: dict[str, Any] = Field(description="The values in the sentence, by name.")
+
+
+class JobState(BaseModel):
+    """A job in the background."""
+
+    id: str
+    state: Literal["waiting", "working", "done", "failed", "canceled"]
+    share: float = Field(description="The completed fraction, in [0, 1].")
+    error: Error | None = Field(None, description="Why it failed.")
 
 
 class MethodRow(BaseModel):

@@ -47,15 +47,14 @@ def add_routes(router: APIRouter, service: Service) -> None:
         image, scribble, fields = await read_selection(request)
         options = SelectOptions.model_validate_strings(fields)
 
-        def found(ticket: Ticket) -> work.File:
+        def found(_: Ticket) -> work.File:
             photo = read_photo(image, max_pixels=pixels)
-            with ticket.pixels(photo.height * photo.width):
-                drawn = None
-                if scribble is not None:
-                    drawn = read_plane(scribble, photo, "scribble", max_pixels=pixels)
-                return work.layer(_selected(photo, kind, options, drawn))
+            drawn = None
+            if scribble is not None:
+                drawn = read_plane(scribble, photo, "scribble", max_pixels=pixels)
+            return work.layer(_selected(photo, kind, options, drawn))
 
-        file = await service.run(request, found)
+        file = await service.run(request, found, await service.need(image))
         return Response(file.data, media_type=file.media_type)
 
     @router.post(
@@ -71,19 +70,18 @@ def add_routes(router: APIRouter, service: Service) -> None:
         asked = await read_edit(request)
         options = SelectOptions.model_validate_strings(asked.fields)
 
-        def found(ticket: Ticket) -> work.File:
+        def found(_: Ticket) -> work.File:
             photo = work.rebuilt(asked, pixels)
-            with ticket.pixels(photo.height * photo.width):
-                drawn = None
-                if asked.sketch is not None:
-                    place = asked.layout.mask
-                    drawn = work.placed(asked.sketch, place, photo, "scribble", pixels)
-                mask = _selected(photo, kind, options, drawn)
+            drawn = None
+            if asked.sketch is not None:
+                place = asked.layout.mask
+                drawn = work.placed(asked.sketch, place, photo, "scribble", pixels)
+            mask = _selected(photo, kind, options, drawn)
             if not mask.any():
                 raise MaskError("nothing was found", code="select.nothing", kind=kind)
             return work.layer(mask)
 
-        file = await service.run(request, found)
+        file = await service.run(request, found, await service.need(asked.photo))
         return Response(file.data, media_type=file.media_type)
 
 

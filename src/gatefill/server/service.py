@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -10,12 +11,17 @@ from typing import TypeVar
 
 from starlette.requests import Request
 
-from gatefill.server.jobs import Jobs, Left, Ticket, answer
+from gatefill.errors import GatefillError
+from gatefill.images import most_depth, size_of
+from gatefill.memory import check_sizes, planned
+from gatefill.server.jobs import Jobs, Left, Need, QueuedJob, Ticket, answer
 from gatefill.server.limits import Limits
 from gatefill.server.metrics import Metrics
 from gatefill.server.models import Model, Shelf
 
 logger = logging.getLogger(__name__)
+
+_LARGE = 4_000_000  # pixels of photos that may take many seconds
 
 T = TypeVar("T")
 
@@ -43,9 +49,22 @@ class Service:
         self.jobs = Jobs(self.limits)
         self.metrics = Metrics(self.jobs)
 
-    async def run(self, request: Request, work: Callable[[Ticket], T]) -> T:
+    async def need(self, photo: bytes, model: Model | None = None, least: int = 0) -> Need:
+        """What a job with a photo's file takes; a model if it is to be filled.
+
+        least: pixels that it has at least, once it is extended.
+
+        Raises ImageError if it would never find enough memory.
+        """
+        return await asyncio.to_thread(planned_need, photo, model, self.limits, least)
+
+    async def run(self, request: Request, work: Callable[[Ticket], T], need: Need) -> T:
         """Run `work` in a worker. Raises Left if the client disconnects meanwhile."""
-        result = await answer(self.jobs.submit(work), request.receive)
+        return await self.answer(request, self.jobs.submit(work, need=need))
+
+    async def answer(self, request: Request, job: QueuedJob[T]) -> T:
+        """The result of a job. Raises Left if the client disconnects meanwhile."""
+        result = await answer(job, request.receive)
         if result is None:
             raise Left
         return result
@@ -58,6 +77,22 @@ class Service:
             except Exception:
                 logger.exception("%s cannot fill and will fail when it is asked to", model.name)
         self.warm = True
+
+
+def planned_need(photo: bytes, model: Model | None, limits: Limits, least: int = 0) -> Need:
+    """What a job with a photo's file takes, from the file's first bytes."""
+    try:
+        width, height = size_of(photo)
+        pixels, depth = max(width * height, least), most_depth(photo)
+    except GatefillError:
+        return Need()  # what is wrong with it, the job says
+    if pixels > limits.max_pixels:
+        return Need()
+    check_sizes(None, (width, height), [], depth, limits.memory_for_jobs)
+    memory = planned(None, pixels, [], depth)
+    if model is not None:
+        memory = min(model.inpainter.memory(pixels, depth), limits.memory_for_jobs)
+    return Need(memory, large=pixels >= _LARGE)
 
 
 def _warm_up(model: Model, _: Ticket) -> None:

@@ -65,23 +65,20 @@ def inpaint(
     mask: NDArray[np.bool_] | bytes | None = asked.mask
     if asked.options.use_extender:
         photo, mask = _extended(asked, photo, max_pixels)
-    with ticket.pixels(photo.height * photo.width):
-        with model.turn(seed) as fill:
-            ticket.check()
-            result = fill(
-                photo,
-                mask,
-                sketch=asked.sketch,
-                search=asked.search,
-                invert_mask=asked.options.invert_mask,
-                grow=asked.options.grow,
-                resize_mask=asked.options.resize_mask,
-                threshold=asked.options.threshold,
-                mask_as_stored=asked.options.mask_as_stored,
-                allow_truncated=asked.options.allow_truncated,
-                progress=ticket.progress,
-            )
-        return encoded(result.photo, asked.options), result
+    result = model.seeded(seed)(
+        photo,
+        mask,
+        sketch=asked.sketch,
+        search=asked.search,
+        invert_mask=asked.options.invert_mask,
+        grow=asked.options.grow,
+        resize_mask=asked.options.resize_mask,
+        threshold=asked.options.threshold,
+        mask_as_stored=asked.options.mask_as_stored,
+        allow_truncated=asked.options.allow_truncated,
+        progress=ticket.progress,
+    )
+    return encoded(result.photo, asked.options), result
 
 
 def _extended(
@@ -109,12 +106,11 @@ def _extended(
     return larger.replaced(larger.pixels, opaque=hole), hole
 
 
-def extended(asked: EditInput, margins: Margins, max_pixels: int, ticket: Ticket) -> File:
+def extended(asked: EditInput, margins: Margins, max_pixels: int) -> File:
     """The edited photo with transparent margins, as a file to go on with."""
     photo = rebuilt(asked, max_pixels)
-    with ticket.pixels(photo.height * photo.width):
-        larger, _ = with_margins(photo, **margins.model_dump(), max_pixels=max_pixels)
-        return encoded(larger, FileOptions(format="png"))
+    larger, _ = with_margins(photo, **margins.model_dump(), max_pixels=max_pixels)
+    return encoded(larger, FileOptions(format="png"))
 
 
 def fill_in(
@@ -137,13 +133,12 @@ def fill_in(
     if asked.sketch is not None and model.info.takes_sketch:
         sketch = placed(asked.sketch, asked.layout.mask, photo, "sketch", max_pixels)
     search = _search(asked, photo, max_pixels) if model.info.takes_search else None
-    with ticket.pixels(photo.height * photo.width), model.turn(options.seed) as fill:
-        ticket.check()
-        result = fill(photo, mask, sketch=sketch, search=search, progress=ticket.progress)
-        within = box.slices
-        new = result.photo.pixels[within]
-        if options.feather:
-            new = blended(photo.pixels[within], new, painted[within], options.feather)
+    fill = model.seeded(options.seed)
+    result = fill(photo, mask, sketch=sketch, search=search, progress=ticket.progress)
+    within = box.slices
+    new = result.photo.pixels[within]
+    if options.feather:
+        new = blended(photo.pixels[within], new, painted[within], options.feather)
     return {
         "model": model.name,
         "pixels": mask.size,
@@ -252,16 +247,13 @@ def _base64(array: NDArray[Any]) -> str:
     return base64.b64encode(np.ascontiguousarray(array).tobytes()).decode()
 
 
-def composed(asked: EditInput, options: FileOptions, max_pixels: int, ticket: Ticket) -> File:
+def composed(asked: EditInput, options: FileOptions, max_pixels: int) -> File:
     """Encode the edited photo for download; everything but the fills is as in the opened file."""
     photo = rebuilt(asked, max_pixels)
-    with ticket.pixels(photo.height * photo.width):
-        return encoded(photo, options)
+    return encoded(photo, options)
 
 
-def preview(
-    asked: EditInput, needed: bool, max_pixels: int, ticket: Ticket
-) -> tuple[File | None, tuple[int, int]]:
+def preview(asked: EditInput, needed: bool, max_pixels: int) -> tuple[File | None, tuple[int, int]]:
     """The photo for display, upright and without metadata, and its (width, height).
 
     Returns None in place of the file if `needed` is False and the file has no EXIF orientation:
@@ -270,45 +262,42 @@ def preview(
     photo = read_photo(asked.photo, max_pixels=max_pixels)
     if not needed and photo.meta.orientation == 1:
         return None, photo.size
-    with ticket.pixels(photo.height * photo.width):
-        plain = Photo(photo.pixels, photo.alpha, Meta(name=photo.meta.name, icc=photo.meta.icc))
-        # Encoding as PNG takes ten times as long. Downloads never use this file.
-        if photo.meta.jpeg is not None:
-            return File(plain.to_bytes("jpg", quality=92), "image/jpeg", ".jpg"), photo.size
-        return File(plain.to_bytes("png"), "image/png", ".png"), photo.size
+    plain = Photo(photo.pixels, photo.alpha, Meta(name=photo.meta.name, icc=photo.meta.icc))
+    # Encoding as PNG takes ten times as long. Downloads never use this file.
+    if photo.meta.jpeg is not None:
+        return File(plain.to_bytes("jpg", quality=92), "image/jpeg", ".jpg"), photo.size
+    return File(plain.to_bytes("png"), "image/png", ".png"), photo.size
 
 
-def transparent(asked: EditInput, max_pixels: int, ticket: Ticket) -> File:
+def transparent(asked: EditInput, max_pixels: int) -> File:
     """The transparent part of the edited photo, as a mask; raises MaskError if it has none."""
     photo = rebuilt(asked, max_pixels)
-    with ticket.pixels(photo.height * photo.width):
-        return layer(read_hole(None, photo).mask)
+    return layer(read_hole(None, photo).mask)
 
 
 def read_in(
-    asked: EditInput, max_pixels: int, ticket: Ticket
+    asked: EditInput, max_pixels: int
 ) -> tuple[File, list[Warning], tuple[int, int] | None]:
     """Read a mask file; return it as PNG, its warnings, and its own size if it was stretched."""
     photo = read_photo(asked.photo, max_pixels=max_pixels)
-    with ticket.pixels(photo.height * photo.width):
-        assert asked.mask is not None
-        width, height = read_photo(asked.mask, max_pixels=max_pixels).size
-        options = MaskOptions(max_pixels=max_pixels)
-        # A mask with another aspect ratio belongs to another photo and is refused.
-        if abs(width / height * photo.height / photo.width - 1) <= _SAME_SHAPE:
-            options = replace(options, resize=True)
-        try:
-            hole, said = read_hole(asked.mask, photo, options)
-        except MaskError as error:
-            if error.code != "mask.orientation":
-                raise
-            # The user sees the mask on the page, so it is safe to rotate it without asking.
-            hole, said = read_hole(asked.mask, photo, replace(options, as_stored=True, resize=True))
-            text = "the mask was made for the photo as its file stores it, and was turned with it"
-            said = (*said, Warning("mask.was_turned", text))
-            width, height = height, width
-        stretched = None if (width, height) == photo.size else (width, height)
-        return layer(hole), list(said), stretched
+    assert asked.mask is not None
+    width, height = read_photo(asked.mask, max_pixels=max_pixels).size
+    options = MaskOptions(max_pixels=max_pixels)
+    # A mask with another aspect ratio belongs to another photo and is refused.
+    if abs(width / height * photo.height / photo.width - 1) <= _SAME_SHAPE:
+        options = replace(options, resize=True)
+    try:
+        hole, said = read_hole(asked.mask, photo, options)
+    except MaskError as error:
+        if error.code != "mask.orientation":
+            raise
+        # The user sees the mask on the page, so it is safe to rotate it without asking.
+        hole, said = read_hole(asked.mask, photo, replace(options, as_stored=True, resize=True))
+        text = "the mask was made for the photo as its file stores it, and was turned with it"
+        said = (*said, Warning("mask.was_turned", text))
+        width, height = height, width
+    stretched = None if (width, height) == photo.size else (width, height)
+    return layer(hole), list(said), stretched
 
 
 def layer(hole: NDArray[np.bool_]) -> File:
@@ -317,25 +306,24 @@ def layer(hole: NDArray[np.bool_]) -> File:
     return encoded(Photo(white[..., None], white, Meta(name="mask")), FileOptions(format="png"))
 
 
-def adjusted(data: bytes, operate: str, size: int, max_pixels: int, ticket: Ticket) -> File:
+def adjusted(data: bytes, operate: str, size: int, max_pixels: int) -> File:
     """Dilate or erode a mask by `size` pixels on all sides, or invert it.
 
     Returns a PNG, white in the hole and transparent elsewhere; usable as a mask and as a layer.
     """
     drawn = read_photo(data, max_pixels=max_pixels)
-    with ticket.pixels(drawn.height * drawn.width):
-        hole = _hole_of(data, drawn, max_pixels)
-        if operate == "reverse":
-            hole = ~hole
-        elif size:
-            wider = operate == "expand"
-            away = (hole if not wider else ~hole).astype(np.uint8)
-            if away.all():
-                distance = np.full(away.shape, np.inf)
-            else:
-                distance = cv2.distanceTransform(away, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-            hole = distance <= size if wider else distance > size
-        return layer(hole)
+    hole = _hole_of(data, drawn, max_pixels)
+    if operate == "reverse":
+        hole = ~hole
+    elif size:
+        wider = operate == "expand"
+        away = (hole if not wider else ~hole).astype(np.uint8)
+        if away.all():
+            distance = np.full(away.shape, np.inf)
+        else:
+            distance = cv2.distanceTransform(away, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+        hole = distance <= size if wider else distance > size
+    return layer(hole)
 
 
 def _hole_of(data: bytes, drawn: Photo, max_pixels: int) -> NDArray[np.bool_]:

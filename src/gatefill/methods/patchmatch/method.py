@@ -29,7 +29,7 @@ from gatefill.methods.patchmatch.atlas import lay_out
 from gatefill.methods.patchmatch.compiling import tell_of_compiling
 from gatefill.methods.patchmatch.config import PatchMatchConfig
 from gatefill.methods.patchmatch.levels import Guide, Level, build_levels, edge_guide
-from gatefill.methods.patchmatch.reduced import fill_reduced
+from gatefill.methods.patchmatch.reduced import fill_reduced, memory
 from gatefill.methods.patchmatch.seams import seam_change
 from gatefill.methods.patchmatch.solver import Solver
 from gatefill.methods.registry import METHODS
@@ -38,6 +38,7 @@ from gatefill.parallel import Threads
 
 __all__ = ["PatchMatch", "PatchMatchConfig"]
 
+BYTES = 150  # for each pixel of a frame that is filled at its own size
 LARGEST_STEP = 0.06  # of color at the rim; what is more is another material, not another light
 
 
@@ -59,6 +60,10 @@ class PatchMatch:
     def seeded(self, seed: int) -> PatchMatch:
         """The same method with another random seed."""
         return PatchMatch(replace(self.config, seed=seed))
+
+    def memory(self, pixels: int, hole: int) -> int:
+        """See `TellsMemory`."""
+        return memory(pixels, hole, BYTES)
 
     def fill(
         self,

@@ -18,10 +18,13 @@ from gatefill.methods import pyramid
 from gatefill.methods.base import Attention, Fill, Image, Mask, Progress
 from gatefill.methods.patchmatch.compiling import compiled
 from gatefill.parallel import Threads
+from gatefill.stopping import stop_point
 
 LARGEST_HOLE = 400_000  # pixels of a hole that is filled at its own size
 MIXED = 0.95  # a small pixel of which less is known belongs to the hole
 SMALL_SHARE = 0.9  # of the progress that is told
+LARGEST_FRAME = 6_000_000  # pixels of a frame that is filled at its own size
+FRAME_BYTES = 30  # for each pixel of the frame, at full size
 ROWS = 64  # of the photo from one call of progress to the next
 
 Plane = NDArray[np.int32]
@@ -40,12 +43,20 @@ class FillWhole(Protocol):
     ) -> Fill: ...
 
 
-def halvings(mask: Mask) -> int:
-    """How often a photo is halved, so that its hole is no larger than `LARGEST_HOLE`."""
-    pixels, times = float(np.count_nonzero(mask)), 0
-    while pixels > LARGEST_HOLE:
-        pixels, times = pixels / 4, times + 1
+def halvings(pixels: int, hole: int) -> int:
+    """How often a frame of so many pixels is halved, so that neither it nor its hole is too large.
+
+    The limits are `LARGEST_FRAME` and `LARGEST_HOLE`.
+    """
+    times = 0
+    while hole > LARGEST_HOLE << 2 * times or pixels > LARGEST_FRAME << 2 * times:
+        times += 1
     return times
+
+
+def memory(pixels: int, hole: int, small_bytes: int) -> int:
+    """Bytes that `fill_reduced` takes; small_bytes: for each pixel of the reduced frame."""
+    return FRAME_BYTES * pixels + small_bytes * (pixels >> 2 * halvings(pixels, hole))
 
 
 def fill_reduced(
@@ -66,7 +77,7 @@ def fill_reduced(
         The filled image. Of a hole that was reduced there is no coarse image, and the attention is
         in cells of the reduced size.
     """
-    times = halvings(mask)
+    times = halvings(mask.size, int(np.count_nonzero(mask)))
 
     def begin() -> None:
         if progress is not None:
@@ -75,6 +86,7 @@ def fill_reduced(
     small, hole, region, drawing = image, mask, search, sketch
     for _ in range(times):
         small, _, share = pyramid.halve(small, ~hole, begin)
+        stop_point()
         hole = share < MIXED
         region = None if region is None else _shrunk(region, hole.shape, 0.5)
         drawing = None if drawing is None else _shrunk(drawing, hole.shape, 0.1)
@@ -107,7 +119,9 @@ def _enlarged(
     assert found.attention is not None
     shift_y, shift_x = _shifts(found.attention, found.image.shape[:2])
     known = ~mask if search is None else search & ~mask
+    stop_point()
     filled = image.copy()
+    stop_point()
     rows = np.flatnonzero(mask.any(axis=1))
     with Threads() as threads:
         for top in range(int(rows[0]), int(rows[-1]) + 1, ROWS):

@@ -1,0 +1,71 @@
+"""The sentences of errors and warnings in the language of a request: English or Korean.
+
+The Korean ones are those of the editor's page, by code; `docs/errors.md` lists the codes.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from contextvars import ContextVar
+from functools import cache
+from typing import Any
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from gatefill.server.static import web_files
+
+_ENTRY = re.compile(r'^  ("[\w.]+"): (".*"),$', re.MULTILINE)
+_RANGE = re.compile(r"\s*([A-Za-z*]+)(?:-[\w-]+)?\s*(?:;\s*q=([0-9.]+))?\s*", re.ASCII)
+_ELSE = "server.error"  # the sentence for codes that have none of their own
+
+_language: ContextVar[str] = ContextVar("language", default="en")
+
+
+class Language:
+    """ASGI middleware that notes which language a request prefers."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            _language.set(preferred(Headers(scope=scope).get("accept-language", "")))
+        await self.app(scope, receive, send)
+
+
+def preferred(header: str) -> str:
+    """``"en"`` or ``"ko"``: what an Accept-Language header asks for first."""
+    shares = {"en": 0.0, "ko": 0.0}
+    for part in header[:1000].split(","):
+        found = _RANGE.fullmatch(part)
+        if found and found[1].lower() in shares:
+            share = float(found[2]) if found[2] and found[2].count(".") < 2 else 1.0
+            shares[found[1].lower()] = max(shares[found[1].lower()], share)
+    return "ko" if shares["ko"] > shares["en"] else "en"
+
+
+def message(code: str, text: str, values: Mapping[str, Any]) -> str:
+    """The sentence of an error or a warning in the language of the request being answered.
+
+    Args:
+        code: Its stable name.
+        text: The sentence in English.
+        values: What it was made of.
+    """
+    if _language.get() == "en":
+        return text
+    sentences = _korean()
+    sentence = sentences.get(code, sentences[_ELSE])
+    try:
+        return sentence.format(**{"detail": text, **values})
+    except (KeyError, IndexError, ValueError):  # a value that this use of the code does not have
+        return sentences[_ELSE].format(detail=text)
+
+
+@cache
+def _korean() -> dict[str, str]:
+    source = web_files()["texts/ko_codes.js"].data.decode()
+    return {json.loads(code): json.loads(sentence) for code, sentence in _ENTRY.findall(source)}

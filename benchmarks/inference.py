@@ -1,12 +1,14 @@
 """Running DeepFill v2 around its hole against the literal whole-frame version in the tests.
 
-Both have the same random weights of the published size, in one process, one after the other, and
-the literal version first. Times are seconds of the processor (all threads together), the median of
-three runs after one to warm up: what other programs do on the machine hardly changes them. With one
-thread they are the time that passes on a quiet core.
+All have the same random weights of the published size; each runs in a process of its own, on one
+thread. Times are seconds of the processor, the median of three runs after one to warm up: what
+other programs do on the machine hardly changes them, and on a quiet core they are the time that
+passes. Memory is what a run adds to its process.
 
-    python benchmarks/inference.py            the comparison, in a few minutes
-    python benchmarks/inference.py --sweep    time and memory against photo and hole size, too
+    python benchmarks/inference.py [--plot docs/pictures/inference.png]
+
+It takes about four minutes. The share is that of a product of two matrices of 2048 x 2048: what
+the convolutions and the scores of attention would take at its rate, against what the run took.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ import resource
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -30,12 +33,15 @@ sys.path.insert(0, str(ROOT))
 
 from tests.literal_network import literal_forward  # noqa: E402
 
+from gatefill.export.model import onnx_model  # noqa: E402
 from gatefill.geometry import Box  # noqa: E402
 from gatefill.methods.networks.deepfill_v2 import DeepFillV2Config, DeepFillV2Network  # noqa: E402
+from gatefill.runtime.onnx import OnnxRuntime  # noqa: E402
 from gatefill.runtime.torch import TorchRuntime  # noqa: E402
 
 COMPARED = ((512, 128), (1024, 256))  # sides of photo and hole
 LITERAL_MOST = 512  # the literal version keeps tables of (side / 8)^4 numbers, several at a time
+ONNX_MOST = 512  # its graph has a table of all pairs of cells, too
 LARGE = (3000, 4000, 512)  # height, width, hole
 SWEEP_PHOTOS = ((512, 128), (768, 128), (1024, 128), (1536, 128), (2048, 128))
 SWEEP_HOLES = ((1024, 32), (1024, 64), (1024, 128), (1024, 256), (1024, 384))
@@ -90,17 +96,28 @@ def one(kind: str, height: int, width: int, hole: int) -> dict[str, float]:
     made = network()
     base = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     run: Callable[[], object]
-    operations = 0.0
+    runtime = TorchRuntime(made, dtype=getattr(torch, kind, torch.float32))
+    operations = floating_operations(runtime, mask)
     if kind == "literal":
+        operations = floating_operations(runtime, np.ones_like(mask))
         pixels = torch.from_numpy(image[..., ::-1].transpose(2, 0, 1)[None].copy()) * 2 - 1
         plane = torch.from_numpy(mask[None, None].astype(np.float32))
 
         def run() -> object:
             with torch.inference_mode():
                 return literal_forward(made, pixels, plane)
+    elif kind == "onnxruntime":
+        operations = floating_operations(runtime, np.ones_like(mask))
+        facts = {"gatefill_format": "1", "method": "deepfill_v2", "finish": "false"}
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "network.onnx"
+            path.write_bytes(onnx_model(made, facts, interface="frame").SerializeToString())
+            exported = OnnxRuntime(path)
+        base = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+        def run() -> object:
+            return exported.run(image, mask)
     else:
-        runtime = TorchRuntime(made, dtype=getattr(torch, kind))
-        operations = 2 * runtime.plan(mask).cost
 
         def run() -> object:
             return runtime.run(image, mask)
@@ -113,22 +130,37 @@ def one(kind: str, height: int, width: int, hole: int) -> dict[str, float]:
     return {"seconds": taken, "gigabytes": (peak - base) / 2**20, "operations": operations}
 
 
+def floating_operations(runtime: TorchRuntime, mask: Any) -> float:
+    """Those of the convolutions that a plan computes, and of its scores of attention."""
+    plan = runtime.plan(mask)
+    network: Any = runtime.network
+    channels = 4 * network.config.width
+    cells = [side // 2 for side in plan.sizes["attention"]]
+    looking = sum(box.area for box in plan.regions["attention"]) // 4
+    return float(2 * plan.cost + 2 * looking * cells[0] * cells[1] * channels)
+
+
 def row(name: str, height: int, width: int, hole: int, kind: str, rate: float) -> dict[str, float]:
     found = measured(kind, height, width, hole)
-    share = found["operations"] / found["seconds"] / rate
+    found["share"] = found["operations"] / found["seconds"] / rate
     print(
-        f"{name:<28}{kind:<10}{found['seconds']:8.2f} s{found['gigabytes']:7.2f} GB"
-        + (f"{share:8.0%} of the product rate" if found["operations"] else ""),
+        f"{name:<28}{kind:<12}{found['seconds']:8.2f} s{found['gigabytes']:7.2f} GB"
+        f"{found['operations'] / 1e9:8.0f} billion operations"
+        f"{found['share']:6.0%} of the product rate",
         flush=True,
     )
     return found
 
 
+def square(side: int, hole: int, kind: str, rate: float) -> dict[str, float]:
+    return row(f"{side}x{side}, hole {hole}x{hole}", side, side, hole, kind, rate)
+
+
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--one", nargs=4, help=argparse.SUPPRESS)
-    options.add_argument("--sweep", action="store_true")
-    options.add_argument("--large", action="store_true", help="4000x3000 with 512x512, too")
+    options.add_argument("--part", choices=("compared", "large", "sweeps"), help="only this part")
+    options.add_argument("--plot", type=Path, help="draw the sweeps into this picture")
     given = options.parse_args()
     torch.set_num_threads(1)
     if given.one:
@@ -136,26 +168,71 @@ def main() -> None:
         print(json.dumps(one(kind, int(height), int(width), int(hole))))
         return
     rates = {kind: product_rate(getattr(torch, kind)) for kind in ("float32", "bfloat16")}
-    for kind, rate in rates.items():
-        print(f"matrix products in {kind}: {rate / 1e9:.0f} GFLOP/s on one thread")
-    literal = row("512x512, hole 128x128", 512, 512, 128, "literal", 1.0)
+    rates["onnxruntime"] = rates["float32"]
+    for kind in ("float32", "bfloat16"):
+        print(f"matrix products in {kind}: {rates[kind] / 1e9:.0f} GFLOP/s on one thread")
+    if given.part in (None, "compared"):
+        compare(rates)
+    if given.part in (None, "large"):
+        small = square(*COMPARED[-1], "float32", rates["float32"])
+        large = row("4000x3000, hole 512x512", *LARGE, "float32", rates["float32"])
+        print(f"{'':<40}{large['seconds'] / small['seconds']:8.1f} times as long")
+    if given.part in (None, "sweeps"):
+        photos = [square(*each, "float32", rates["float32"]) for each in SWEEP_PHOTOS]
+        holes = [square(*each, "float32", rates["float32"]) for each in SWEEP_HOLES]
+        if given.plot:
+            plot(photos, holes, given.plot)
+
+
+def compare(rates: dict[str, float]) -> None:
+    """Ours against the literal version."""
+    literal = square(*COMPARED[0], "literal", rates["float32"])
     for side, hole in COMPARED:
-        name = f"{side}x{side}, hole {hole}x{hole}"
         whole = literal["seconds"]
         if side > LITERAL_MOST:
             # Convolutions grow with the area, attention with its square: the share of either
             # at 512 is known from their operations.
             whole = scaled_literal(literal["seconds"], side)
-            print(f"{name:<28}literal   {whole:8.2f} s  scaled up from 512x512, by operations")
-        for kind in ("float32", "bfloat16"):
-            found = row(name, side, side, hole, kind, rates[kind])
-            print(f"{'':<38}{whole / found['seconds']:8.1f} times as fast as literal")
-    if given.large:
-        row("4000x3000, hole 512x512", *LARGE, "float32", rates["float32"])
-    if given.sweep:
-        for side, hole in (*SWEEP_PHOTOS, *SWEEP_HOLES):
             name = f"{side}x{side}, hole {hole}x{hole}"
-            row(name, side, side, hole, "float32", rates["float32"])
+            print(f"{name:<28}literal     {whole:8.2f} s  scaled up from 512x512, by operations")
+        for kind in ("float32", "bfloat16", "onnxruntime"):
+            if kind == "onnxruntime" and side > ONNX_MOST:
+                continue
+            found = square(side, hole, kind, rates[kind])
+            print(f"{'':<40}{whole / found['seconds']:8.1f} times as fast as literal")
+
+
+def plot(photos: list[dict[str, float]], holes: list[dict[str, float]], target: Path) -> None:
+    """Time and memory against the side of the photo, and against that of the hole."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    from matplotlib import pyplot
+
+    figure, panels = pyplot.subplots(1, 2, figsize=(9, 3.4), layout="constrained")
+    sweeps = (
+        (photos, SWEEP_PHOTOS, 0, "side of the photo, pixels; hole 128 x 128"),
+        (holes, SWEEP_HOLES, 1, "side of the hole, pixels; photo 1024 x 1024"),
+    )
+    for panel, (found, cases, which, label) in zip(panels, sweeps, strict=True):
+        sides = [case[which] for case in cases]
+        panel.plot(sides, [each["seconds"] for each in found], "o-", color="#1f6f64")
+        panel.set(xlabel=label, ylabel="seconds, one thread", ylim=0)
+        panel.yaxis.label.set_color("#1f6f64")
+        beside = panel.twinx()
+        beside.plot(sides, [each["gigabytes"] for each in found], "s--", color="#b0562c")
+        beside.set(ylabel="memory, GB", ylim=0)
+        beside.yaxis.label.set_color("#b0562c")
+        for each, side in zip(found, sides, strict=True):
+            panel.annotate(
+                f"{each['share']:.0%}",
+                (side, each["seconds"]),
+                textcoords="offset points",
+                xytext=(0, 6),
+                ha="center",
+                fontsize=8,
+            )
+    figure.savefig(target, dpi=110)
 
 
 def scaled_literal(at_512: float, side: int) -> float:

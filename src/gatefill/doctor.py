@@ -144,17 +144,13 @@ def _environment() -> Facts:
 
 def _caches() -> Facts:
     """Where files are kept between runs, and whether there is room."""
-    from gatefill.methods.patchmatch import kernels
+    from gatefill.methods.patchmatch.compiling import cache_folder
 
-    paths = {
-        kernel.stats.cache_path
-        for kernel in vars(kernels).values()
-        if hasattr(kernel, "py_func") and hasattr(kernel, "stats")
-    }
     found: Facts = {"kernels": None}  # every process compiles anew
-    for path in filter(None, paths):
-        compiled = len(list(Path(path).glob("*.nbi"))) if Path(path).is_dir() else 0
-        found["kernels"] = {"folder": _short(Path(path)), "compiled": compiled}
+    folder = cache_folder()
+    if folder is not None:
+        compiled = len(list(folder.glob("*.kernel")))
+        found["kernels"] = {"folder": _short(folder), "compiled": compiled}
     temporary = tempfile.gettempdir()
     free = shutil.disk_usage(temporary).free
     return found | {"temporary": {"folder": _short(Path(temporary)), "free_bytes": free}}

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from gatefill.geometry import Box
 from gatefill.layers.contextual_attention import ContextualAttention
 from gatefill.runtime import attention as module
+from gatefill.runtime import pasting
 from gatefill.runtime.attention import CellAttention, tiles
 
 
@@ -39,10 +40,13 @@ def test_any_box_in_any_tiles_is_the_whole_frames(data):
     layer = ContextualAttention(fuse=fuse, exclude=exclude, even=even)
     tile = data.draw(st.tuples(st.integers(1, 8), st.integers(1, 8)))
     chunk = data.draw(st.sampled_from([1, 2, 3, 32]))
+    few = data.draw(st.sampled_from([0.0, 1.0]))  # added one by one, or all in a product
 
     wanted = layer(features, mask)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "LARGEST_CHUNK", chunk)
+        patch.setattr(pasting, "FEW", few)
+        patch.setattr(pasting, "PASTED", data.draw(st.sampled_from([5, 4096])))
         patch.setattr(
             CellAttention, "_background_tiles", lambda *_: tiles(Box(0, 0, height, width), *tile)
         )

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from gatefill.layers.gate_gradient import Gate
-from gatefill.layers.padding import Padding, Pads, convolve, upsample_twice
+from gatefill.layers.padding import Padding, Pads, convolve, padded, upsample_twice
 from gatefill.layers.partial import Masked, partial_convolution
 
 ConvKind = Literal["gated", "single_gate", "partial", "vanilla"]
@@ -105,10 +105,27 @@ class Convolution(nn.Module):
         if self.kind == "gated" and not torch.is_grad_enabled():
             # Two convolutions put out features and gates as whole runs of memory, on which
             # activations are several times as fast as on halves of one.
-            features = self._convolved(x, pads, slice(0, self.width))
-            gates = self._convolved(x, pads, slice(self.width, None))
+            stride, dilation, padding = self.stride, self.dilation, self.padding
+            x, left = padded(
+                x, self.kernel, stride=stride, dilation=dilation, padding=padding, pads=pads
+            )
+            features, gates = (
+                functional.conv2d(x, weight, bias, stride, left, dilation)
+                for weight, bias in (
+                    (self.weight[: self.width], self.bias[: self.width]),
+                    (self.weight[self.width :], self.bias[self.width :]),
+                )
+            )
             return activate(features, self.activation, inplace=True).mul_(gates.sigmoid_())
-        x = self._convolved(x, pads, slice(None))
+        x = convolve(
+            x,
+            self.weight,
+            self.bias,
+            stride=self.stride,
+            dilation=self.dilation,
+            padding=self.padding,
+            pads=pads,
+        )
         # Without a gradient nobody else needs the convolution's own result.
         inplace = not x.requires_grad
         match self.kind:
@@ -118,18 +135,6 @@ class Convolution(nn.Module):
                 return gate_together(x, self.activation)
             case _:
                 return activate(x, self.activation, inplace)
-
-    def _convolved(self, x: Tensor, pads: Pads | None, channels: slice) -> Tensor:
-        """Some channels of the convolution's own result."""
-        return convolve(
-            x,
-            self.weight[channels],
-            self.bias[channels],
-            stride=self.stride,
-            dilation=self.dilation,
-            padding=self.padding,
-            pads=pads,
-        )
 
     def _partial(self, x: Tensor | Masked, pads: Pads | None) -> Tensor | Masked:
         features, known = x if isinstance(x, tuple) else (x, torch.ones_like(x[:, :1]))

@@ -66,15 +66,32 @@ def convolve(
     Returns:
         ``BO`` x ceil(H / stride) x ceil(W / stride) of a whole frame.
     """
+    x, left = padded(
+        x, weight.shape[-1], stride=stride, dilation=dilation, padding=padding, pads=pads
+    )
+    return functional.conv2d(x, weight, bias, stride, left, dilation)
+
+
+def padded(
+    x: Tensor,
+    kernel: int,
+    *,
+    stride: int,
+    dilation: int,
+    padding: Padding,
+    pads: Pads | None,
+) -> tuple[Tensor, tuple[int, int]]:
+    """What `convolve` reads, with what is left to pad on both sides of rows and columns.
+
+    A convolution that pads by itself spares a copy of the features.
+    """
     if pads is None:
-        kernel = weight.shape[-1]
         top, bottom = pad_amounts(padding, x.shape[-2], kernel, stride, dilation)
         left, right = pad_amounts(padding, x.shape[-1], kernel, stride, dilation)
         pads = (left, right, top, bottom)
     if padding != "reflect" and pads[0] == pads[1] >= 0 and pads[2] == pads[3] >= 0:
-        # The convolution pads by itself, which spares a copy of the features.
-        return functional.conv2d(x, weight, bias, stride, (pads[2], pads[0]), dilation)
-    return functional.conv2d(_padded(x, pads, padding), weight, bias, stride, 0, dilation)
+        return x, (pads[2], pads[0])
+    return _padded(x, pads, padding), (0, 0)
 
 
 def _padded(x: Tensor, pads: Pads, padding: Padding) -> Tensor:

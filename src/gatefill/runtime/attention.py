@@ -1,8 +1,7 @@
 """Contextual attention for some cells of a frame, in memory that does not grow with all pairs.
 
 The same numbers as `gatefill.layers.contextual_attention`, for one frame without a gradient. Tables
-of scores are made for a box of foreground cells and a tile of background cells at a time. A softmax
-over ten times a score leaves few cells with any weight, so pasting looks at those alone.
+of scores are made for a box of foreground cells and a tile of background cells at a time.
 
 A table is a tensor of foreground row, column, background row, column; boxes may stick out of the
 frame by a few cells, where tables hold zeros.
@@ -21,12 +20,12 @@ from gatefill.geometry import Box
 from gatefill.layers.attention_pairs import border_gain, patch_norms, valid_cells
 from gatefill.layers.contextual_attention import ContextualAttention, exact
 from gatefill.layers.padding import resize_nearest
+from gatefill.runtime.pasting import Pasting
 
 AROUND = 4  # cells of zeros around the frame: patches and two fusions reach three
 TILE = 2**20  # numbers of a table that are worked on at a time
+WORKING = 12 * 4  # bytes for each number of a table: what stands beside it while it is made
 LARGEST_CHUNK = 32  # cells along a side of a foreground box
-NEGLIGIBLE = 30.0  # e^-30 of the largest weight is below what float32 can add to it
-PASTED = 4096  # background patches that are pasted at a time
 
 Table = Callable[[Box, Box], Tensor]
 
@@ -43,7 +42,7 @@ class CellAttention:
     """Attention over the cells of one frame: what all boxes of its holes share.
 
     layer: the network's attention. features: ``1CHW``. mask: ``11`` 4H 4W, 1 = hole.
-    memory: bytes that tables may take. tick: called now and then with what the work since then
+    memory: bytes that all of it may take. tick: called now and then with what the work since then
     cost, in multiplications.
     """
 
@@ -59,9 +58,8 @@ class CellAttention:
         height, width = features.shape[-2:]
         self.h, self.w = height // 2, width // 2
         self.fuse = layer.fuse
-        self.memory = memory
         self._tick = tick
-        self._features = features
+        self._channels = features.shape[1]
         cells = resize_nearest(features, self.h, self.w, layer.resizing)
         hole = layer.hole(mask, height, width)
         valid = valid_cells(hole, cells)[0, 0]
@@ -71,13 +69,18 @@ class CellAttention:
         self._barred = torch.zeros_like(valid).masked_fill_(valid == 0, -torch.inf)
         invalid = int((valid == 0).sum())
         # With nothing valid there is nothing to choose among: weights are 0 either way.
-        self._counted = 0 if layer.exclude and invalid < valid.numel() else invalid
+        counted = 0 if layer.exclude and invalid < valid.numel() else invalid
         self._gain = border_gain(height, width, features) if layer.even else None
+        self._pasting = Pasting(features, self._sharpness, counted)
+        shared = self._cells.nbytes + self._per_norm.nbytes + self._pasting.nbytes
+        left = max(memory - shared, 0)
+        # At most half for the tables that are worked on, the rest for scores.
+        self._tile = max(min(TILE, left // (2 * WORKING)), 1)
+        self._memory = left - WORKING * self._tile
 
     def __call__(self, box: Box, places: int) -> CellsFound:
         """What the cells of a box see, with the `places` cells each looked at most."""
-        channels = self._features.shape[1]
-        features = self._features.new_empty(1, channels, 2 * box.height, 2 * box.width)
+        features = self._cells.new_empty(1, self._channels, 2 * box.height, 2 * box.width)
         sources = torch.zeros(box.height, box.width, places, dtype=torch.int64)
         weights = torch.zeros(box.height, box.width, places)
         for part in self._chunks(box):
@@ -91,86 +94,52 @@ class CellAttention:
         return CellsFound(features, sources, weights)
 
     def _chunks(self, box: Box) -> Iterator[Box]:
-        """Parts of a box whose scores for the whole background fit into memory twice."""
+        """Parts of a box whose scores for the whole background fit into memory.
+
+        Beside each score stands a byte that says whether it counts.
+        """
         side = LARGEST_CHUNK
-        while side > 1 and 2 * 4 * (side + 2) ** 2 * self.h * self.w > self.memory:
+        while side > 1 and 5 * (side + 2) ** 2 * self.h * self.w > self._memory:
             side -= 1
         return tiles(box, side, side)
 
     def _chunk(self, box: Box, places: int) -> CellsFound:
         # A patch covers 4x4 features, so those of the cells around are pasted into the box, too.
         around = box.grown(1, self.h, self.w)
-        weights, columns = self._weights(around)
-        sources, strengths = self._strongest(weights, columns, places)
+        scores, top = self._sharp_scores(around)
+        found = self._pasting(scores.view(around.area, -1), top, places)
         inner = box.moved(-around.top, -around.left).slices
         return CellsFound(
-            self._pasted(weights, columns, around, box),
-            sources.view(around.height, around.width, places)[inner],
-            strengths.view(around.height, around.width, places)[inner],
+            self._overlapped(found.patches, around, box),
+            found.sources.view(around.height, around.width, places)[inner],
+            found.weights.view(around.height, around.width, places)[inner],
         )
 
-    def _weights(self, box: Box) -> tuple[Tensor, Tensor]:
-        """Weights of the cells of a box, ``F x N``, for the N background cells that have any."""
+    def _sharp_scores(self, box: Box) -> tuple[Tensor, Tensor]:
+        """What a softmax is taken of for the cells of a box, a table, and each cell's largest."""
         scores = self._cells.new_empty(box.height, box.width, self.h, self.w)
+        top = self._cells.new_full((box.height, box.width), -torch.inf)
         table = self._fused if self.fuse else self._scores
-        background = list(self._background_tiles(box))
-        highest = self._cells.new_empty(len(background), box.area)
-        for number, tile in enumerate(background):
+        for tile in self._background_tiles(box):
             rows, columns = tile.slices
             part = scores[:, :, rows, columns]
-            torch.mul(table(box, tile), self._sharpness[rows, columns], out=part)
-            part += self._barred[rows, columns]
-            highest[number] = part.amax(dim=(2, 3)).flatten()
+            sharpness, barred = self._sharpness[rows, columns], self._barred[rows, columns]
+            torch.addcmul(barred, table(box, tile), sharpness, out=part)
+            torch.maximum(top, part.amax(dim=(2, 3)), out=top)
             self._tick(pairs_cost(box.area, tile.area))
-
-        # Invalid cells stay in the denominator with a score of 0, unless the layer excludes them.
-        top = highest.amax(dim=0)
-        peak = top.clamp_min(0.0) if self._counted else top
-        total = self._counted * torch.exp(-peak)
-        kept, at = [], []
-        near = (highest > top - NEGLIGIBLE).any(dim=1).tolist()
-        for tile, matters in zip(background, near, strict=True):
-            if not matters:
-                continue
-            rows, columns = tile.slices
-            part = scores[:, :, rows, columns].reshape(box.area, -1)
-            # Smaller numbers would become denormal, and products with those are very slow.
-            part = (part - peak[:, None]).clamp_(min=-2 * NEGLIGIBLE).exp_()
-            total += part.sum(dim=1)
-            places = torch.arange(self.h * self.w, device=part.device).view(self.h, self.w)
-            cells = places[rows, columns].flatten()
-            some = (part > torch.exp(top - peak - NEGLIGIBLE)[:, None]).any(dim=0)
-            kept.append(part[:, some])
-            at.append(cells[some])
-        if not kept:
-            return scores.new_zeros(box.area, 0), torch.zeros(0, dtype=torch.int64)
-        return torch.cat(kept, dim=1).div_(total[:, None]), torch.cat(at)
+        return scores, top.flatten()
 
     def _background_tiles(self, box: Box) -> Iterator[Box]:
         """Tiles of the background: long rows, as fast sums want them, but in the cache."""
-        cells = max(TILE // ((box.height + 6) * (box.width + 6)), 64)
+        cells = max(self._tile // ((box.height + 6) * (box.width + 6)), 64)
         width = min(self.w, max(64, cells // 16))
         return tiles(Box(0, 0, self.h, self.w), max(cells // width, 1), width)
 
-    def _strongest(self, weights: Tensor, columns: Tensor, places: int) -> tuple[Tensor, Tensor]:
-        """The cells with the largest weights, ``FK``, and these; zeros where there are fewer."""
-        found = min(places, len(columns))
-        strengths, chosen = weights.topk(found, dim=1)
-        missing = (0, places - found)
-        return functional.pad(columns[chosen], missing), functional.pad(strengths, missing)
-
-    def _pasted(self, weights: Tensor, columns: Tensor, around: Box, box: Box) -> Tensor:
-        """The features of a box: 4x4 patches of the background, overlapping at stride 2."""
-        channels = self._features.shape[1]
-        framed = functional.pad(self._features[0], (1, 1, 1, 1))
-        patches = framed.unfold(1, 4, 2).unfold(2, 4, 2)  # C h w 4 4
-        total = weights.new_zeros(around.area, channels * 16)
-        for start in range(0, len(columns), PASTED):
-            part = columns[start : start + PASTED]
-            raw = patches[:, part // self.w, part % self.w].transpose(0, 1).reshape(len(part), -1)
-            total.addmm_(weights[:, start : start + PASTED], raw)
+    def _overlapped(self, patches: Tensor, around: Box, box: Box) -> Tensor:
+        """The features ``1C`` 2h 2w of a box: the patches of 4x4 of `around`, at stride 2."""
         size = 2 * around.height, 2 * around.width
-        whole = functional.fold(total.T[None], size, kernel_size=4, stride=2, padding=1)
+        planes = patches.view(around.area, 16, -1).permute(2, 1, 0).reshape(1, -1, around.area)
+        whole = functional.fold(planes, size, kernel_size=4, stride=2, padding=1)
         top, left = 2 * (box.top - around.top), 2 * (box.left - around.left)
         pasted = whole[:, :, top : top + 2 * box.height, left : left + 2 * box.width] / 4.0
         if self._gain is None:

@@ -15,12 +15,23 @@ from gatefill.runtime.base import PLACES, Progress
 from gatefill.runtime.graph import Graph, operation
 from gatefill.runtime.plan import Plan, Step, inputs_of, part_of, transposed_part
 
+LEAST_TILE = 32  # places along the longer side
+AT_HAND = 48e6  # bytes of features; larger ones are slower, by a fifth on the processors measured
+WORTH_TILING = 1.08  # of the cost; the margins of small tiles are computed several times
+
 
 class Computed(NamedTuple):
     """A box of a step's output and what stands there."""
 
     box: Box
     value: Any  # a tensor, or several as the step gives them
+
+
+class Needed(NamedTuple):
+    """What it takes to compute a part of a step."""
+
+    bytes: float  # of the largest features on the way
+    cost: float  # multiplications
 
 
 class Execution:
@@ -148,9 +159,7 @@ class Execution:
 
     def _tiled(self, step: Step, box: Box) -> Any:
         """A box of a stored step, in tiles where its features would take too much memory."""
-        height, width = box.height, box.width
-        while max(height, width) > 32 and self._peak(step, height, width) > self.limit / 8:
-            height, width = (height // 2, width) if height > width else (height, width // 2)
+        height, width = self._tile(step, box)
         total: Any = None
         for tile in tiles(box, height, width):
             value = self.compute(step, tile)
@@ -164,21 +173,37 @@ class Execution:
                 whole[:, :, rows, columns] = part
         return like(value, total)
 
-    def _peak(self, step: Step, height: int, width: int) -> float:
-        """Bytes of the largest features on the way to a part of a step in mid-frame."""
-        top, left = (side // 2 for side in self.plan.sizes[step.name])
-        box = Box(top - height // 2, left - width // 2, top - height // 2 + height, 0)
-        box = Box(box.top, box.left, box.bottom, box.left + width)
+    def _tile(self, step: Step, box: Box) -> tuple[int, int]:
+        """The size of tiles for a box: as small as memory wants it, or where that costs little.
 
-        def peak(step: Step, box: Box) -> float:
-            largest = float(step.channels * box.area * self.bytes)
+        Features of small tiles stay in the processor's caches and in memory that is at hand.
+        """
+        height, width = box.height, box.width
+        needed = self._needed(step, height, width)
+        while max(height, width) > LEAST_TILE:
+            rows, columns = (height // 2, width) if height > width else (height, width // 2)
+            half = self._needed(step, rows, columns)
+            fits = needed.bytes <= self.limit / 8
+            if fits and (needed.bytes <= AT_HAND or 2 * half.cost > WORTH_TILING * needed.cost):
+                break
+            height, width, needed = rows, columns, half
+        return height, width
+
+    def _needed(self, step: Step, height: int, width: int) -> Needed:
+        """What a part of a step in mid-frame needs."""
+        top, left = (side // 2 for side in self.plan.sizes[step.name])
+        top, left = top - height // 2, left - width // 2
+
+        def needed(step: Step, box: Box) -> Needed:
+            largest, cost = float(step.channels * box.area * self.bytes), step.cost * box.area
             for name, part in inputs_of(step, box, self.plan.sizes):
                 before = self.graph.step(name)
                 if not before.stored and before.kind != "input":
-                    largest = max(largest, peak(before, part))
-            return largest
+                    further = needed(before, part)
+                    largest, cost = max(largest, further.bytes), cost + further.cost
+            return Needed(largest, cost)
 
-        return peak(step, box)
+        return needed(step, Box(top, left, top + height, left + width))
 
     def _attend(self, step: Step, box: Box) -> Computed:
         """Attention for a box of features."""
@@ -186,8 +211,9 @@ class Execution:
             layer = self.graph.modules[step.name]
             assert isinstance(layer, ContextualAttention)
             (region,) = self.frame(step.inputs[0])
+            left = self.limit - sum(part.value.nbytes for part in self.stored[step.inputs[0]])
             self._attention = CellAttention(
-                layer, region.value, self.given["mask"], self.limit // 2, self._tick
+                layer, region.value, self.given["mask"], left, self._tick
             )
         cells = Box(box.top // 2, box.left // 2, box.bottom // 2, box.right // 2)
         found = self._attention(cells, PLACES)

@@ -1,43 +1,294 @@
-"""Compiling the inner loops by numba, with a cache of machine code where one can be written."""
+"""Compiling the inner loops by numba, and keeping their machine code.
+
+Importing numba and reading its own cache take longer than a small fill. So what numba compiles is
+kept as an object file of one function for one kind of arguments, and loaded by llvmlite alone;
+numba itself is imported only where something has to be compiled.
+"""
 
 from __future__ import annotations
 
+import ctypes
+import hashlib
+import json
 import logging
-from collections.abc import Callable
+import os
+import re
+import secrets
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from importlib import import_module
+from importlib.metadata import version
 from pathlib import Path
+from types import FunctionType
 from typing import Any
 
-from numba import njit
+import numpy as np
 
 log = logging.getLogger(__name__)
 
+# Windows loads object files by other means.
+KEEPS = sys.platform != "win32" and ctypes.sizeof(ctypes.c_void_p) == 8
+DESTRUCTOR = "NRT_MemInfo_call_dtor"  # for arrays that numba owns, which none of these are
 
-def compiled(**options: Any) -> Callable[[Callable[..., Any]], Any]:
-    """Decorate a function to be compiled at its first call; it releases the interpreter's lock.
+Kind = tuple[Any, ...]
+"""The types of arguments: of numbers, type and dimensions of arrays, or several in a tuple."""
 
-    numba keeps the machine code in ``__pycache__`` beside the source, else in the user's cache
-    folder, else where NUMBA_CACHE_DIR says. Where it may write to none of them, as in a container
-    with a read-only file system, each process compiles anew.
+
+class Kernel:
+    """A function that is compiled at its first call, or loaded.
+
+    It lets go of the interpreter's lock. Its arguments are integers, bool, float32, arrays, and
+    tuples of such. It allocates no arrays and returns nothing, so that its machine code can be
+    called without numba; another function works as well, but needs numba in each process.
     """
 
-    def decorate(function: Callable[..., Any]) -> Any:
-        try:
-            return njit(nogil=True, cache=True, **options)(function)
+    def __init__(self, function: Callable[..., Any], options: dict[str, Any]) -> None:
+        self.function: Any = function
+        self.options = options
+        self._ready: dict[Kind, Callable[..., Any]] = {}
+        self._lock = threading.Lock()
+
+    def __call__(self, *arguments: Any) -> Any:
+        kind = _kind(arguments)
+        ready = self._ready.get(kind)
+        if ready is None:
+            with self._lock:
+                ready = self._ready.get(kind) or self._made_ready(kind, arguments)
+                self._ready[kind] = ready
+        return ready(*arguments)
+
+    def _made_ready(self, kind: Kind, arguments: tuple[Any, ...]) -> Any:
+        name = f"{self.function.__name__}-{_fingerprint(self.function, self.options, kind)}.kernel"
+        for place in _folders() if KEEPS else ():
+            if (kept := _Kept.read(place / name)) is not None:
+                return kept.loaded(kind)
+        _tell_of_compiling()
+        folder = cache_folder()
+        if folder is not None and (made := self._compiled(arguments)) is not None:
+            made.write(folder / name)
+            return made.loaded(kind)
+        return self.dispatcher
+
+    @cached_property
+    def dispatcher(self) -> Any:
+        """The function as numba has it, which other kernels call."""
+        numba = import_module("numba")
+        function = _with_compiled_globals(self.function)
+        try:  # where machine code is not kept here, numba's own cache is better than none
+            return numba.njit(nogil=True, cache=not KEEPS, **self.options)(function)
         except RuntimeError:  # "cannot cache function: no locator available"
-            return njit(nogil=True, **options)(function)
+            return numba.njit(nogil=True, **self.options)(function)
 
-    return decorate
+    def _compiled(self, arguments: tuple[Any, ...]) -> _Kept | None:
+        """Machine code that needs nothing of numba; None for a function that does."""
+        numba = import_module("numba")
+        plain = numba.njit(
+            nogil=True,
+            no_cpython_wrapper=True,
+            no_cfunc_wrapper=True,
+            error_model="numpy",
+            **self.options,
+        )(_with_compiled_globals(self.function))
+        signature = tuple(numba.typeof(each) for each in arguments)
+        plain.compile(signature)
+        made = plain.overloads[signature]
+        library = made.library
+        needed = set(re.findall(r'^declare[^@]*@"?([^"(]+)"?\(', library.get_llvm_str(), re.M))
+        others = [each for each in needed if not each.startswith("llvm.") and each != DESTRUCTOR]
+        if others or made.signature.return_type != numba.types.none:
+            return None
+        code = library.serialize_using_object_code()[2][0]
+        return _Kept(made.fndesc.llvm_func_name, code)
 
 
-def tell_of_compiling(kernel: Any) -> None:
-    """Log, before a kernel's first call, that it will be compiled, unless it is in the cache."""
-    if kernel.signatures:
-        return
-    folder = kernel.stats.cache_path
-    if folder is None:
+@dataclass(frozen=True)
+class _Kept:
+    """Machine code of one function for one kind of arguments."""
+
+    symbol: str
+    code: bytes
+
+    @classmethod
+    def read(cls, path: Path) -> _Kept | None:
+        try:
+            data = path.read_bytes()
+        except OSError:
+            return None
+        head, _, code = data.partition(b"\n")
+        try:
+            note = json.loads(head)
+        except ValueError:
+            return None
+        whole = hashlib.sha256(code).hexdigest() == note["sha256"]
+        return cls(note["symbol"], code) if whole else None
+
+    def write(self, path: Path) -> None:
+        note = {"symbol": self.symbol, "sha256": hashlib.sha256(self.code).hexdigest()}
+        beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+        try:
+            beside.write_bytes(json.dumps(note).encode() + b"\n" + self.code)
+            beside.replace(path)
+        except OSError as problem:
+            log.info("the compiled kernel cannot be kept: %s", problem)
+        finally:
+            beside.unlink(missing_ok=True)
+
+    def loaded(self, kind: Kind) -> Callable[..., None]:
+        """The function, to be called with arguments of the kind that it was made for."""
+        engine = _engine(self.code)
+        pointer = ctypes.c_void_p
+        # numba's convention: where results and an exception would go, then all parts of arguments.
+        parts = pointer, pointer, *_c_types(kind)
+        call = ctypes.CFUNCTYPE(ctypes.c_int, *parts)(engine.get_function_address(self.symbol))
+
+        def run(*arguments: Any) -> None:
+            result, problem = pointer(), pointer()
+            status = call(ctypes.addressof(result), ctypes.addressof(problem), *_parts(arguments))
+            if status:
+                raise AssertionError(f"the kernel {self.symbol} failed with status {status}")
+
+        run.engine = engine  # type: ignore[attr-defined]  # the code lives as long as this
+        return run
+
+
+def compiled(**options: Any) -> Callable[[Callable[..., Any]], Kernel]:
+    """Decorate a function to be a kernel; options: of numba's `njit`."""
+    return lambda function: Kernel(function, options)
+
+
+def inlined(function: Callable[..., Any]) -> Kernel:
+    """Decorate a function that kernels call."""
+    return Kernel(function, {"inline": "always"})
+
+
+def _with_compiled_globals(function: Any) -> FunctionType:
+    """The function with the kernels that it calls as numba has them."""
+    names = function.__code__.co_names
+    found = {name: function.__globals__[name] for name in names if name in function.__globals__}
+    kernels = {name: it.dispatcher for name, it in found.items() if isinstance(it, Kernel)}
+    return FunctionType(function.__code__, function.__globals__ | kernels, function.__name__)
+
+
+def _kind(arguments: Any) -> Kind:
+    found: list[Any] = []
+    for each in arguments:
+        if isinstance(each, np.ndarray):
+            how = each.flags
+            layout = how.c_contiguous, how.f_contiguous, how.aligned
+            found.append((each.dtype.str, each.ndim, *layout))
+        elif isinstance(each, tuple):
+            found.append(_kind(each))
+        elif type(each) is int:
+            found.append("<i8")  # whatever its value
+        else:
+            found.append(np.dtype(type(each)).str)
+    return tuple(found)
+
+
+def _c_types(kind: Kind) -> Iterator[Any]:
+    """The types of `_parts`."""
+    for each in kind:
+        if isinstance(each, str):
+            yield np.ctypeslib.as_ctypes_type(np.dtype(each))
+        elif len(each) == 5 and isinstance(each[1], int):  # an array
+            yield from (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
+            yield from (ctypes.c_void_p, *[ctypes.c_int64] * (2 * each[1]))
+        else:
+            yield from _c_types(each)
+
+
+def _parts(arguments: Any) -> list[Any]:
+    """Arguments as numba's machine code takes them."""
+    found: list[Any] = []
+    for each in arguments:
+        if isinstance(each, np.ndarray):
+            place = each.__array_interface__["data"][0]
+            found += (None, None, each.size, each.itemsize, place, *each.shape, *each.strides)
+        elif isinstance(each, tuple):
+            found += _parts(each)
+        else:
+            found.append(each.item() if isinstance(each, np.generic) else each)
+    return found
+
+
+def _engine(code: bytes) -> Any:
+    """The machine code, loaded and ready."""
+    llvm = import_module("llvmlite.binding")
+    _prepare_llvm()
+    machine = llvm.Target.from_default_triple().create_target_machine()
+    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
+    engine.add_object_file(llvm.ObjectFileRef.from_data(code))
+    engine.finalize_object()
+    return engine
+
+
+@lru_cache(maxsize=1)
+def _prepare_llvm() -> None:
+    llvm = import_module("llvmlite.binding")
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    # The code names it, but arrays that Python owns never come there.
+    if llvm.address_of_symbol(DESTRUCTOR) is None:
+        llvm.add_symbol(DESTRUCTOR, ctypes.cast(_nothing, ctypes.c_void_p).value)
+
+
+_nothing = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(lambda _: None)
+
+
+def _fingerprint(function: Any, options: dict[str, Any], kind: Kind) -> str:
+    """Changes with whatever the machine code depends on."""
+    parts = _environment(), _source(function.__code__.co_filename), sorted(options.items()), kind
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:24]
+
+
+@lru_cache(maxsize=1)
+def _environment() -> tuple[str, ...]:
+    llvm = import_module("llvmlite.binding")
+    versions = version("numba"), version("llvmlite")
+    features = llvm.get_host_cpu_features().flatten()
+    return *versions, llvm.get_default_triple(), llvm.get_host_cpu_name(), features
+
+
+@lru_cache(maxsize=16)
+def _source(file: str) -> bytes:
+    try:
+        return Path(file).read_bytes()
+    except OSError:  # in an archive
+        return version("gatefill").encode()
+
+
+def cache_folder() -> Path | None:
+    """Where machine code is kept; None where it is not, and every process compiles anew."""
+    return next(filter(_writable, _folders()), None) if KEEPS else None
+
+
+def _folders() -> list[Path]:
+    """Where machine code may lie."""
+    chosen = os.environ.get("NUMBA_CACHE_DIR")
+    if chosen:
+        return [Path(chosen)]
+    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return [Path(__file__).parent / "__pycache__", Path(cache) / "gatefill"]
+
+
+@lru_cache(maxsize=1)
+def _tell_of_compiling() -> None:
+    """Log, once, that something is compiled."""
+    if cache_folder() is None:
         log.info(
             "compiling the PatchMatch kernels (some seconds), for this process only: no folder for "
-            "numba's cache can be written; NUMBA_CACHE_DIR may name one"
+            "their machine code can be written; NUMBA_CACHE_DIR may name one"
         )
-    elif not any(Path(folder).glob(f"*.{kernel.py_func.__name__}-*.nbi")):
+    else:
         log.info("compiling the PatchMatch kernels, once on this machine (some seconds)")
+
+
+def _writable(folder: Path) -> bool:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return False
+    return os.access(folder, os.W_OK)

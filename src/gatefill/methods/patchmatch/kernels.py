@@ -15,10 +15,9 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
-from gatefill.methods.patchmatch.compiling import compiled
+from gatefill.methods.patchmatch.compiling import compiled, inlined
 
 BLOCK = 32  # side of the blocks that are searched in parallel, pixels
 NEVER = np.int32(2**31 - 1)  # a cost above all others
@@ -51,7 +50,7 @@ class Material(NamedTuple):
     usable: NDArray[np.bool_]  # HW
 
 
-@njit(inline="always")
+@inlined
 def _mix(position: Any, salt: Any) -> Any:
     """A 32-bit hash, never 0: where a random sequence starts."""
     h = np.uint32(position) * np.uint32(0x9E3779B1) ^ np.uint32(salt) * np.uint32(0x85EBCA77)
@@ -61,7 +60,7 @@ def _mix(position: Any, salt: Any) -> Any:
     return np.uint32(h | np.uint32(1))
 
 
-@njit(inline="always")
+@inlined
 def _next(state: Any) -> Any:
     """The next state of a 32-bit xorshift generator (Marsaglia 2003)."""
     state = np.uint32(state ^ (state << np.uint32(13)))
@@ -69,7 +68,7 @@ def _next(state: Any) -> Any:
     return np.uint32(state ^ (state << np.uint32(5)))
 
 
-@njit(inline="always")
+@inlined
 def _distance(
     features: Any, stride: Any, a: Any, b: Any, side: Any, length: Any, bound: Any
 ) -> Any:
@@ -94,7 +93,7 @@ def _distance(
     return total
 
 
-@njit(inline="always")
+@inlined
 def _cost(
     features: Any, penalty: Any, shape: Any, y: Any, x: Any, sy: Any, sx: Any, bound: Any
 ) -> Any:

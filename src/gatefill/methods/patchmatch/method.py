@@ -26,7 +26,6 @@ from gatefill.errors import ConfigError, MaskError
 from gatefill.methods.base import Attention, Fill, Image, Mask, MethodInfo, Progress, check_frame
 from gatefill.methods.patchmatch import kernels
 from gatefill.methods.patchmatch.atlas import lay_out
-from gatefill.methods.patchmatch.compiling import tell_of_compiling
 from gatefill.methods.patchmatch.config import PatchMatchConfig
 from gatefill.methods.patchmatch.levels import Guide, Level, build_levels, edge_guide
 from gatefill.methods.patchmatch.reduced import fill_reduced, memory
@@ -157,7 +156,6 @@ class PatchMatch:
         guides = [*guides]
         if sketch is not None:
             guides.append(edge_guide(image, mask, sketch))
-        tell_of_compiling(kernels.vote)
         with Threads() as threads:
             told = _Told(progress)
             levels = build_levels(self.config, image, mask, region, guess, guides, threads, told)

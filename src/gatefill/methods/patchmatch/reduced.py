@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from gatefill.methods import pyramid
 from gatefill.methods.base import Attention, Fill, Image, Mask, Progress
-from gatefill.methods.patchmatch.compiling import compiled
+from gatefill.methods.patchmatch.compiling import compiled, inlined
 from gatefill.parallel import Threads
 from gatefill.stopping import stop_point
 
@@ -172,24 +172,27 @@ def _transfer(
 ) -> None:
     """Rows ``top + start`` to ``top + stop - 1`` of the hole: small colors, the photo's detail."""
     height, width = mask.shape
-    here, there = np.empty(3, np.float32), np.empty(3, np.float32)
     for y in range(top + start, top + stop):
         for x in range(width):
             if not mask[y, x]:
                 continue
-            _sample(small, y, x, times, here)
+            here = _sample(small, y, x, times)
+            detail = (np.float32(0), np.float32(0), np.float32(0))
             sy = y + (shift_y[y >> times, x >> times] << times)
             sx = x + (shift_x[y >> times, x >> times] << times)
             if 0 <= sy < height and 0 <= sx < width and known[sy, sx]:
-                _sample(small, sy, sx, times, there)
-                for c in range(3):
-                    here[c] += image[sy, sx, c] - there[c]
+                there = _sample(small, sy, sx, times)
+                detail = (
+                    image[sy, sx, 0] - there[0],
+                    image[sy, sx, 1] - there[1],
+                    image[sy, sx, 2] - there[2],
+                )
             for c in range(3):
-                filled[y, x, c] = min(max(here[c], np.float32(0)), np.float32(1))
+                filled[y, x, c] = min(max(here[c] + detail[c], np.float32(0)), np.float32(1))
 
 
-@compiled()
-def _sample(small: Any, y: int, x: int, times: int, out: Any) -> None:
+@inlined
+def _sample(small: Any, y: Any, x: Any, times: int) -> Any:
     """The small image, enlarged by interpolation, at one pixel of the large one."""
     scale = np.float32(1 << times)
     v = (np.float32(y) + np.float32(0.5)) / scale - np.float32(0.5)
@@ -199,7 +202,37 @@ def _sample(small: Any, y: int, x: int, times: int, out: Any) -> None:
     row, column = int(v), int(u)
     below, right = min(row + 1, small.shape[0] - 1), min(column + 1, small.shape[1] - 1)
     v, u = v - np.float32(row), u - np.float32(column)
-    for c in range(3):
-        first = small[row, column, c] * (1 - u) + small[row, right, c] * u
-        second = small[below, column, c] * (1 - u) + small[below, right, c] * u
-        out[c] = first * (1 - v) + second * v
+    return (
+        _between(
+            small[row, column, 0],
+            small[row, right, 0],
+            small[below, column, 0],
+            small[below, right, 0],
+            v,
+            u,
+        ),
+        _between(
+            small[row, column, 1],
+            small[row, right, 1],
+            small[below, column, 1],
+            small[below, right, 1],
+            v,
+            u,
+        ),
+        _between(
+            small[row, column, 2],
+            small[row, right, 2],
+            small[below, column, 2],
+            small[below, right, 2],
+            v,
+            u,
+        ),
+    )
+
+
+@inlined
+def _between(a: Any, b: Any, c: Any, d: Any, v: Any, u: Any) -> Any:
+    """Four corners of a square, interpolated: `v` down, `u` to the right."""
+    first = a * (1 - u) + b * u
+    second = c * (1 - u) + d * u
+    return np.float32(first * (1 - v) + second * v)

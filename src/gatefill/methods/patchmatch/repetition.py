@@ -363,7 +363,7 @@ def _differences(
     """Sums over cells, for each offset: squared difference, both energies, pairs; ``Khw3``."""
     height, width = known.shape
     for number in range(start, stop):
-        down, right = offsets[number]
+        down, right = offsets[number, 0], offsets[number, 1]
         for y in range(max(-down, 0), height - max(down, 0)):
             for x in range(max(-right, 0), width - max(right, 0)):
                 if not (known[y, x] and known[y + down, x + right]):
@@ -371,7 +371,8 @@ def _differences(
                 square = np.float32(0)
                 for c in range(3):
                     square += (image[y, x, c] - image[y + down, x + right, c]) ** 2
-                cell = sums[number, y // CELL, x // CELL]
-                cell[0] += square / np.float32(3)
-                cell[1] += detail[y, x] ** 2 + detail[y + down, x + right] ** 2
-                cell[2] += 1
+                row, column = y // CELL, x // CELL
+                energy = detail[y, x] ** 2 + detail[y + down, x + right] ** 2
+                sums[number, row, column, 0] += square / np.float32(3)
+                sums[number, row, column, 1] += energy
+                sums[number, row, column, 2] += 1

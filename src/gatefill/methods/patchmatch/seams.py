@@ -47,7 +47,9 @@ def seam_change(
     if box is None:
         return np.zeros((0, 3), np.float32)
     ys, xs = (axis.astype(np.int32) for axis in np.nonzero(mask))
-    wanted = _wanted(filled, mask, copied_y, copied_x, ys, xs, np.float32(LARGEST_SEAM))
+    wanted = np.zeros((len(ys), 3), np.float32)
+    largest = np.float32(LARGEST_SEAM)
+    _add_wanted(filled, mask, copied_y, copied_x, ys, xs, largest, np.empty(3, np.float32), wanted)
     # One pixel around the box stays 0, like everything known.
     change = np.zeros(((box.height + 2) * (box.width + 2), 3), np.float32)
     scale = 1 / (_sides(ys, mask.shape[0]) + _sides(xs, mask.shape[1]) + np.float32(HOLD))
@@ -69,13 +71,22 @@ def _sides(axis: Plane, length: int) -> NDArray[np.int64]:
 
 
 @compiled()
-def _wanted(
-    filled: Any, mask: Any, copied_y: Any, copied_x: Any, ys: Any, xs: Any, largest: Any
-) -> Any:
-    """By how much the steps from each pixel to its neighbors should change, summed: ``N3``."""
+def _add_wanted(
+    filled: Any,
+    mask: Any,
+    copied_y: Any,
+    copied_x: Any,
+    ys: Any,
+    xs: Any,
+    largest: Any,
+    change: Any,
+    total: Any,
+) -> None:
+    """By how much the steps from each pixel to its neighbors should change, summed: ``N3``.
+
+    change: room for three numbers.
+    """
     height, width = mask.shape
-    total = np.zeros((ys.size, 3), np.float32)
-    change = np.empty(3, np.float32)
     for i in range(ys.size):
         y, x = ys[i], xs[i]
         for down, right in ((0, 1), (1, 0), (0, -1), (-1, 0)):
@@ -106,7 +117,6 @@ def _wanted(
             share = max(np.float32(0), 1 - (most / largest) ** 4)
             for c in range(3):
                 total[i, c] += share * change[c]
-    return total
 
 
 @compiled()

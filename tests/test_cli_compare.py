@@ -21,7 +21,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_compare_writes_a_report(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["compare", "photos", "--methods", "telea", "patchmatch", "--masks", "brush", "box"]
-    arguments += ["--size", "48", "--seed", "3", "-o", "report"]
+    arguments += ["--size", "48x48", "--seed", "3", "-o", "report"]
     assert run(arguments) == 0
     said = capsys.readouterr().out
     assert "telea" in said
@@ -59,7 +59,7 @@ def test_evaluate_measures_one_method(capsys: pytest.CaptureFixture[str]) -> Non
         (["photos", "--methods", "teela"], "got 'teela'; did you mean telea"),
         (["photos", "--methods", "deepfill_v1"], "expected weights for deepfill_v1"),
         (["photos", "--methods", "telea", "--masks", "object"], "--cutouts FOLDER"),
-        (["photos", "--methods", "telea", "--size", "big"], "in pixels or 'native', got 'big'"),
+        (["photos", "--methods", "telea", "--size", "big"], "such as 256x256 or native, got 'big'"),
         (["gone", "--methods", "telea"], "no such file or folder: gone"),
         (["--methods", "telea"], "expected photos or folders of photos"),
     ],

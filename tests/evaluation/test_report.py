@@ -184,5 +184,5 @@ def test_it_is_one_file_below_15_mb(report: tuple[Path, dict[str, Any]]) -> None
 def test_the_command_repeats_it(report: tuple[Path, dict[str, Any]]) -> None:
     assert command(report[1]) == (
         "gatefill compare PHOTOS --methods telea navier_stokes biharmonic --masks brush center "
-        "--size 48 --seed 0 -o report"
+        "--size 48x48 --seed 0 -o report"
     )

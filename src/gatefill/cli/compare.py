@@ -9,7 +9,7 @@ from cyclopts import Parameter
 
 from gatefill import terminal
 from gatefill.cli.app import Json, Switch, app
-from gatefill.cli.shared import with_options_of
+from gatefill.cli.shared import side_of, with_options_of
 from gatefill.errors import ConfigError
 from gatefill.extras import require
 
@@ -29,7 +29,7 @@ def compare(
     methods: Annotated[tuple[str, ...], Several],
     output: Annotated[Path, Parameter(alias="-o")],
     masks: Annotated[tuple[str, ...], Several] = ("brush", "box", "lama_thick", "center"),
-    size: str = "256",
+    size: Annotated[str, Parameter(metavar="WxH")] = "256x256",
     seed: int = 0,
     limit: int | None = None,
     cutouts: Path | None = None,
@@ -65,8 +65,8 @@ def compare(
         a cut-out is pasted and removed again. Or a folder of masks, white = hole: those named
         after the photos, else a random one for each photo.
     size
-        Scale the central square of each photo to this many pixels; native keeps the photos as they
-        are.
+        Scale the central square of each photo to this size, such as 256x256; native keeps the
+        photos as they are.
     seed
         Random seed of the masks.
     limit
@@ -231,10 +231,11 @@ def _size(text: str) -> int | None:
     """Pixels, or None for photos as they are."""
     if text == "native":
         return None
-    if not text.isdecimal():
+    side = side_of(text)
+    if side is None:
         raise ConfigError(
-            f"expected a size in pixels or 'native', got {text!r:.80}",
+            f"expected a square's size such as 256x256 or native, got {text!r:.80}",
             code="compare.size",
             value=text[:80],
         )
-    return int(text)
+    return side

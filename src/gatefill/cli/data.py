@@ -10,6 +10,8 @@ from cyclopts import App, Parameter
 
 from gatefill import terminal
 from gatefill.cli.app import Json, app
+from gatefill.cli.shared import side_of
+from gatefill.errors import ConfigError
 from gatefill.extras import require
 
 data = App(name="data", help="Look through training data, and pack it into shards.")
@@ -58,9 +60,14 @@ def pack(
     return terminal.OK
 
 
-@data.command(help_epilogue="Example: `gatefill data check photos --size 256`")
+@data.command(help_epilogue="Example: `gatefill data check photos --size 256x256`")
 def check(
-    source: str, /, *, size: int = 256, against: str | None = None, json: Json = False
+    source: str,
+    /,
+    *,
+    size: Annotated[str, Parameter(metavar="WxH")] = "256x256",
+    against: str | None = None,
+    json: Json = False,
 ) -> int:
     """Check training data: sizes, broken files, near-duplicates.
 
@@ -69,18 +76,25 @@ def check(
     source
         A folder of images, a text file with one path per line, or shards.
     size
-        Side of the training crops, in pixels.
+        Size of the training crops, such as 256x256.
     against
         Other images, such as those kept for validation: lists which of them are among the training
         data, also if scaled or saved anew.
     """
+    side = side_of(size)
+    if side is None:
+        raise ConfigError(
+            f"expected a square's size such as 256x256, got {size!r:.80}",
+            code="data.size",
+            value=size[:80],
+        )
     require("train", "checking data")
     from gatefill.training.data import open_source
     from gatefill.training.data.check import check as run
 
     with terminal.progress_bar("checking", quiet=json) as progress:
         other = None if against is None else open_source(against)
-        found = run(open_source(source), size, progress, other)
+        found = run(open_source(source), side, progress, other)
     if json:
         terminal.show_json(asdict(found))
         return terminal.OK
@@ -89,7 +103,7 @@ def check(
         least, median, most = sides
         terminal.say(f"{name} side: {least} to {most} pixels, half of them over {median}")
     if found.too_small:
-        terminal.say(f"{found.too_small} are smaller than {size} pixels and will be enlarged")
+        terminal.say(f"{found.too_small} are smaller than {side} pixels and will be enlarged")
     _list("listed, but not there", found.missing)
     _list("broken", found.broken)
     _list("groups that look alike", tuple(" = ".join(group) for group in found.duplicates))

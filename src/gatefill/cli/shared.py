@@ -48,3 +48,9 @@ def _paragraphs(verb: Callable[..., Any]) -> dict[str, str]:
     _, _, section = inspect.cleandoc(verb.__doc__ or "").partition("Parameters\n----------\n")
     found = re.findall(r"^(\w+)\n((?:    .*\n?)+)", section, re.MULTILINE)
     return {name: " ".join(text.split()) for name, text in found}
+
+
+def side_of(text: str) -> int | None:
+    """The side of a square given as ``"256x256"`` or ``"256"``; None for anything else."""
+    match = re.fullmatch(r"([1-9]\d{0,8})(?:x(\d+))?", text)
+    return int(match[1]) if match and match[2] in (None, match[1]) else None

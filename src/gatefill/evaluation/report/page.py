@@ -119,7 +119,7 @@ def command(results: Results) -> str:
     config = results["config"]
     words = ["gatefill", "compare", "PHOTOS", "--methods"]
     words += [method["spec"] for method in results["methods"]]
-    words += ["--masks", *config["masks"], "--size", str(config["size"])]
+    words += ["--masks", *config["masks"], "--size", _size(config["size"])]
     words += ["--seed", str(config["seed"])]
     if config["limit"] is not None:
         words += ["--limit", str(config["limit"])]
@@ -132,3 +132,7 @@ def command(results: Results) -> str:
     if config["device"] != "cpu":
         words += ["--device", config["device"]]
     return shlex.join([*words, "-o", "report"])
+
+
+def _size(size: int | str) -> str:
+    return size if isinstance(size, str) else f"{size}x{size}"

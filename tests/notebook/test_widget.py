@@ -108,6 +108,24 @@ def test_what_is_undone_in_the_browser_is_undone_here() -> None:
     np.testing.assert_array_equal(widget.array, _stripes())
 
 
+def test_a_view_that_is_opened_later_gets_the_fills_in_effect() -> None:
+    widget = gatefill.widget(_stripes(), "patchmatch")
+    for top in (10, 40, 70):
+        _paint(widget, top, 10)
+    widget.fills = 2
+    sent = Sent(widget)
+    widget._handle_custom_msg({"kind": "open", "view": "second"}, [])
+    assert sent.last == {
+        "kind": "opened",
+        "view": "second",
+        "places": [{"left": 10, "top": 10}, {"left": 10, "top": 40}],
+    }
+    assert len(sent.buffers[-1]) == 2
+    with PIL.Image.open(io.BytesIO(sent.buffers[-1][1])) as shown:
+        np.testing.assert_array_equal(np.asarray(shown), widget.array[40:60, 10:40])
+    assert widget.fills == 2
+
+
 def test_sixteen_bits_gray_and_alpha() -> None:
     widget = gatefill.widget(_stripes(np.uint16), "patchmatch")
     _paint(widget, 10, 10)
@@ -140,14 +158,18 @@ def test_what_cannot_be_filled_is_told_to_the_browser() -> None:
     assert widget.fills == 0
 
 
-def test_the_script_has_all_modules_that_its_modules_import() -> None:
+def test_the_script_has_what_its_modules_import_and_nothing_of_the_page() -> None:
     script = InpaintWidget._esm
-    sources = json.loads(re.match(r"const SOURCES = (\{.*?\});\n", str(script))[1])  # type: ignore[index]
+    found = re.match(r"const SOURCES = (\{.*?\});\n", str(script))
+    assert found is not None
+    sources = json.loads(found[1])
     for name, source in sources.items():
         code = re.sub(r"/\*.*?\*/", "", source, flags=re.DOTALL)
         folder = "texts/" if name.startswith("texts/") else ""
         for path in re.findall(r'from "\./([\w./]+)"', code):
             assert folder + path in sources, f"{name} imports {path}"
+    # These look for the page's elements, or ask its server.
+    assert not {"notices.js", "api.js", "files.js", "editor.js", "texts.js"} & set(sources)
 
 
 # In a real JupyterLab
@@ -156,6 +178,7 @@ CELLS = (
     "import numpy as np, gatefill\n"
     "photo = np.load('photo.npy')\n"
     "widget = gatefill.widget(photo, 'patchmatch')\n"
+    "widget",
     "widget",
     "np.save('result.npy', widget.array)\n"
     "np.save('mask.npy', widget.mask)\n"
@@ -248,7 +271,17 @@ def test_in_jupyterlab_one_paints_fills_undoes_and_takes_the_array(
     undo.click()  # the second fill, not the first
     page.screenshot(path=str(tmp_path / "lab.png"))
 
+    # Shown once more, in another cell: the fill that is left is there, and stays.
     page.locator(".jp-Notebook .jp-CodeCell").nth(1).locator(".cm-content").click()
+    page.keyboard.press("Shift+Enter")
+    second = page.locator(".gatefill-widget").nth(1)
+    second.get_by_role("button", name="Undo").wait_for(timeout=60_000)
+    page.wait_for_function(
+        "[...document.querySelectorAll('.gatefill-widget')[1].querySelectorAll('button')]"
+        ".some((each) => each.textContent === 'Undo' && !each.disabled)",
+        timeout=60_000,
+    )
+    page.locator(".jp-Notebook .jp-CodeCell").nth(2).locator(".cm-content").click()
     page.keyboard.press("Shift+Enter")
     page.get_by_text("kept 1").wait_for(timeout=60_000)
     page.close()

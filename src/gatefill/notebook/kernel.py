@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -23,19 +24,29 @@ from gatefill.inpainter import Inpainter
 
 _HERE = Path(__file__).parent
 _EDITOR = Path(gatefill.__file__).parent / "server" / "web"
-# What the widget takes of the editor; `widget.js` puts them together.
-_MODULES = (
-    *("layer", "picture", "history", "photo", "look", "tools", "scene", "view", "input"),
-    *("texts/en", "texts/ko"),
-)
+# What `widget.js` imports of the editor; what these import comes along.
+_ENTRIES = ("photo.js", "tools.js", "scene.js", "view.js", "input.js", "texts/en.js", "texts/ko.js")
+_IMPORT = re.compile(r'^import .*? from "\./([\w/]+\.js)";$', re.MULTILINE)
 _OFTEN = 0.1  # seconds between two reports of progress
+
+
+def _sources() -> dict[str, str]:
+    """The editor's modules that the widget needs, by their names."""
+    found: dict[str, str] = {}
+    pending = list(_ENTRIES)
+    while pending:
+        name = pending.pop()
+        if name not in found:
+            found[name] = (_EDITOR / name).read_text("utf-8")
+            folder = name.rpartition("/")[0]
+            pending += [f"{folder}/{path}".lstrip("/") for path in _IMPORT.findall(found[name])]
+    return found
 
 
 def _script() -> str:
     """The widget's module for the browser, with the sources of the editor's own in it."""
-    sources = {f"{name}.js": (_EDITOR / f"{name}.js").read_text("utf-8") for name in _MODULES}
     script = (_HERE / "widget.js").read_text("utf-8")
-    return f"const SOURCES = {json.dumps(sources, ensure_ascii=False)};\n{script}"
+    return f"const SOURCES = {json.dumps(_sources(), ensure_ascii=False)};\n{script}"
 
 
 class InpaintWidget(anywidget.AnyWidget):
@@ -90,7 +101,9 @@ class InpaintWidget(anywidget.AnyWidget):
         return found
 
     def _receive(self, _: Any, message: dict[str, Any], buffers: list[bytes]) -> None:
-        """Do what the browser asks: fill the hole that the buffer holds as PNG."""
+        """Do what a view asks: tell what is in effect, or fill the hole that the buffer holds."""
+        if message.get("kind") == "open":
+            self.send(*self._in_effect(message.get("view")))
         if message.get("kind") != "fill":
             return
         try:
@@ -102,6 +115,15 @@ class InpaintWidget(anywidget.AnyWidget):
             self.send(answer)
             raise
         self.send(answer, files)
+
+    def _in_effect(self, view: Any) -> tuple[dict[str, Any], list[bytes]]:
+        """The fills in effect, for a view that is opened after them."""
+        pixels, files, places = self.original.pixels.copy(), [], []
+        for box, patch, _ in self._patches[: self.fills]:
+            pixels[box.slices] = patch
+            files.append(_encoded(self.original.replaced(pixels), box))
+            places.append({"left": box.left, "top": box.top})
+        return {"kind": "opened", "view": view, "places": places}, files
 
     def _filled(
         self, message: dict[str, Any], buffers: list[bytes]
@@ -119,6 +141,8 @@ class InpaintWidget(anywidget.AnyWidget):
         self.fills = len(self._patches)
         answer = {
             "kind": "filled",
+            "left": left,
+            "top": top,
             "seconds": result.seconds,
             "model": result.method,
             "warnings": [each.text for each in result.warnings],

@@ -102,6 +102,7 @@ async function render({ model, el }) {
     photo: (context) => scene.photo(context, view),
     marks: (context) => scene.marks(context, view),
   });
+  const id = crypto.randomUUID(); // of this view: the same photo may be shown in several cells
   let waiting = null; // what was painted for the fill that runs
   const input = new Input(stage, view, tools, () => !scene.holding);
   input.onhover = (at) => {
@@ -163,12 +164,22 @@ async function render({ model, el }) {
     const layer = photo.layers.mask;
     const box = layer.bounds();
     if (!box || waiting) return;
-    waiting = { box, painted: { mask: layer.cut(box) } };
+    waiting = { painted: { mask: layer.cut(box) } };
     status.textContent = say("working", { percent: 0 });
     showState();
     const drawn = await (await layer.toPng(box)).arrayBuffer();
     tell();
     model.send({ kind: "fill", left: box.left, top: box.top }, undefined, [drawn]);
+  }
+
+  /** Put a fill into the photo as a step. */
+  async function show({ left, top, model: name = "", seconds = 0 }, data, painted = {}) {
+    const patch = { file: new Blob([data], { type: "image/png" }), left, top };
+    const pixels = await createImageBitmap(patch.file);
+    const box = { left, top, width: pixels.width, height: pixels.height };
+    const result = { patch, attention: null, model: name, seed: null, seconds };
+    const drawn = { mask: null, sketch: null, take: null, avoid: null, feather: 0 };
+    photo.fill({ id: String(photo.history.steps.length), drawn, results: [result], chosen: 0 }, pixels, painted, box);
   }
 
   async function receive(message, buffers) {
@@ -177,14 +188,11 @@ async function render({ model, el }) {
     } else if (message.kind === "failed") {
       status.textContent = message.text;
       waiting = null;
-    } else if (message.kind === "filled" && waiting) {
-      const { box, painted } = waiting;
-      const patch = { file: new Blob([buffers[0]], { type: "image/png" }), left: box.left, top: box.top };
-      const result = { patch, attention: null, model: message.model, seed: null, seconds: message.seconds };
-      const pixels = await createImageBitmap(patch.file);
-      const drawn = { mask: null, sketch: null, take: null, avoid: null, feather: 0 };
-      const id = String(photo.history.steps.length);
-      photo.fill({ id, drawn, results: [result], chosen: 0 }, pixels, painted, box);
+    } else if (message.kind === "opened" && message.view === id) {
+      for (const [number, place] of message.places.entries()) await show(place, buffers[number]);
+    } else if (message.kind === "filled") {
+      const painted = waiting?.painted ?? {}; // another view's: nothing is taken off this one's mask
+      await show(message, buffers[0], painted);
       waiting = null;
       const seconds = message.seconds.toFixed(1);
       status.textContent = [say("filled", { seconds }), ...message.warnings].join(" ");
@@ -206,7 +214,7 @@ async function render({ model, el }) {
   model.on("msg:custom", receive);
   view.show(photo);
   showState();
-  tell(); // what an earlier view of the widget filled is not shown here
+  model.send({ kind: "open", view: id });
   return () => {
     model.off("msg:custom", receive);
     photo.close();

@@ -1,7 +1,7 @@
 /** What the pointer does: each tool is told where it goes down, moves and comes up. */
 
 import { grown } from "./layer.js";
-import { endsOf, isScribble } from "./object.js";
+import { endsOf, isScribble } from "./path.js";
 import { clamp } from "./picture.js";
 
 /** @typedef {import("./editor.js").Editor} Editor */

@@ -15,7 +15,7 @@ import gatefill
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
-TRANSLATED = ("index", "start", "choosing", "gallery", "sn-patchgan")
+TRANSLATED = ("index", "start", "choosing", "gallery", "sn-patchgan", "attention", "how-it-works")
 
 
 def test_every_page_is_in_the_navigation() -> None:
@@ -42,6 +42,21 @@ def test_what_people_read_first_is_there_in_korean() -> None:
         for kind in (r"^#+ ", r"!\[", r"^ *```"):
             counts = [len(re.findall(kind, text, re.MULTILINE)) for text in (english, korean)]
             assert counts[0] == counts[1], f"{page.name}: {kind}"
+
+
+def test_docstrings_name_one_parameter_a_line() -> None:
+    # Others the reference cannot show, and the strict build ends.
+    source = ROOT / "src" / "gatefill"
+    found = [
+        f"{path.relative_to(source)}: {match[1]}"
+        for path in source.rglob("*.py")
+        for block in re.findall(
+            r"\n +Args:\n(.*?)(?:\n\n|\"\"\")", path.read_text("utf-8"), re.DOTALL
+        )
+        for match in re.finditer(r"^ +(\*{0,2}\w+(?:, \*{0,2}\w+)+): ", block, re.MULTILINE)
+    ]
+    public = ("inpainter", "result", "images/photo", "loading", "batches/run", "notebook", "errors")
+    assert not [each for each in found if each.startswith(public)]
 
 
 @pytest.mark.slow

@@ -73,7 +73,9 @@ class Result:
         """Encode the filled photo in a format such as ``"png"``.
 
         Args:
-            format, quality, lossless: See `Photo.to_bytes`.
+            format: See `Photo.to_bytes`.
+            quality: Likewise.
+            lossless: Likewise.
 
         Returns:
             The file.

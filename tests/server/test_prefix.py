@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import socket
+import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -15,7 +20,7 @@ import pytest
 from gatefill.errors import ConfigError
 from gatefill.server.access import Access
 from tests.server.pages import HEIGHT, WIDTH, page_of
-from tests.server.serving import Server, file_of, hole, photo, serving, upload
+from tests.server.serving import ROOT, Server, file_of, hole, photo, serving, upload
 
 TOKEN = "open-sesame-123"
 PREFIX = "/a/gf"
@@ -126,3 +131,52 @@ def test_the_path_of_a_cookie_is_that_of_the_page(prefixed: Server) -> None:
 def test_root_paths_that_are_none_are_refused(path: str) -> None:
     with pytest.raises(ConfigError, match="expected a root path such as"):
         Access(root_path=path)
+
+
+def test_nginx_with_the_configuration_of_compose(tmp_path: Path) -> None:
+    """`deploy/nginx.conf` in a real nginx, with the addresses of this machine."""
+    nginx = shutil.which("nginx", path=os.environ["PATH"] + os.pathsep + "/usr/sbin")
+    if nginx is None:
+        pytest.skip("needs nginx")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    arguments = ("--root-path", "/gatefill", "--token", TOKEN)
+    with serving(*arguments) as server:
+        site = (ROOT / "deploy" / "nginx.conf").read_text("utf-8")
+        assert "gatefill:8731" in site
+        site = site.replace("gatefill:8731", f"127.0.0.1:{server.port}")
+        site = site.replace("listen 8080", f"listen 127.0.0.1:{port}")
+        places = "".join(
+            f"{kind}_temp_path {tmp_path}/{kind};"
+            for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+        )
+        configuration = tmp_path / "nginx.conf"
+        configuration.write_text(
+            f"daemon off; pid {tmp_path}/pid; error_log stderr; events {{}}\n"
+            f"http {{ access_log off; {places}\n{site} }}\n",
+            "utf-8",
+        )
+        proxy = subprocess.Popen([nginx, "-c", str(configuration), "-p", str(tmp_path)])
+        try:
+            with Server(f"http://127.0.0.1:{port}/gatefill/", server.process).client(
+                Authorization=f"Bearer {TOKEN}"
+            ) as client:
+                for _ in range(100):
+                    try:
+                        assert client.get("readyz").status_code == 200
+                        break
+                    except httpx.ConnectError:
+                        time.sleep(0.05)
+                assert 'href="web/' in client.get("").text
+                assert client.get(f"http://127.0.0.1:{port}/gatefill").status_code == 308
+                image, mask = photo(), hole()
+                files = {"image": file_of(image), "mask": file_of(mask)}
+                reply = client.post("api/v1/inpaint", files=files)
+                assert reply.status_code == 200
+                assert reply.headers["X-Gatefill-Model"]
+                outside = client.get(f"http://127.0.0.1:{port}/api/v1/methods")
+                assert outside.status_code in (403, 404), "nothing of it beside its path"
+        finally:
+            proxy.terminate()
+            proxy.wait(10)

@@ -144,7 +144,9 @@ def preview(photos: Given | Sequence[Given], output: Given, **given: Any) -> Pre
     """What `batch` with the same arguments would do, and how long; nothing is written.
 
     Args:
-        photos, output, **given: See `batch`.
+        photos: See `batch`.
+        output: Likewise.
+        **given: Its other arguments.
 
     Returns:
         What would be written, and an estimate of the time from ten of the photos, which are filled

@@ -162,7 +162,8 @@ class Photo:
 
         Args:
             format: A suffix or a format's name.
-            quality, lossless: See `encoded`.
+            quality: See `encoded`.
+            lossless: Likewise.
 
         Returns:
             The file; what it leaves out is logged.

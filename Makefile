@@ -27,6 +27,8 @@ demo: .venv/.installed ## set up, and fill the photo in examples/
 test: lint ## set up, check the code, and run the tests
 	@if [ -f scripts/install_chromium.sh ]; then sh scripts/install_chromium.sh || \
 		echo "no browser could be installed: its tests will be skipped"; fi
+	@$(BIN)/gatefill fetch selection || \
+		echo "the networks that find objects and text did not come: their tests will be skipped"
 	$(BIN)/pytest -m "not slow"
 
 test-slow: .venv/.installed ## run the heavy tests that `make test` leaves out

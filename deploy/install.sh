@@ -25,8 +25,8 @@ python3 -m venv /opt/gatefill
 export NUMBA_CPU_NAME=generic NUMBA_CACHE_DIR=/opt/gatefill/kernels OMP_NUM_THREADS=1
 /opt/gatefill/bin/gatefill doctor
 
-# numba reads machine code only from folders that it may write to. The file system will be read-only but
-# for /tmp, so the code goes there first.
+# Machine code is read only from folders that can be written, too. The file system will be read-only but for
+# /tmp, so the code goes there first.
 cat > /opt/gatefill/start <<'START'
 #!/bin/sh
 set -eu

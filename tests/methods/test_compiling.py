@@ -134,3 +134,38 @@ def test_where_machine_code_is_not_kept_numba_keeps_its_own(tmp_path: Path) -> N
     assert said[0] == said[1]
     assert list(tmp_path.rglob("*.nbi"))
     assert not list(tmp_path.rglob("*.kernel"))
+
+
+ELSEWHERE = """
+import sys
+import llvmlite.binding as llvm
+import numpy as np
+if sys.argv[1:]:  # as if on a machine with another processor
+    llvm.get_host_cpu_name = lambda: sys.argv[1]
+import gatefill
+
+photo = np.random.default_rng(0).integers(0, 255, (48, 64, 3), np.uint8)
+mask = np.zeros((48, 64), bool)
+mask[20:28, 30:40] = True
+gatefill.load("patchmatch")(photo, mask)
+print("numba" in sys.modules)
+"""
+
+
+@pytest.mark.skipif(not compiling.KEEPS, reason="machine code is not kept on this system")
+def test_code_for_any_processor_is_used_on_another_machine(tmp_path: Path) -> None:
+    """As in container images, which are built on one machine and run on others."""
+
+    def needs_numba(*processor: str) -> str:
+        chosen = {"NUMBA_CACHE_DIR": str(tmp_path), "NUMBA_CPU_NAME": "generic"}
+        done = subprocess.run(
+            [sys.executable, "-c", ELSEWHERE, *processor],
+            capture_output=True,
+            text=True,
+            check=True,
+            env=os.environ | chosen,
+        )
+        return done.stdout.strip()
+
+    assert needs_numba() == "True"
+    assert needs_numba("znver5") == "False"

@@ -248,8 +248,12 @@ def _fingerprint(function: Any, options: dict[str, Any], kind: Kind) -> str:
 def _environment() -> tuple[str, ...]:
     llvm = import_module("llvmlite.binding")
     versions = version("numba"), version("llvmlite")
-    features = llvm.get_host_cpu_features().flatten()
-    return *versions, llvm.get_default_triple(), llvm.get_host_cpu_name(), features
+    # numba compiles for another processor where it is told so, as in images for any machine.
+    name = os.environ.get("NUMBA_CPU_NAME") or llvm.get_host_cpu_name()
+    features = os.environ.get("NUMBA_CPU_FEATURES")
+    if features is None:
+        features = "" if name == "generic" else llvm.get_host_cpu_features().flatten()
+    return *versions, llvm.get_default_triple(), name, features
 
 
 @lru_cache(maxsize=16)

@@ -217,11 +217,13 @@ def plot(photos: list[dict[str, float]], holes: list[dict[str, float]], target: 
     for panel, (found, cases, which, label) in zip(panels, sweeps, strict=True):
         sides = [case[which] for case in cases]
         panel.plot(sides, [each["seconds"] for each in found], "o-", color="#1f6f64")
-        panel.set(xlabel=label, ylabel="seconds, one thread", ylim=0)
+        most = 1.12 * max(each["seconds"] for each in found)
+        panel.set(xlabel=label, ylabel="seconds, one thread", ylim=(0, most))
         panel.yaxis.label.set_color("#1f6f64")
         beside = panel.twinx()
         beside.plot(sides, [each["gigabytes"] for each in found], "s--", color="#b0562c")
-        beside.set(ylabel="memory, GB", ylim=0)
+        most = 1.12 * max(each["gigabytes"] for each in found)
+        beside.set(ylabel="memory, GB", ylim=(0, most))
         beside.yaxis.label.set_color("#b0562c")
         for each, side in zip(found, sides, strict=True):
             panel.annotate(

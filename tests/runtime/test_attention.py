@@ -45,7 +45,7 @@ def test_any_box_in_any_tiles_is_the_whole_frames(data):
     wanted = layer(features, mask)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "LARGEST_CHUNK", chunk)
-        patch.setattr(pasting, "FEW", few)
+        patch.setattr(module, "FEW", few)
         patch.setattr(pasting, "PASTED", data.draw(st.sampled_from([5, 4096])))
         patch.setattr(
             CellAttention, "_background_tiles", lambda *_: tiles(Box(0, 0, height, width), *tile)

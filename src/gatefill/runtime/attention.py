@@ -20,12 +20,12 @@ from gatefill.geometry import Box
 from gatefill.layers.attention_pairs import border_gain, patch_norms, valid_cells
 from gatefill.layers.contextual_attention import ContextualAttention, exact
 from gatefill.layers.padding import resize_nearest
-from gatefill.runtime.pasting import Pasting
+from gatefill.runtime.pasting import FEW, NEGLIGIBLE, Pasting
 
 AROUND = 4  # cells of zeros around the frame: patches and two fusions reach three
-TILE = 2**20  # numbers of a table that are worked on at a time
+TILE = 2**21  # numbers of a table that are worked on at a time
 WORKING = 12 * 4  # bytes for each number of a table: what stands beside it while it is made
-LARGEST_CHUNK = 32  # cells along a side of a foreground box
+LARGEST_CHUNK = 40
 
 Table = Callable[[Box, Box], Tensor]
 
@@ -71,6 +71,7 @@ class CellAttention:
         # With nothing valid there is nothing to choose among: weights are 0 either way.
         counted = 0 if layer.exclude and invalid < valid.numel() else invalid
         self._gain = border_gain(height, width, features) if layer.even else None
+        self._flat = False  # whether cells look at very many others
         self._pasting = Pasting(features, self._sharpness, counted)
         shared = self._cells.nbytes + self._per_norm.nbytes + self._pasting.nbytes
         left = max(memory - shared, 0)
@@ -94,20 +95,24 @@ class CellAttention:
         return CellsFound(features, sources, weights)
 
     def _chunks(self, box: Box) -> Iterator[Box]:
-        """Parts of a box whose scores for the whole background fit into memory.
-
-        Beside each score stands a byte that says whether it counts.
-        """
+        """Parts of a box whose scores for the whole background fit into memory."""
         side = LARGEST_CHUNK
-        while side > 1 and 5 * (side + 2) ** 2 * self.h * self.w > self._memory:
+        while side > 1 and 4 * (side + 2) ** 2 * self.h * self.w > self._memory:
             side -= 1
         return tiles(box, side, side)
 
     def _chunk(self, box: Box, places: int) -> CellsFound:
         # A patch covers 4x4 features, so those of the cells around are pasted into the box, too.
         around = box.grown(1, self.h, self.w)
-        scores, top = self._sharp_scores(around)
-        found = self._pasting(scores.view(around.area, -1), top, places)
+        found = None
+        if not self._flat:
+            listed = self._listed_scores(around)
+            if listed is None:  # so it will be around the other boxes
+                self._flat = True
+            else:
+                found = self._pasting.few(*listed, places)
+        if found is None:
+            found = self._pasting.all(*self._all_scores(around), places)
         inner = box.moved(-around.top, -around.left).slices
         return CellsFound(
             self._overlapped(found.patches, around, box),
@@ -115,19 +120,48 @@ class CellAttention:
             found.weights.view(around.height, around.width, places)[inner],
         )
 
-    def _sharp_scores(self, box: Box) -> tuple[Tensor, Tensor]:
-        """What a softmax is taken of for the cells of a box, a table, and each cell's largest."""
-        scores = self._cells.new_empty(box.height, box.width, self.h, self.w)
-        top = self._cells.new_full((box.height, box.width), -torch.inf)
+    def _listed_scores(self, box: Box) -> tuple[Tensor, Tensor, Tensor, Tensor] | None:
+        """The scores of the cells of a box that give any weight; None where they are many.
+
+        Returns the largest of each cell, and of each score: whose it is, of which background cell,
+        and itself.
+        """
+        top = self._cells.new_full((box.area,), -torch.inf)
+        most, count = FEW * box.area * self.h * self.w, 0
+        places = torch.arange(self.h * self.w, device=top.device).view(self.h, self.w)
+        found = []
+        for tile, scores in self._sharp_scores(box):
+            part = scores.view(box.area, -1)
+            highest = part.amax(dim=1)
+            torch.maximum(top, highest, out=top)
+            rows = (highest > top - NEGLIGIBLE).nonzero()[:, 0]
+            some = part[rows]
+            which, cell = (some > (top[rows] - NEGLIGIBLE)[:, None]).nonzero(as_tuple=True)
+            count += len(which)
+            if count > most:
+                return None
+            found.append((rows[which], places[tile.slices].flatten()[cell], some[which, cell]))
+        row, cell, score = (torch.cat(parts) for parts in zip(*found, strict=True))
+        still = score > top[row] - NEGLIGIBLE
+        return top, row[still], cell[still], score[still]
+
+    def _all_scores(self, box: Box) -> tuple[Tensor, Tensor]:
+        """All scores of the cells of a box, a row for each, and each cell's largest."""
+        table = self._cells.new_empty(box.height, box.width, self.h, self.w)
+        for tile, scores in self._sharp_scores(box):
+            rows, columns = tile.slices
+            table[:, :, rows, columns] = scores
+        flat = table.view(box.area, -1)
+        return flat, flat.amax(dim=1)
+
+    def _sharp_scores(self, box: Box) -> Iterator[tuple[Box, Tensor]]:
+        """What a softmax is taken of for the cells of a box, tile by tile of the background."""
         table = self._fused if self.fuse else self._scores
         for tile in self._background_tiles(box):
             rows, columns = tile.slices
-            part = scores[:, :, rows, columns]
             sharpness, barred = self._sharpness[rows, columns], self._barred[rows, columns]
-            torch.addcmul(barred, table(box, tile), sharpness, out=part)
-            torch.maximum(top, part.amax(dim=(2, 3)), out=top)
+            yield tile, torch.addcmul(barred, table(box, tile), sharpness)
             self._tick(pairs_cost(box.area, tile.area))
-        return scores, top.flatten()
 
     def _background_tiles(self, box: Box) -> Iterator[Box]:
         """Tiles of the background: long rows, as fast sums want them, but in the cache."""

@@ -48,43 +48,31 @@ class Pasting:
         """Bytes that the background's patches take."""
         return self._pixels.nbytes
 
-    def __call__(self, scores: Tensor, top: Tensor, places: int) -> Attending:
-        """Attend by the scores ``F`` hw, -inf for cells that are not looked at, and overwrite them.
+    def few(self, top: Tensor, row: Tensor, cell: Tensor, score: Tensor, places: int) -> Attending:
+        """Attend by a list of scores, each of a row and a background cell, patch by patch.
 
-        top: the largest score of each row.
+        top: the largest score of each of the F rows.
         """
-        peak = top.clamp_min(0.0) if self._counted else top
-        rest = self._counted * torch.exp(-peak)
-        found = self._few(scores, top, peak, rest, places)
-        return self._all(scores, peak, rest, places) if found is None else found
-
-    def _few(
-        self, scores: Tensor, top: Tensor, peak: Tensor, rest: Tensor, places: int
-    ) -> Attending | None:
-        """The result where cells look at few others, else None."""
-        heavy = scores > (top - NEGLIGIBLE)[:, None]
-        if int(heavy.count_nonzero()) > FEW * scores.numel():
-            return None
-        row, cell = heavy.nonzero(as_tuple=True)
+        peak, rest = self._peak(top)
         # Smaller numbers would become denormal, and products with those are very slow.
-        weight = (scores[row, cell] - peak[row]).clamp_(min=-2 * NEGLIGIBLE).exp_()
+        weight = (score - peak[row]).clamp_(min=-2 * NEGLIGIBLE).exp_()
         weight /= rest.index_add(0, row, weight)[row]
-        count = torch.bincount(row, minlength=len(scores))
+        count = torch.bincount(row, minlength=len(top))
         start = count.cumsum(0) - count
 
-        # Rows are in order already; inside each, the strongest first.
+        # By rows, and inside each the strongest first.
         order = weight.argsort(descending=True, stable=True)
         order = order[row[order].argsort(stable=True)]
-        cell, weight = cell[order], weight[order]
+        row, cell, weight = row[order], cell[order], weight[order]
         rank = torch.arange(len(row), device=row.device) - start[row]
         first = rank < places
-        sources = cell.new_zeros(len(scores), places)
-        strengths = weight.new_zeros(len(scores), places)
+        sources = cell.new_zeros(len(top), places)
+        strengths = weight.new_zeros(len(top), places)
         sources[row[first], rank[first]] = cell[first]
         strengths[row[first], rank[first]] = weight[first]
 
         channels = self._pixels.shape[1]
-        patches = weight.new_empty(len(scores), PATCH * PATCH, channels)
+        patches = weight.new_empty(len(top), PATCH * PATCH, channels)
         corner = cell // self.w * 2 * self._stride + cell % self.w * 2
         for number in range(PATCH * PATCH):
             pixel = corner + number // PATCH * self._stride + number % PATCH
@@ -93,15 +81,19 @@ class Pasting:
             )
         return Attending(patches.flatten(1), sources, strengths)
 
-    def _all(self, scores: Tensor, peak: Tensor, rest: Tensor, places: int) -> Attending:
-        """The result with all background patches in a product."""
+    def all(self, scores: Tensor, top: Tensor, places: int) -> Attending:
+        """Attend by all scores ``F`` hw, -inf for cells that are not looked at, in a product.
+
+        The scores are overwritten.
+        """
+        peak, rest = self._peak(top)
         cells = torch.arange(scores.shape[1], device=scores.device)
         corner = cells // self.w * 2 * self._stride + cells % self.w * 2
         steps = torch.arange(PATCH, device=scores.device)
         inside = (steps[:, None] * self._stride + steps).flatten()
         channels = self._pixels.shape[1]
         patches = scores.new_zeros(len(scores), PATCH * PATCH * channels)
-        total = rest.clone()
+        total = rest
         for start in range(0, scores.shape[1], PASTED):
             some = slice(start, start + PASTED)
             weight = scores[:, some].sub_(peak[:, None]).clamp_(min=-2 * NEGLIGIBLE).exp_()
@@ -115,3 +107,8 @@ class Pasting:
         return Attending(
             patches, functional.pad(sources, missing), functional.pad(strengths, missing)
         )
+
+    def _peak(self, top: Tensor) -> tuple[Tensor, Tensor]:
+        """What is taken off scores before `exp`, and what stands in the denominator besides."""
+        peak = top.clamp_min(0.0) if self._counted else top
+        return peak, self._counted * torch.exp(-peak)

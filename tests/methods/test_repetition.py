@@ -203,3 +203,22 @@ def test_choices_are_followed_to_known_pixels_or_dropped() -> None:
     found = repetition._followed(offsets, choice, known)
     assert found.targets[1].tolist() == [3, 4, 6]
     assert found.sources[1].tolist() == [1, 2, 2]
+
+
+def test_a_turned_picture_has_the_turned_detail_and_offsets() -> None:
+    dice = np.random.default_rng(0)
+    gray, known = dice.random((61, 90), dtype=np.float32), dice.random((61, 90)) < 0.8
+    turned = repetition._detail(np.ascontiguousarray(gray.T), np.ascontiguousarray(known.T))
+    np.testing.assert_allclose(repetition._detail(gray, known), turned.T, atol=1e-4)
+
+    tile = dice.random((18, 26, 3), dtype=np.float32)
+    image = np.tile(tile, (5, 4, 1))
+    mask = np.zeros(image.shape[:2], bool)
+    mask[30:50, 40:66] = True
+    found = find_repetition(image, ~mask, mask)
+    across = find_repetition(np.ascontiguousarray(image.swapaxes(0, 1)), ~mask.T, mask.T)
+    assert found is not None
+    assert across is not None
+    offsets = {tuple(each) for each in found.offsets.tolist()}
+    assert offsets == {(right, down) for down, right in across.offsets.tolist()}
+    assert all(down % 18 == 0 and right % 26 == 0 for down, right in offsets)

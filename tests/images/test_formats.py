@@ -77,8 +77,9 @@ def test_a_jpeg_that_lacks_only_the_marker_of_its_end() -> None:
 def test_the_end_of_a_thumbnail_is_not_that_of_the_photo() -> None:
     data = pil_file(Image.fromarray(noise(24, 32, 3)), "JPEG")
     small = JpegSegment(0xE1, b"Exif\0\0" + data).tobytes()
-    photo = read_photo(data[:2] + small + data[2:-2])
-    assert "file.no_end" in codes(photo)
+    for rest in (b"", bytes(64)):  # Pillow misses the end in the first only
+        photo = read_photo(data[:2] + small + data[2:-2] + rest)
+        assert "file.no_end" in codes(photo)
     assert "file.no_end" not in codes(read_photo(data[:2] + small + data[2:]))
 
 

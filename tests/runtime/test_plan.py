@@ -82,6 +82,18 @@ def test_a_transposed_convolution_likewise(height, width, data):
     torch.testing.assert_close(found, whole[:, :, rows, columns])
 
 
+@given(st.integers(1, 9), st.integers(1, 9), st.data())
+def test_a_transposed_convolution_needs_no_less(height, width, data):
+    x = torch.ones(1, 1, height, width, dtype=torch.double, requires_grad=True)
+    weight = torch.ones(1, 1, 4, 4, dtype=torch.double)
+    whole = functional.conv_transpose2d(x, weight, None, 2, 1)
+    box = part(data.draw, *whole.shape[-2:])
+    rows, columns = box.slices
+    whole[:, :, rows, columns].sum().backward()
+    needed, _ = transposed_part(Window(4, 2), box, (height, width))
+    assert needed == bounding_box((x.grad[0, 0] != 0).numpy())
+
+
 GRAPH = trace(DeepFillV2Network(DeepFillV2Config(width=4)))
 RESULTS = [GRAPH.outputs["image"], GRAPH.outputs["coarse"]]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -11,11 +12,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gatefill.geometry import Box
 from gatefill.methods.networks.deepfill_v1 import DeepFillV1Config, DeepFillV1Network
 from gatefill.methods.networks.deepfill_v2 import DeepFillV2Config, DeepFillV2Network
 from gatefill.methods.networks.global_local import GlobalLocalConfig, GlobalLocalNetwork
 from gatefill.methods.networks.partial_conv import PartialConvConfig, PartialConvNetwork
-from gatefill.runtime.torch import TorchRuntime, fastest_format
+from gatefill.runtime.base import CELL
+from gatefill.runtime.torch import TorchRuntime, _places, fastest_format
 from tests.official import arrays, generator, images_of, masks_of, nhwc
 
 COARSE, REFINED = 5e-5, 5e-4  # as two backends of the original differ
@@ -239,3 +242,18 @@ def test_auto_takes_a_format_that_was_measured_and_keeps_the_pixels():
         runtime.to(dtype=dtype)
         error = np.square(runtime.run(image, mask).image[mask] - wanted).mean()
         assert 10 * np.log10(1 / max(error, 1e-12)) > 45
+
+
+def test_every_cell_has_the_attention_of_the_region_that_it_is_in():
+    """Regions are boxes of features, of which two make a cell on each side."""
+    mask = np.ones((20 * CELL, 10 * CELL), bool)
+    regions = []
+    for number, box in enumerate((Box(0, 0, 20, 20), Box(20, 0, 40, 12), Box(20, 12, 40, 20))):
+        shape = box.height // 2, box.width // 2, 1
+        found = SimpleNamespace(sources=torch.full(shape, number), weights=torch.ones(shape))
+        regions.append((box, found))
+    places = _places(regions, mask)
+    assert len(places.cells) == 200
+    rows, columns = places.cells.T
+    expected = np.where(rows < 10, 0, np.where(columns < 6, 1, 2))
+    np.testing.assert_array_equal(places.sources[:, 0], np.stack([0 * expected, expected], axis=1))

@@ -104,6 +104,7 @@ def test_a_dropped_mask_is_taken_as_a_mask(page: Page, noise: Path, tmp_path: Pa
     for array, name in (
         (np.kron([[0, 255]], np.ones((80, 40))).astype(np.uint8), "other.png"),
         (np.full((HEIGHT, WIDTH), 128, np.uint8), "same.png"),
+        (np.zeros((HEIGHT, WIDTH), np.uint8), "black.png"),
     ):
         path = tmp_path / name
         path.write_bytes(file_of(array))
@@ -284,6 +285,12 @@ def test_keys_during_a_stroke_leave_it_whole(page: Page, gray: Path) -> None:
     page.page.mouse.move(*page.at(120, 80), steps=3)
     for key in ("Enter", "Delete", "i", "g", "Shift+G", "Control+z", "Control+y", "e", "c", "x"):
         keys.press(key)
+    # What a second finger could press
+    for name in ("undo", "redo", "fill", "[data-command=invert]", "[data-command=clear]"):
+        page.page.evaluate(
+            "(name) => document.querySelector(name).click()",
+            name if name.startswith("[") else f"#{name}",
+        )
     page.page.mouse.move(*page.at(140, 80), steps=3)
     page.page.mouse.up()
     page.page.mouse.move(*page.at(140, 150))

@@ -42,7 +42,12 @@ PACKAGE = Path("src", "gatefill")
 GROUPS = {
     "geometry": (
         ["geometry.py", "regions.py"],
-        ["tests/test_regions.py", "tests/test_inpainter.py", "tests/runtime/test_plan.py"],
+        [
+            "tests/test_geometry.py",
+            "tests/test_regions.py",
+            "tests/test_inpainter.py",
+            "tests/runtime/test_plan.py",
+        ],
     ),
     "images": (["images"], ["tests/images"]),
     "runtime": (["runtime"], ["tests/runtime", "tests/methods/test_network_methods.py"]),

@@ -57,6 +57,11 @@ def call(function: Callable[..., Result], pixels: int, *arguments: Any) -> Resul
     return result
 
 
+def warm_up() -> None:
+    """Start a helper process, so that the first call does not wait for it."""
+    _Helper.give(_Helper())
+
+
 class _Helper:
     """A process that makes one call after the other."""
 

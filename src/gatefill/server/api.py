@@ -20,14 +20,12 @@ from gatefill.server.language import message
 from gatefill.server.models import Model
 from gatefill.server.openapi import (
     COMMON,
-    EXAMPLE_ADJUST,
     IMAGE_REPLY,
     INPAINT_BODY,
     METRICS_REPLY,
     errors,
-    json_body,
 )
-from gatefill.server.reading import InpaintInput, decoded, read_inpaint, read_json
+from gatefill.server.reading import InpaintInput, decoded, read_inpaint
 from gatefill.server.schema import (
     AdjustMaskRequest,
     InpaintOptions,
@@ -100,12 +98,10 @@ def add_routes(router: APIRouter, service: Service) -> None:
         "/api/v1/model",
         tags=["about"],
         summary="Change the default model",
-        responses=COMMON | errors(400, 404, 415, 422),
-        openapi_extra=json_body(SwitchModelRequest, {"name": "patchmatch"}),
+        responses=COMMON | errors(400, 404, 422),
     )
-    async def switch_model(request: Request) -> ModelInfo:
+    async def switch_model(asked: SwitchModelRequest) -> ModelInfo:
         """Change it for all clients; `model` in a request applies to that request only."""
-        asked = await read_json(request, SwitchModelRequest)
         return _iopaint(service.shelf.choose(asked.name))
 
     @router.post(
@@ -113,12 +109,10 @@ def add_routes(router: APIRouter, service: Service) -> None:
         tags=["fill"],
         summary="Dilate, erode or invert a mask",
         response_class=Response,
-        responses={200: IMAGE_REPLY} | COMMON | errors(400, 415, 422, 503, 504),
-        openapi_extra=json_body(AdjustMaskRequest, EXAMPLE_ADJUST),
+        responses={200: IMAGE_REPLY} | COMMON | errors(400, 422, 503, 504),
     )
-    async def adjust_mask(request: Request) -> Response:
+    async def adjust_mask(request: Request, asked: AdjustMaskRequest) -> Response:
         """Return a PNG: white in the hole, transparent elsewhere."""
-        asked = await read_json(request, AdjustMaskRequest)
         data = decoded(asked.mask, "mask")
         file = await service.run(
             request,

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from enum import Enum
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Request, UploadFile
 from fastapi.responses import Response
 
 from gatefill.server.api import filled
 from gatefill.server.errors import Refused
 from gatefill.server.openapi import COMMON, IMAGE_REPLY, errors, form_body
-from gatefill.server.reading import read_file, read_lama_cleaner
+from gatefill.server.reading import read_lama_cleaner
 from gatefill.server.schema import GenInfo
 from gatefill.server.service import Service
 
@@ -42,11 +42,9 @@ def add_routes(router: APIRouter, service: Service) -> None:
         "/api/v1/gen-info",
         tags=_TAG,
         summary="Prompts in an image of a diffusion model: none",
-        responses=COMMON | errors(400, 415, 422),
-        openapi_extra=form_body({"file": "An image."}, ["file"], {}),
+        responses=COMMON | errors(400, 422),
     )
-    async def gen_info(request: Request) -> GenInfo:
-        await read_file(request, "file")
+    async def gen_info(file: UploadFile) -> GenInfo:  # noqa: ARG001 - it is not looked at
         return GenInfo()
 
     @router.get(
@@ -66,8 +64,7 @@ def add_routes(router: APIRouter, service: Service) -> None:
         tags=_TAG,
         summary="Refused: the server stores nothing",
         response_class=Response,
-        responses=COMMON | errors(415, 422),
-        openapi_extra=form_body({"file": "An image."}, ["file"], {}),
+        responses=COMMON,
     )
     async def save_image() -> Response:
         """`enableAutoSaving` in /api/v1/server-config is false."""

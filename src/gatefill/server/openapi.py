@@ -31,8 +31,6 @@ _TEXTS = {
 }
 _FILE = {"type": "string", "format": "binary"}
 
-EXAMPLE_ADJUST = {"mask": EXAMPLE_MASK, "operate": "expand", "kernel_size": 1}
-
 IMAGE_REPLY: dict[str, Any] = {
     "content": {kind: {"schema": _FILE} for kind in MEDIA_TYPES.values()},
     "description": "The image as a file.",

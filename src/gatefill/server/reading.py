@@ -91,15 +91,6 @@ async def read_lama_cleaner(request: Request) -> InpaintInput:
         await form.close()
 
 
-async def read_file(request: Request, name: str) -> bytes:
-    """The only file of a form."""
-    form = await _form(request)
-    try:
-        return await _file(form, name)
-    finally:
-        await form.close()
-
-
 async def read_selection(request: Request) -> tuple[bytes, bytes | None, dict[str, str]]:
     """The photo, the scribble and the fields of a request for a mask."""
     form = await _form(request)

@@ -101,7 +101,12 @@ class InpaintRequest(InpaintOptions):
 class AdjustMaskRequest(BaseModel):
     """A mask to dilate, erode or invert. Numbers may be sent as text."""
 
-    model_config = ConfigDict(extra="ignore")
+    model_config = ConfigDict(
+        extra="ignore",
+        json_schema_extra={
+            "example": {"mask": EXAMPLE_MASK, "operate": "expand", "kernel_size": 1}
+        },
+    )
 
     mask: str = Field(min_length=1, description="Base64; white = hole.")
     operate: Literal["expand", "shrink", "reverse"]
@@ -111,7 +116,9 @@ class AdjustMaskRequest(BaseModel):
 class SwitchModelRequest(BaseModel):
     """The new default model."""
 
-    model_config = ConfigDict(extra="ignore", strict=True)
+    model_config = ConfigDict(
+        extra="ignore", strict=True, json_schema_extra={"example": {"name": "patchmatch"}}
+    )
 
     name: str = Field(min_length=1, max_length=200)
 

@@ -12,7 +12,7 @@ from typing import TypeVar
 from starlette.requests import Request
 
 from gatefill.errors import GatefillError
-from gatefill.images import most_depth, size_of
+from gatefill.images import apart, most_depth, size_of
 from gatefill.memory import check_sizes, planned
 from gatefill.server.jobs import Jobs, Left, Need, QueuedJob, Ticket, answer
 from gatefill.server.limits import Limits
@@ -71,6 +71,7 @@ class Service:
 
     async def warm_up(self) -> None:
         """Fill a small image with every model, in a worker; then the server is ready."""
+        apart.warm_up()
         for model in self.shelf.all():
             try:
                 await self.jobs.submit(partial(_warm_up, model), measured=False).result()

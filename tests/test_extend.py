@@ -56,8 +56,10 @@ def test_a_canvas_over_the_limit_is_refused(photo: np.ndarray) -> None:
     with pytest.raises(ConfigError) as caught:
         with_margins(gatefill.Photo(photo), left=30, max_pixels=4999)
     assert caught.value.code == "extend.size"
-    larger, _ = with_margins(gatefill.Photo(photo), left=30, max_pixels=5000)
+    larger, hole = with_margins(gatefill.Photo(photo), left=30, max_pixels=5000)
     assert larger.size == (100, 50)
+    assert larger.alpha is not None
+    assert ((larger.alpha == 0) == hole).all()
 
 
 def test_the_command_line_extends_a_turned_jpeg(

@@ -78,6 +78,7 @@ def test_more_shows_variants_side_by_side(copier: Page, noise: Path) -> None:
     copier.page.click("[data-command=more]")
     grid = copier.page.locator("#results-grid button")
     grid.nth(3).wait_for()
+    assert len(set(grid.all_text_contents())) == 4  # no seed twice
     boxes = [each.bounding_box() for each in grid.all()]
     assert boxes[0]["y"] == boxes[1]["y"]  # side by side
     assert boxes[0]["x"] + boxes[0]["width"] <= boxes[1]["x"]

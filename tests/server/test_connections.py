@@ -70,3 +70,19 @@ def test_a_client_that_leaves_in_the_middle_of_a_stream_is_logged_as_499() -> No
         assert found.process.stdout is not None
         log = found.process.stdout.read()
     assert "POST /api/v1/editor/fill 499 " in log
+
+
+def test_a_client_that_leaves_while_it_sends_is_no_internal_error() -> None:
+    with serving("--log") as found:
+        with ExitStack() as stack:
+            linked(found, stack, UNFINISHED)
+        with found.client() as client:
+            for _ in range(40):
+                if 'status="499"' in client.get("/metrics").text:
+                    break
+                time.sleep(0.05)
+        found.process.terminate()
+        assert found.process.stdout is not None
+        log = found.process.stdout.read()
+    assert "POST /api/v1/inpaint 499 " in log
+    assert "Traceback" not in log

@@ -11,6 +11,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 
 from gatefill.errors import GatefillError, MaskError
@@ -91,7 +92,7 @@ def _of_the_service(error: BaseException) -> tuple[int, str, str]:
         return 503, "busy", str(error)
     if isinstance(error, TimeUp):
         return 504, "time limit", str(error)
-    if isinstance(error, Left):  # nobody reads it, but it is counted and logged
+    if isinstance(error, (Left, ClientDisconnect)):  # nobody reads it, but it is counted and logged
         return 499, "client left", "the client closed the connection"
     if isinstance(error, Stopped):
         return 503, "stopping", "the server is stopping: try again later"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -146,3 +147,21 @@ def test_a_waiting_job_that_is_canceled_never_begins(shop: Shop) -> None:
     shop.add("third", LARGE)
     shop.wait("first", "third")
     assert shop.jobs.waiting == 0
+
+
+def test_nothing_is_complained_of_where_nobody_wants_the_outcome(shop: Shop) -> None:
+    complaints: list[str] = []
+
+    async def leave() -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _, context: complaints.append(context["message"]))
+        waiting = asyncio.create_task(shop.add("left", SMALL).result())
+        await asyncio.sleep(0.05)
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+        del waiting
+        await asyncio.sleep(0.05)
+        gc.collect()
+
+    asyncio.run(leave())
+    assert not complaints

@@ -117,10 +117,13 @@ class QueuedJob(Generic[T]):
         Canceling the wait cancels the job.
         """
         seconds = self._jobs.limits.seconds
+        waiting = asyncio.wrap_future(self._job.future)
+        # Else asyncio complains where nobody wants the outcome any more.
+        waiting.add_done_callback(lambda done: done.cancelled() or done.exception())
         try:
             async with asyncio.timeout(seconds):
                 # Shielded, because a canceled wrapper would lose track of a running job.
-                found: T = await asyncio.shield(asyncio.wrap_future(self._job.future))
+                found: T = await asyncio.shield(waiting)
                 return found
         except TimeoutError:
             raise TimeUp(f"the work took longer than {seconds:g} s") from None

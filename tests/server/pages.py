@@ -42,7 +42,8 @@ class Page:
 
     def visit(self, path: str = "") -> Page:
         self.page.goto(self.server.url + path)
-        self.page.wait_for_selector("body[data-ready]")
+        if not path:  # the editor itself
+            self.page.wait_for_selector("body[data-ready]")
         return self
 
     def open(self, file: Path) -> Page:

@@ -42,8 +42,7 @@ class Page:
 
     def visit(self, path: str = "") -> Page:
         self.page.goto(self.server.url + path)
-        if not path:  # the editor itself
-            self.page.wait_for_selector("body[data-ready]")
+        self.page.wait_for_selector("body[data-ready]")
         return self
 
     def open(self, file: Path) -> Page:

@@ -88,7 +88,10 @@ def test_the_editor_works_under_a_path(browser: Any, server: Server, noise: Path
         page.visit("docs")
         examples = page.page.locator("pre").all_text_contents()
         assert examples
-        assert all(f"curl {offered.url}" in each for each in examples)
+        assert all(offered.url in each for each in examples)
+        assert f"curl -X DELETE {offered.url}jobs/{{id}}" in examples
+        fields = page.page.locator("details", has_text="adjust_mask").locator("td code")
+        assert "kernel_size" in fields.all_text_contents()
 
 
 @pytest.mark.parametrize("strips", [True, False])

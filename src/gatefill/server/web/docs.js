@@ -31,8 +31,8 @@ function shortened(value) {
 
 /** How to call a route with curl. */
 function curl(method, path, type, schema, example) {
-  const address = new URL(`.${path}`, location.href).href;
-  if (method === "get") return `curl ${address}`;
+  const address = decodeURI(new URL(`.${path}`, location.href).href); // {id} as it is written
+  if (!type) return method === "get" ? `curl ${address}` : `curl -X ${method.toUpperCase()} ${address}`;
   if (type === "application/json") {
     const body = JSON.stringify(example ?? {}, (_, value) => shortened(value));
     return `curl ${address} -H 'Content-Type: application/json' \\\n  -d '${body}'`;
@@ -41,8 +41,15 @@ function curl(method, path, type, schema, example) {
   return `curl ${address}${files} -o result`;
 }
 
-function bodyPart(method, path, type, content) {
-  const { schema, example } = content;
+/** A schema, also where it stands among the components of the description. */
+function resolved(schema, described) {
+  if (!schema.$ref) return schema;
+  return schema.$ref.split("/").slice(1).reduce((found, key) => found[key], described);
+}
+
+function bodyPart(method, path, type, content, described) {
+  const schema = resolved(content.schema, described);
+  const example = content.example ?? schema.examples?.[0];
   return [
     make("h3", {}, `Body: ${type}`),
     make("table", {}, ...fieldRows(schema)),
@@ -50,7 +57,7 @@ function bodyPart(method, path, type, content) {
   ];
 }
 
-function route(method, path, operation) {
+function route(method, path, operation, described) {
   const bodies = Object.entries(operation.requestBody?.content ?? {});
   const replies = Object.entries(operation.responses).map(([status, reply]) =>
     make(
@@ -62,7 +69,7 @@ function route(method, path, operation) {
   );
   const inside = [
     ...(operation.description ? [make("p", {}, operation.description)] : []),
-    ...bodies.flatMap(([type, content]) => bodyPart(method, path, type, content)),
+    ...bodies.flatMap(([type, content]) => bodyPart(method, path, type, content, described)),
     ...(bodies.length ? [] : [make("pre", { tabindex: "0" }, curl(method, path))]),
     make("h3", {}, "Replies"),
     make("table", {}, ...replies),
@@ -81,7 +88,7 @@ async function start() {
     for (const [method, operation] of Object.entries(methods)) {
       const [tag] = operation.tags;
       if (!groups.has(tag)) groups.set(tag, [make("h2", {}, tag)]);
-      groups.get(tag).push(route(method, path, operation));
+      groups.get(tag).push(route(method, path, operation, described));
     }
   }
   find("routes").replaceChildren(...[...groups.values()].flat());

@@ -167,6 +167,17 @@ def test_an_empty_argument_is_not_taken_for_the_folder_or_the_default(
     assert said == f"gatefill: expected a value {EMPTY[line]}, got an empty one"
 
 
+@pytest.mark.parametrize("line", ["--grace -1", "--max-megabytes 0"])
+def test_limits_of_the_server_are_called_as_on_the_command_line(
+    line: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(shlex.split(f"serve {line}")) == 2
+    option, value = line.split()
+    said = capsys.readouterr().err
+    assert said.startswith(f"gatefill: expected {option} of ")
+    assert value in said
+
+
 @pytest.mark.usefixtures("folder")
 def test_an_empty_path_on_a_host_may_be_given(capsys: pytest.CaptureFixture[str]) -> None:
     for given in ("--root-path ''", "--root-path="):

@@ -52,7 +52,7 @@ def test_wrong_input_is_one_line_and_status_2(capsys: pytest.CaptureFixture[str]
         (["in", "-o", "in"], "an output folder that does not hold the photos"),
         (["nope", "-o", "out"], "no such file or folder: nope"),
         (["in", "-o", "out", "--memory-limit", "lots"], "such as 4GB"),
-        (["in", "-o", "out", "--processes", "0"], "expected 1 process or more, got 0"),
+        (["in", "-o", "out", "--processes", "0"], "expected processes of 1 or more, got 0"),
         (["in", "-o", "out", "-m", "nope"], "nope"),
     ):
         assert run(["batch", *arguments]) == 2

@@ -5,7 +5,7 @@
 #
 # Any other verb goes in place of `serve`:
 #
-#     docker run --rm --read-only --tmpfs /tmp -v "$PWD:/work" --user "$(id -u)" gatefill \
+#     docker run --rm --read-only --tmpfs /tmp -v "$PWD:/photos" --user "$(id -u)" gatefill \
 #         inpaint photo.jpg mask.png -o clean.jpg
 
 FROM debian:trixie-slim AS wheel
@@ -27,7 +27,7 @@ ENV PATH=/opt/gatefill/bin:/usr/bin:/bin \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1
 USER 10001
-WORKDIR /work
+WORKDIR /photos
 EXPOSE 8731
 HEALTHCHECK --interval=30s --timeout=5s --start-period=60s \
     CMD ["python3", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8731/readyz', timeout=4)"]

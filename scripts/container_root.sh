@@ -15,9 +15,9 @@ here=$(cd "$(dirname "$0")/.." && pwd)
 suite=$(sed -n 's/^FROM debian:\([a-z]*\)-slim$/\1/p' "$here/Dockerfile")
 
 [ -x "$root/usr/bin/dpkg" ] || debootstrap --variant=minbase "$suite" "$root" http://deb.debian.org/debian
-mkdir -p "$root/build" "$root/work"
+mkdir -p "$root/build" "$root/photos"
 cp "$here/deploy/install.sh" "$here/constraints.txt" "$wheel" "$root/build/"
-cp "$here/examples/marsh.jpg" "$here/examples/marsh_mask.png" "$root/work/"
+cp "$here/examples/marsh.jpg" "$here/examples/marsh_mask.png" "$root/photos/"
 cp /etc/resolv.conf "$root/etc/resolv.conf"
 if [ -n "${PIP_CERT:-}" ]; then
     cp "$PIP_CERT" "$root/build/certificates.pem"
@@ -41,7 +41,7 @@ du -sm "$root/opt/gatefill" | sed 's/\t.*/ MB in \/opt\/gatefill/'
 echo "== serve, as user 10001, read-only, without a network"
 cat > "$root/build/run.sh" <<'RUN'
 set -eu
-cd /work
+cd /photos
 /opt/gatefill/start serve --host 0.0.0.0 2>/tmp/log &
 server=$!
 for _ in $(seq 120); do

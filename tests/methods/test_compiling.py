@@ -118,7 +118,6 @@ def test_a_function_that_needs_numba_works_as_well(
 
 
 @pytest.mark.skipif(not compiling.KEEPS, reason="that is how it is on this system anyway")
-@pytest.mark.slow
 def test_where_machine_code_is_not_kept_numba_keeps_its_own(tmp_path: Path) -> None:
     numbas = "from gatefill.methods.patchmatch import compiling; compiling.KEEPS = False\n"
     fills = numbas + FILLS.replace("(small, hole), (large, gap)", "(small, hole),")
@@ -154,7 +153,6 @@ print("numba" in sys.modules)
 
 
 @pytest.mark.skipif(not compiling.KEEPS, reason="machine code is not kept on this system")
-@pytest.mark.slow
 def test_code_for_any_processor_is_used_on_another_machine(tmp_path: Path) -> None:
     """As in container images, which are built on one machine and run on others."""
 

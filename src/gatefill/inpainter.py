@@ -28,6 +28,7 @@ from gatefill.photo_attention import in_photo
 from gatefill.regions import Region, regions
 from gatefill.result import Result
 from gatefill.scales import Chosen, Large, choose, fill_resized
+from gatefill.settings import expect_at_least
 from gatefill.stopping import retold, share_of, stop_point
 
 logger = logging.getLogger(__name__)
@@ -84,14 +85,7 @@ class Inpainter:
             raise ConfigError(
                 f"expected a context of 0 or more, got {context}", code="config.context"
             )
-        if max_pixels < 1:
-            raise ConfigError(
-                f"expected max_pixels of 1 or more, got {max_pixels}",
-                code="config.range",
-                name="max_pixels",
-                value=max_pixels,
-                least=1,
-            )
+        expect_at_least(1, max_pixels=max_pixels)
         self.method = method
         self.large: Large = large
         self.context = context

@@ -184,6 +184,19 @@ def _hints(kind: type) -> Mapping[str, Any]:
     return get_type_hints(kind)
 
 
+def expect_at_least(least: float, **values: float | None) -> None:
+    """Raise ConfigError unless each of the values is finite and as large; None passes."""
+    for name, value in values.items():
+        if value is not None and not least <= value < math.inf:
+            raise ConfigError(
+                f"expected {name} {_span(least, math.inf)}, got {value}",
+                code="config.range",
+                name=name,
+                value=value,
+                least=least,
+            )
+
+
 def _fits(value: object, kind: Any) -> bool:
     origin, arguments = get_origin(kind), get_args(kind)
     if origin in (Union, types.UnionType):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import math
 import os
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -22,6 +21,7 @@ from gatefill.batches.summary import Preview, Summary
 from gatefill.batches.tally import Tally, Watch
 from gatefill.batches.work import container_key
 from gatefill.errors import ConfigError, OutputError
+from gatefill.settings import expect_at_least
 
 WAVE = 16  # containers that are filled before they are assembled
 TRIED = 10  # photos of an estimate
@@ -238,16 +238,8 @@ def _executor(job: Job, count: int, run: Mapping[str, Any]) -> Executor:
 
 
 def _check_numbers(run: Mapping[str, Any]) -> None:
-    lowest = {"processes": 1, "threads": 1, "cpus_per_actor": 0, "gpus_per_actor": 0}
-    for name, least in lowest.items():
-        if run[name] is not None and not least <= run[name] < math.inf:
-            raise ConfigError(
-                f"expected {name} of {least} or more, got {run[name]}",
-                code="config.range",
-                name=name,
-                value=run[name],
-                least=least,
-            )
+    expect_at_least(1, processes=run["processes"], threads=run["threads"])
+    expect_at_least(0, cpus_per_actor=run["cpus_per_actor"], gpus_per_actor=run["gpus_per_actor"])
 
 
 def _check_output(out: Output, overwrite: bool) -> None:

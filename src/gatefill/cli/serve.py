@@ -176,15 +176,10 @@ def serve(
         )
     if token is not None and no_auth:
         raise ConfigError("expected a token or --no-auth, got both", code="cli.both")
-    for option, value, least in (("--grace", grace, 0.01), ("--max-megabytes", max_megabytes, 1)):
-        if value is not None and value < least:
-            raise ConfigError(
-                f"expected {option} of {least} or more, got {value}",
-                code="config.range",
-                name=option,
-                value=value,
-                least=least,
-            )
+    from gatefill.settings import expect_at_least
+
+    expect_at_least(0.01, **{"--grace": grace})
+    expect_at_least(1, **{"--max-megabytes": max_megabytes})
     limits = _limits(
         workers=workers,
         waiting=waiting,

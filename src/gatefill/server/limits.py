@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, fields
 
 from gatefill.errors import ConfigError
 from gatefill.parallel import machine_memory
+from gatefill.settings import expect_at_least
 
 _IDLE = 600 << 20  # bytes of a server with the models that come with gatefill, at rest
 _LEAST_FOR_JOBS = 256 << 20  # bytes, which a fill of three million pixels takes
@@ -34,16 +35,8 @@ class Limits:
 
     def __post_init__(self) -> None:
         for name in (each.name for each in fields(self)):
-            value = getattr(self, name)
             least = 0 if name == "waiting" else 0.01 if "seconds" in name else 1
-            if not value >= least:
-                raise ConfigError(
-                    f"expected {name} of {least} or more, got {value}",
-                    code="config.range",
-                    name=name,
-                    value=value,
-                    least=least,
-                )
+            expect_at_least(least, **{name: getattr(self, name)})
         if self.memory_for_jobs < _LEAST_FOR_JOBS:
             least = -(-8 * (_IDLE + _LEAST_FOR_JOBS) // 7)
             raise ConfigError(

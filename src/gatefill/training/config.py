@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from gatefill.errors import ConfigError, did_you_mean
 from gatefill.masks import MASKS
+from gatefill.settings import expect_at_least
 
 Initialization = Literal["published", "keep_variance"]
 
@@ -84,8 +85,8 @@ class DataConfig:
                 high=high,
             )
         mask_weights(self.masks)
-        _expect_at_least(0, holdout=self.holdout, workers=self.workers, cache_mb=self.cache_mb)
-        _expect_at_least(1, shuffle=self.shuffle)
+        expect_at_least(0, holdout=self.holdout, workers=self.workers, cache_mb=self.cache_mb)
+        expect_at_least(1, shuffle=self.shuffle)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -152,14 +153,8 @@ class TermsConfig:
     teacher_weights: Path | None = None  # weights of that network, of any method
 
     def __post_init__(self) -> None:
-        for name in ("perceptual", "style", "spectral", "hinge", "teacher"):
-            if getattr(self, name) < 0:
-                raise ConfigError(
-                    f"expected terms.{name} of 0 or more, got {getattr(self, name)}",
-                    code="config.range",
-                    name=f"terms.{name}",
-                    value=getattr(self, name),
-                )
+        weights = ("perceptual", "style", "spectral", "hinge", "teacher")
+        expect_at_least(0, **{f"terms.{name}": getattr(self, name) for name in weights})
         if self.window is not None and self.window < 64:
             raise ConfigError(
                 f"expected terms.window of 64 or more or none, got {self.window}",
@@ -167,7 +162,7 @@ class TermsConfig:
                 name="terms.window",
                 value=self.window,
             )
-        _expect_at_least(1, hinge_reach=self.hinge_reach, hinge_width=self.hinge_width)
+        expect_at_least(1, hinge_reach=self.hinge_reach, hinge_width=self.hinge_width)
         if not 1 <= self.taps <= 5:
             raise ConfigError(
                 f"expected terms.taps from 1 to 5, got {self.taps}",
@@ -210,7 +205,7 @@ class TrainConfig:
     patience: int = 10  # steps in a row with NaN or infinity before the run stops
 
     def __post_init__(self) -> None:
-        _expect_at_least(
+        expect_at_least(
             1,
             images=self.images,
             batch_size=self.batch_size,
@@ -272,15 +267,3 @@ class TrainConfig:
                 value=self.batch_size,
             )
         return self.batch_size // parts
-
-
-def _expect_at_least(least: int, **values: int) -> None:
-    for name, value in values.items():
-        if value < least:
-            raise ConfigError(
-                f"expected {name} of {least} or more, got {value}",
-                code="config.range",
-                name=name,
-                value=value,
-                least=least,
-            )

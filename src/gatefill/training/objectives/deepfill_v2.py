@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gatefill.errors import ConfigError
 from gatefill.methods.networks.deepfill_v2 import (
     DeepFillV2Config,
     DeepFillV2Network,
 )
 from gatefill.methods.networks.two_stage import Stages
+from gatefill.settings import expect_at_least
 from gatefill.training.config import TrainConfig
 from gatefill.training.data.batch import Batch
 from gatefill.training.discriminators import SNPatchGAN, SNPatchGANConfig
@@ -41,13 +41,7 @@ class DeepFillV2Loss:
     separate_batches: bool = True  # for the two networks; False: one batch is filled once for both
 
     def __post_init__(self) -> None:
-        if self.adversarial_reach < 0:
-            raise ConfigError(
-                f"expected loss.adversarial_reach of 0 or more, got {self.adversarial_reach}",
-                code="config.range",
-                name="loss.adversarial_reach",
-                value=self.adversarial_reach,
-            )
+        expect_at_least(0, **{"loss.adversarial_reach": self.adversarial_reach})
 
 
 class DeepFillV2Objective(Objective):

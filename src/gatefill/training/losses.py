@@ -141,34 +141,49 @@ def hole_corners(mask: Tensor, side: int) -> list[tuple[int, int]]:
     ]
 
 
-def random_corners(mask: Tensor, side: int) -> list[tuple[int, int]]:
-    """(top, left) of a square of `side` pixels around a random pixel of each hole.
+def random_corners(mask: Tensor, side: int) -> Tensor:
+    """Corners of squares of `side` pixels, each around a random pixel of the sample's hole.
 
-    The square lies inside the image; (0, 0) if the image is not larger.
+    The squares lie inside the image; around its middle where there is no hole, at (0, 0) where the
+    image is not larger. Nothing waits for the device.
+
+    Args:
+        mask: ``B1HW``, 1 = hole.
+        side: In pixels.
+
+    Returns:
+        ``B2`` int64: (top, left).
     """
     height, width = mask.shape[-2:]
-    corners = []
-    for plane in (mask[:, 0] > 0).cpu():
-        places = plane.nonzero()
-        y, x = height // 2, width // 2
-        if len(places):
-            y, x = places[int(torch.randint(len(places), ()))].tolist()
-        top, left = (
-            min(max(at - side // 2, 0), max(length - side, 0))
-            for at, length in ((y, height), (x, width))
-        )
-        corners.append((top, left))
-    return corners
-
-
-def patches(frames: Tensor, corners: Sequence[tuple[int, int]], side: int) -> Tensor:
-    """Crop a square of each sample at its corner: ``BCHW`` -> ``BC`` side side."""
-    return torch.stack(
-        [
-            frame[:, top : top + side, left : left + side]
-            for frame, (top, left) in zip(frames, corners, strict=True)
-        ]
+    hole = mask.flatten(1) > 0
+    drawn = (torch.rand(hole.shape, device=mask.device) * hole).argmax(1)
+    drawn = torch.where(hole.any(1), drawn, height // 2 * width + width // 2)
+    top, left = (
+        (at - side // 2).clamp(0, max(length - side, 0))
+        for at, length in ((drawn // width, height), (drawn % width, width))
     )
+    return torch.stack([top, left], dim=1)
+
+
+def patches(frames: Tensor, corners: Tensor | Sequence[tuple[int, int]], side: int) -> Tensor:
+    """Crop a square of each sample at its corner, all samples at once.
+
+    Args:
+        frames: ``BCHW``.
+        corners: (top, left) of each sample.
+        side: In pixels; a frame with a smaller side is left whole there.
+
+    Returns:
+        ``BC`` side side.
+    """
+    channels, height, width = frames.shape[1:]
+    at = torch.as_tensor(corners, device=frames.device)
+    tall, wide = min(side, height), min(side, width)
+    rows = at[:, :1] + torch.arange(tall, device=frames.device)
+    columns = at[:, 1:] + torch.arange(wide, device=frames.device)
+    places = (rows[:, :, None] * width + columns[:, None, :]).flatten(1)
+    cut = frames.flatten(2).gather(2, places[:, None].expand(-1, channels, -1))
+    return cut.view(-1, channels, tall, wide)
 
 
 def _to_edge(length: int, device: torch.device) -> Tensor:
@@ -177,14 +192,18 @@ def _to_edge(length: int, device: torch.device) -> Tensor:
     return torch.minimum(i, length - i)
 
 
-def chosen(x: Tensor, inside: Tensor) -> Tensor:
-    """``x[inside]``, with a faster gradient.
+def places_of(inside: Tensor) -> Tensor:
+    """Positions of the true values in `inside`, flattened."""
+    return inside.flatten().nonzero()[:, 0]
+
+
+def chosen(x: Tensor, places: Tensor) -> Tensor:
+    """Rows of `x` at the positions of `places_of`, with a faster gradient than ``x[inside]``.
 
     That of an index by a boolean mask sorts all indices on a GPU, since they could repeat.
 
     Args:
-        x: Of one dimension or more.
-        inside: bool, of the shape of `x` in its first dimensions.
+        x: Of one dimension or more, of which the first is that of the positions.
+        places: int64, all different.
     """
-    places = inside.flatten().nonzero()[:, 0]
-    return x.flatten(0, inside.ndim - 1).index_select(0, places)
+    return x.index_select(0, places)

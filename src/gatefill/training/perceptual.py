@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
-from gatefill.training.losses import chosen
+from gatefill.training.losses import chosen, places_of
 from gatefill.training.trunks import Trunk
 
 
@@ -23,7 +23,7 @@ class TapPlaces(NamedTuple):
 
     found: Tensor  # PC float32, of the composite
     wanted: Tensor  # PC float32, of the truth
-    counts: list[int]  # number of the P positions per sample
+    counts: Tensor  # B int64, number of the P positions per sample
 
 
 def hole_places(found: Sequence[Tensor], wanted: Sequence[Tensor], mask: Tensor) -> list[TapPlaces]:
@@ -40,8 +40,12 @@ def hole_places(found: Sequence[Tensor], wanted: Sequence[Tensor], mask: Tensor)
     taps = []
     for ours, theirs in zip(found, wanted, strict=True):
         inside = functional.adaptive_max_pool2d(mask, ours.shape[-2:])[:, 0] > 0
-        one, other = (chosen(each.permute(0, 2, 3, 1), inside).float() for each in (ours, theirs))
-        taps.append(TapPlaces(one, other, inside.sum(dim=(1, 2)).tolist()))
+        places = places_of(inside)
+        one, other = (
+            chosen(each.permute(0, 2, 3, 1).flatten(0, 2), places).float()
+            for each in (ours, theirs)
+        )
+        taps.append(TapPlaces(one, other, inside.sum(dim=(1, 2))))
     return taps
 
 
@@ -76,14 +80,15 @@ def style_distance(taps: Sequence[TapPlaces]) -> Tensor:
     """
     total = taps[0].found.new_zeros(())
     for tap in taps:
-        if not sum(tap.counts):
+        if not len(tap.found):
             continue
         ours, theirs = (_covariances(each, tap.counts) for each in (tap.found, tap.wanted))
         size = theirs.flatten(1).norm(dim=1)
         # The root has no finite gradient at 0; over a flat surface there is next to no covariance.
         norm = ((ours - theirs).flatten(1).square().sum(1) + 1e-12).sqrt()
-        total = total + (norm / (size + 0.1 * size.mean() + 1e-3)).mean() / len(taps)
-    return total
+        share = (tap.counts > 0) / (tap.counts > 0).sum()
+        total = total + (norm / (size + 0.1 * (size * share).sum() + 1e-3) * share).sum()
+    return total / len(taps)
 
 
 def lpips(trunk: Trunk, found: Tensor, wanted: Tensor) -> Tensor:
@@ -112,13 +117,20 @@ def _unit(features: Tensor, dim: int) -> Tensor:
     return features / (norm + 1e-10)
 
 
-def _covariances(rows: Tensor, counts: Sequence[int]) -> Tensor:
-    """Of the channels of features ``PC``, for each of the N samples with positions: ``NCC``.
+def _covariances(rows: Tensor, counts: Tensor) -> Tensor:
+    """Of the channels of features ``PC``, for each sample: ``BCC``; 0 where it has no position.
 
-    counts: Number of the P positions per sample. All samples in one product, padded with zeros.
+    counts: Number of the P positions per sample. All samples at once, padded with zeros: a loop
+    over them takes a GPU longer than the whole network.
     """
-    split = torch.split(rows, [count for count in counts if count])
-    centered = [part - part.mean(0) for part in split]
-    padded = nn.utils.rnn.pad_sequence(centered, batch_first=True)
-    numbers = rows.new_tensor([len(part) for part in split])
-    return padded.transpose(1, 2) @ padded / numbers[:, None, None]
+    batch, most = len(counts), int(counts.max())
+    numbers = torch.arange(batch, device=rows.device)
+    sample = numbers.repeat_interleave(counts, output_size=len(rows))
+    before = counts.cumsum(0) - counts
+    place = sample * most + torch.arange(len(rows), device=rows.device) - before[sample]
+    padded = rows.new_zeros(batch * most, rows.shape[1]).index_copy(0, place, rows)
+    padded = padded.view(batch, most, -1)
+    valid = torch.arange(most, device=rows.device) < counts[:, None]
+    number = counts.clamp(min=1)[:, None, None]
+    centered = (padded - padded.sum(1, keepdim=True) / number) * valid[:, :, None]
+    return centered.transpose(1, 2) @ centered / number

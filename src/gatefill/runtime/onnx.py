@@ -6,7 +6,6 @@ depend on. Holes of large photos are therefore given to it with their surroundin
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
 from collections.abc import Mapping
@@ -18,7 +17,7 @@ import numpy as np
 import onnxruntime
 
 from gatefill.errors import ConfigError, WeightsError
-from gatefill.parallel import cores
+from gatefill.parallel import PerProcess, cores
 from gatefill.runtime.base import (
     CELL,
     Found,
@@ -47,10 +46,10 @@ class OnnxRuntime:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
-        self._sessions: dict[int, Any] = {}
+        self._session = PerProcess(self._loaded)
         self.facts = self._facts()
         self.multiple = int(self.facts["multiple"])
-        inputs = {each.name for each in self._session().get_inputs()}
+        inputs = {each.name for each in self._session.get().get_inputs()}
         self.takes_sketch = "sketch" in inputs
 
     device = "cpu"
@@ -98,7 +97,7 @@ class OnnxRuntime:
         )
 
     def _computed(self, feeds: Mapping[str, Any], progress: Progress | None) -> dict[str, Any]:
-        session = self._session()
+        session = self._session.get()
         names = [each.name for each in session.get_outputs()]
         if progress is None:
             return dict(zip(names, session.run(names, feeds), strict=True))
@@ -117,35 +116,24 @@ class OnnxRuntime:
         progress(1.0)
         return dict(zip(names, found, strict=True))
 
-    def _session(self) -> Any:
-        """The session of this process: its threads do not survive a fork.
-
-        In a forked process, the parent's session is kept for good: closing it would wait for its
-        threads, which are not there.
-        """
-        process = os.getpid()
-        if process not in self._sessions:
-            options = onnxruntime.SessionOptions()
-            options.intra_op_num_threads = cores()
-            options.log_severity_level = 3
-            # Threads that wait for work by spinning take the cores from everything else.
-            options.add_session_config_entry("session.force_spinning_stop", "1")
-            try:
-                session = onnxruntime.InferenceSession(
-                    self.path, options, providers=["CPUExecutionProvider"]
-                )
-            except Exception as problem:
-                # A dozen types without a common one of their own.
-                if not self.path.is_file():
-                    raise FileNotFoundError(f"no weights at {self.path}") from None
-                raise _refused(self.path, str(problem).partition("\n")[0][:200]) from None
-            for lost in self._sessions.values():
-                ctypes.pythonapi.Py_IncRef(ctypes.py_object(lost))
-            self._sessions = {process: session}
-        return self._sessions[process]
+    def _loaded(self) -> Any:
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = cores()
+        options.log_severity_level = 3
+        # Threads that wait for work by spinning take the cores from everything else.
+        options.add_session_config_entry("session.force_spinning_stop", "1")
+        try:
+            return onnxruntime.InferenceSession(
+                self.path, options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as problem:
+            # A dozen types without a common one of their own.
+            if not self.path.is_file():
+                raise FileNotFoundError(f"no weights at {self.path}") from None
+            raise _refused(self.path, str(problem).partition("\n")[0][:200]) from None
 
     def _facts(self) -> dict[str, str]:
-        facts: dict[str, str] = self._session().get_modelmeta().custom_metadata_map
+        facts: dict[str, str] = self._session.get().get_modelmeta().custom_metadata_map
         if "gatefill_format" not in facts:
             raise _refused(self.path, "an ONNX file of another program")
         if facts.get("interface") != "frame":
@@ -165,7 +153,11 @@ class OnnxRuntime:
         return bool(json.loads(self.facts["finish"]))
 
     def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_sessions": {}}
+        return {name: value for name, value in self.__dict__.items() if name != "_session"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__ |= state
+        self._session = PerProcess(self._loaded)
 
 
 def _near(frame: Image, image: Image, mask: Mask) -> Image:

@@ -8,6 +8,7 @@ frame. Every run has its own state, so threads may share a runtime.
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections.abc import Callable, Sequence
 from functools import lru_cache
@@ -21,7 +22,6 @@ from gatefill.errors import ConfigError
 from gatefill.geometry import Box
 from gatefill.layers.contextual_attention import exact
 from gatefill.layers.gated import Convolution
-from gatefill.parallel import use_library_pool
 from gatefill.runtime.base import (
     CELL,
     Found,
@@ -101,7 +101,6 @@ class TorchRuntime:
         frame = {"image": pixels, "mask": self._tensor(mask[..., None])}
         if self.takes_sketch:
             frame["sketch"] = self._tensor(drawing[..., None])
-        _survive_fork()
         with torch.inference_mode():
             run = Execution(self._graph, plan, frame, self.memory_limit, progress)
             found = {name: run.frame(step) for name, step in self._graph.outputs.items()}
@@ -121,7 +120,6 @@ class TorchRuntime:
         if self.takes_sketch:
             drawn = [np.zeros_like(mask) if it is None else it for _, mask, it in frames]
             given.append(torch.cat([self._tensor(sketch[..., None]) for sketch in drawn]))
-        _survive_fork()
         with torch.inference_mode():
             outputs = self.network(*given)
         refined, coarse = (outputs, None) if isinstance(outputs, Tensor) else outputs[1::-1]
@@ -242,11 +240,17 @@ def _seconds(call: Callable[[], object]) -> float:
     return time.perf_counter() - started
 
 
-def _survive_fork() -> None:
-    """Compute on one thread where torch's pool of threads was lost by a fork."""
-    if not use_library_pool() and torch.get_num_threads() > 1:
-        log.info("this process was forked after a fill: torch computes on one thread here")
-        torch.set_num_threads(1)
+def _after_fork() -> None:
+    """Compute on one thread, as torch's other threads did not come along.
+
+    Work that is given to its pool would never end, and networks use the pool while they are loaded
+    already. So this happens at the fork, and not at a fill.
+    """
+    torch.set_num_threads(1)
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows, which cannot fork
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def untrained(build: Callable[[Any], Network], config: object, title: str) -> Network:

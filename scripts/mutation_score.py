@@ -4,9 +4,14 @@
 
 Cosmic Ray's operators change one place at a time in a copy of the repository: a comparison, an
 arithmetic operator, a number, a condition, True and False, break and continue, an exception. The
-tests that run the changed line are then run, those that take the least time first. A mutant is
-killed when one of them fails, or does not end. Which tests run a line is measured first, with
-coverage.py; lines that it cannot see, such as compiled kernels, get the tests of their package.
+tests that run the changed line are then run, those that take the least time first. Which tests run
+a line is measured first, with coverage.py; lines that it cannot see, such as compiled kernels, get
+the tests of their package.
+
+A mutant is killed when a test fails, when the tests cannot be collected, when the process crashes,
+or when the tests do not end within their time. Each is printed with how it ended. Before the last
+counts, the same tests have to end within the same time on the unchanged code, so that a busy
+machine kills nothing.
 
 The places are drawn at random, each at most once, with one mutant each. Needs the dependency group
 `mutation`, and a system with fork.
@@ -25,7 +30,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -177,28 +182,50 @@ def drawn(copy: Path, modules: list[str], count: int, dice: random.Random) -> li
     return [dice.choice(places[place]) for place in sorted(chosen)]
 
 
-def survives(copy: Path, mutant: Mutant, tests: list[str], seconds: float) -> bool:
-    """Whether all tests pass on the changed code; prints what was changed."""
+def end_of(copy: Path, mutant: Mutant, tests: list[str], seconds: float) -> str:
+    """How the tests end on the changed code, "survived" if all pass; prints it and the change."""
     path = copy / mutant.module
     before, stat = path.read_text("utf-8"), path.stat()
     after = mutate_code(before, get_operator(mutant.operator)(), mutant.occurrence)
-    path.write_text(after, "utf-8")
-    try:
-        status = _forked(copy, lambda: _run(tests), 3 * seconds + 60) if tests else 0
-    finally:
-        path.write_text(before, "utf-8")
-        os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))  # what is compiled stays valid
-    if status == 0:
-        old, new = before.splitlines(), after.splitlines()
-        rows = [row for row, pair in enumerate(zip(old, new, strict=False)) if pair[0] != pair[1]]
-        for row in rows[:1]:
-            print(f"SURVIVED {mutant.module}:{row + 1} ({mutant.operator}, {len(tests)} tests)")
-            print(f"  - {old[row].strip()}\n  + {new[row].strip()}", flush=True)
-    return status == 0
+
+    def changed() -> tuple[str, str]:
+        path.write_text(after, "utf-8")
+        try:
+            return _ended(copy, tests, 3 * seconds + 60)
+        finally:
+            path.write_text(before, "utf-8")
+            os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))  # what is compiled stays valid
+
+    end, why = changed() if tests else ("survived", "no test runs this line")
+    while end == NOT_ENDED and _ended(copy, tests, 3 * seconds + 60)[0] == NOT_ENDED:
+        end, why = changed()  # the machine was too busy for an answer
+    old, new = before.splitlines(), after.splitlines()
+    rows = [row for row, pair in enumerate(zip(old, new, strict=False)) if pair[0] != pair[1]]
+    for row in rows[:1]:
+        print(f"{end}: {mutant.module}:{row + 1} ({mutant.operator}, {len(tests)} tests)")
+        print(f"  - {old[row].strip()}\n  + {new[row].strip()}")
+    print(f"  {why}", flush=True)
+    return end
 
 
-def _run(tests: list[str]) -> int:
-    return int(pytest.main([*_OPTIONS, *tests]))
+NOT_ENDED = "did not end"
+
+
+def _ended(copy: Path, tests: list[str], seconds: float) -> tuple[str, str]:
+    """How pytest ends, in a word or two, and what it says of the first failure."""
+    status = _forked(copy, lambda: int(pytest.main([*_OPTIONS, *tests])), seconds)
+    said = (copy / "log.txt").read_text("utf-8", "replace").splitlines()
+    why = next((line for line in said if line.startswith(("FAILED ", "ERROR "))), "")
+    match status:
+        case None:
+            return NOT_ENDED, f"within {seconds:.0f} s"
+        case pytest.ExitCode.OK:
+            return "survived", ""
+        case pytest.ExitCode.TESTS_FAILED:
+            return "failed", why
+        case pytest.ExitCode.INTERRUPTED | pytest.ExitCode.USAGE_ERROR:
+            return "not collected", why
+    return f"crashed ({status})", said[-1] if said else ""
 
 
 def _forked(copy: Path, work: Callable[[], int], seconds: float) -> int | None:
@@ -264,13 +291,17 @@ def main() -> None:
         for group in given.groups or GROUPS:
             modules, paths = GROUPS[group]
             tests = Tests(copy, paths)
-            killed = 0
+            ends: Counter[str] = Counter()
             mutants = drawn(copy, modules, given.count, random.Random(given.seed))
             for mutant in mutants:
                 chosen = tests.of(mutant)
                 seconds = sum(tests.seconds[test] for test in chosen)
-                killed += not survives(copy, mutant, chosen, seconds)
+                ends[end_of(copy, mutant, chosen, seconds)] += 1
+            killed = len(mutants) - ends["survived"]
             print(f"{group}: {killed} of {len(mutants)} killed ({killed / len(mutants):.0%})")
+            print(
+                "  " + ", ".join(f"{count} {end}" for end, count in ends.most_common()), flush=True
+            )
 
 
 if __name__ == "__main__":

@@ -60,7 +60,7 @@ GROUPS = {
 }
 # These say nothing about tests: names that are swapped at random, and what no test can see.
 LEFT_OUT = ("VariableReplacer", "VariableInserter", "RemoveDecorator")
-SECONDS_PER_MUTANT = 60.0  # of tests, as they take undisturbed
+SECONDS_PER_MUTANT = 60.0  # of processor time, which a busy machine changes little
 
 
 @dataclass(frozen=True)
@@ -74,18 +74,20 @@ class Mutant:
 
 
 class Watch:
-    """A pytest plugin that notes how long each test takes and which lines it runs."""
+    """A pytest plugin that notes each test's processor time and which lines it runs."""
 
     def __init__(self) -> None:
         self.coverage = coverage.Coverage(source=[str(PACKAGE)], data_file=None)
         self.seconds: dict[str, float] = defaultdict(float)
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
         self.coverage.switch_context(item.nodeid)
-
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        self.seconds[report.nodeid] += report.duration
+        before = sum(os.times()[:4])  # with the processes that a test starts
+        try:
+            return (yield)
+        finally:
+            self.seconds[item.nodeid] = sum(os.times()[:4]) - before
 
     def lines(self) -> dict[str, dict[int, list[str]]]:
         """The tests of every line of every module."""
@@ -101,7 +103,7 @@ class Watch:
 
 
 class Tests:
-    """The tests of a group, their times, and the lines that each runs."""
+    """The tests of a group, their processor times, and the lines that each runs."""
 
     def __init__(self, copy: Path, paths: list[str]) -> None:
         found = copy / "found.json"
@@ -191,13 +193,13 @@ def end_of(copy: Path, mutant: Mutant, tests: list[str], seconds: float) -> str:
     def changed() -> tuple[str, str]:
         path.write_text(after, "utf-8")
         try:
-            return _ended(copy, tests, 3 * seconds + 60)
+            return _ended(copy, tests, 5 * seconds + 60)
         finally:
             path.write_text(before, "utf-8")
             os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))  # what is compiled stays valid
 
     end, why = changed() if tests else ("survived", "no test runs this line")
-    while end == NOT_ENDED and _ended(copy, tests, 3 * seconds + 60)[0] == NOT_ENDED:
+    while end == NOT_ENDED and _ended(copy, tests, 5 * seconds + 60)[0] == NOT_ENDED:
         end, why = changed()  # the machine was too busy for an answer
     old, new = before.splitlines(), after.splitlines()
     rows = [row for row, pair in enumerate(zip(old, new, strict=False)) if pair[0] != pair[1]]

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gatefill.geometry import Box, bounding_box, merge_overlapping
-from gatefill.regions import KNOWN_PER_HOLE, LEAST_MARGIN, SPECK_MARGIN, regions
+from gatefill.holes import LEAST_MARGIN, SPECK_MARGIN, TILE
+from gatefill.regions import KNOWN_PER_HOLE, regions
 
 
 @st.composite
@@ -206,6 +207,26 @@ def test_scattered_specks_are_worked_off_in_tiles(count: int) -> None:
         assert all(m >= SPECK_MARGIN or end for m, end in zip(margins, ends, strict=True))
     np.testing.assert_array_equal(filled, mask)
     assert sum(region.box.area for region in parts) <= 2.5 * mask.size
+
+
+@pytest.mark.parametrize("share", [0.2, 0.4, 0.6])  # many specks; some large; one through it all
+def test_noise_is_worked_off_in_tiles(share: float) -> None:
+    mask = np.random.default_rng(0).random((1500, 2000)) < share
+    filled = np.zeros(mask.shape, int)
+    for region in regions(mask):
+        filled[region.box.slices] += region.own(mask)
+        assert region.box.area <= (TILE + 3 * LEAST_MARGIN) ** 2
+    np.testing.assert_array_equal(filled, mask)
+
+
+def test_a_thick_hole_in_noise_stays_whole() -> None:
+    mask = np.random.default_rng(0).random((1500, 2000)) < 0.3
+    mask[600:1000, 700:1300] = True
+    first, *tiles = regions(mask)
+    own = np.zeros_like(mask)
+    own[first.box.slices] = first.own(mask)
+    assert own[600:1000, 700:1300].all()
+    assert len(tiles) > 5
 
 
 def test_dust_does_not_widen_a_large_hole() -> None:

@@ -9,15 +9,20 @@ import threading
 import time
 from collections.abc import Callable
 
+import cv2
 import numpy as np
 import PIL.Image
 import pytest
 
-from gatefill.images import ImageError, apart, read_photo
+from gatefill.geometry import component_boxes
+from gatefill.images import ImageError, apart, mask_warnings, read_photo
 from gatefill.images.photo import Photo
 from gatefill.inpainter import Inpainter
+from gatefill.methods import pyramid
+from gatefill.methods.base import composite
 from gatefill.methods.patchmatch import PatchMatch
-from gatefill.stopping import stop_point, stoppable
+from gatefill.parallel import Threads
+from gatefill.stopping import STRIP, left_behind, stop_point, stoppable
 
 
 class Stop(Exception):  # noqa: N818 - says what happened, as a name
@@ -60,6 +65,96 @@ def test_a_stop_point_asks_whom_its_thread_belongs_to() -> None:
         stop_point()
     stop_point()
     assert asked == ["inner", "outer"]
+
+
+def test_work_that_is_stopped_leaves_a_call_into_a_library_behind() -> None:
+    go_on, ended = threading.Event(), threading.Event()
+
+    def call() -> None:
+        go_on.wait(10)
+        ended.set()
+
+    with stoppable(after(0.1)), pytest.raises(Stop):
+        left_behind(call, 2 * STRIP)
+    assert not ended.is_set()
+    go_on.set()
+    assert ended.wait(10)
+
+
+def test_the_outcome_of_a_call_into_a_library_is_that_of_the_call() -> None:
+    def fail() -> None:
+        raise ValueError("of the call")
+
+    with stoppable(lambda: None):
+        assert left_behind(threading.get_ident, STRIP) == threading.get_ident(), "a small plane"
+        assert left_behind(threading.get_ident) != threading.get_ident()
+        with pytest.raises(ValueError, match="of the call"):
+            left_behind(fail)
+    assert left_behind(threading.get_ident) == threading.get_ident(), "nobody may stop it"
+
+
+def test_what_another_thread_does_for_stopped_work_stops_as_well() -> None:
+    ended = threading.Event()
+
+    def work() -> None:
+        try:
+            while True:
+                stop_point()
+                time.sleep(0.01)
+        finally:
+            ended.set()
+
+    with stoppable(after(0.1)), pytest.raises(Stop), Threads(2) as threads:
+        threads.begin(work)()
+    assert ended.is_set()
+
+
+LARGE = {
+    "as floats": lambda pixels, _: Photo(pixels).rgb(),
+    "as stored": lambda pixels, _: Photo(pixels).quantized(np.float32(pixels)),
+    "composed": lambda pixels, mask: composite(pixels, pixels, mask),
+    "shrunk": lambda pixels, mask: pyramid.shrink(np.float32(pixels), 300, 400, mask),
+    "halved": lambda pixels, mask: pyramid.halve(np.float32(pixels), mask),
+}
+
+
+@pytest.mark.parametrize("step", LARGE)
+def test_a_large_photo_is_worked_through_in_strips(step: str) -> None:
+    pixels, mask = noise(3000, 2000).pixels, np.zeros((3000, 2000), bool)
+    mask[1000:2000, 500:1500] = True
+    asked = []
+    with stoppable(lambda: asked.append(1)):
+        LARGE[step](pixels, mask)
+    assert len(asked) >= 5
+
+
+def test_strips_make_no_difference() -> None:
+    large = noise(2100, 1100)
+    part = Photo(large.pixels[1040:1060])  # across two strips
+    np.testing.assert_array_equal(large.rgb()[1040:1060], part.rgb())
+    floats = large.rgb() * np.float32(1.2) - np.float32(0.1)
+    np.testing.assert_array_equal(
+        large.quantized(floats)[1040:1060], part.quantized(floats[1040:1060])
+    )
+    known = np.random.default_rng(1).random((2100, 1100)) < 0.5
+    whole = cv2.resize(floats * known[..., None], (300, 500), interpolation=cv2.INTER_AREA)
+    np.testing.assert_allclose(pyramid.shrink(floats, 500, 300, known), whole, atol=1e-6)
+
+
+@pytest.mark.parametrize("look", [component_boxes, lambda mask: mask_warnings(_gray(mask), mask)])
+def test_what_goes_through_a_large_mask_at_once_can_be_stopped(
+    look: Callable[[np.ndarray], object],
+) -> None:
+    mask = np.random.default_rng(0).random((4000, 6000)) < 0.4
+    look(mask[:99, :99])
+    started = time.monotonic()
+    with stoppable(after(0.05)), pytest.raises(Stop):
+        [look(mask) for _ in range(100)]
+    assert time.monotonic() - started < 1.0
+
+
+def _gray(mask: np.ndarray) -> Photo:
+    return Photo(np.full((*mask.shape, 1), 128, np.uint8))
 
 
 @pytest.mark.parametrize("format", ["png", "webp", "avif", "tiff", "jpg"])

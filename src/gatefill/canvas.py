@@ -11,7 +11,7 @@ from gatefill.images import Photo
 from gatefill.methods.base import Attention, Fill, Image, Mask, composite
 from gatefill.photo_attention import joined, moved_by, within
 from gatefill.regions import Region
-from gatefill.stopping import stop_point
+from gatefill.stopping import stop_point, strips
 
 
 class Canvas:
@@ -57,8 +57,10 @@ class Canvas:
         hole = bounding_box(own)
         assert hole is not None  # each region has holes of its own
         part: Any = pixels[region.box.slices][hole.slices]  # a view; the rest stays as it is
-        filled: Any = self.photo.quantized(image[hole.slices])
-        part[...] = composite(filled, part, own[hole.slices])
+        new, own = image[hole.slices], own[hole.slices]
+        for rows in strips(hole.height, hole.width):
+            filled: Any = self.photo.quantized(new[rows])
+            part[rows] = composite(filled, part[rows], own[rows])
 
     @property
     def attention(self) -> Attention | None:

@@ -8,6 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from gatefill.stopping import left_behind
+
 
 @dataclass(frozen=True, slots=True)
 class Box:
@@ -83,10 +85,16 @@ def bounding_box(mask: NDArray[np.bool_]) -> Box | None:
 
 def component_boxes(mask: NDArray[np.bool_]) -> list[Box]:
     """The bounding box of each 8-connected hole of a bool mask ``HW``, in scan order."""
-    count, _, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
+    frame = bounding_box(mask)
+    if frame is None:
+        return []
+    within = np.ascontiguousarray(mask[frame.slices]).view(np.uint8)
+    count, _, stats, _ = left_behind(
+        lambda: cv2.connectedComponentsWithStats(within, connectivity=8), within.size
+    )
     boxes = []
     for left, top, width, height, _ in stats[1:count].tolist():
-        boxes.append(Box(top, left, top + height, left + width))
+        boxes.append(Box(top, left, top + height, left + width).moved(frame.top, frame.left))
     return boxes
 
 

@@ -13,10 +13,12 @@ import os
 import sys
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
+
+from gatefill.stopping import stoppable, waited_for
 
 _STATUS = Path("/proc/self/status")
 _CONTAINER_LIMITS = (  # of control groups, version 2 and 1
@@ -63,6 +65,7 @@ class Threads:
     def __init__(self, count: int | None = None) -> None:
         """count: of threads; None takes as many as there are cores."""
         self.count = cores() if count is None else count
+        self._ended = threading.Event()
         self._pool = ThreadPoolExecutor(self.count, "gatefill") if self.count > 1 else None
 
     def __enter__(self) -> Self:
@@ -76,6 +79,7 @@ class Threads:
         trace: TracebackType | None,
     ) -> None:
         _count(-1)
+        self._ended.set()
         if self._pool is not None:
             self._pool.shutdown(cancel_futures=True)
 
@@ -88,7 +92,17 @@ class Threads:
         if self._pool is None:
             result = function(*arguments)
             return lambda: result
-        return self._pool.submit(function, *arguments).result
+        future = self._pool.submit(self._stoppable, function, *arguments)
+        return lambda: waited_for(future)
+
+    def _stoppable(self, function: Callable[..., Result], *arguments: Any) -> Result:
+        """Call a function whose stop points end it once nobody waits for it any more."""
+        with stoppable(self._check):
+            return function(*arguments)
+
+    def _check(self) -> None:
+        if self._ended.is_set():
+            raise CancelledError
 
     def run(
         self,

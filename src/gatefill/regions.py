@@ -3,30 +3,28 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from gatefill.geometry import Box, bounding_box, component_boxes, merge_overlapping
+from gatefill.holes import (
+    CELL,
+    LEAST_MARGIN,
+    TILE,
+    Group,
+    Holes,
+    cells_of,
+)
 from gatefill.stopping import stop_point
 
 Mask = NDArray[np.bool_]
-Pixels = NDArray[np.int32]
 
-# Nearby holes are treated as one, in cells of this side: dust can have thousands of holes, whose
-# margins would overlap anyway.
-CELL = 32
-
-LEAST_MARGIN = 128  # minimum margin around a hole, pixels
 KNOWN_PER_HOLE = 3  # minimum number of known pixels per hole pixel in a region
+KNOWN_PER_SPECK = 0.25  # the same in a tile, where what is known is close to each pixel of a hole
 
-# Small scattered holes are filled in tiles; otherwise one region could grow to the whole photo.
-TILE = 512  # side of a tile, pixels
-SPECK = 128  # largest side of a hole that shares a tile with others, pixels
-SPECK_MARGIN = 64  # pixels around a tile's holes
 # Two regions whose union is larger than a tile are merged only if its area is below this fraction
 # of the sum of their areas.
 WORTH_MERGING = 0.75
@@ -38,7 +36,7 @@ class Region:
 
     box: Box
     number: int = 0
-    numbers: NDArray[np.int32] | None = None  # HW, number of the region of each hole pixel
+    numbers: NDArray[Any] | None = None  # HW, number of the region of each hole pixel
 
     def own(self, mask: Mask) -> Mask:
         """The part of a mask ``HW`` that this region fills, cropped to its box."""
@@ -106,7 +104,7 @@ def _hole_boxes(mask: Mask) -> list[Box]:
     if frame is None:
         return []
     boxes = []
-    for group in component_boxes(_cells(mask[frame.slices])):
+    for group in component_boxes(cells_of(mask[frame.slices])):
         cells = Box(*(CELL * side for side in (group.top, group.left, group.bottom, group.right)))
         cells = cells.moved(frame.top, frame.left)
         hole = bounding_box(mask[cells.slices])
@@ -115,24 +113,15 @@ def _hole_boxes(mask: Mask) -> list[Box]:
     return boxes
 
 
-def _cells(mask: Mask) -> Mask:
-    """Which squares of 32 x 32 pixels hold a pixel of the mask."""
-    height, width = mask.shape
-    full = height // CELL
-    rows = np.logical_or.reduce(mask[: full * CELL].reshape(full, CELL, width), axis=1)
-    if height % CELL:
-        rows = np.concatenate([rows, mask[full * CELL :].any(axis=0, keepdims=True)])
-    cells: Mask = np.logical_or.reduceat(rows, np.arange(0, width, CELL), axis=1)
-    return cells
-
-
-def _with_material(box: Box, mask: Mask, usable: Mask, *, stretch: bool) -> Box:
+def _with_material(
+    box: Box, mask: Mask, usable: Mask, *, stretch: bool, per_hole: float = KNOWN_PER_HOLE
+) -> Box:
     """The box, enlarged until it holds enough usable pixels."""
     height, width = mask.shape
     while True:
         stop_point()
         hole = np.count_nonzero(mask[box.slices])
-        if np.count_nonzero(usable[box.slices]) >= KNOWN_PER_HOLE * hole:
+        if np.count_nonzero(usable[box.slices]) >= per_hole * hole:
             return box
         if stretch:
             material = bounding_box(usable)
@@ -145,109 +134,28 @@ def _with_material(box: Box, mask: Mask, usable: Mask, *, stretch: bool) -> Box:
 
 def _tiled(frame: Box, mask: Mask, usable: Mask, context: float) -> list[Region]:
     """Split a large box into regions; a box with a single hole stays one region."""
-    groups = _groups(mask[frame.slices], context)
+    holes = Holes(mask[frame.slices])
+    groups = holes.groups(context)
     if len(groups) < 2:
         return [Region(frame)]
     for group in groups:
         hole = group.hole.moved(frame.top, frame.left)
-        group.box = _with_material(
-            hole.grown(group.margin, *mask.shape), mask, usable, stretch=False
-        )
+        enough = KNOWN_PER_SPECK if group.is_tile else KNOWN_PER_HOLE
+        box = hole.grown(group.margin, *mask.shape)
+        group.box = _with_material(box, mask, usable, stretch=False, per_hole=enough)
     groups = _merged(groups)
     if len(groups) < 2:
         return [Region(frame)]
     groups.sort(key=lambda group: (group.is_tile, -group.area))
-    numbers = np.zeros(mask.shape, np.int32)
-    for number, group in enumerate(groups, 1):
-        stop_point()
-        for rows, columns in group.pixels:
-            numbers[rows + frame.top, columns + frame.left] = number
+    numbers = np.zeros(mask.shape, np.min_scalar_type(len(groups)))
+    holes.number(groups, numbers[frame.slices])
     return [Region(group.box, number, numbers) for number, group in enumerate(groups, 1)]
 
 
-@dataclass(eq=False)
-class _Group:
-    """Holes that are filled together."""
-
-    hole: Box  # bounding box of the holes
-    margin: int
-    area: int  # hole pixels
-    is_tile: bool  # whether they are small holes that share a tile
-    pixels: list[tuple[Pixels, Pixels]]  # rows and columns
-    box: Box = field(default=Box(0, 0, 0, 0))
-
-    def with_others(self, other: _Group) -> _Group:
-        return _Group(
-            self.hole.union(other.hole),
-            max(self.margin, other.margin),
-            self.area + other.area,
-            self.is_tile and other.is_tile,
-            self.pixels + other.pixels,
-            self.box.union(other.box),
-        )
-
-
-def _groups(mask: Mask, context: float) -> list[_Group]:
-    """Group holes that are filled together; a connected hole is never split.
-
-    Nearby holes stay together if their bounding box is small; in larger clusters each hole is
-    handled separately. Small holes are put into tiles.
-    """
-    rows, columns = (axis.astype(np.int32) for axis in np.nonzero(mask))
-    _, near = cv2.connectedComponents(_cells(mask).astype(np.uint8), connectivity=8)
-    _, apart = cv2.connectedComponents(mask.astype(np.uint8), connectivity=8)
-    stop_point()
-    cloud = near[rows // CELL, columns // CELL]
-    groups: list[_Group] = []
-    tiles: dict[tuple[int, int], _Group] = {}
-    pending = [(*part, True) for part in _parts(cloud, rows, columns)]
-    for pixels, box, is_cloud in pending:
-        stop_point()
-        longest = max(box.height, box.width)
-        if is_cloud and longest > SPECK:
-            pending += [(*part, False) for part in _parts(apart[pixels], *pixels)]
-            continue
-        area = len(pixels[0])
-        if longest > SPECK:
-            margin = max(LEAST_MARGIN, round(context * math.sqrt(area)))
-            groups.append(_Group(box, margin, area, False, [pixels]))
-            continue
-        group = _Group(box, max(SPECK_MARGIN, round(context * longest)), area, True, [pixels])
-        place = (box.top + box.bottom) // (2 * TILE), (box.left + box.right) // (2 * TILE)
-        tiles[place] = tiles[place].with_others(group) if place in tiles else group
-    return groups + list(tiles.values())
-
-
-def _parts(
-    labels: NDArray[Any], rows: Pixels, columns: Pixels
-) -> list[tuple[tuple[Pixels, Pixels], Box]]:
-    """Rows and columns of the pixels of each label, and the box around them."""
-    stop_point()
-    order = np.argsort(labels, kind="stable")
-    stop_point()
-    labels, rows, columns = labels[order], rows[order], columns[order]
-    stop_point()
-    starts = np.flatnonzero(np.r_[True, labels[1:] != labels[:-1]])
-    ends = [*starts[1:].tolist(), len(rows)]
-    sides = np.stack(
-        [
-            np.minimum.reduceat(rows, starts),
-            np.minimum.reduceat(columns, starts),
-            np.maximum.reduceat(rows, starts) + 1,
-            np.maximum.reduceat(columns, starts) + 1,
-        ],
-        axis=1,
-    )
-    return [
-        ((rows[start:end], columns[start:end]), Box(*box))
-        for start, end, box in zip(starts.tolist(), ends, sides.tolist(), strict=True)
-    ]
-
-
-def _merged(groups: list[_Group]) -> list[_Group]:
+def _merged(groups: list[Group]) -> list[Group]:
     """Merge overlapping groups if their union costs no more than filling them separately."""
     tile = (TILE + 2 * LEAST_MARGIN) ** 2
-    merged: list[_Group] = []
+    merged: list[Group] = []
     for group in groups:
         stop_point()
         pending = group

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Literal, TypeVar
+from typing import Literal
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from gatefill.geometry import bounding_box, component_boxes
+from gatefill.methods import pyramid
 from gatefill.methods.base import Attention, Fill, Image, Mask, Method, MethodInfo, Progress
-from gatefill.stopping import stop_point
+from gatefill.stopping import stop_point, strips
 
 Large = Literal["auto", "whole", "crop", "resize"]
 """whole: the method sees the whole photo. crop: boxes around the holes, at full resolution. resize:
@@ -21,8 +21,6 @@ Chosen = Literal["whole", "crop", "resize"]
 
 HOLE = 0.5  # side of the largest holes of training, as a share of the frame's
 AREA = 1.5  # frames that are shown whole, as a multiple of the square of the trained side
-
-Plane = TypeVar("Plane", Image, NDArray[np.float32])
 
 
 def choose(large: Large, info: MethodInfo, mask: Mask) -> Chosen:
@@ -63,15 +61,15 @@ def fill_resized(
     size = max(1, round(height * scale)), max(1, round(width * scale))
 
     # Known pixels are averaged without the hole; a small pixel is hole where any of it is.
-    share = _shrunk((~mask).astype(np.float32), size)
-    stop_point()
-    small = _shrunk(image * ~mask[..., None], size) / np.maximum(share, 1e-6)[..., None]
-    stop_point()
+    share = pyramid.shrink((~mask).astype(np.float32), *size)
+    small = pyramid.shrink(image, *size, ~mask) / np.maximum(share, 1e-6)[..., None]
     gap = share < 1 - 1e-4
     if gap.all():
         return method.fill(image, mask, sketch, progress, search=search)
-    lines = None if sketch is None else _shrunk(sketch.astype(np.float32), size) > 0
-    allowed = None if search is None else _shrunk(search.astype(np.float32), size) > 1 - 1e-4
+    lines = None if sketch is None else pyramid.shrink(sketch.astype(np.float32), *size) > 0
+    allowed = None
+    if search is not None:
+        allowed = pyramid.shrink(search.astype(np.float32), *size) > 1 - 1e-4
     if allowed is not None and not (allowed & ~gap).any():
         allowed = None
     found = method.fill(
@@ -85,17 +83,18 @@ def fill_resized(
     )
 
 
-def _shrunk(plane: Plane, size: tuple[int, int]) -> Plane:
-    height, width = size
-    small = cv2.resize(plane, (width, height), interpolation=cv2.INTER_AREA)
-    return np.asarray(small, np.float32).reshape(height, width, *plane.shape[2:])
-
-
 def _enlarged(image: Image, mask: Mask) -> Image:
-    stop_point()
     height, width = mask.shape
-    large = cv2.resize(image, (width, height), interpolation=cv2.INTER_CUBIC)
-    return np.clip(np.asarray(large, np.float32).reshape(height, width, 3), 0, 1)
+    stop_point()
+    # First the columns, then the rows, in strips: no call works through a large photo.
+    tall = cv2.resize(image, (image.shape[1], height), interpolation=cv2.INTER_CUBIC)
+    large = np.empty((height, width, 3), np.float32)
+    for rows in strips(height, width):
+        part = cv2.resize(
+            tall[rows], (width, rows.stop - rows.start), interpolation=cv2.INTER_CUBIC
+        )
+        np.clip(part, 0, 1, out=large[rows])
+    return large
 
 
 def _scaled(attention: Attention, small: Mask, mask: Mask) -> Attention:

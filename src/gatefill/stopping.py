@@ -6,13 +6,21 @@ asks at its stop points. What is asked belongs to the thread, so that fills in o
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import TypeVar
 
 Progress = Callable[[float], None]
 
+STRIP = 1 << 20  # pixels that are worked on from one stop point to the next
+
+T = TypeVar("T")
+
+PATIENCE = 0.05  # seconds between two stop points while work waits for other threads
 _SILENCE = 0.1  # seconds after which progress is told again
 
 _asked: ContextVar[Callable[[], None] | None] = ContextVar("asked", default=None)
@@ -41,6 +49,51 @@ def stop_point() -> None:
     ask = _asked.get()
     if ask is not None:
         ask()
+
+
+def strips(height: int, width: int, pixels: int = STRIP) -> Iterator[slice]:
+    """The rows of a plane in strips of about so many pixels, with a stop point before each.
+
+    No single call works through a large photo, so that work on it can be stopped, and what it
+    makes on the way takes the memory of a strip.
+    """
+    step = max(1, pixels // max(width, 1))
+    for top in range(0, height, step):
+        stop_point()
+        yield slice(top, min(top + step, height))
+
+
+def waited_for(future: Future[T]) -> T:
+    """The result of what another thread does, with stop points meanwhile."""
+    if is_stoppable():
+        while not wait([future], PATIENCE).done:
+            stop_point()
+    return future.result()
+
+
+def left_behind(call: Callable[[], T], pixels: int | None = None) -> T:
+    """The result of a call that cannot be interrupted, such as one into a library.
+
+    Where work may be stopped, another thread makes the call. Work that is stopped does not wait
+    for it: it ends within some seconds, and nobody asks for its result.
+
+    Args:
+        call: What is called.
+        pixels: That it works on; a small plane is not worth a thread.
+    """
+    if not is_stoppable() or (pixels is not None and pixels <= STRIP):
+        return call()
+    stop_point()
+    future: Future[T] = Future()
+
+    def work() -> None:
+        try:
+            future.set_result(call())
+        except BaseException as error:
+            future.set_exception(error)
+
+    threading.Thread(target=work, name="gatefill-call", daemon=True).start()
+    return waited_for(future)
 
 
 class Retold:

@@ -15,7 +15,7 @@ from gatefill.images.mask_values import THRESHOLD, Drawing, drawn, erased
 from gatefill.images.photo import Photo
 from gatefill.images.read import read_planes
 from gatefill.images.source import DEFAULT_MAX_PIXELS, Source, is_array_like, label_of
-from gatefill.stopping import stop_point
+from gatefill.stopping import left_behind, stop_point
 
 _LOSSY = ("JPEG", "MPO", "WEBP", "AVIF", "HEIF")
 _SAME_SHAPE = 0.03  # by how much the logarithms of two ratios of sides may differ
@@ -187,9 +187,10 @@ def _read(source: Source, photo: Photo, name: str, options: MaskOptions) -> Draw
     elif turn > 1 and not (options.seen_upright and is_array_like(source)):
         said += _about_turn(planes.color.shape[:2], photo, name, turn)
     lossy = meta.format in _LOSSY
-    stop_point()
-    mask, more = drawn(planes, photo, label, name=name, threshold=options.threshold, lossy=lossy)
-    stop_point()
+    mask, more = left_behind(
+        lambda: drawn(planes, photo, label, name=name, threshold=options.threshold, lossy=lossy),
+        planes.color.size,
+    )
     if mask.shape != photo.shape:
         mask = _resized(mask, photo, options.resize, name)
     return Drawing(mask, (*said, *more))
@@ -282,7 +283,9 @@ def _grown(hole: NDArray[np.bool_], radius: int) -> NDArray[np.bool_]:
         slice(max(columns[0] - radius, 0), columns[-1] + radius + 1),
     )
     known = (~hole[around]).astype(np.uint8)
-    distance = cv2.distanceTransform(known, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    distance = left_behind(
+        lambda: cv2.distanceTransform(known, cv2.DIST_L2, cv2.DIST_MASK_PRECISE), known.size
+    )
     grown = np.zeros_like(hole)
     grown[around] = distance <= radius
     return grown

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from gatefill.errors import MaskError, Warning
 from gatefill.images.photo import Photo
+from gatefill.stopping import left_behind, stop_point, strips
 
 INVERTED_SHARE = 0.7
 
@@ -23,6 +24,7 @@ _CHANGE = 0.06  # of the range of a channel
 _TIMES = 2.0  # the larger of the two changes has to be so much larger
 _RIM_SHARE = 0.25
 _MIN_RIM, _MAX_RIM = 20, 20_000  # places along the hole that are looked at
+_MOST_CHANGES = 500_000  # more are noise, whose edge has no outside
 _TANGENT = 4  # contour points either way from which its direction is taken
 
 
@@ -105,13 +107,26 @@ def _outwards(pixels: Any, mask: NDArray[np.bool_]) -> Any:
     return pixels[rows[usable, 2:], columns[usable, 2:]]
 
 
+def _changes(mask: NDArray[np.bool_]) -> int:
+    """How often hole and known pixels alternate along the rows."""
+    return sum(np.count_nonzero(mask[rows, 1:] != mask[rows, :-1]) for rows in strips(*mask.shape))
+
+
 def _edge(mask: NDArray[np.bool_]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Pixels on the hole's edge, ``N2`` (row, column), and their unit normals outwards, ``N2``."""
-    found, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
+    if _changes(mask) > _MOST_CHANGES:
+        return np.empty((0, 2)), np.empty((0, 2))
+    plane = mask.view(np.uint8)
+    found, _ = left_behind(
+        lambda: cv2.findContours(plane, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE), mask.size
+    )
     contours = [contour[:, 0, ::-1] for contour in found if len(contour) > 2 * _TANGENT]
     if not contours:
         return np.empty((0, 2)), np.empty((0, 2))
-    tangents = [np.roll(line, -_TANGENT, 0) - np.roll(line, _TANGENT, 0) for line in contours]
+    tangents = []
+    for line in contours:
+        stop_point()
+        tangents.append(np.roll(line, -_TANGENT, 0) - np.roll(line, _TANGENT, 0))
     places, tangent = np.concatenate(contours), np.concatenate(tangents).astype(np.float64)
     every = -(-len(places) // _MAX_RIM)
     places, tangent = places[::every], tangent[::every]

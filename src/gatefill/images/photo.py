@@ -17,6 +17,7 @@ from gatefill.images.encode import Encoded, check_options, encode, to_pil
 from gatefill.images.meta import Meta
 from gatefill.images.source import ImageError
 from gatefill.images.write import check_output, format_named, write_atomically
+from gatefill.stopping import strips
 
 if TYPE_CHECKING:
     import PIL.Image
@@ -97,9 +98,10 @@ class Photo:
     def rgb(self, box: HasSlices | None = None) -> NDArray[np.float32]:
         """``HW3`` float32 in [0, 1] of the whole photo or of a box; gray becomes three channels."""
         part = self.pixels if box is None else self.pixels[box.slices]
-        floats = part.astype(np.float32)
-        floats /= np.float32(self.max_value)
-        return np.repeat(floats, 3, axis=2) if part.shape[2] == 1 else floats
+        floats = np.empty((*part.shape[:2], 3), np.float32)
+        for rows in strips(*part.shape[:2]):
+            np.divide(part[rows], np.float32(self.max_value), out=floats[rows])
+        return floats
 
     def quantized(self, filled: NDArray[np.floating[Any]]) -> Pixels:
         """``HW3`` floats in [0, 1] as this photo stores pixels: clipped, rounded, ``HWC``.
@@ -114,10 +116,13 @@ class Photo:
             raise ImageError(
                 f"expected floats HW3, got {filled.dtype} {filled.shape}", code="image.array"
             )
-        values = np.asarray(filled, np.float32)
-        if self.pixels.shape[2] == 1:
-            values = values @ _LUMA[:, None]
-        levels: Pixels = np.rint(np.clip(values, 0, 1) * self.max_value).astype(self.pixels.dtype)
+        height, width = filled.shape[:2]
+        levels: Pixels = np.empty((height, width, self.pixels.shape[2]), self.pixels.dtype)
+        for rows in strips(height, width):
+            values = np.asarray(filled[rows], np.float32)
+            if self.pixels.shape[2] == 1:
+                values = values @ _LUMA[:, None]
+            levels[rows] = np.rint(np.clip(values, 0, 1) * self.max_value)
         return levels
 
     def replaced(self, pixels: Pixels, *, opaque: NDArray[np.bool_] | None = None) -> Photo:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from gatefill.errors import GatefillError, MaskError
 from gatefill.methods.registry import MethodInfo
+from gatefill.stopping import strips
 
 __all__ = [
     "Attention",
@@ -149,8 +150,10 @@ def composite(filled: Image, image: Image, mask: Mask) -> Image:
             fill=list(filled.shape),
             mask=list(mask.shape),
         )
-    whole = image.copy()
-    whole[mask] = filled[mask]
+    whole = np.empty_like(image)
+    for rows in strips(*mask.shape):
+        whole[rows] = image[rows]
+        np.copyto(whole[rows], filled[rows], casting="unsafe", where=mask[rows, :, None])
     return whole
 
 

@@ -231,10 +231,10 @@ def _view(mask: Mask, config: HybridConfig) -> Box:
 def _shrunk(image: Image, mask: Mask, size: tuple[int, int]) -> tuple[Image, Mask]:
     """The photo at a size of at most its own, known pixels averaged without the hole."""
     stop_point()
-    known = (~mask).astype(np.float32)
-    share = np.asarray(pyramid.shrink(known, *size), np.float32).reshape(size)
+    known = ~mask
+    share = pyramid.shrink(known.astype(np.float32), *size).reshape(size)
     stop_point()
-    sums = pyramid.shrink(image * known[..., None], *size).reshape(*size, 3)
+    sums = pyramid.shrink(image, *size, known).reshape(*size, 3)
     small = sums / np.maximum(share, 1e-6)[..., None]
     hole = share < HALF
     return np.where(hole[..., None], 0, np.clip(small, 0, 1)).astype(np.float32), hole

@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gatefill.methods.base import Image, Mask
+from gatefill.stopping import STRIP, stop_point, strips
 
 SOME = 0.01  # of a kernel must be known, so that its mean counts
-STRIP = 1 << 19  # pixels of the coarse image that are worked on at once
+HALVED = 1 << 17  # pixels of the coarse image that are worked on at once
 
 _BINOMIAL = np.array([1, 5, 10, 10, 5, 1], np.float32) / 32
 
@@ -35,8 +36,9 @@ def halve(
     share = np.empty((rows, columns), np.float32)
     inside = _kernel_inside(height), _kernel_inside(width)
     # In strips, so that a large photo needs no copies of itself.
-    strip = max(STRIP // max(width, 1), 8)
+    strip = max(HALVED // max(width, 1), 8)
     for top in range(0, rows, strip):
+        stop_point()
         bottom = min(top + strip, rows)
         first, last = max(2 * top - 2, 0), min(2 * bottom + 3, height)
         planes = np.empty((last - first, width, image.shape[2] + 1), np.float32)
@@ -83,6 +85,7 @@ def pull_push(image: Image, known: Mask) -> Image:
     if coarse.shape == image.shape:  # a single unknown pixel
         return np.full_like(image, 0.5)
     smooth = enlarge(pull_push(coarse, some), *known.shape).reshape(image.shape)
+    stop_point()
     return np.where(known[..., None], image, smooth)
 
 
@@ -91,16 +94,31 @@ def enlarge(image: Image, height: int, width: int) -> Image:
     return np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR))
 
 
-def shrink(plane: NDArray[np.float32], height: int, width: int) -> NDArray[np.float32]:
-    """`plane` at a smaller size, by area."""
-    return np.asarray(cv2.resize(plane, (width, height), interpolation=cv2.INTER_AREA))
+def shrink(
+    plane: NDArray[np.float32], height: int, width: int, known: Mask | None = None
+) -> NDArray[np.float32]:
+    """`plane` ``HW`` or ``HWC`` at a smaller size, by area; pixels not `known` count as 0."""
+    tall, wide = plane.shape[:2]
+    if plane.size <= 3 * STRIP:
+        plane = plane if known is None else plane * known[..., None].astype(np.float32)
+        return np.asarray(cv2.resize(plane, (width, height), interpolation=cv2.INTER_AREA))
+    # First the rows, in strips, then the columns: no call works through a large photo.
+    narrow = np.empty((tall, width, *plane.shape[2:]), np.float32)
+    for rows in strips(tall, wide):
+        part = plane[rows] if known is None else plane[rows] * known[rows, :, None]
+        size = width, rows.stop - rows.start
+        small = cv2.resize(part, size, interpolation=cv2.INTER_AREA)
+        narrow[rows] = small.reshape(narrow[rows].shape)
+    return np.asarray(cv2.resize(narrow, (width, height), interpolation=cv2.INTER_AREA))
 
 
 def smoothed(image: Image, known: Mask) -> Image:
     """The mean of the known pixels in each pixel's 3x3 neighborhood, ``HW3``."""
     weight = known.astype(np.float32)
     sums = cv2.boxFilter(image * weight[..., None], -1, (3, 3), borderType=cv2.BORDER_REFLECT)
+    stop_point()
     share = cv2.boxFilter(weight, -1, (3, 3), borderType=cv2.BORDER_REFLECT)
+    stop_point()
     return np.asarray(sums / np.maximum(share, 1e-6)[..., None])
 
 
@@ -113,9 +131,11 @@ def texture_energy(image: Image, known: Mask) -> NDArray[np.float32]:
     gray = image @ np.full(3, 1 / 3, np.float32)
     energy = np.abs(np.diff(gray, axis=0, append=gray[-1:]))
     energy += np.abs(np.diff(gray, axis=1, append=gray[:, -1:]))
+    stop_point()
     inside = cv2.erode(known.astype(np.float32), np.ones((3, 3)))
     sums = cv2.boxFilter(energy * inside, -1, (5, 5))
     share = cv2.boxFilter(inside, -1, (5, 5))
+    stop_point()
     measured = (share > 1e-3) & known
     energy = np.where(measured, sums / np.maximum(share, 1e-3), 0).astype(np.float32)
     return pull_push(energy[..., None], measured)[..., 0]

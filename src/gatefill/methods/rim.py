@@ -13,6 +13,7 @@ import numpy as np
 from gatefill.geometry import bounding_box
 from gatefill.methods import pyramid
 from gatefill.methods.base import Image, Mask
+from gatefill.stopping import stop_point, strips
 
 LARGEST_MISS = 0.1  # of color that is evened; more is another material, seldom another light
 
@@ -27,12 +28,12 @@ def even_step(filled: Image, step: Image, rim: Mask, mask: Mask, largest: float)
     if box is None or not rim.any():
         return filled
     near = box.slices
-    step = np.clip(step, -largest, largest)
-    shift = pyramid.pull_push(step[near], rim[near])
+    stop_point()
+    shift = pyramid.pull_push(np.clip(step[near], -largest, largest), rim[near])
     evened = filled.copy()
-    evened[near] = np.where(
-        mask[near][..., None], np.clip(filled[near] + shift, 0, 1), filled[near]
-    )
+    hole, old, new = mask[near], filled[near], evened[near]  # the last a view
+    for rows in strips(*hole.shape):
+        np.clip(old[rows] + shift[rows], 0, 1, out=new[rows], where=hole[rows, :, None])
     return evened
 
 

@@ -31,6 +31,7 @@ from gatefill.server.models import Model
 from gatefill.server.reading import EditInput, InpaintInput
 from gatefill.server.schema import EditOptions, FileOptions, Margins
 from gatefill.server.soft_edge import blended, widened
+from gatefill.stopping import left_behind
 
 MEDIA_TYPES = {
     "PNG": "image/png",
@@ -59,12 +60,13 @@ def inpaint(
     asked: InpaintInput, model: Model, seed: int | None, max_pixels: int, ticket: Ticket
 ) -> tuple[File, Any]:
     """Fill a photo; return the file in the requested format and the result."""
-    photo = read_photo(
-        asked.image, max_pixels=max_pixels, allow_truncated=asked.options.allow_truncated
-    )
+    photo: Photo | bytes = asked.image
     mask: NDArray[np.bool_] | bytes | None = asked.mask
     if asked.options.use_extender:
-        photo, mask = _extended(asked, photo, max_pixels)
+        read = read_photo(
+            asked.image, max_pixels=max_pixels, allow_truncated=asked.options.allow_truncated
+        )
+        photo, mask = _extended(asked, read, max_pixels)
     result = model.seeded(seed)(
         photo,
         mask,
@@ -321,7 +323,9 @@ def adjusted(data: bytes, operate: str, size: int, max_pixels: int) -> File:
         if away.all():
             distance = np.full(away.shape, np.inf)
         else:
-            distance = cv2.distanceTransform(away, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+            distance = left_behind(
+                lambda: cv2.distanceTransform(away, cv2.DIST_L2, cv2.DIST_MASK_PRECISE), away.size
+            )
         hole = distance <= size if wider else distance > size
     return layer(hole)
 

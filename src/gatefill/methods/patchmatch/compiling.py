@@ -27,6 +27,8 @@ from typing import Any
 
 import numpy as np
 
+from gatefill.stopping import left_behind
+
 log = logging.getLogger(__name__)
 
 # Windows loads object files by other means.
@@ -55,10 +57,14 @@ class Kernel:
         kind = _kind(arguments)
         ready = self._ready.get(kind)
         if ready is None:
-            with self._lock:
-                ready = self._ready.get(kind) or self._made_ready(kind, arguments)
-                self._ready[kind] = ready
+            ready = left_behind(lambda: self._made_ready_once(kind, arguments))
         return ready(*arguments)
+
+    def _made_ready_once(self, kind: Kind, arguments: tuple[Any, ...]) -> Callable[..., Any]:
+        with self._lock:
+            ready = self._ready.get(kind) or self._made_ready(kind, arguments)
+            self._ready[kind] = ready
+        return ready
 
     def _made_ready(self, kind: Kind, arguments: tuple[Any, ...]) -> Any:
         name = f"{self.function.__name__}-{_fingerprint(self.function, self.options, kind)}.kernel"

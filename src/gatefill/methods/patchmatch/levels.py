@@ -21,6 +21,7 @@ from gatefill.methods.base import Image, Mask
 from gatefill.methods.patchmatch.config import PatchMatchConfig
 from gatefill.methods.patchmatch.repetition import Repetition, find_repetition, search_area
 from gatefill.parallel import Threads
+from gatefill.stopping import stop_point, strips
 
 Planes = NDArray[np.uint8]
 FALL = 3  # levels over which the weight of a guide falls
@@ -129,12 +130,14 @@ def build_levels(
         height, width = photo.known.shape
         if levels:
             guides = [guide.shrunk(height, width) for guide in guides]
+            stop_point()
             texture = None if texture is None else pyramid.shrink(texture, height, width)
             guess = None if guess is None else pyramid.shrink(guess, height, width)
             offsets = None if offsets is None else _halves(offsets)
             if repetition is not None:
                 predicted, known, share = pyramid.halve(predicted, known)
                 sure = photo.hole & (share >= MIXED)
+        stop_point()
         planes = [photo.image]
         if texture is not None:
             planes.append(config.texture * texture[..., None])
@@ -165,6 +168,7 @@ def _halved(
     config: PatchMatchConfig, image: Image, mask: Mask, region: Mask, tick: Callable[[], None]
 ) -> list[_Photo]:
     known, share = ~mask, (~mask).astype(np.float32)
+    stop_point()
     image = np.where(known[..., None], image, np.float32(0))
     photos: list[_Photo] = []
     while True:
@@ -201,5 +205,9 @@ def _weighted(guide: Image, weight: float) -> list[Image]:
 
 
 def _to_bytes(planes: list[Image]) -> Planes:
-    stack = np.concatenate(planes, axis=2)
-    return np.ascontiguousarray(np.clip(stack * 255 + 0.5, 0, 255).astype(np.uint8))
+    height, width = planes[0].shape[:2]
+    stack = np.empty((height, width, sum(plane.shape[2] for plane in planes)), np.uint8)
+    for rows in strips(height, width):
+        part = np.concatenate([plane[rows] for plane in planes], axis=2)
+        stack[rows] = np.clip(part * 255 + 0.5, 0, 255)
+    return stack

@@ -18,7 +18,7 @@ from gatefill.methods import pyramid
 from gatefill.methods.base import Attention, Fill, Image, Mask, Progress
 from gatefill.methods.patchmatch.compiling import compiled, inlined
 from gatefill.parallel import Threads
-from gatefill.stopping import stop_point
+from gatefill.stopping import stop_point, strips
 
 LARGEST_HOLE = 400_000  # pixels of a hole that is filled at its own size
 MIXED = 0.95  # a small pixel of which less is known belongs to the hole
@@ -119,20 +119,21 @@ def _enlarged(
     assert found.attention is not None
     shift_y, shift_x = _shifts(found.attention, found.image.shape[:2])
     known = ~mask if search is None else search & ~mask
-    stop_point()
-    filled = image.copy()
-    stop_point()
-    rows = np.flatnonzero(mask.any(axis=1))
+    filled = np.empty_like(image)
+    for rows in strips(*mask.shape):
+        filled[rows] = image[rows]
+    with_hole = np.flatnonzero(mask.any(axis=1))
+    first, last = int(with_hole[0]), int(with_hole[-1])
     with Threads() as threads:
-        for top in range(int(rows[0]), int(rows[-1]) + 1, ROWS):
-            bottom = min(top + ROWS, int(rows[-1]) + 1)
+        for top in range(first, last + 1, ROWS):
+            bottom = min(top + ROWS, last + 1)
             threads.run(
                 _transfer, bottom - top, top, found.image, shift_y, shift_x, image, mask, known,
                 times, filled,
             )  # fmt: skip
             if progress is not None:
-                done = (bottom - rows[0]) / (rows[-1] + 1 - rows[0])
-                progress(SMALL_SHARE + (1 - SMALL_SHARE) * float(done))
+                done = (bottom - first) / (last + 1 - first)
+                progress(SMALL_SHARE + (1 - SMALL_SHARE) * done)
     return filled
 
 

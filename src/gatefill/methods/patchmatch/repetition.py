@@ -20,6 +20,7 @@ from gatefill.methods import pyramid
 from gatefill.methods.base import Image, Mask
 from gatefill.methods.patchmatch.compiling import compiled
 from gatefill.parallel import Threads
+from gatefill.stopping import stop_point
 
 LEAST = 8  # shorter offsets, pixels, are similar since photos are smooth
 DETAIL = 16.0  # standard deviation in pixels; slower changes, such as of light, are left out
@@ -87,6 +88,7 @@ def _followed(offsets: NDArray[np.int32], choice: NDArray[np.int16], known: Mask
     height, width = known.shape
     moving = np.ones(ys.shape, bool)
     for _ in range(STEPS):
+        stop_point()
         chosen = choice[ys[moving], xs[moving]]
         ys[moving] += offsets[chosen, 0]
         xs[moving] += offsets[chosen, 1]
@@ -145,6 +147,7 @@ def find_repetition(
         known,
         offsets,
         differences,
+        tick=stop_point,
     )
     choice[near] = _choice(_shares(differences, period, hole_near), known, hole_near, offsets)
     return _followed(offsets, choice, material & ~hole)
@@ -194,12 +197,14 @@ def _alike(detail: Plane, known: Mask, reach: int | None = None) -> NDArray[np.i
     pairs = _correlation(_product(weight, weight), rows, columns)
     energy = _correlation(_product(weight, squares) + _product(squares, weight), rows, columns)
     product = _correlation(_product(values, values), rows, columns)
+    stop_point()
     difference = energy - 2 * product + NOISE * pairs
     difference /= np.maximum(energy + NOISE * pairs, 1e-6)
     height, width = rows, columns
     down, right = np.ogrid[:height, -width + 1 : width]
     out = (pairs < OVERLAP * known.sum()) | (down**2 + right**2 < LEAST**2)
     far = np.where(out | ((down == 0) & (right < 0)), np.float32(2), difference)
+    stop_point()
     lowest = np.asarray(cv2.erode(far, np.ones((3, 3), np.uint8)))
     ys, xs = np.nonzero((far == lowest) & (far < ALIKE))
     order = np.argsort(far[ys, xs], kind="stable")[: 8 * OFFSETS]
@@ -238,6 +243,7 @@ def _on_the_way(difference: Plane, offset: NDArray[np.int32]) -> float:
 
 
 def _spectrum(plane: Plane, shape: tuple[int, int]) -> Plane:
+    stop_point()
     padded = np.zeros(shape, np.float32)
     padded[: plane.shape[0], : plane.shape[1]] = plane
     return np.asarray(cv2.dft(padded), np.float32)
@@ -249,6 +255,7 @@ def _product(first: Plane, second: Plane) -> Plane:
 
 def _correlation(product: Plane, rows: int, columns: int) -> Plane:
     """Sum over p of first(p) second(p + d), for d of rows from 0, columns from 1 - columns on."""
+    stop_point()
     plane = cv2.dft(product, flags=cv2.DFT_INVERSE | cv2.DFT_SCALE | cv2.DFT_REAL_OUTPUT)
     part = plane[:rows]
     return np.concatenate([part[:, part.shape[1] - columns + 1 :], part[:, :columns]], axis=1)
@@ -306,6 +313,7 @@ def _shares(differences: Plane, period: float, hole: Mask) -> Plane:
     spread = max(CELL, 0.2 * float(np.sqrt(hole.sum()))) / CELL
     shares = np.empty(differences.shape[:3], np.float32)
     for number, cells in enumerate(differences):
+        stop_point()
         blurred = cv2.GaussianBlur(cells, (0, 0), measured, borderType=cv2.BORDER_CONSTANT)
         difference, energy, pairs = cv2.split(blurred)
         share = (difference + NOISE * pairs) / (energy + NOISE * pairs + 1e-9)
@@ -331,6 +339,7 @@ def _choice(
         best = np.full(hole.shape, SURE, np.float32)
         missing = hole & ~reached
         for number, (down, right) in enumerate(offsets):
+            stop_point()
             rows, there_rows = _overlap(down, height)
             columns, there_columns = _overlap(right, width)
             inside = rows, columns

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from gatefill.geometry import bounding_box
 from gatefill.methods.base import Image, Mask
 from gatefill.methods.patchmatch.compiling import compiled
+from gatefill.stopping import stop_point
 
 HOLD = 0.01  # pull back to the fill; seams are spread over 1 / sqrt(HOLD) pixels
 LARGEST_SEAM = 0.16  # change of a step from which on nothing is done
@@ -47,9 +48,11 @@ def seam_change(
     if box is None:
         return np.zeros((0, 3), np.float32)
     ys, xs = (axis.astype(np.int32) for axis in np.nonzero(mask))
+    stop_point()
     wanted = np.zeros((len(ys), 3), np.float32)
     largest = np.float32(LARGEST_SEAM)
     _add_wanted(filled, mask, copied_y, copied_x, ys, xs, largest, np.empty(3, np.float32), wanted)
+    stop_point()
     # One pixel around the box stays 0, like everything known.
     change = np.zeros(((box.height + 2) * (box.width + 2), 3), np.float32)
     scale = 1 / (_sides(ys, mask.shape[0]) + _sides(xs, mask.shape[1]) + np.float32(HOLD))

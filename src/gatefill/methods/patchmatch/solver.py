@@ -15,6 +15,7 @@ from gatefill.methods.patchmatch import kernels
 from gatefill.methods.patchmatch.config import PatchMatchConfig
 from gatefill.methods.patchmatch.levels import Level, Planes
 from gatefill.parallel import Threads
+from gatefill.stopping import stop_point
 
 DOUBT = 30.0  # of detail whose match differs in smooth color: half of it counts at 0.18
 FLOOR = 6.5  # a pixel of a patch: costs below it are noise, and count alike in a vote
@@ -53,6 +54,7 @@ class Solver:
             begin = level.start
         else:
             begin = pyramid.pull_push(level.image, level.usable)
+        stop_point()
         keep = ~level.hole if number == 0 else level.usable
         self.estimate = np.where(keep[..., None], level.image, begin).astype(np.float32)
         self.copied_y, self.copied_x = np.full(shape, -1, np.int32), np.full(shape, -1, np.int32)
@@ -60,21 +62,26 @@ class Solver:
         if not self.active:
             return
         side, radius = config.patch_size, config.patch_size // 2
+        stop_point()
         self.planes = level.features.copy()
         self.hole_y, self.hole_x = (axis.astype(np.int32) for axis in np.nonzero(level.hole))
+        stop_point()
         smooth = pyramid.smoothed(level.image, level.usable)
         if level.predicted is not None and level.sure is not None:
             smooth = pyramid.smoothed(level.predicted, level.usable | level.sure)
         self.material = kernels.Material(level.image, smooth, level.usable)
+        stop_point()
         square = np.ones((side, side), np.uint8)
         self.targets = cv2.dilate(level.hole.view(np.uint8), square).view(np.bool_)
         self.ys, self.xs, self.block_start = _blocks(self.targets)
+        stop_point()
         unusable = np.pad(~level.usable, radius, constant_values=True).astype(np.float32)
         missing = cv2.boxFilter(unusable, -1, (side, side), normalize=False)
         missing = missing[radius : radius + height, radius : radius + width]
         # guides must not make a patch of the hole itself look cheap
         unknown_cost = UNKNOWN_COST * max(self.planes.shape[2] - 3, 1)
         self.penalty = (np.round(missing) * unknown_cost).astype(np.int32)
+        stop_point()
         self._predict()
         self.patches = self._patches()
 
@@ -91,6 +98,7 @@ class Solver:
             ys, xs, cy, cx = self.ys[matched], self.xs[matched], cy[matched], cx[matched]
             field.y[ys, xs] = np.minimum(2 * coarse.y[cy, cx] + ys % 2, height - 1)
             field.x[ys, xs] = np.minimum(2 * coarse.x[cy, cx] + xs % 2, width - 1)
+        stop_point()
         best = np.nonzero(self.penalty == self.penalty.min())
         source_y, source_x = (axis.astype(np.int32) for axis in best)
         alone = self.patches._replace(ys=self.ys[~matched], xs=self.xs[~matched])
@@ -160,14 +168,17 @@ class Solver:
         hole = self.level.hole
         rim = cv2.dilate(hole.view(np.uint8), np.ones((5, 5), np.uint8)).view(np.bool_) & ~hole
         ys, xs = (axis.astype(np.int32) for axis in np.nonzero(rim))
+        stop_point()
         proposed = self.level.image.copy()
         self._vote(field, ys, xs, proposed)
+        stop_point()
         return self.level.image - proposed, rim
 
     def _vote(
         self, field: kernels.Field, ys: NDArray[np.int32], xs: NDArray[np.int32], out: Image
     ) -> None:
         side = self.config.patch_size
+        stop_point()
         least = cv2.erode(field.cost.astype(np.float32), np.ones((side, side), np.uint8))
         self._over(
             kernels.vote, ys.size, self.material, field, least, ys, xs, side,

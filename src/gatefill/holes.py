@@ -65,7 +65,7 @@ class Holes:
         found = left_behind(
             lambda: cv2.connectedComponentsWithStats(plane, connectivity=8), plane.size
         )
-        self.labels: NDArray[np.int32] = found[1]  # HW, 0 outside the holes
+        self.labels: Ints = found[1]  # HW, 0 outside the holes
         stats = np.asarray(found[2])
         stats[0] = 0  # what is known
         self.holes = _Boxes(
@@ -119,7 +119,7 @@ class Holes:
         rank = np.empty(len(keys), np.int64)
         rank[np.argsort(first)] = np.arange(1, len(keys) + 1)  # as they come
         group_of_unit[small] = before + rank[tile_of]
-        groups = []
+        groups: list[Group] = []
         for index in np.argsort(first).tolist():
             assert tiles is not None
             margin = max(SPECK_MARGIN, round(context * int(longest[index])))
@@ -136,7 +136,11 @@ class Holes:
             if hole is None:
                 continue
             cut = Group(
-                hole.moved(corner.top, corner.left), SPECK_MARGIN, np.count_nonzero(part), True, []
+                hole.moved(corner.top, corner.left),
+                SPECK_MARGIN,
+                int(np.count_nonzero(part)),
+                True,
+                [],
             )
             number = int(self._tile_of[row, column])
             if number:

@@ -109,7 +109,10 @@ def _outwards(pixels: Any, mask: NDArray[np.bool_]) -> Any:
 
 def _changes(mask: NDArray[np.bool_]) -> int:
     """How often hole and known pixels alternate along the rows."""
-    return sum(np.count_nonzero(mask[rows, 1:] != mask[rows, :-1]) for rows in strips(*mask.shape))
+    count = 0
+    for rows in strips(*mask.shape):
+        count += int(np.count_nonzero(mask[rows, 1:] != mask[rows, :-1]))
+    return count
 
 
 def _edge(mask: NDArray[np.bool_]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -28,7 +28,7 @@ test: lint ## set up, check the code, and run the tests
 	@if [ -f scripts/install_chromium.sh ]; then sh scripts/install_chromium.sh || \
 		echo "no browser could be installed: its tests will be skipped"; fi
 	@$(BIN)/gatefill fetch selection || \
-		echo "the networks that find objects and text did not come: their tests will be skipped"
+		echo "the networks that find objects, people and text did not come: their tests will be skipped"
 	@[ -d examples/browser/vendor ] || $(BIN)/python examples/browser/prepare.py > /dev/null || \
 		echo "onnxruntime-web did not come: the tests of examples/browser will be skipped"
 	$(BIN)/pytest -m "not slow"

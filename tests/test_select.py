@@ -1,4 +1,4 @@
-"""Finding objects, text and dust: in Python and on the command line."""
+"""Finding objects, people, text and dust: in Python and on the command line."""
 
 from __future__ import annotations
 
@@ -9,10 +9,18 @@ import cv2
 import numpy as np
 import PIL.Image
 import pytest
+import skimage
 
 from gatefill.cli import run
 from gatefill.errors import ConfigError, DataError
-from gatefill.masks import fetch_models, models, select_dust, select_object, select_text
+from gatefill.masks import (
+    fetch_models,
+    models,
+    select_dust,
+    select_object,
+    select_people,
+    select_text,
+)
 from gatefill.packages import default_folder
 
 SAMPLES = Path(__file__).parents[1] / "src/gatefill/server/web/samples"
@@ -61,6 +69,34 @@ def test_the_object_under_a_scribble_is_found() -> None:
     found = select_object(image, scribble=scribble > 0)
     assert overlap(found, truth) > 0.85
     assert found[scribble > 0].mean() > 0.9
+
+
+def astronaut() -> np.ndarray:
+    """A portrait by NASA, 512 x 512: a person before a flag and a model of a shuttle."""
+    return np.asarray(skimage.data.astronaut())
+
+
+@fetched
+def test_people_are_found() -> None:
+    image = astronaut()
+    found = select_people(image)
+    assert found[60:200, 190:250].all(), "the face"
+    assert found[300:450, 140:260].mean() > 0.95, "the suit"
+    assert not found[:150, :100].any(), "the flag"
+    assert not found[:200, 360:].any(), "the shuttle"
+    assert (select_people(image) == found).all()
+    small = rocks()
+    small[200:360, 400:560] = cv2.resize(image, (160, 160), interpolation=cv2.INTER_AREA)
+    near = select_people(small, (400, 200, 560, 360))
+    assert near[220:260, 462:476].all()
+    assert not near[:, :400].any()
+
+
+@fetched
+def test_where_there_is_nobody_nobody_is_found() -> None:
+    for name in ("island", "moon", "cypresses"):  # not the rocks, which it takes for people
+        scene = np.asarray(PIL.Image.open(SAMPLES / f"{name}.jpg").convert("RGB"))
+        assert select_people(scene).mean() < 0.01, name
 
 
 @fetched
@@ -133,7 +169,7 @@ def test_without_the_networks_one_line_says_how_to_get_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(models, "default_folder", lambda: tmp_path)
-    for find in (select_object, select_text):
+    for find in (select_object, select_people, select_text):
         with pytest.raises(DataError) as caught:
             find(np.zeros((60, 80, 3), np.uint8))
         assert caught.value.code == "select.no_model"
@@ -149,7 +185,8 @@ def test_models_that_are_there_are_not_fetched_again(
     monkeypatch.setattr(models, "download", None)
     for model in models.MODELS:
         (tmp_path / model.name).touch()
-    assert [path.name for path in fetch_models(tmp_path)] == ["u2netp.onnx", "text_detection.onnx"]
+    names = ["u2netp.onnx", "text_detection.onnx", "selfie_segmentation.tflite"]
+    assert [path.name for path in fetch_models(tmp_path)] == names
 
 
 def test_another_package_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

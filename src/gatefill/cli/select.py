@@ -13,11 +13,11 @@ from gatefill.errors import ConfigError, OutputError
 
 
 @app.command(
-    usage="Usage: gatefill mask object|text|dust PHOTO -o MASK [OPTIONS]",
+    usage="Usage: gatefill mask object|people|text|dust PHOTO -o MASK [OPTIONS]",
     help_epilogue="Example: `gatefill mask object photo.jpg --box 120,80,340,420 -o mask.png`",
 )
 def mask(
-    kind: Literal["object", "text", "dust"],
+    kind: Literal["object", "people", "text", "dust"],
     photo: Path,
     /,
     *,
@@ -29,21 +29,22 @@ def mask(
     overwrite: Switch = False,
     json: Json = False,
 ) -> int:
-    """Find an object, text, or dust and scratches in a photo, and write them as a mask.
+    """Find an object, people, text, or dust and scratches in a photo, and write them as a mask.
 
-    White = hole, for `gatefill inpaint`; its --grow 4 takes an object's soft edges along. object
-    and text need small networks, which `gatefill fetch selection` brings.
+    White = hole, for `gatefill inpaint`; its --grow 4 takes an object's soft edges along. object,
+    people and text need small networks, which `gatefill fetch selection` brings.
 
     Parameters
     ----------
     kind
-        object (what stands out in --box, or in the photo), text, or dust (specks and scratches).
+        object (what stands out in --box, or in the photo), people (in --box, or in the photo),
+        text, or dust (specks and scratches).
     photo
         The photo.
     output
         The mask to write, as PNG.
     box
-        A rough box around the object, in pixels of the upright photo.
+        A rough box around the object or the people, in pixels of the upright photo.
     scribble
         Instead of a box, an image of the photo's size: white where one drew over the object.
     width
@@ -54,7 +55,7 @@ def mask(
         Replace a file that is there.
     """
     from gatefill.images import Photo, read_photo, read_plane
-    from gatefill.masks import select_dust, select_object, select_text
+    from gatefill.masks import select_dust, select_object, select_people, select_text
 
     if output.suffix.lower() != ".png":
         raise OutputError(
@@ -67,6 +68,8 @@ def mask(
     if kind == "object":
         drawn = None if scribble is None else read_plane(scribble, opened, "scribble")
         found = select_object(opened, corners, scribble=drawn)
+    elif kind == "people":
+        found = select_people(opened, corners)
     elif kind == "text":
         found = select_text(opened)
     else:

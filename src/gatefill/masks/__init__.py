@@ -1,7 +1,8 @@
 """Masks: those the field trains and tests with, made from a seed, and those found in a photo.
 
 A generator is a plain function of height, width and a seed or numpy generator; it returns a bool
-mask ``HW``, True = hole. `select_object`, `select_text` and `select_dust` find what should go.
+mask ``HW``, True = hole. `select_object`, `select_people`, `select_text`
+and `select_dust` find what should go.
 """
 
 from gatefill.errors import ConfigError, did_you_mean
@@ -15,6 +16,7 @@ from gatefill.masks.models import fetch_models
 from gatefill.masks.objects import ObjectConfig, Placement, object_mask, place_cutout
 from gatefill.masks.select_dust import select_dust
 from gatefill.masks.select_object import select_object
+from gatefill.masks.select_people import select_people
 from gatefill.masks.select_text import select_text
 
 MASKS: dict[str, MaskGenerator] = {
@@ -76,6 +78,7 @@ __all__ = [
     "sample_in_bin",
     "select_dust",
     "select_object",
+    "select_people",
     "select_text",
     "unknown_kind",
 ]

@@ -1,6 +1,6 @@
-"""The networks that find objects and text; `fetch_models` brings them.
+"""The networks that find objects, people and text; `fetch_models` brings them.
 
-Both lie in packages of PyPI, of which nothing is installed: their pins would hold onnxruntime and
+They lie in packages of PyPI, of which nothing is installed: their pins would hold onnxruntime and
 OpenCV back.
 """
 
@@ -55,19 +55,32 @@ TEXT = StoredNetwork(
     ),
     member="rapidocr_onnxruntime/models/ch_PP-OCRv4_det_infer.onnx",
 )
-MODELS = (OBJECT, TEXT)
+PEOPLE = StoredNetwork(
+    name="selfie_segmentation.tflite",
+    package=Package(
+        name="mediapipe",
+        version="0.10.14",
+        sha256="a807328339e7356fda0bb14df12fedbf1d33bdf81649c5f8666b0026b1cc30b4",
+        megabytes=35.7,
+        license="Apache-2.0",
+        holds="MediaPipe's Selfie Segmentation, which finds people",
+        file=("--platform=manylinux2014_x86_64", "--python-version=3.11"),
+    ),
+    member="mediapipe/modules/selfie_segmentation/selfie_segmentation.tflite",
+)
+MODELS = (OBJECT, TEXT, PEOPLE)
 
 _sessions: dict[Path, PerProcess] = {}
 
 
 def fetch_models(folder: Path | str | None = None) -> list[Path]:
-    """Download the networks that find objects and text by pip, unless they are there already.
+    """Download the networks that find objects, people and text by pip, unless they are there.
 
     What is downloaded is logged beforehand.
 
     Args:
         folder: Where the files go (9 MB); by default a folder in the user's cache, where
-            `select_object` and `select_text` look for them.
+            `select_object`, `select_people` and `select_text` look for them.
 
     Returns:
         The paths of the files.
@@ -89,25 +102,31 @@ def fetch_models(folder: Path | str | None = None) -> list[Path]:
     return [place / model.name for model in MODELS]
 
 
+def stored(model: StoredNetwork) -> Path:
+    """The file of a network. Raises DataError if it is not there."""
+    path = default_folder() / model.name
+    if not path.is_file():
+        raise DataError(
+            f"expected {model.name} in {path.parent}, found none: "
+            "gatefill.masks.fetch_models() brings it",
+            code="select.no_model",
+            file=model.name,
+            folder=str(path.parent),
+        )
+    return path
+
+
 def session(model: StoredNetwork) -> Any:
     """The network, loaded once in each process, to be run by onnxruntime.
 
     Raises:
         DataError: If it is not there.
     """
-    path = default_folder() / model.name
+    path = stored(model)
     return _sessions.setdefault(path, PerProcess(partial(_loaded, path))).get()
 
 
 def _loaded(path: Path) -> Any:
-    if not path.is_file():
-        raise DataError(
-            f"expected {path.name} in {path.parent}, found none: "
-            "gatefill.masks.fetch_models() brings it",
-            code="select.no_model",
-            file=path.name,
-            folder=str(path.parent),
-        )
     import onnxruntime
 
     return onnxruntime.InferenceSession(str(path))

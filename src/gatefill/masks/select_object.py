@@ -60,7 +60,7 @@ def select_object(
     if scribble is not None:
         area, drawn = _around(scribble, (height, width)), scribble
     else:
-        area = _checked(box, (height, width))
+        area = checked(box, (height, width))
     seen = area.grown(round(_CONTEXT * max(area.height, area.width)), height, width)
     part = np.ascontiguousarray(pixels[seen.slices])
     likely = _saliency(part)
@@ -73,11 +73,12 @@ def select_object(
     if drawn is not None:
         likely = np.where(drawn[seen.slices], np.float32(1), _joined(likely, drawn[seen.slices]))
     mask = np.zeros((height, width), np.bool_)
-    mask[seen.slices] = _refined(part, likely, inside)
+    mask[seen.slices] = refined(part, likely, inside)
     return mask
 
 
-def _checked(box: Sequence[int] | None, shape: tuple[int, int]) -> Box:
+def checked(box: Sequence[int] | None, shape: tuple[int, int]) -> Box:
+    """A box that was given, or all of a photo of ``HW``. Raises ConfigError."""
     height, width = shape
     if box is None:
         return Box(0, 0, height, width)
@@ -124,10 +125,10 @@ def _joined(likely: NDArray[np.float32], drawn: NDArray[np.bool_]) -> NDArray[np
     return np.where(np.isin(labels, np.unique(labels[drawn])), likely, np.float32(0))
 
 
-def _refined(
+def refined(
     part: NDArray[np.uint8], likely: NDArray[np.float32], inside: NDArray[np.bool_]
 ) -> Mask:
-    """The border moved to where colors change."""
+    """What is likely more than not, its border moved to where colors change."""
     height, width = likely.shape
     scale = min(1.0, _BORDER_SIDE / max(height, width))
     size = (max(2, round(width * scale)), max(2, round(height * scale)))

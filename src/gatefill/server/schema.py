@@ -263,7 +263,7 @@ class SelectOptions(BaseModel):
     box: str | None = Field(
         None,
         pattern=r"^\s*\d{1,6}(\s*,\s*\d{1,6}){3}\s*$",
-        description="left,top,right,bottom in pixels: a rough box around the object.",
+        description="left,top,right,bottom in pixels: a rough box around the object or the people.",
     )
     width: int | None = Field(
         None, ge=1, description="Width of the widest speck or scratch in pixels."

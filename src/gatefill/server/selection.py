@@ -1,4 +1,4 @@
-"""The routes that find an object, text, or dust in a photo, and give it as a mask."""
+"""The routes that find an object, people, text, or dust in a photo, and give it as a mask."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from gatefill.errors import MaskError
 from gatefill.images import Photo, read_photo, read_plane
-from gatefill.masks import select_dust, select_object, select_text
+from gatefill.masks import select_dust, select_object, select_people, select_text
 from gatefill.server import work
 from gatefill.server.jobs import Ticket
 from gatefill.server.openapi import COMMON, IMAGE_REPLY, edit_body, errors, form_body
@@ -19,7 +19,7 @@ from gatefill.server.reading import read_edit, read_selection
 from gatefill.server.schema import SelectOptions
 from gatefill.server.service import Service
 
-Kind = Literal["object", "text", "dust"]
+Kind = Literal["object", "people", "text", "dust"]
 _OPTIONS = SelectOptions.model_json_schema()["properties"]
 _FILES = {
     "image": "The photo.",
@@ -37,7 +37,7 @@ def add_routes(router: APIRouter, service: Service) -> None:
     @router.post(
         "/api/v1/mask/{kind}",
         tags=["fill"],
-        summary="Find an object, text, or dust and scratches",
+        summary="Find an object, people, text, or dust and scratches",
         response_class=Response,
         responses=_REPLIES,
         openapi_extra=form_body(_FILES, ["image"], _OPTIONS),
@@ -60,7 +60,7 @@ def add_routes(router: APIRouter, service: Service) -> None:
     @router.post(
         "/api/v1/editor/select/{kind}",
         tags=["editor"],
-        summary="Find an object, text, or dust in the edited photo",
+        summary="Find an object, people, text, or dust in the edited photo",
         response_class=Response,
         responses=_REPLIES,
         openapi_extra=edit_body(False, _OPTIONS),
@@ -90,6 +90,8 @@ def _selected(
 ) -> NDArray[np.bool_]:
     if kind == "object":
         return select_object(photo, options.corners, scribble=scribble)
+    if kind == "people":
+        return select_people(photo, options.corners)
     if kind == "text":
         return select_text(photo)
     return select_dust(photo, width=options.width, sensitivity=options.sensitivity)

@@ -116,7 +116,7 @@ export async function extend(photo, patches, margins) {
 
 /**
  * What the server finds in the edited photo, as a layer.
- * @param {"object"|"text"|"dust"} kind
+ * @param {"object"|"people"|"text"|"dust"} kind
  * @param {{box?: string, scribble?: import("./types.js").Part}} where
  * @returns {Promise<{blob: Blob, warnings: object[]}>}
  */

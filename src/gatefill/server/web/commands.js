@@ -125,6 +125,7 @@ export function makeCommands({ editor, tools, scene, view, input, autosave }) {
     ...maskActions(editor),
     fill, another, more, hold, compare, showPanel, theme, movePointer, dab, forget,
     extend: linkExtending(editor, fill),
+    selectPeople: () => select(editor, "people"),
     selectText: () => select(editor, "text"),
     selectDust: () => select(editor, "dust"),
     undo: () => editor.undo(),

@@ -15,7 +15,7 @@ const FEWEST = 4; // pixels of a side of a box
 /**
  * Select what the server finds; it is added to the mask, or taken off it.
  * @param {import("./editor.js").Editor} editor
- * @param {"object"|"text"|"dust"} kind
+ * @param {"object"|"people"|"text"|"dust"} kind
  * @param {{box?: string, scribble?: object}} where
  */
 export async function select(editor, kind, where = {}, erases = false) {

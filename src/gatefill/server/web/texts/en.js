@@ -147,6 +147,7 @@ export default {
   page: "This page",
   object: "Select an object",
   hintObject: "Drag a box around an object, or scribble over it.",
+  selectPeople: "Select people",
   selectText: "Select text",
   selectDust: "Select dust and scratches",
   searching: "Looking for it…",

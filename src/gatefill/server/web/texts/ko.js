@@ -147,6 +147,7 @@ export default {
   page: "이 페이지",
   object: "물체 선택",
   hintObject: "물체를 상자로 둘러싸거나 물체 위에 낙서하듯 칠하세요.",
+  selectPeople: "사람 선택",
   selectText: "글자 선택",
   selectDust: "먼지와 긁힌 자국 선택",
   searching: "찾는 중…",

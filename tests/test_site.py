@@ -15,7 +15,10 @@ import gatefill
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
-TRANSLATED = ("index", "start", "choosing", "gallery", "sn-patchgan", "attention", "how-it-works")
+TRANSLATED = (
+    *("index", "start", "choosing", "gallery", "sn-patchgan", "attention", "how-it-works"),
+    *("editor", "reading", "python"),
+)
 
 
 def test_every_page_is_in_the_navigation() -> None:
@@ -29,6 +32,13 @@ def test_every_page_is_in_the_navigation() -> None:
     }
     assert pages <= nav
     assert {each for each in nav - pages if not (ROOT / each).is_file()} == set()
+
+
+def test_every_entry_of_the_navigation_has_a_korean_name() -> None:
+    told, nav = (ROOT / "mkdocs.yml").read_text("utf-8").split("\nnav:\n")
+    names = {name.strip() for name in re.findall(r"^ *- (.+?):", nav, re.MULTILINE)}
+    block = told.partition("nav_translations:\n")[2].partition("  - mkdocstrings")[0]
+    assert names == set(re.findall(r"^ +(.+?): ", block, re.MULTILINE))
 
 
 def test_what_people_read_first_is_there_in_korean() -> None:

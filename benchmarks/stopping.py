@@ -1,10 +1,11 @@
-"""How long a fill, once asked to stop, goes on: the longest time between its stop points.
+"""How long a fill, once asked to stop, goes on: the longest step between its stop points.
 
     python benchmarks/stopping.py [--megapixels 12 48] [--methods hybrid ...] [--above 0.5]
 
 Runs what a worker of the server runs for a request, from the bytes of the files to those of the
 reply, and notes when it passes stop points: whatever moment a client leaves at, the worker is free
-at the next one. For each longest step, the table names the line that was at work.
+at the next one. Steps are told in seconds of processor time of the worker's thread, so that other
+work on the machine does not count, with the line that was at work most of the time.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ class Steps:
 
     def __init__(self) -> None:
         self.thread = threading.get_ident()
-        self.last = time.monotonic()
+        self.last = 0.0
         self.found: list[tuple[float, str]] = []
         self._seen: list[str] = []
         self._ended = threading.Event()
@@ -50,7 +51,7 @@ class Steps:
 
     def __enter__(self) -> Steps:
         self._watcher.start()
-        self.last = time.monotonic()
+        self.last = time.thread_time()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -59,8 +60,8 @@ class Steps:
         self._watcher.join()
 
     def passed(self) -> None:
-        now, seen = time.monotonic(), self._seen
-        if now - self.last > 0.2:
+        now, seen = time.thread_time(), self._seen
+        if now - self.last > 0.1:
             lines = dict.fromkeys(seen)
             most = max(lines, key=seen.count, default="?")
             self.found.append((now - self.last, most))
@@ -121,7 +122,7 @@ def main() -> None:
     parser.add_argument("--methods", nargs="+", default=METHODS)
     parser.add_argument("--masks", nargs="+", default=MASKS)
     parser.add_argument("--formats", nargs="+", default=["same"])
-    parser.add_argument("--above", type=float, default=0.5, help="shorter steps are left out")
+    parser.add_argument("--above", type=float, default=0.2, help="shorter steps are left out")
     parser.add_argument("--most", type=float, default=90.0, help="seconds until a fill is stopped")
     given = parser.parse_args()
     for name in given.methods:
@@ -162,7 +163,7 @@ def _measure(model: Model, photo: bytes, mask: bytes, format: str, what: str, gi
             outcome = type(error).__name__
     taken = time.monotonic() - started
     longest = steps.longest()
-    top = longest[0][0] if longest else 0.2
+    top = longest[0][0] if longest else 0.1
     print(
         f"{model.name:13} {what:18} {format:5} {taken:6.1f} s {outcome:8} longest {top:.2f} s",
         flush=True,

@@ -107,6 +107,37 @@ def test_inpaint_takes_an_array_and_gives_one(dtype: Any, channels: int | None) 
         np.testing.assert_array_equal(filled[..., 3], image[..., 3])
 
 
+@pytest.mark.parametrize("depth", [np.uint8, np.uint16])
+def test_a_soft_edge_blends_the_fill_into_the_photo_around_the_hole(depth: type) -> None:
+    photo, mask = photo_and_mask()
+    photo = photo.astype(depth) * (np.iinfo(depth).max // 255)
+    inpaint = gatefill.load("patchmatch")
+    result = inpaint(photo, mask, feather=6)
+    away = cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    np.testing.assert_array_equal(result.mask, away <= 6)
+    whole = np.asarray(inpaint(photo, away <= 6)).astype(float)
+    found, before = np.asarray(result).astype(float), photo.astype(float)
+    np.testing.assert_array_equal(found[mask], whole[mask])
+    np.testing.assert_array_equal(found[~result.mask], before[~result.mask])
+    edge = result.mask & ~mask
+    low, high = np.minimum(before, whole)[edge], np.maximum(before, whole)[edge]
+    assert ((found[edge] >= low) & (found[edge] <= high)).all(), "between fill and photo"
+    shares = [np.abs(found - before)[ring].sum() / np.abs(whole - before)[ring].sum()
+              for ring in (edge & (away < 2), edge & (away > 5))]  # fmt: skip
+    assert shares[0] > 0.7
+    assert shares[1] < 0.2
+
+
+def test_a_soft_edge_has_a_width_and_stays_inside_the_photo() -> None:
+    photo, mask = photo_and_mask()
+    inpaint = gatefill.load("patchmatch")
+    with pytest.raises(gatefill.ConfigError, match="feather"):
+        inpaint(photo, mask, feather=-1)
+    np.testing.assert_array_equal(inpaint(photo, mask, feather=5000).mask, mask)
+    empty = inpaint(photo, np.zeros_like(mask), feather=9)
+    np.testing.assert_array_equal(np.asarray(empty), photo)
+
+
 def test_inpaint_fills_what_is_transparent_and_keeps_its_method() -> None:
     photo, mask = photo_and_mask()
     rgba = np.dstack([photo, np.where(mask, 0, 255).astype(np.uint8)])

@@ -85,6 +85,8 @@ def test_inpaint_passes_its_options_on(capsys: pytest.CaptureFixture[str]) -> No
     assert run(line.split()) == 0
     answer = json.loads(capsys.readouterr().out)
     assert answer["hole_pixels"] > 80
+    assert run([*line.split(), "--feather", "2"]) == 0
+    assert json.loads(capsys.readouterr().out)["hole_pixels"] > answer["hole_pixels"]
 
 
 def test_options_of_inpaint_change_what_is_filled(folder: Path) -> None:

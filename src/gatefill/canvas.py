@@ -8,9 +8,10 @@ import numpy as np
 
 from gatefill.geometry import bounding_box
 from gatefill.images import Photo
-from gatefill.methods.base import Attention, Fill, Image, Mask, composite
+from gatefill.methods.base import Attention, Fill, Image, Mask, composite, copied
 from gatefill.photo_attention import joined, moved_by, within
 from gatefill.regions import Region
+from gatefill.soft_edge import blended
 from gatefill.stopping import stop_point, strips
 
 
@@ -21,8 +22,8 @@ class Canvas:
         """hidden: ``HW``, known pixels that alpha hides; None where there are none."""
         self.photo = photo
         self.hidden = hidden
-        self.left = mask.copy()  # HW, the part of the hole that no region has filled yet
-        self.pixels: Any = photo.pixels.copy()
+        self.left = copied(mask)  # HW, the part of the hole that no region has filled yet
+        self.pixels: Any = copied(photo.pixels)
         self.coarse: Any = None
         self._attention: list[Attention] = []
 
@@ -41,7 +42,7 @@ class Canvas:
         self._paste(self.pixels, region, own, fill.image)
         if fill.coarse is not None:
             if self.coarse is None:
-                self.coarse = self.photo.pixels.copy()
+                self.coarse = copied(self.photo.pixels)
             stop_point()
             self._paste(self.coarse, region, own, fill.coarse)
         if fill.attention is not None:
@@ -52,6 +53,14 @@ class Canvas:
             self._attention.append(moved_by(found, region.box.top, region.box.left))
         part = self.left[region.box.slices]
         part[own] = False
+
+    def soften(self, hole: Mask, width: int) -> None:
+        """Blend what was filled around a hole into the photo; width: of the edge, in pixels."""
+        box = bounding_box(hole)
+        if box is not None:
+            near = box.grown(width, *hole.shape).slices
+            before = self.photo.pixels[near]
+            self.pixels[near] = blended(before, self.pixels[near], hole[near], width)
 
     def _paste(self, pixels: Any, region: Region, own: Mask, image: Image) -> None:
         hole = bounding_box(own)

@@ -88,14 +88,25 @@ def component_boxes(mask: NDArray[np.bool_]) -> list[Box]:
     frame = bounding_box(mask)
     if frame is None:
         return []
-    within = np.ascontiguousarray(mask[frame.slices]).view(np.uint8)
-    count, _, stats, _ = left_behind(
-        lambda: cv2.connectedComponentsWithStats(within, connectivity=8), within.size
-    )
     boxes = []
-    for left, top, width, height, _ in stats[1:count].tolist():
+    for left, top, width, height, _ in _components(mask, frame).tolist():
         boxes.append(Box(top, left, top + height, left + width).moved(frame.top, frame.left))
     return boxes
+
+
+def longest_side(mask: NDArray[np.bool_]) -> int:
+    """The longest side of the boxes that `component_boxes` finds; 0 without a hole."""
+    frame = bounding_box(mask)
+    return 0 if frame is None else int(_components(mask, frame)[:, 2:4].max())
+
+
+def _components(mask: NDArray[np.bool_], frame: Box) -> NDArray[np.int32]:
+    """Left, top, width, height and area of each 8-connected hole inside a frame."""
+    within = np.ascontiguousarray(mask[frame.slices]).view(np.uint8)
+    _, _, stats, _ = left_behind(
+        lambda: cv2.connectedComponentsWithStats(within, connectivity=8), within.size
+    )
+    return np.asarray(stats[1:], np.int32)
 
 
 def merge_overlapping(boxes: list[Box]) -> list[Box]:

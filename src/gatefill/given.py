@@ -37,6 +37,7 @@ class ReadOptions(TypedDict, total=False):
     search: Source | None
     invert_mask: bool
     grow: int
+    feather: int
     resize_mask: bool
     threshold: int
     mask_as_stored: bool

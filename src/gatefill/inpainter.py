@@ -29,6 +29,7 @@ from gatefill.regions import Region, regions
 from gatefill.result import Result
 from gatefill.scales import Chosen, Large, choose, fill_resized
 from gatefill.settings import expect_at_least
+from gatefill.soft_edge import widened
 from gatefill.stopping import retold, share_of, stop_point
 
 logger = logging.getLogger(__name__)
@@ -166,6 +167,7 @@ class Inpainter:
         search: Source | None = None,
         invert_mask: bool = False,
         grow: int = 0,
+        feather: int = 0,
         resize_mask: bool = False,
         threshold: int = THRESHOLD,
         mask_as_stored: bool = False,
@@ -187,6 +189,8 @@ class Inpainter:
             search: White = region to copy from, for methods that copy pixels.
             invert_mask: Black = hole instead.
             grow: Number of pixels by which the hole is dilated on all sides.
+            feather: Width in pixels of a soft edge around the hole, where the fill blends into the
+                photo: pixels change there, too, and `Result.mask` holds them.
             resize_mask: Stretch mask, sketch and search region to the photo's size if they differ.
             threshold: Mask pixels above this level are hole, 0 to 254.
             mask_as_stored: Mask, sketch and search region fit the photo as stored in its file;
@@ -207,6 +211,7 @@ class Inpainter:
             search=search,
             invert_mask=invert_mask,
             grow=grow,
+            feather=feather,
             resize_mask=resize_mask,
             threshold=threshold,
             mask_as_stored=mask_as_stored,
@@ -328,13 +333,16 @@ class Inpainter:
         opened: Photo | None,
     ) -> Result:
         started = time.perf_counter()
-        truncated = options.get("allow_truncated", False)
+        truncated, feather = options.get("allow_truncated", False), options.get("feather", 0)
+        expect_at_least(0, feather=feather)
         opened = opened or self.read(photo, allow_truncated=truncated)
         upright = isinstance(photo, Photo)
         given = read_given(self.method.info, opened, mask, options, self.max_pixels, upright)
         warnings = (*self.notes, *given.warnings)
         for warning in warnings:
             logger.warning(warning)
+        hole = given.mask
+        given = replace(given, mask=widened(hole, feather))
         large = choose(self.large, self.method.info, given.mask)
         parts = self._regions(given, large)
         areas = [np.count_nonzero(part.own(given.mask)) for part in parts]
@@ -347,6 +355,8 @@ class Inpainter:
             canvas.put(part, self._fill_region(given, canvas, part, large, report))
         if progress is not None:
             progress(1.0)
+        if feather:
+            canvas.soften(hole, feather)
         photo_of = given.photo.replaced
         return Result(
             photo=photo_of(canvas.pixels, opaque=given.opaque),

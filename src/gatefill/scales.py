@@ -8,7 +8,7 @@ from typing import Literal
 import cv2
 import numpy as np
 
-from gatefill.geometry import bounding_box, component_boxes
+from gatefill.geometry import bounding_box, longest_side
 from gatefill.methods import pyramid
 from gatefill.methods.base import Attention, Fill, Image, Mask, Method, MethodInfo, Progress
 from gatefill.stopping import stop_point, strips
@@ -29,8 +29,7 @@ def choose(large: Large, info: MethodInfo, mask: Mask) -> Chosen:
         return large
     if info.max_side is None:  # no network: it copies from anywhere at any scale
         return "crop"
-    sides = [max(box.height, box.width) for box in component_boxes(mask)]
-    if max(sides, default=0) > HOLE * info.max_side:
+    if longest_side(mask) > HOLE * info.max_side:
         return "resize"
     return "whole" if mask.size <= AREA * info.max_side**2 else "crop"
 
@@ -61,15 +60,15 @@ def fill_resized(
     size = max(1, round(height * scale)), max(1, round(width * scale))
 
     # Known pixels are averaged without the hole; a small pixel is hole where any of it is.
-    share = pyramid.shrink((~mask).astype(np.float32), *size)
+    share = pyramid.shrink(~mask, *size)
     small = pyramid.shrink(image, *size, ~mask) / np.maximum(share, 1e-6)[..., None]
     gap = share < 1 - 1e-4
     if gap.all():
         return method.fill(image, mask, sketch, progress, search=search)
-    lines = None if sketch is None else pyramid.shrink(sketch.astype(np.float32), *size) > 0
+    lines = None if sketch is None else pyramid.shrink(sketch, *size) > 0
     allowed = None
     if search is not None:
-        allowed = pyramid.shrink(search.astype(np.float32), *size) > 1 - 1e-4
+        allowed = pyramid.shrink(search, *size) > 1 - 1e-4
     if allowed is not None and not (allowed & ~gap).any():
         allowed = None
     found = method.fill(

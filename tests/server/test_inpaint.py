@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 
+import cv2
 import httpx
 import numpy as np
 import PIL.Image
@@ -82,6 +83,17 @@ def test_turned_photos_come_back_with_their_data(client: httpx.Client, format: s
     assert result.getexif()[0x0112] == orientation
     assert result.getexif()[0x010E] == "a description"
     assert PIL.ImageOps.exif_transpose(result).size == (40, 60)
+
+
+def test_a_soft_edge_changes_the_photo_around_the_hole_only(client: httpx.Client) -> None:
+    image, mask = photo(40, 60), hole(40, 60)
+    filled = array_of(upload(client, file_of(image), file_of(mask), feather="4").content)
+    changed = (filled != image).any(axis=2)
+    inside = np.asarray(mask).reshape(40, 60, -1)[..., 0] > 0
+    away = cv2.distanceTransform((~inside).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    assert changed[(away > 0) & (away <= 4)].any()
+    assert not changed[away > 4].any()
+    assert upload(client, file_of(image), file_of(mask), feather="501").status_code == 422
 
 
 def test_a_jpeg_keeps_its_blocks_unless_a_quality_is_given(client: httpx.Client) -> None:

@@ -33,6 +33,7 @@ def inpaint(
     search: Path | None = None,
     invert_mask: Switch = False,
     grow: int = 0,
+    feather: int = 0,
     resize_mask: Switch = False,
     threshold: int = 127,
     mask_as_stored: Switch = False,
@@ -87,6 +88,8 @@ def inpaint(
         Black marks the hole.
     grow
         Grow the hole by this many pixels on all sides, to include an object's soft edges.
+    feather
+        Blend the fill into the photo over this many pixels around the hole; they change, too.
     resize_mask
         Stretch a mask of another size to the photo's.
     threshold
@@ -144,6 +147,7 @@ def inpaint(
             search=opened[3],
             invert_mask=invert_mask,
             grow=grow,
+            feather=feather,
             resize_mask=resize_mask,
             threshold=threshold,
             mask_as_stored=mask_as_stored,

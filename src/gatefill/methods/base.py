@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -128,6 +128,14 @@ class SharesBatches(Protocol):
     def share_batches(self, most: int) -> None:
         """Let threads that fill at the same moment share batches of at most so many frames."""
         ...
+
+
+def copied(plane: Any) -> Any:
+    """A copy of an array ``HW...``, however large, made in strips so that it can be stopped."""
+    copy = np.empty_like(plane)
+    for rows in strips(*plane.shape[:2]):
+        copy[rows] = plane[rows]
+    return copy
 
 
 def composite(filled: Image, image: Image, mask: Mask) -> Image:

@@ -14,7 +14,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from gatefill.geometry import Box, bounding_box, component_boxes
+from gatefill.geometry import Box, bounding_box, longest_side
 from gatefill.methods import pyramid
 from gatefill.methods.base import (
     Fill,
@@ -207,8 +207,7 @@ class Hybrid:
 
 def _only_specks(mask: Mask, scale: float) -> bool:
     """Whether all holes are too small for the network to put any structure into them."""
-    sides = [max(box.height, box.width) for box in component_boxes(mask)]
-    return max(sides) * scale < SPECK
+    return longest_side(mask) * scale < SPECK
 
 
 def _view(mask: Mask, config: HybridConfig) -> Box:
@@ -232,7 +231,7 @@ def _shrunk(image: Image, mask: Mask, size: tuple[int, int]) -> tuple[Image, Mas
     """The photo at a size of at most its own, known pixels averaged without the hole."""
     stop_point()
     known = ~mask
-    share = pyramid.shrink(known.astype(np.float32), *size).reshape(size)
+    share = pyramid.shrink(known, *size).reshape(size)
     stop_point()
     sums = pyramid.shrink(image, *size, known).reshape(*size, 3)
     small = sums / np.maximum(share, 1e-6)[..., None]

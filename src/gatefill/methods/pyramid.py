@@ -95,17 +95,19 @@ def enlarge(image: Image, height: int, width: int) -> Image:
 
 
 def shrink(
-    plane: NDArray[np.float32], height: int, width: int, known: Mask | None = None
+    plane: NDArray[np.float32] | Mask, height: int, width: int, known: Mask | None = None
 ) -> NDArray[np.float32]:
     """`plane` ``HW`` or ``HWC`` at a smaller size, by area; pixels not `known` count as 0."""
     tall, wide = plane.shape[:2]
     if plane.size <= 3 * STRIP:
-        plane = plane if known is None else plane * known[..., None].astype(np.float32)
+        plane = plane.astype(np.float32, copy=False)
+        plane = plane if known is None else plane * known[..., None]
         return np.asarray(cv2.resize(plane, (width, height), interpolation=cv2.INTER_AREA))
     # First the rows, in strips, then the columns: no call works through a large photo.
     narrow = np.empty((tall, width, *plane.shape[2:]), np.float32)
     for rows in strips(tall, wide):
-        part = plane[rows] if known is None else plane[rows] * known[rows, :, None]
+        part = plane[rows].astype(np.float32, copy=False)
+        part = part if known is None else part * known[rows, :, None]
         size = width, rows.stop - rows.start
         small = cv2.resize(part, size, interpolation=cv2.INTER_AREA)
         narrow[rows] = small.reshape(narrow[rows].shape)

@@ -21,6 +21,7 @@ from gatefill.layers.attention_pairs import border_gain, patch_norms, valid_cell
 from gatefill.layers.contextual_attention import ContextualAttention, exact
 from gatefill.layers.padding import resize_nearest
 from gatefill.runtime.pasting import FEW, NEGLIGIBLE, Pasting
+from gatefill.stopping import stop_point
 
 AROUND = 4  # cells of zeros around the frame: patches and two fusions reach three
 TILE = 2**21  # numbers of a table that are worked on at a time
@@ -186,14 +187,17 @@ class CellAttention:
 
         It is a sum of correlations of cells along the diagonal of the table.
         """
+        stop_point()
         channels = self._cells.shape[0]
         wide_f, wide_b = (_grown(box, 1, 1) for box in (f, b))
         mine, theirs = (
             self._cut(self._cells, box).reshape(channels, -1) for box in (wide_f, wide_b)
         )
         products = (mine.T @ theirs).view(wide_f.height, wide_f.width, wide_b.height, wide_b.width)
+        stop_point()
         wide = products[:, 1:-1, :, 1:-1] + products[:, :-2, :, :-2]
         wide += products[:, 2:, :, 2:]
+        stop_point()
         scores = wide[1:-1, :, 1:-1] + wide[:-2, :, :-2]
         scores += wide[2:, :, 2:]
         scores *= self._cut(self._per_norm, b)
@@ -228,6 +232,7 @@ class CellAttention:
                 for here_b, there_b in [(b, b.moved(*along)), *theirs]:
                     if here_f is f and here_b is b:
                         continue  # added above
+                    stop_point()
                     target = total[here_f.moved(-f.top, -f.left).slices]
                     here = here_b.moved(-b.top, -b.left).slices
                     target[:, :, here[0], here[1]] += table(there_f, there_b)

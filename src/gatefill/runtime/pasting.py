@@ -13,6 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from gatefill.stopping import stop_point
+
 NEGLIGIBLE = 30.0  # e^-30 of the largest weight is below what float32 can add to it
 FEW = 1 / 32  # share of all pairs up to which adding one by one is faster than a product
 PASTED = 4096  # background patches that are pasted at a time in a product
@@ -60,6 +62,7 @@ class Pasting:
         count = torch.bincount(row, minlength=len(top))
         start = count.cumsum(0) - count
 
+        stop_point()
         # By rows, and inside each the strongest first.
         order = weight.argsort(descending=True, stable=True)
         order = order[row[order].argsort(stable=True)]
@@ -75,6 +78,7 @@ class Pasting:
         patches = weight.new_empty(len(top), PATCH * PATCH, channels)
         corner = cell // self.w * 2 * self._stride + cell % self.w * 2
         for number in range(PATCH * PATCH):
+            stop_point()
             pixel = corner + number // PATCH * self._stride + number % PATCH
             patches[:, number] = functional.embedding_bag(
                 pixel, self._pixels, start, mode="sum", per_sample_weights=weight
@@ -95,6 +99,7 @@ class Pasting:
         patches = scores.new_zeros(len(scores), PATCH * PATCH * channels)
         total = rest
         for start in range(0, scores.shape[1], PASTED):
+            stop_point()
             some = slice(start, start + PASTED)
             weight = scores[:, some].sub_(peak[:, None]).clamp_(min=-2 * NEGLIGIBLE).exp_()
             weight *= self._valid[some]

@@ -16,6 +16,12 @@ EXAMPLE_MASK = (
     "AAAASUVORK5CYII="
 )
 
+FEATHER: Any = Field(
+    0,
+    ge=0,
+    le=500,
+    description="Width in pixels of a soft edge around the hole: the photo changes there too.",
+)
 OutputFormat = Literal["same", "png", "jpg", "webp", "tiff", "bmp", "avif"]
 
 
@@ -51,6 +57,7 @@ class InpaintOptions(FileOptions):
     grow: int = Field(
         0, ge=0, le=1000, description="Number of pixels by which the hole is dilated."
     )
+    feather: int = FEATHER
     invert_mask: bool = Field(False, description="Black marks the hole.")
     resize_mask: bool = Field(False, description="Stretch a mask of another size to the photo's.")
     threshold: int = Field(127, ge=0, le=254, description="Mask pixels above this level are hole.")
@@ -236,12 +243,7 @@ class EditOptions(BaseModel):
         None, description="Default: the server's choice."
     )
     seed: int | None = Field(None, ge=0, lt=2**64, description="Random seed of the fill.")
-    feather: int = Field(
-        0,
-        ge=0,
-        le=500,
-        description="Width in pixels of a soft edge around the hole: the photo changes there too.",
-    )
+    feather: int = FEATHER
 
 
 class Margins(BaseModel):

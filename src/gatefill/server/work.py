@@ -30,7 +30,6 @@ from gatefill.server.jobs import Ticket
 from gatefill.server.models import Model
 from gatefill.server.reading import EditInput, InpaintInput
 from gatefill.server.schema import EditOptions, FileOptions, Margins
-from gatefill.server.soft_edge import blended, widened
 from gatefill.stopping import left_behind
 
 MEDIA_TYPES = {
@@ -74,6 +73,7 @@ def inpaint(
         search=asked.search,
         invert_mask=asked.options.invert_mask,
         grow=asked.options.grow,
+        feather=asked.options.feather,
         resize_mask=asked.options.resize_mask,
         threshold=asked.options.threshold,
         mask_as_stored=asked.options.mask_as_stored,
@@ -121,10 +121,8 @@ def fill_in(
     """Fill a hole for the editor; return the new pixels of the hole and the attention."""
     photo = rebuilt(asked, max_pixels)
     assert asked.mask is not None
-    painted = placed(asked.mask, asked.layout.mask, photo, "mask", max_pixels)
-    mask = widened(painted, options.feather)
-    box = bounding_box(mask)
-    if box is None:
+    mask = placed(asked.mask, asked.layout.mask, photo, "mask", max_pixels)
+    if not mask.any():
         raise MaskError("the mask is empty: paint over what should go", code="mask.nothing_painted")
     if mask.all():
         raise MaskError(
@@ -136,11 +134,17 @@ def fill_in(
         sketch = placed(asked.sketch, asked.layout.mask, photo, "sketch", max_pixels)
     search = _search(asked, photo, max_pixels) if model.info.takes_search else None
     fill = model.seeded(options.seed)
-    result = fill(photo, mask, sketch=sketch, search=search, progress=ticket.progress)
-    within = box.slices
-    new = result.photo.pixels[within]
-    if options.feather:
-        new = blended(photo.pixels[within], new, painted[within], options.feather)
+    result = fill(
+        photo,
+        mask,
+        sketch=sketch,
+        search=search,
+        feather=options.feather,
+        progress=ticket.progress,
+    )
+    box = bounding_box(result.mask)
+    assert box is not None
+    new, changed = result.photo.pixels[box.slices], result.mask[box.slices]
     return {
         "model": model.name,
         "pixels": mask.size,
@@ -149,7 +153,7 @@ def fill_in(
         "warnings": [each.as_dict() for each in result.warnings if each.code != "mask.hidden"],
         "left": box.left,
         "top": box.top,
-        "patch": base64.b64encode(_patch(new, mask[within], result.photo)).decode(),
+        "patch": base64.b64encode(_patch(new, changed, result.photo)).decode(),
         "attention": None if result.attention is None else told(result.attention),
     }
 

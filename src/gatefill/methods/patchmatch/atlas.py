@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from gatefill.geometry import Box, component_boxes
+from gatefill.geometry import Box, longest_side
 from gatefill.methods.base import Attention, Fill, Image, Mask
 
 SPECK = 16  # longest side of a hole that is filled in an atlas, pixels
@@ -81,7 +81,7 @@ def lay_out(mask: Mask, material: Mask) -> Atlas | None:
     for label, (left, top, width, height, _) in enumerate(stats[1:].tolist(), 1):
         around = Box(top, left, top + height, left + width)
         # Several specks that share a crop may together be larger than one may be.
-        if max(width, height) > SPECK and _longest_side(mask[around.slices]) > SPECK:
+        if max(width, height) > SPECK and longest_side(mask[around.slices]) > SPECK:
             return None
         crops.append((label, around.grown(MARGIN - CLOSE // 2, *mask.shape)))
     area = sum(box.area for _, box in crops)
@@ -91,10 +91,6 @@ def lay_out(mask: Mask, material: Mask) -> Atlas | None:
     if any(np.count_nonzero(usable[box.slices]) < MATERIAL for _, box in crops):
         return None
     return _shelved(crops, mask, np.asarray(labels), area)
-
-
-def _longest_side(mask: Mask) -> int:
-    return max(max(box.height, box.width) for box in component_boxes(mask))
 
 
 def _shelved(crops: list[tuple[int, Box]], mask: Mask, labels: NDArray[Any], area: int) -> Atlas:

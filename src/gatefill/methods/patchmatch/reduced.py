@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gatefill.methods import pyramid
-from gatefill.methods.base import Attention, Fill, Image, Mask, Progress
+from gatefill.methods.base import Attention, Fill, Image, Mask, Progress, copied
 from gatefill.methods.patchmatch.compiling import compiled, inlined
 from gatefill.parallel import Threads
-from gatefill.stopping import stop_point, strips
+from gatefill.stopping import stop_point
 
 LARGEST_HOLE = 400_000  # pixels of a hole that is filled at its own size
 MIXED = 0.95  # a small pixel of which less is known belongs to the hole
@@ -119,9 +119,7 @@ def _enlarged(
     assert found.attention is not None
     shift_y, shift_x = _shifts(found.attention, found.image.shape[:2])
     known = ~mask if search is None else search & ~mask
-    filled = np.empty_like(image)
-    for rows in strips(*mask.shape):
-        filled[rows] = image[rows]
+    filled: Image = copied(image)
     with_hole = np.flatnonzero(mask.any(axis=1))
     first, last = int(with_hole[0]), int(with_hole[-1])
     with Threads() as threads:

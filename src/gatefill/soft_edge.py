@@ -8,10 +8,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from gatefill.stopping import left_behind, strips
+
 
 def widened(mask: NDArray[np.bool_], width: int) -> NDArray[np.bool_]:
     """The hole and the edge of `width` pixels around it; known pixels are left outside."""
-    if not width:
+    if not width or not mask.any():
         return mask
     wide = _distance(mask) <= width
     return mask if wide.all() else wide
@@ -25,16 +27,24 @@ def blended(photo: Any, filled: Any, mask: NDArray[np.bool_], width: int) -> Any
         filled: The same shape and dtype.
         mask: ``HW``, the hole.
         width: Of the edge, in pixels; the weight falls along a cosine.
+
+    Returns:
+        A new array.
     """
-    if not width:
-        return filled
-    share = np.clip(_distance(mask) / (width + 1), 0, 1)
-    weight = (0.5 + 0.5 * np.cos(np.pi * share))[..., None]
-    mixed = photo + (filled.astype(np.float32) - photo) * weight
-    return np.where(mask[..., None], filled, np.rint(mixed)).astype(photo.dtype)
+    away = _distance(mask)
+    result = np.empty_like(filled)
+    for rows in strips(*mask.shape):
+        share = np.clip(away[rows] / (width + 1), 0, 1)
+        weight = (0.5 + 0.5 * np.cos(np.pi * share))[..., None]
+        mixed = photo[rows] + (filled[rows].astype(np.float32) - photo[rows]) * weight
+        result[rows] = np.where(mask[rows, :, None], filled[rows], np.rint(mixed))
+    return result
 
 
 def _distance(mask: NDArray[np.bool_]) -> NDArray[np.float32]:
     """Distance of each pixel to the hole."""
-    found = cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    known = (~mask).view(np.uint8)
+    found = left_behind(
+        lambda: cv2.distanceTransform(known, cv2.DIST_L2, cv2.DIST_MASK_PRECISE), mask.size
+    )
     return np.asarray(found, np.float32)

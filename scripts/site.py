@@ -33,7 +33,7 @@ def stage() -> None:
     """Put all pages together in `STAGE`."""
     shutil.rmtree(STAGE, ignore_errors=True)
     docs = ROOT / "docs"
-    shutil.copytree(docs, STAGE, ignore=shutil.ignore_patterns("compact"))
+    shutil.copytree(docs, STAGE, ignore=shutil.ignore_patterns("compact", "standard"))
     sources = {STAGE / page.relative_to(docs): page for page in docs.rglob("*.md")}
     sources |= {STAGE / name: ROOT / name for name in PAGES}
     for target, source in sources.items():

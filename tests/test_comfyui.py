@@ -131,7 +131,7 @@ def test_a_seed_gives_another_fill_and_weights_are_taken(node: Any) -> None:
     one, same, other = (node.fill(image, _hole(), seed=seed)[0] for seed in (1, 1, 2))
     assert torch.equal(one, same)
     assert not torch.equal(one, other)
-    (alone,) = node.fill(image, _hole(), "patchmatch", weights="compact")
+    (alone,) = node.fill(image, _hole(), "patchmatch", weights="standard")
     (network,) = node.fill(image, _hole(), "deepfill_v2")
     assert float((alone - network).abs().max()) < 0.01, "the weights say which method it is"
 

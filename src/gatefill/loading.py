@@ -65,8 +65,8 @@ def load(
         weights: A gatefill weights file, which holds the network's config too; a folder with such
             a file as the Hugging Face hub has them, or the address of one there,
             ``"hf://owner/name@revision"``; or the name of weights that come with the package, such
-            as ``"compact"``. None takes those for
-            ``"hybrid"`` and ``"deepfill_v2"``; other networks get random weights, to be trained.
+            as ``"standard"``. None takes ``"compact"`` for ``"hybrid"`` and ``"standard"`` for
+            ``"deepfill_v2"``; other networks get random weights, to be trained.
         options: How a network is used, whatever its weights; for ``"hybrid"`` they stand in its
             config.
         device: Where torch runs networks, such as ``"cuda"``.

@@ -182,7 +182,8 @@ import gatefill
 photo, mask = np.load("photo.npy"), np.load("mask.npy")
 alone = gatefill.load(sys.argv[1])
 steering = gatefill.load("hybrid", weights=sys.argv[1])
-shipped = gatefill.load("deepfill_v2", options=gatefill.NetworkOptions(runtime="torch"))
+options = gatefill.NetworkOptions(runtime="torch")
+shipped = gatefill.load("deepfill_v2", weights="compact", options=options)
 apart = np.asarray(alone(photo, mask)).astype(int) - np.asarray(shipped(photo, mask))
 print(alone.method.info.name, steering.method.info.name, np.abs(apart).max() <= 1)
 """

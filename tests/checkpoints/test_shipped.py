@@ -31,13 +31,17 @@ def test_a_method_takes_its_shipped_weights_by_itself_and_by_name(name: str) -> 
     assert np.array_equal(fills[0], fills[2])
 
 
-def test_the_file_says_where_it_comes_from() -> None:
-    info = read_header(shipped_weights("compact"))
+@pytest.mark.parametrize(
+    ("name", "parameters", "most_bytes"),
+    [("compact", 1_017_954, 5e6), ("standard", 4_052_478, 9e6)],
+)
+def test_the_file_says_where_it_comes_from(name: str, parameters: int, most_bytes: float) -> None:
+    info = read_header(shipped_weights(name))
     assert info.method == "deepfill_v2"
-    assert info.parameters == 1_017_954
+    assert info.parameters == parameters
     assert info.provenance.license == "Apache-2.0"
-    assert "gatefill train deepfill-v2-laptop" in info.provenance.source
-    assert info.file_bytes < 5e6
+    assert "gatefill train deepfill-v2-" in info.provenance.source
+    assert info.file_bytes < most_bytes
 
 
 def test_a_file_of_that_name_goes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -50,7 +54,7 @@ def test_a_file_of_that_name_goes_first(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_an_unknown_name_is_answered_with_the_known_ones() -> None:
-    with pytest.raises(ValueError, match="one of compact, got 'large'"):
+    with pytest.raises(ValueError, match="one of compact, standard, got 'large'"):
         shipped_weights("large")
 
 

@@ -85,7 +85,7 @@ def train(
         Number of machines.
     start_from
         What a new run starts from, in place of random weights: fine-tuning. A weights file, or
-        compact, the weights that come with gatefill; or the folder or a checkpoint of another run,
+        standard or compact, which come with gatefill; or the folder or a checkpoint of another run,
         of which the discriminator comes along. A run that goes on keeps its own.
     minutes
         Train for this long, over all sessions, and let the learning rate and the phases of the
@@ -95,7 +95,7 @@ def train(
         one of their name there (photos/a.jpg, masks/a.png), else random ones.
     teacher
         Weights of another network, of any method, whose fills are learned from besides the truth:
-        distillation. A file, or compact. Its weight is terms.teacher (1 unless set).
+        distillation. A file, standard or compact. Its weight is terms.teacher (1 unless set).
     data_name
         Name of the training data, stored in the weights file.
     license

@@ -55,8 +55,8 @@ def info(file: Path, /, *, json: Json = False) -> int:
     Parameters
     ----------
     file
-        A gatefill weights file, anything that `gatefill convert` takes, or `compact`, the weights
-        that come with gatefill.
+        A gatefill weights file, anything that `gatefill convert` takes, or `standard` or
+        `compact`, the weights that come with gatefill.
     """
     from gatefill.checkpoints import describe, find_weights
 
@@ -78,7 +78,7 @@ def hub(
     Parameters
     ----------
     weights
-        A gatefill weights file, or `compact`, the weights that come with gatefill.
+        A gatefill weights file, or `standard` or `compact`, which come with gatefill.
     output
         A new folder. Upload it, once the model card is complete, with `huggingface-cli upload`.
     """

@@ -122,12 +122,20 @@ class Threads:
             tick: Called between pieces; what it raises stops the work, once the pieces that are
                 being worked on are done.
         """
+        bound = getattr(kernel, "bound", None)  # compiled ones look at their arguments once
+        if bound is not None:
+            call = bound(*arguments)
+        else:
+
+            def call(start: int, stop: int) -> None:
+                kernel(start, stop, *arguments)
+
         step = max(least, -(-size // (self.count * PIECES)))
         starts = iter(range(0, size, step))  # next() on it is atomic
 
         def work(tick: Callable[[], None] | None = None) -> None:
             for start in starts:
-                kernel(start, min(start + step, size), *arguments)
+                call(start, min(start + step, size))
                 if tick is not None:
                     tick()
 
@@ -140,7 +148,8 @@ class Threads:
         finally:
             for _ in starts:  # after an error, nobody begins another piece
                 pass
-            wait(helpers)  # the arrays that they write to may be used again
+            if helpers:
+                wait(helpers)  # the arrays that they write to may be used again
         for helper in helpers:
             helper.result()
 

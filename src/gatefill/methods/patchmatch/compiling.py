@@ -16,9 +16,9 @@ import re
 import secrets
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
@@ -54,11 +54,24 @@ class Kernel:
         self._lock = threading.Lock()
 
     def __call__(self, *arguments: Any) -> Any:
+        return self._ready_for(arguments)(*arguments)
+
+    def bound(self, *arguments: Any) -> Callable[[int, int], None]:
+        """The function of its first two arguments, which are integers; the others are given here.
+
+        They are looked at once, which takes longer than the work of a short piece.
+        """
+        ready = self._ready_for((0, 0, *arguments))
+        if isinstance(ready, _Loaded):
+            return ready.bound(arguments)
+        return lambda start, stop: ready(start, stop, *arguments)
+
+    def _ready_for(self, arguments: tuple[Any, ...]) -> Callable[..., Any]:
         kind = _kind(arguments)
         ready = self._ready.get(kind)
         if ready is None:
             ready = left_behind(lambda: self._made_ready_once(kind, arguments))
-        return ready(*arguments)
+        return ready
 
     def _made_ready_once(self, kind: Kind, arguments: tuple[Any, ...]) -> Callable[..., Any]:
         with self._lock:
@@ -142,22 +155,39 @@ class _Kept:
         finally:
             beside.unlink(missing_ok=True)
 
-    def loaded(self, kind: Kind) -> Callable[..., None]:
+    def loaded(self, kind: Kind) -> _Loaded:
         """The function, to be called with arguments of the kind that it was made for."""
-        engine = _engine(self.code)
+        return _Loaded(self, kind)
+
+
+class _Loaded:
+    """Machine code as a function."""
+
+    def __init__(self, kept: _Kept, kind: Kind) -> None:
+        self._symbol = kept.symbol
+        self._engine = _engine(kept.code)  # the code lives as long as this
         pointer = ctypes.c_void_p
         # numba's convention: where results and an exception would go, then all parts of arguments.
         parts = pointer, pointer, *_c_types(kind)
-        call = ctypes.CFUNCTYPE(ctypes.c_int, *parts)(engine.get_function_address(self.symbol))
+        address = self._engine.get_function_address(kept.symbol)
+        self._call = ctypes.CFUNCTYPE(ctypes.c_int, *parts)(address)
 
-        def run(*arguments: Any) -> None:
-            result, problem = pointer(), pointer()
-            status = call(ctypes.addressof(result), ctypes.addressof(problem), *_parts(arguments))
-            if status:
-                raise AssertionError(f"the kernel {self.symbol} failed with status {status}")
+    def __call__(self, *arguments: Any) -> None:
+        self._run(_parts(arguments))
 
-        run.engine = engine  # type: ignore[attr-defined]  # the code lives as long as this
-        return run
+    def bound(self, arguments: tuple[Any, ...]) -> Callable[[int, int], None]:
+        """See `Kernel.bound`."""
+        return partial(self._run_piece, arguments, _parts(arguments))
+
+    def _run_piece(self, _alive: object, parts: list[Any], start: int, stop: int) -> None:
+        """_alive: the arrays that the parts point to, so that they stay."""
+        self._run((start, stop, *parts))
+
+    def _run(self, parts: Sequence[Any]) -> None:
+        result, problem = ctypes.c_void_p(), ctypes.c_void_p()
+        status = self._call(ctypes.addressof(result), ctypes.addressof(problem), *parts)
+        if status:
+            raise AssertionError(f"the kernel {self._symbol} failed with status {status}")
 
 
 def compiled(**options: Any) -> Callable[[Callable[..., Any]], Kernel]:

@@ -12,6 +12,7 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import reduce
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -71,8 +72,8 @@ def with_blocks_changed(
         try:
             jpeg = jpegio.read(read_from)
             _check(jpeg, pixels, slots)
-            for number in range(jpeg.num_components):
-                _change(jpeg, number, pixels, changed, slots, convert)
+            for numbers in _by_sampling(jpeg):
+                _change(jpeg, numbers, pixels, changed, slots, convert)
             _check_range(jpeg)
             # The source's own Huffman tables may lack codes that the new blocks need. Which table a
             # component takes is not read where each has a scan of its own.
@@ -127,22 +128,27 @@ def _check_range(jpeg: Any) -> None:
             raise UnkeptError("it is damaged")
 
 
+def _by_sampling(jpeg: Any) -> list[list[int]]:
+    """The components, those of one sampling together."""
+    found: dict[tuple[int, int], list[int]] = {}
+    for number, part in enumerate(jpeg.comp_info):
+        found.setdefault((part.v_samp_factor, part.h_samp_factor), []).append(number)
+    return list(found.values())
+
+
 def _change(
     jpeg: Any,
-    number: int,
+    numbers: list[int],
     pixels: NDArray[np.uint8],
     changed: NDArray[np.bool_],
     slots: list[int],
     convert: Convert,
 ) -> None:
-    """Compute the blocks of one component that hold changed pixels, in place."""
-    part, coefficients = jpeg.comp_info[number], jpeg.coef_arrays[number]
-    table = np.asarray(jpeg.quant_tables[slots.index(part.quant_tbl_no)], np.float32)
+    """Compute the blocks of components of one sampling that hold changed pixels, in place."""
+    part = jpeg.comp_info[numbers[0]]
     # Pixels per sample.
     tall = jpeg.max_v_samp_factor // part.v_samp_factor
     wide = jpeg.max_h_samp_factor // part.h_samp_factor
-    blocks = coefficients.reshape(coefficients.shape[0] // 8, 8, coefficients.shape[1] // 8, 8)
-    blocks = blocks.swapaxes(1, 2)  # a view: block row, block column, 8, 8
     rows, columns = _holding(changed, 8 * tall, 8 * wide).T
     batch = max(_BATCH // (64 * tall * wide), 1)
     for start in range(0, len(rows), batch):
@@ -151,13 +157,25 @@ def _change(
         ys = np.minimum(down[:, None] * 8 * tall + np.arange(8 * tall), len(pixels) - 1)
         xs = np.minimum(right[:, None] * 8 * wide + np.arange(8 * wide), pixels.shape[1] - 1)
         place = ys[:, :, None], xs[:, None, :]
-        shape = len(ys), 8, tall, 8, wide
-        samples = convert(pixels[place], jpeg.jpeg_color_space)[..., number]
-        samples = samples.reshape(shape).mean((2, 4))
-        new = changed[place].reshape(shape).any((2, 4))
-        kept = np.clip(_inverse(blocks[down, right] * table) + 128, 0, 255)
-        levels = _forward(np.where(new, samples, kept) - 128) / table
-        blocks[down, right] = np.rint(levels).astype(np.int32)
+        samples = convert(pixels[place], jpeg.jpeg_color_space)
+        new = reduce(np.logical_or, _apart(changed[place], tall, wide))
+        for number in numbers:
+            coefficients = jpeg.coef_arrays[number]
+            blocks = coefficients.reshape(coefficients.shape[0] // 8, 8, -1, 8)
+            blocks = blocks.swapaxes(1, 2)  # a view: block row, block column, 8, 8
+            slot = slots.index(jpeg.comp_info[number].quant_tbl_no)
+            table = np.asarray(jpeg.quant_tables[slot], np.float32)
+            mean = reduce(np.add, _apart(samples[..., number], tall, wide)) / (tall * wide)
+            kept = np.clip(_inverse(blocks[down, right] * table) + 128, 0, 255)
+            levels = _forward(np.where(new, mean, kept) - 128) / table
+            blocks[down, right] = np.rint(levels).astype(np.int32)
+
+
+def _apart(planes: NDArray[Any], tall: int, wide: int) -> Iterator[NDArray[Any]]:
+    """Of planes ``N..``, the first pixel of each sample, the second, and so on."""
+    for row in range(tall):
+        for column in range(wide):
+            yield planes[:, row::tall, column::wide]
 
 
 def _holding(changed: NDArray[np.bool_], tall: int, wide: int) -> NDArray[np.intp]:

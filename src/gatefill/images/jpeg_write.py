@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -61,8 +62,9 @@ def as_source(pixels: Pixels, meta: Meta) -> tuple[bytes | None, list[Warning]]:
     if before.shape != pixels.shape:
         return None, []
     # An `any` over so short an axis takes ten times as long.
-    differs = np.moveaxis(before != pixels, 2, 0)
-    changed = turned_back(np.logical_or.reduce(differs), source.orientation)
+    differs = before != pixels
+    planes = (differs[..., channel] for channel in range(differs.shape[2]))
+    changed = turned_back(reduce(np.logical_or, planes), source.orientation)
     del before, differs
     stored = turned_back(pixels, source.orientation)
     try:
@@ -116,15 +118,22 @@ def _encoded_anew(meta: Meta, error: Exception) -> Warning:
 def _samples_of(pixels: NDArray[np.uint8], space: int, profile: bytes | None) -> Any:
     """Pixels ``...C`` as samples ``...K`` float32 in [0, 255] of a JPEG's components."""
     if space == jpeg_blocks.YCBCR:
-        return pixels.astype(np.float32) @ _TO_YCBCR.T + _CENTER
+        return _to_ycbcr(pixels)
     if space in (jpeg_blocks.CMYK, jpeg_blocks.YCCK):
         inks = _inks_of(pixels, profile).astype(np.float32)
         if space == jpeg_blocks.CMYK:
             return 255 - inks
         # Adobe's files hold 255 minus the inks, and YCCK 255 minus that again, but for black.
-        luma = inks[..., :3] @ _TO_YCBCR.T + _CENTER
+        luma = _to_ycbcr(inks[..., :3])
         return np.concatenate([luma, 255 - inks[..., 3:]], axis=-1)
     return pixels.astype(np.float32)
+
+
+def _to_ycbcr(colors: NDArray[Any]) -> NDArray[np.float32]:
+    """``...3`` in one product, which is faster than many small ones."""
+    rows = colors.reshape(-1, 3).astype(np.float32) @ _TO_YCBCR.T
+    rows += _CENTER
+    return np.asarray(rows.reshape(colors.shape))
 
 
 def _inks_of(pixels: NDArray[np.uint8], profile: bytes | None) -> NDArray[np.uint8]:

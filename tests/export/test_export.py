@@ -26,6 +26,7 @@ from gatefill.methods.networks.deepfill_v2 import DeepFillV2Config, DeepFillV2Ne
 from gatefill.methods.networks.global_local import GlobalLocalConfig, GlobalLocalNetwork
 from gatefill.methods.networks.partial_conv import PartialConvConfig, PartialConvNetwork
 from gatefill.methods.registry import with_network
+from gatefill.runtime.base import near_holes
 from gatefill.runtime.torch import TorchRuntime
 from tests.runtime.test_torch import loud
 
@@ -90,6 +91,35 @@ def test_every_network_gives_torchs_frames_and_attention_at_any_size(name: str) 
             best = found["sources"][rows, columns, 0]
             mine = np.stack((best // (width // 8), best % (width // 8)), -1)
             assert (mine == wanted.places.sources[:, 0]).all(axis=1).mean() > 0.95
+
+
+@pytest.mark.parametrize(
+    "name", ["gated", "guided, of other programs", "single gate, reflected", "global_local"]
+)
+def test_a_small_hole_is_filled_as_by_torch(name: str) -> None:
+    network = loud(NETWORKS[name](), seed=2)
+    model = session(onnx_model(network, {}, interface="frame").SerializeToString())
+    runtime = TorchRuntime(network)
+    image, _ = example(96, 168, 7)
+    for top, left in ((48, 20), (0, 146)):
+        mask = np.zeros((96, 168), bool)
+        mask[top : top + 21, left : left + 22] = True
+        feeds: dict[str, Any] = {"image": image, "mask": mask}
+        if runtime.takes_sketch:
+            feeds["sketch"] = image[..., 0] > 0.5
+        found = outputs(model, feeds)
+        wanted = runtime.run(image, mask, feeds.get("sketch"))
+        # What comes after a network looks a few pixels around its holes.
+        (near,) = near_holes(mask)
+        assert wanted.image[near.slices].std() > 0.02
+        filled = found["filled"][near.slices]
+        np.testing.assert_allclose(filled, wanted.image[near.slices], atol=2e-3)
+        if wanted.coarse is not None:
+            np.testing.assert_allclose(
+                found["coarse"][near.slices], wanted.coarse[near.slices], atol=2e-3
+            )
+        # Farther away nothing is computed.
+        assert np.ptp(found["filled"][:, 80:120], axis=(0, 1)).max() == 0
 
 
 def a_file(folder: Path, network: Any) -> Path:

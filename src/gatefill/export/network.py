@@ -12,6 +12,7 @@ from torch import Tensor, fx, nn
 
 from gatefill.export.attention import attend
 from gatefill.export.builder import Builder
+from gatefill.export.narrowing import Narrowing
 from gatefill.layers.contextual_attention import ContextualAttention
 from gatefill.layers.gated import Activation, Convolution
 from gatefill.layers.padding import Padding, same_padding
@@ -36,24 +37,33 @@ class NetworkWriter:
         self.b = builder
         self.graph = graph
         self.values: dict[str, Any] = {}
+        self.given: dict[str, Any] = {}  # the inputs of the step that is being written
 
     def write(self, inputs: dict[str, str]) -> dict[str, Any]:
         """Add all steps; inputs: names of the network's inputs. Returns those of its outputs."""
+        narrowing = Narrowing(self.b, self.graph, inputs["mask"])
         for step in self.graph.steps:
             node = self.graph.nodes[step.name]
+            self.given = {
+                name: narrowing.given(step, name, self.values[name]) for name in step.inputs
+            }
             if node.op == "placeholder":
                 self.values[step.name] = inputs.get(step.name, "")
             elif node.op == "get_attr":
                 value = cast(Any, self.graph.modules[step.name]).value
                 self.values[step.name] = self.b.constant(value.numpy())
             elif node.op == "call_module":
-                arguments = [self.values[each.name] for each in node.all_input_nodes]
+                arguments = [self.given[each.name] for each in node.all_input_nodes]
                 self.values[step.name] = self._layer(
                     step.name, self.graph.modules[step.name], arguments
                 )
             else:
                 self.values[step.name] = self._operation(node)
-        return {kind: self.values[name] for kind, name in self.graph.outputs.items()}
+            narrowing.made([*self.given.values()], self.values[step.name])
+        return {
+            kind: narrowing.whole(name, self.values[name])
+            for kind, name in self.graph.outputs.items()
+        }
 
     def _layer(self, name: str, layer: Any, inputs: list[Any]) -> Any:
         match layer:
@@ -247,7 +257,7 @@ class NetworkWriter:
 
     def _argument(self, value: Any) -> Any:
         if isinstance(value, fx.Node):
-            return self.values[value.name]
+            return self.given[value.name]
         if isinstance(value, (list, tuple)):
             return [self._argument(each) for each in value]
         return value

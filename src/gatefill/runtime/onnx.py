@@ -1,7 +1,7 @@
 """Running a network by onnxruntime, without torch: files that `gatefill export` made.
 
-The graph computes the whole frame, except that attention is computed for the cells that holes
-depend on. Holes of large photos are therefore given to it with their surroundings only.
+The graph computes the whole frame, except that attention and the last layers are computed for what
+holes depend on. Holes of large photos are therefore given to it with their surroundings only.
 """
 
 from __future__ import annotations

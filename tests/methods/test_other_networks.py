@@ -110,9 +110,11 @@ def test_deepfill_v1_is_the_papers_chain_of_convolutions():
     torch.testing.assert_close(stages.refined, refined, atol=1e-4, rtol=1e-4)
 
 
-def test_partial_conv_is_the_papers_u_net():
+@pytest.mark.parametrize("normalization", ["none", "imagenet"])
+def test_partial_conv_is_the_papers_u_net(normalization):
     torch.manual_seed(0)
-    network = PartialConvNetwork(PartialConvConfig(width=3, levels=3)).eval()
+    config = PartialConvConfig(width=3, levels=3, normalization=normalization)
+    network = PartialConvNetwork(config).eval()
     for module in network.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
             module.running_mean.normal_()
@@ -140,7 +142,12 @@ def test_partial_conv_is_the_papers_u_net():
         return x.repeat(2, axis=1).repeat(2, axis=2)
 
     known = np.broadcast_to(1 - mask[0].numpy(), (3, 24, 32))
-    skips = [(image[0].numpy() * known, known)]
+    pixels, mean, deviation = image[0].numpy(), 0.0, 1.0
+    if normalization == "imagenet":  # of values in [0, 1], as torchvision has them
+        mean = np.array([0.485, 0.456, 0.406])[:, None, None]
+        deviation = np.array([0.229, 0.224, 0.225])[:, None, None]
+        pixels = ((pixels + 1) / 2 - mean) / deviation
+    skips = [(pixels * known, known)]
     for level in (1, 2, 3):
         skips.append(block(f"enc{level}", *skips[-1], 2, lambda x: np.maximum(x, 0)))
     x, known = skips.pop()
@@ -154,6 +161,8 @@ def test_partial_conv_is_the_papers_u_net():
         )
     with torch.inference_mode():
         got = network(image, mask)
+    if normalization == "imagenet":
+        x = (x * deviation + mean) * 2 - 1
     np.testing.assert_allclose(got[0].numpy(), x, atol=1e-4, rtol=1e-4)
 
 

@@ -149,6 +149,35 @@ def test_offsets_found_at_half_the_size_are_refined() -> None:
     assert np.abs(larger.copied(image) - image)[larger.predicted].mean() < 0.02
 
 
+def test_a_finer_level_chooses_place_by_place_as_the_coarser_did() -> None:
+    hole = np.zeros((49, 63), bool)  # the smaller size is rounded up
+    hole[10:49, 12:63] = True
+    choice = np.full((25, 32), -1, np.int16)
+    choice[5:, 6:] = np.random.default_rng(0).integers(0, 3, (20, 26))
+    coarse = repetition.Repetition(np.array([[0, -6], [-5, 0], [-5, -6]], np.int32), choice, (), ())
+    plain = np.full((49, 63, 3), 0.5, np.float32)
+    found = coarse.finer(plain, ~hole, hole)
+    ys, xs = np.nonzero(hole)
+    np.testing.assert_array_equal(found.choice[hole], choice[ys // 2, xs // 2])
+    assert (found.choice[~hole] == -1).all()
+
+
+def test_a_period_longer_than_the_quick_look_is_found_at_half_the_size() -> None:
+    tile = np.random.default_rng(3).random((40, 45, 3), dtype=np.float32)
+    tile = tile.repeat(2, axis=0).repeat(2, axis=1)  # 80 x 90
+    image = np.tile(tile, (4, 4, 1))
+    mask = np.zeros(image.shape[:2], bool)
+    mask[100:180, 110:200] = True
+    known = ~mask
+    known[:, :100] &= np.random.default_rng(4).random((320, 100)) < 0.9  # dust
+    found = find_repetition(image, known, mask)
+    assert found is not None
+    down, right = np.abs(found.offsets.T)
+    assert (down % 80 == 0).all()
+    assert (right % 90 == 0).all()
+    np.testing.assert_array_equal(found.copied(image)[found.predicted], image[found.predicted])
+
+
 def test_a_guide_yields_to_what_repeats_only_if_it_is_said_to() -> None:
     image, mask = dots(), box()
     image[:, 130:] = 0.5 + noise()[:, 130:]
@@ -162,6 +191,8 @@ def test_a_guide_yields_to_what_repeats_only_if_it_is_said_to() -> None:
     }
     assert np.abs(fills[True] - image[mask]).mean() < 0.015
     assert np.abs(fills[False] - image[mask]).mean() > 0.1
+    unsaid = method.fill(blank, mask, guide=guide).image[mask]
+    np.testing.assert_array_equal(unsaid, fills[False])
 
 
 def test_a_sketch_does_not_yield() -> None:
@@ -203,6 +234,27 @@ def test_choices_are_followed_to_known_pixels_or_dropped() -> None:
     found = repetition._followed(offsets, choice, known)
     assert found.targets[1].tolist() == [3, 4, 6]
     assert found.sources[1].tolist() == [1, 2, 2]
+
+
+@pytest.mark.parametrize("across", [False, True])
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_a_choice_that_leaves_the_photo_by_one_pixel_is_dropped(
+    across: bool, mirrored: bool
+) -> None:
+    """It must not go on at the opposite side, where numpy's index -1 leads."""
+    known, choice = np.ones((8, 8), bool), np.full((8, 8), -1, np.int16)
+    choice[0, 3], choice[5, 3] = 0, 2  # out at the top, and to a known pixel
+    choice[7, 3] = 1  # from there it would come back to a known pixel
+    known[choice >= 0] = False
+    offsets = np.array([[-1, 0], [4, 0], [-2, 0]], np.int32)
+    if mirrored:
+        known, choice, offsets = known[::-1], choice[::-1], -offsets
+    if across:
+        known, choice, offsets = known.T, choice.T, offsets[:, ::-1]
+    found = repetition._followed(*map(np.ascontiguousarray, (offsets, choice, known)))
+    (target,) = np.argwhere(choice == 2)
+    assert np.stack(found.targets, axis=1).tolist() == [target.tolist()]
+    assert np.stack(found.sources, axis=1).tolist() == [(target + offsets[2]).tolist()]
 
 
 def test_a_turned_picture_has_the_turned_detail_and_offsets() -> None:

@@ -87,6 +87,24 @@ def test_one_copy_is_left_as_it_is() -> None:
     np.testing.assert_allclose(change, 0, atol=1e-5)
 
 
+@pytest.mark.parametrize("size", [(40, 90), (90, 40)])
+@pytest.mark.parametrize("corner", [(0, 0), (0, -24), (-24, 0), (-24, -24)])
+def test_at_every_border_of_the_photo_the_change_is_no_larger_than_the_seams(
+    size: tuple[int, int], corner: tuple[int, int]
+) -> None:
+    photo = np.random.default_rng(2).random((*size, 3), dtype=np.float32) * np.float32(0.1)
+    mask = np.zeros(size, bool)
+    top, left = (each % length for each, length in zip(corner, size, strict=True))
+    mask[top : top + 24, left : left + 24] = True
+    ys, xs = np.indices(size, np.int32)
+    down = -30 if top else 30  # in stripes, each copied from elsewhere
+    copied_y = np.where(mask, np.clip(ys + down + xs // 6 % 2 * 5, 0, size[0] - 1), -1)
+    copied_x = np.where(mask, xs // 6 * 6 + np.minimum(xs % 6, 5) * (1 if left else -1) % 30, -1)
+    copied_x = np.minimum(copied_x, size[1] - 1)
+    change = seam_change(photo, mask, copied_y.astype(np.int32), copied_x.astype(np.int32))
+    assert 0.02 < np.abs(change).max() < 0.2
+
+
 @given(data=st.data())
 def test_any_hole_and_any_source(data: st.DataObject) -> None:
     height, width = data.draw(st.integers(1, 24)), data.draw(st.integers(1, 24))

@@ -13,7 +13,15 @@ from gatefill.layers.padding import convolve, upsample_twice
 from gatefill.methods.networks.deepfill_v2 import DeepFillV2Config, DeepFillV2Network
 from gatefill.methods.networks.partial_conv import PartialConvConfig, PartialConvNetwork
 from gatefill.runtime.graph import trace
-from gatefill.runtime.plan import Window, best_plan, make_plan, part_of, transposed_part
+from gatefill.runtime.plan import (
+    Step,
+    Window,
+    best_plan,
+    inputs_of,
+    make_plan,
+    part_of,
+    transposed_part,
+)
 
 
 @st.composite
@@ -92,6 +100,41 @@ def test_a_transposed_convolution_needs_no_less(height, width, data):
     whole[:, :, rows, columns].sum().backward()
     needed, _ = transposed_part(Window(4, 2), box, (height, width))
     assert needed == bounding_box((x.grad[0, 0] != 0).numpy())
+
+
+@given(st.integers(1, 9), st.integers(1, 9), st.data())
+def test_a_join_needs_the_doubled_input_and_the_other_one_no_farther_than_its_part(
+    height, width, data
+):
+    """The second input is asked for from an even place on, so that both fit together."""
+    small, large = (
+        torch.ones(1, 1, -(-height // 2), -(-width // 2)),
+        torch.ones(1, 1, height, width),
+    )
+    box = part(data.draw, height, width)
+    rows, columns = box.slices
+    doubled = small.requires_grad_().repeat_interleave(2, 2).repeat_interleave(2, 3)
+    doubled[:, :, rows, columns].sum().backward()
+    sizes = {"small": small.shape[2:], "large": large.shape[2:]}
+    found = dict(inputs_of(Step("join", "join", ("small", "large")), box, sizes))
+    assert found["small"] == bounding_box((small.grad[0, 0] != 0).numpy())
+    even = Box(box.top - box.top % 2, box.left - box.left % 2, box.bottom, box.right)
+    assert found["large"] == even
+
+
+@given(st.integers(1, 9), st.integers(1, 9), st.data())
+def test_attention_is_computed_for_whole_cells_and_no_others(height, width, data):
+    steps = [Step("image", "input"), Step("attention", "attention", ("image",), stored=True)]
+    box = part(data.draw, height, width)
+    found = make_plan(steps, ["attention"], (2 * height, 2 * width), [box]).regions["attention"]
+    cells = torch.zeros(height + 1, width + 1)
+    for y in range(box.top, box.bottom):
+        for x in range(box.left, box.right):
+            cells[y // 2, x // 2] = 1
+    inside = bounding_box((cells > 0).numpy())
+    assert found == (
+        Box(*(2 * side for side in (inside.top, inside.left, inside.bottom, inside.right))),
+    )
 
 
 GRAPH = trace(DeepFillV2Network(DeepFillV2Config(width=4)))

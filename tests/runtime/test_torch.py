@@ -219,6 +219,29 @@ def test_threads_share_a_runtime_each_with_its_own_progress_and_end():
     assert max(shares[2]) < 1
 
 
+@pytest.mark.parametrize(
+    ("network", "takes"),
+    [
+        (DeepFillV2Network(DeepFillV2Config(width=4, guided=True)), True),
+        (DeepFillV2Network(DeepFillV2Config(width=4)), False),
+        (DeepFillV1Network(DeepFillV1Config(width=4)), False),
+        (PartialConvNetwork(PartialConvConfig(width=4, levels=3)), False),
+        (GlobalLocalNetwork(GlobalLocalConfig(width=4)), False),
+    ],
+)
+def test_every_network_runs_alone_and_in_a_batch_with_the_sketch_if_it_takes_one(network, takes):
+    runtime = TorchRuntime(loud(network))
+    assert runtime.takes_sketch == takes
+    dice = np.random.default_rng(0)
+    image, mask = dice.random((32, 48, 3), dtype=np.float32), np.zeros((32, 48), bool)
+    mask[8:20, 10:30] = True
+    frames = [(image, mask, sketch) for sketch in (None, dice.random(mask.shape) < 0.3)]
+    fills = [runtime.run(*frame).image for frame in frames]
+    assert (abs(fills[0] - fills[1])[mask].max() > 1e-3) == takes
+    for alone, together in zip(fills, runtime.run_batch(frames), strict=True):
+        np.testing.assert_allclose(together.image[mask], alone[mask], atol=REFINED)
+
+
 def test_the_plan_of_a_mask_is_kept():
     runtime = TorchRuntime(DeepFillV2Network(DeepFillV2Config(width=4)))
     mask = np.zeros((64, 64), bool)

@@ -85,6 +85,10 @@ def test_names_may_begin_with_a_hyphen(folder: Path, capsys: pytest.CaptureFixtu
     assert "-phoot.png" in capsys.readouterr().err
     assert run(["inpaint", "./-photo.png", "-mask.png", "--grwo", "3"]) == 2
     assert "--grow" in capsys.readouterr().err
+    for late in ("-o", "--json", "--output=x.png"):
+        assert run(["inpaint", "--", "-photo.png", "-mask.png", late]) == 2
+        said = capsys.readouterr().err
+        assert said.endswith(f"expected options before --, which only names follow, got {late}\n")
 
 
 @pytest.mark.usefixtures("folder")

@@ -21,10 +21,19 @@ def with_plain_names(arguments: Sequence[str]) -> list[str]:
 
     ``-`` becomes ``./-``, which is the same path, and so do names of files such as ``-photo.jpg``:
     those that are there, and what follows ``-o``. After ``--`` nothing is an option.
+
+    Raises:
+        ConfigError: For an option after ``--``.
     """
     found: list[str] = []
     for number, argument in enumerate(arguments):
         if argument == "--":
+            for name in arguments[number + 1 :]:
+                if _OPTION.fullmatch(name) and not Path(name).exists():
+                    raise ConfigError(
+                        f"expected options before --, which only names follow, got {name:.80}",
+                        code="cli.option_after_hyphens",
+                    )
             return [*found, *arguments[number:]]
         is_name = argument == "-" or (
             argument.startswith("-")

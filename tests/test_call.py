@@ -25,6 +25,13 @@ def test_a_result_becomes_bytes_and_says_what_it_is() -> None:
     result = Inpainter(Nearest())(photo, mask)
     np.testing.assert_array_equal(PIL.Image.open(io.BytesIO(result.to_bytes("png"))), result)
     assert len(result.to_bytes("jpg", quality=10)) < len(result.to_bytes("jpg", quality=90))
+    for quality in ("90", 90.5, True):
+        with pytest.raises(ConfigError, match="expected quality as a whole number"):
+            result.to_bytes("jpg", quality=quality)
+    with pytest.raises(ConfigError, match="expected format as a text, got None"):
+        result.to_bytes(None)
+    with pytest.raises(ConfigError, match="expected the name of a method, or a method, got 3"):
+        gatefill.load(3)
     assert re.fullmatch(r"<Result 40x30, 36 pixels filled by nearest in \d+\.\d\d s>", repr(result))
     assert repr(result.photo) == "<Photo 40x30 RGB, uint8>"
     assert repr(result.attention) == "<PhotoAttention of 36 positions to 1 places each>"

@@ -93,6 +93,12 @@ def load(
     if isinstance(method, str) and weights is None and is_address(method):
         method, weights = None, method
     if not isinstance(method, str | None):
+        if not hasattr(method, "info"):
+            raise ConfigError(
+                f"expected the name of a method, or a method, got {method!r:.80}",
+                code="config.method",
+                method=repr(method)[:80],
+            )
         if any(each is not None for each in (config, weights, options)):
             raise ConfigError(
                 "expected config, weights and options together with a method's name, "

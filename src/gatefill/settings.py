@@ -197,6 +197,13 @@ def expect_at_least(least: float, **values: float | None) -> None:
             )
 
 
+def expect_type(kind: Any, **values: object) -> None:
+    """Raise ConfigError unless each of the values is of a type, such as int."""
+    for name, value in values.items():
+        if not _fits(value, kind):
+            raise _wrong_type(name, value, kind)
+
+
 def _fits(value: object, kind: Any) -> bool:
     origin, arguments = get_origin(kind), get_args(kind)
     if origin in (Union, types.UnionType):

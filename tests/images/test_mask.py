@@ -193,6 +193,13 @@ def test_growing_over_everything_and_backwards() -> None:
         read_mask(HOLE, PHOTO, grow=-1)
 
 
+@pytest.mark.parametrize("option", ["grow", "threshold", "max_pixels"])
+@pytest.mark.parametrize("value", ["3", 1.5, True])
+def test_numbers_of_another_kind_are_refused_by_name(option: str, value: object) -> None:
+    with pytest.raises(ConfigError, match=f"expected {option} as a whole number"):
+        read_mask(HOLE, PHOTO, **{option: value})
+
+
 def test_another_size_is_an_error_unless_allowed() -> None:
     mask = Image.fromarray(np.kron(HOLE, np.ones((2, 2), bool)))
     with pytest.raises(MaskError, match=r"72 x 48 .* 36 x 24.*resize_mask"):

@@ -23,6 +23,7 @@ from gatefill.images.png16 import encode_png16, with_chunks
 from gatefill.images.source import ImageError
 from gatefill.images.tiff_write import encode_tiff
 from gatefill.images.xmp import XMP_TEXT
+from gatefill.settings import expect_type
 
 _KNOW_ALPHA = ("PNG", "WEBP", "TIFF", "AVIF")
 _KNOW_16_BITS = ("PNG", "TIFF")
@@ -151,6 +152,8 @@ def check_options(format: str, quality: int | None, lossless: bool | None) -> No
         ConfigError: For a quality out of range, and for what the format or the other option
             excludes.
     """
+    if quality is not None:
+        expect_type(int, quality=quality)
     if quality is not None and not 1 <= quality <= 100:
         raise ConfigError(
             f"expected a quality from 1 to 100, got {quality}",

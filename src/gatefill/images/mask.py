@@ -15,6 +15,7 @@ from gatefill.images.mask_values import THRESHOLD, Drawing, drawn, erased
 from gatefill.images.photo import Photo
 from gatefill.images.read import read_planes
 from gatefill.images.source import DEFAULT_MAX_PIXELS, Source, is_array_like, label_of
+from gatefill.settings import expect_type
 from gatefill.stopping import left_behind, stop_point
 
 _LOSSY = ("JPEG", "MPO", "WEBP", "AVIF", "HEIF")
@@ -39,6 +40,7 @@ class MaskOptions:
     seen_upright: bool = False  # arrays were made from the upright photo: nothing is said of turns
 
     def __post_init__(self) -> None:
+        expect_type(int, grow=self.grow, threshold=self.threshold, max_pixels=self.max_pixels)
         if self.grow < 0:
             raise ConfigError(
                 f"expected to grow the mask by 0 pixels or more, got {self.grow}",

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from gatefill.images.meta import first_line
 from gatefill.images.source import ImageError
+from gatefill.settings import expect_type
 
 OUTPUT_SUFFIXES = {
     ".png": "PNG",
@@ -27,6 +28,7 @@ OUTPUT_SUFFIXES = {
 
 def format_named(name: str) -> str:
     """The format behind a suffix or a format's name; ImageError where it is not known."""
+    expect_type(str, format=name)
     format = OUTPUT_SUFFIXES.get("." + name.lower().removeprefix("."))
     if format is None:
         raise ImageError(

@@ -238,7 +238,8 @@ def test_overwriting(tmp_path: Path) -> None:
     array = noise(3, 3, 3)
     Photo(array).save(path, overwrite=True)
     assert (read_photo(path).pixels == array).all()
-    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+    if os.name == "posix":  # Windows knows read-only files alone
+        assert stat.S_IMODE(path.stat().st_mode) == 0o640
 
 
 def test_links_are_followed(tmp_path: Path) -> None:

@@ -194,6 +194,7 @@ class TestGoingOn:
         lines = log_of(tmp_path / "killed", "train")
         assert [line["images"] for line in lines] == list(range(4, 61, 4))
 
+    @pytest.mark.skipif(os.name != "posix", reason="sends signals of POSIX")
     @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
     def test_a_signal_saves_first(
         self, number: signal.Signals, photos: Path, tmp_path: Path
@@ -210,6 +211,7 @@ class TestGoingOn:
         assert facts["progress"]["step"] == step > 0
         assert load_network(tmp_path / "best.safetensors")[0].provenance.step == step
 
+    @pytest.mark.skipif(os.name != "posix", reason="sends signals of POSIX")
     @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
     def test_so_does_one_to_the_loaders_too(
         self, number: signal.Signals, photos: Path, tmp_path: Path

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import random
-import resource
 import shutil
 import signal
 import subprocess
@@ -158,9 +157,12 @@ class TestDamage:
             assert same_weights(last, wanted)
             assert read_header(last).provenance.step == 4
 
+    @pytest.mark.skipif(os.name != "posix", reason="limits files as POSIX does")
     def test_a_full_disk_is_said_and_the_checkpoint_before_is_kept(
         self, folder: Path, photos: Path
     ) -> None:
+        import resource  # Windows has no such module
+
         steps = Checkpoints(folder / "checkpoints", 2).steps()
         limits = resource.getrlimit(resource.RLIMIT_FSIZE)
         before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

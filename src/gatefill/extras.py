@@ -29,9 +29,12 @@ MODULES = {
 }
 
 
-def installed(extra: str) -> bool:
-    """Whether the packages of an extra are there; nothing is imported to find out."""
-    return find_spec(MODULES[extra]) is not None
+def installed(extra: str, *, module: str | None = None) -> bool:
+    """Whether the packages of an extra are there; nothing is imported to find out.
+
+    module: the one of the extra's packages that is asked for, where it may come without the others.
+    """
+    return find_spec(module or MODULES[extra]) is not None
 
 
 def require(extra: str, what: str, *, module: str | None = None) -> None:

@@ -53,6 +53,17 @@ def test_pixels_are_those_of_torch_within_a_level(method: str, size: tuple[int, 
         assert (np.abs(a - b).max(axis=-1) <= 1).mean() > 0.99
 
 
+def test_it_stands_in_where_torch_came_without_safetensors(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("safetensors", "safetensors.torch"):
+        monkeypatch.setitem(sys.modules, name, None)
+    image, mask = np.full((48, 64, 3), 90, np.uint8), np.zeros((48, 64), bool)
+    mask[20:30, 20:30] = True
+    for method in ("hybrid", "deepfill_v2"):
+        assert gatefill.load(method)(image, mask).method == method
+
+
 def test_progress_can_stop_it(runtime: OnnxRuntime) -> None:
     image, mask = example(512, 512, 0)
 

@@ -81,7 +81,9 @@ def _by_onnxruntime(
             )
         return True
     may = runtime == "auto" and exported is not None and device == "cpu"
-    return may and (quick_start or not installed("torch"))
+    # torch that came with another program may lack what its weights are read by.
+    by_torch = installed("torch") and installed("torch", module="safetensors")
+    return may and (quick_start or not by_torch)
 
 
 def load_network(path: str | os.PathLike[str]) -> tuple[WeightsInfo, nn.Module]:

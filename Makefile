@@ -62,7 +62,7 @@ licenses: .venv/.release ## list the licenses of all packages that gatefill inst
 	@$(BIN)/python scripts/licenses.py --check
 
 audit: .venv/.release ## look for known vulnerabilities of the tested versions
-	$(BIN)/pip-audit --requirement constraints.txt --no-deps --disable-pip
+	$(BIN)/pip-audit --strict --requirement constraints.txt --no-deps --disable-pip
 
 constraints: .venv/.bench .venv/.docs .venv/.release ## write constraints.txt from what is installed in .venv
 	$(BIN)/pip freeze --all --exclude-editable | sed 's/+[a-z0-9.]*$$//' | \

@@ -74,8 +74,7 @@ class Inpainter:
                 larger ones are refused before they begin.
 
         Raises:
-            ConfigError: If `large` is unknown, `context` is negative or not finite, or `max_pixels`
-                is less than 1.
+            ConfigError: If `large` is unknown, `context` below 0 or infinite, `max_pixels` below 1.
         """
         if large not in get_args(Large):
             raise ConfigError(

@@ -72,6 +72,17 @@ def test_the_version_stands_the_same_everywhere() -> None:
     assert PROJECT["project"]["version"] == gatefill.__version__
     citation = (ROOT / "CITATION.cff").read_text("utf-8")
     assert f"\nversion: {gatefill.__version__}\n" in citation
+    nodes = tomllib.loads((ROOT / "plugins" / "comfyui" / "pyproject.toml").read_text("utf-8"))
+    assert nodes["project"]["version"] == gatefill.__version__
+    for path in (ROOT / "deploy").glob("*.yaml"):
+        tags = re.findall(r"image: \S+:(\S+)", path.read_text("utf-8"))
+        assert tags
+        assert set(tags) == {gatefill.__version__}, path.name
+    # The newest dated section of the changelog is this version's, and CITATION.cff has its date.
+    changes = (ROOT / "CHANGELOG.md").read_text("utf-8")
+    released = re.findall(r"^## \[(\d.+?)\] - (\d{4}-\d\d-\d\d)$", changes, re.MULTILINE)
+    assert released[0][0] == gatefill.__version__
+    assert f'\ndate-released: "{released[0][1]}"\n' in citation
 
 
 def test_no_file_names_a_place_on_somebodys_machine(tracked: list[Path]) -> None:

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from gatefill.photo_attention import PhotoAttention
     from gatefill.result import Result
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 # docs/python.md lists them all.
 __all__ = [

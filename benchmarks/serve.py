@@ -102,14 +102,27 @@ class Served:
             thread.join()
         return times, time.perf_counter() - started
 
-    def memory(self) -> int:
-        """Bytes of the server and its helper processes, memory that they share counted once."""
-        total = 0
+    def _processes(self) -> list[int]:
+        """The server and its helper processes."""
         pids = [self.process.pid]
         with contextlib.suppress(OSError):  # a thread has ended meanwhile
             for task in Path(f"/proc/{self.process.pid}/task").iterdir():
                 pids += map(int, (task / "children").read_text().split())
-        for pid in pids:
+        return pids
+
+    def processor_seconds(self) -> float:
+        """What the server and its helper processes have computed for so far."""
+        ticks = 0
+        for pid in self._processes():
+            with contextlib.suppress(OSError):
+                fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+                ticks += int(fields[11]) + int(fields[12])
+        return ticks / os.sysconf("SC_CLK_TCK")
+
+    def memory(self) -> int:
+        """Bytes of the server and its helper processes, memory that they share counted once."""
+        total = 0
+        for pid in self._processes():
             with contextlib.suppress(OSError):
                 found = re.search(r"Pss:\s+(\d+)", Path(f"/proc/{pid}/smaps_rollup").read_text())
                 total += int(found[1]) * 1024 if found else 0
@@ -240,7 +253,7 @@ def beside(photo: bytes, mask: bytes, seconds: float) -> None:
 
 def memory() -> None:
     """Print the peaks of servers that fill one large photo."""
-    print("| photo | hole | model | seconds | peak of the server |")
+    print("| photo | hole | model | seconds | of processor time | peak of the server |")
     for megapixels, side, model in (
         (3, 500, "hybrid"), (12, 100, "hybrid"), (12, 1000, "hybrid"), (12, None, "hybrid"),
         (48, None, "hybrid"), (12, None, "patchmatch"), (48, None, "patchmatch"),
@@ -253,17 +266,19 @@ def memory() -> None:
                 httpx.Client(base_url=served.url, timeout=600) as client,
                 ThreadPoolExecutor(1) as pool,
             ):
-                started, peak = time.perf_counter(), 0
+                started, before, peak = time.perf_counter(), served.processor_seconds(), 0
                 waiting = pool.submit(
                     client.post, "/api/v1/inpaint", files=files, data={"model": model}
                 )
                 while not wait([waiting], 0.05).done:
                     peak = max(peak, served.memory())
                 reply, taken = waiting.result(), time.perf_counter() - started
+                computed = served.processor_seconds() - before
             assert reply.status_code == 200, reply.text
             hole = f"{side} x {side}" if side else "a quarter"
             print(
-                f"| {megapixels} MP | {hole} | `{model}` | {taken:.1f} | {peak / 1e9:.2f} GB |",
+                f"| {megapixels} MP | {hole} | `{model}` | {taken:.1f} | {computed:.1f} | "
+                f"{peak / 1e9:.2f} GB |",
                 flush=True,
             )
         finally:

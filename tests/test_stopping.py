@@ -147,10 +147,10 @@ def test_what_goes_through_a_large_mask_at_once_can_be_stopped(
 ) -> None:
     mask = np.random.default_rng(0).random((4000, 6000)) < 0.4
     look(mask[:99, :99])
-    started = time.monotonic()
+    started = time.thread_time()  # of this thread alone, whatever else the machine does
     with stoppable(after(0.05)), pytest.raises(Stop):
         [look(mask) for _ in range(100)]
-    assert time.monotonic() - started < 1.0
+    assert time.thread_time() - started < 0.5
 
 
 def _gray(mask: np.ndarray) -> Photo:

@@ -200,7 +200,7 @@ class _Boxes:
 
     def __init__(self, boxes: Ints, areas: Ints) -> None:
         """boxes: ``N4``, top, left, bottom, right. areas: ``N`` hole pixels in them."""
-        self.boxes, self.areas = boxes.astype(np.int64), areas.astype(np.int64)
+        self.boxes, self.areas = boxes.astype(np.int32), areas.astype(np.int32)
         self.longest = (self.boxes[:, 2:] - self.boxes[:, :2]).max(axis=1, initial=0)
 
     @classmethod
@@ -220,9 +220,9 @@ class _Boxes:
         """The boxes around all of each number; a box without pixels counts for none."""
         some = self.areas > 0
         count = int(number.max(initial=0)) + 1
-        boxes = np.zeros((count, 4), np.int64)
-        boxes[:, :2] = np.iinfo(np.int64).max
-        areas = np.zeros(count, np.int64)
+        boxes = np.zeros((count, 4), np.int32)
+        boxes[:, :2] = np.iinfo(np.int32).max
+        areas = np.zeros(count, np.int32)
         np.minimum.at(boxes[:, :2], number[some], self.boxes[some, :2])
         np.maximum.at(boxes[:, 2:], number[some], self.boxes[some, 2:])
         np.add.at(areas, number[some], self.areas[some])

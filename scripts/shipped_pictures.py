@@ -42,7 +42,9 @@ def main() -> None:
 
 def middle(path: Path) -> NDArray[np.uint8]:
     """The central square, RGB."""
-    pixels = cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB)
+    stored = cv2.imread(str(path))
+    assert stored is not None
+    pixels = cv2.cvtColor(stored, cv2.COLOR_BGR2RGB)
     side = min(pixels.shape[:2])
     top, left = ((length - side) // 2 for length in pixels.shape[:2])
     square = pixels[top : top + side, left : left + side]

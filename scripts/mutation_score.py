@@ -9,8 +9,8 @@ a line is measured first, with coverage.py; lines that it cannot see, such as co
 the tests of their package.
 
 A mutant is killed when a test fails, when the tests cannot be collected, when the process crashes,
-or when the tests do not end within their time. Each is printed with how it ended. Before the last
-counts, the same tests have to end within the same time on the unchanged code, so that a busy
+or when the tests do not end within their time. Each is printed with how it ended. The last is tried
+again with twice the time, after the same tests have ended on the unchanged code, so that a busy
 machine kills nothing.
 
 The places are drawn at random, each at most once, with one mutant each. Needs the dependency group
@@ -190,17 +190,23 @@ def end_of(copy: Path, mutant: Mutant, tests: list[str], seconds: float) -> str:
     before, stat = path.read_text("utf-8"), path.stat()
     after = mutate_code(before, get_operator(mutant.operator)(), mutant.occurrence)
 
+    limit = 5 * seconds + 60
+
     def changed() -> tuple[str, str]:
         path.write_text(after, "utf-8")
         try:
-            return _ended(copy, tests, 5 * seconds + 60)
+            return _ended(copy, tests, limit)
         finally:
             path.write_text(before, "utf-8")
             os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))  # what is compiled stays valid
 
     end, why = changed() if tests else ("survived", "no test runs this line")
-    while end == NOT_ENDED and _ended(copy, tests, 5 * seconds + 60)[0] == NOT_ENDED:
-        end, why = changed()  # the machine was too busy for an answer
+    while end == NOT_ENDED:  # the machine may have been too busy
+        quiet = _ended(copy, tests, limit)[0] != NOT_ENDED
+        limit *= 2
+        end, why = changed()
+        if quiet:
+            break
     old, new = before.splitlines(), after.splitlines()
     rows = [row for row, pair in enumerate(zip(old, new, strict=False)) if pair[0] != pair[1]]
     for row in rows[:1]:

@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gatefill.methods import pyramid
 from gatefill.methods.base import Image, Mask
-from gatefill.methods.patchmatch import PatchMatch, PatchMatchConfig
+from gatefill.methods.patchmatch import PatchMatch, PatchMatchConfig, planes
 from gatefill.methods.patchmatch.atlas import CLOSE, MARGIN, SPECK, lay_out
 
 
@@ -24,21 +23,21 @@ def specks(height: int, width: int, side: int = 3, apart: int = 60) -> Mask:
 def waves(height: int, width: int) -> Image:
     """Every place has its own color, so that what was copied from afar is seen."""
     rows, columns = np.mgrid[:height, :width].astype(np.float32)
-    planes = rows / height, columns / width, 0.5 + 0.2 * np.sin(rows / 3)
-    return np.stack(planes, axis=2).astype(np.float32)
+    colors = rows / height, columns / width, 0.5 + 0.2 * np.sin(rows / 3)
+    return np.stack(colors, axis=2).astype(np.float32)
 
 
 @pytest.fixture
 def halved(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The pixels of each image whose half size is computed."""
     sizes: list[int] = []
-    halve = pyramid.halve
+    halve = planes.halve
 
     def counted(image: Image, known: Mask, *args: Any) -> Any:
         sizes.append(known.size)
         return halve(image, known, *args)
 
-    monkeypatch.setattr(pyramid, "halve", counted)
+    monkeypatch.setattr(planes, "halve", counted)
     return sizes
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from gatefill.methods.base import Mask
 from gatefill.methods.patchmatch import kernels, solver
+from gatefill.methods.patchmatch.distance import MARGIN
 
 SIDE = 100
 AWAY = (10, 30)  # where the right source of every target lies
@@ -18,7 +19,12 @@ def places(targets: Mask, seed: int = 0) -> kernels.Patches:
     ys, xs, _ = solver._blocks(targets)
     features[ys + AWAY[0], xs + AWAY[1]] = features[ys, xs]
     penalty = np.zeros((SIDE, SIDE), np.int32)
-    return kernels.Patches(features.ravel(), (3 * SIDE, 3, 1), ys, xs, penalty)
+    return kernels.Patches(flat(features), (3 * SIDE, 3, 1), ys, xs, penalty)
+
+
+def flat(features: np.ndarray) -> np.ndarray:
+    """Features as patches have them, with room behind the last one."""
+    return np.pad(features.ravel(), (0, MARGIN))
 
 
 def matched(patches: kernels.Patches, y: int, x: int) -> kernels.Field:
@@ -80,7 +86,7 @@ def test_the_search_reaches_as_far_as_its_radius_on_all_sides_and_no_farther(
         source = tuple(round(each + reach * step) for each, step in zip(around, far, strict=True))
         features = np.full((SIDE, SIDE, 1), 200, np.uint8)
         features[70, 60] = features[source] = 10
-        patches = places(targets)._replace(features=features.ravel(), shape=(SIDE, 1, 1))
+        patches = places(targets)._replace(features=flat(features), shape=(SIDE, 1, 1))
         found = 0
         for seed in range(200):
             field = matched(patches, *around)

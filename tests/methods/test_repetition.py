@@ -274,3 +274,11 @@ def test_a_turned_picture_has_the_turned_detail_and_offsets() -> None:
     offsets = {tuple(each) for each in found.offsets.tolist()}
     assert offsets == {(right, down) for down, right in across.offsets.tolist()}
     assert all(down % 18 == 0 and right % 26 == 0 for down, right in offsets)
+
+
+@pytest.mark.parametrize("size", [(60, 2), (9, 1), (1, 9), (2, 2), (3, 5)])
+def test_narrow_photos_do_not_repeat(size: tuple[int, int]) -> None:
+    image = np.random.default_rng(1).random((*size, 3), dtype=np.float32)
+    hole = np.zeros(size, bool)
+    hole.flat[0] = True
+    assert find_repetition(image, ~hole, hole) is None

@@ -200,11 +200,34 @@ def inlined(function: Callable[..., Any]) -> Kernel:
     return Kernel(function, {"inline": "always"})
 
 
+class Emitted:
+    """What kernels call and LLVM's code is given for; made by numba where it is needed."""
+
+    def __init__(self, function: Callable[[], Any]) -> None:
+        self.function: Any = function
+
+    def __call__(self, *_: Any) -> Any:
+        raise TypeError(f"expected a kernel to call {self.function.__name__}, got Python")
+
+    @cached_property
+    def dispatcher(self) -> Any:
+        return self.function()
+
+
+def emitted(function: Callable[[], Any]) -> Emitted:
+    """Decorate a function that returns one of numba's intrinsics, for kernels to call."""
+    return Emitted(function)
+
+
+def _called(function: Any) -> dict[str, Kernel | Emitted]:
+    """What a function calls of what is compiled."""
+    found = {name: function.__globals__.get(name) for name in function.__code__.co_names}
+    return {name: each for name, each in found.items() if isinstance(each, Kernel | Emitted)}
+
+
 def _with_compiled_globals(function: Any) -> FunctionType:
     """The function with the kernels that it calls as numba has them."""
-    names = function.__code__.co_names
-    found = {name: function.__globals__[name] for name in names if name in function.__globals__}
-    kernels = {name: it.dispatcher for name, it in found.items() if isinstance(it, Kernel)}
+    kernels = {name: each.dispatcher for name, each in _called(function).items()}
     return FunctionType(function.__code__, function.__globals__ | kernels, function.__name__)
 
 
@@ -276,8 +299,15 @@ _nothing = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(lambda _: None)
 
 def _fingerprint(function: Any, options: dict[str, Any], kind: Kind) -> str:
     """Changes with whatever the machine code depends on."""
-    parts = _environment(), _source(function.__code__.co_filename), sorted(options.items()), kind
+    sources = [_source(file) for file in sorted(_files(function))]
+    parts = _environment(), sources, sorted(options.items()), kind
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:24]
+
+
+def _files(function: Any) -> set[str]:
+    """Those of a function and of all that it calls of what is compiled."""
+    called = (_files(each.function) for each in _called(function).values())
+    return {function.__code__.co_filename}.union(*called)
 
 
 @lru_cache(maxsize=1)
@@ -314,9 +344,17 @@ def _folders() -> list[Path]:
     return [Path(__file__).parent / "__pycache__", Path(cache) / "gatefill"]
 
 
-@lru_cache(maxsize=1)
+_telling = threading.Lock()
+
+
 def _tell_of_compiling() -> None:
-    """Log, once, that something is compiled."""
+    """Log, once, that something is compiled; two threads may begin at the same moment."""
+    with _telling:
+        _told_of_compiling()
+
+
+@lru_cache(maxsize=1)
+def _told_of_compiling() -> None:
     if cache_folder() is None:
         log.info(
             "compiling the PatchMatch kernels (some seconds), for this process only: no folder for "

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gatefill.methods.patchmatch.compiling import compiled, inlined
+from gatefill.methods.patchmatch.distance import squared_distance
 
 BLOCK = 32  # side of the blocks that are searched in parallel, pixels
 NEVER = np.int32(2**31 - 1)  # a cost above all others
@@ -42,14 +43,6 @@ class Field(NamedTuple):
     cost: NDArray[np.int32]
 
 
-class Material(NamedTuple):
-    """Where votes take color from."""
-
-    image: NDArray[np.float32]  # HW3
-    smooth: NDArray[np.float32]  # HW3, the image without its detail
-    usable: NDArray[np.bool_]  # HW
-
-
 @inlined
 def _mix(position: Any, salt: Any) -> Any:
     """A 32-bit hash, never 0: where a random sequence starts."""
@@ -69,28 +62,9 @@ def _next(state: Any) -> Any:
 
 
 @inlined
-def _distance(
-    features: Any, stride: Any, a: Any, b: Any, side: Any, length: Any, bound: Any
-) -> Any:
-    """Sum of squared differences of the patches at flat positions a and b, given up at `bound`.
-
-    Unsigned flat indices: with signed ones numba tests for negative ones and LLVM cannot use
-    vector instructions.
-    """
-    total = np.int32(0)
-    for _ in range(side):
-        row = np.int32(0)
-        for k in range(length):
-            d = np.int32(
-                np.int16(features[np.uint64(a + k)]) - np.int16(features[np.uint64(b + k)])
-            )
-            row = np.int32(row + d * d)
-        total = np.int32(total + row)
-        if total >= bound:
-            break
-        a += stride
-        b += stride
-    return total
+def _below(number: Any, limit: Any) -> Any:
+    """A random number of 16 bits as one from 0 to `limit` - 1; cheaper than a remainder."""
+    return np.int64(np.uint64(number) * np.uint64(limit) >> np.uint64(16))
 
 
 @inlined
@@ -106,7 +80,7 @@ def _cost(
         return bound
     stride, channels, side = shape
     a, b = y * stride + x * channels, sy * stride + sx * channels
-    distance = _distance(features, stride, a, b, side, side * channels, bound - extra)
+    distance = squared_distance(features, stride, a, b, side, side * channels, bound - extra)
     return np.int32(distance + extra)
 
 
@@ -121,6 +95,22 @@ def measure(start: int, stop: int, patches: Patches, field: Field) -> None:
         field_cost[y, x] = _cost(
             features, penalty, shape, y, x, field_y[y, x], field_x[y, x], NEVER
         )
+
+
+@compiled()
+def inherit(
+    start: int, stop: int, patches: Patches, field: Field, coarse: Field, matched: Any
+) -> None:
+    """Give every target what its place at half the size was matched with, if there is anything."""
+    height, width = field.cost.shape
+    rows, columns = coarse.cost.shape
+    for i in range(start, stop):
+        y, x = patches.ys[i], patches.xs[i]
+        cy, cx = min(y // 2, rows - 1), min(x // 2, columns - 1)
+        if coarse.cost[cy, cx] < NEVER:
+            matched[i] = True
+            field.y[y, x] = min(2 * coarse.y[cy, cx] + y % 2, height - 1)
+            field.x[y, x] = min(2 * coarse.x[cy, cx] + x % 2, width - 1)
 
 
 @compiled()
@@ -209,9 +199,8 @@ def sweep(
                 top, bottom = max(best_y - reach, 0), min(best_y + reach, height - 1)
                 left, right = max(best_x - reach, 0), min(best_x + reach, width - 1)
                 state = _next(state)
-                sy = top + np.int64(state % np.uint32(bottom - top + 1))
-                state = _next(state)
-                sx = left + np.int64(state % np.uint32(right - left + 1))
+                sy = top + _below(state >> np.uint32(16), bottom - top + 1)
+                sx = left + _below(state & np.uint32(0xFFFF), right - left + 1)
                 cost = _cost(features, penalty, shape, y, x, sy, sx, best)
                 if cost < best:
                     best, best_y, best_x = cost, sy, sx
@@ -242,71 +231,3 @@ def try_offsets(
             if cost < best:
                 best, best_y, best_x = cost, sy, sx
         field_y[y, x], field_x[y, x], field_cost[y, x] = best_y, best_x, best
-
-
-@compiled(fastmath=True)
-def vote(
-    start: int,
-    stop: int,
-    material: Material,
-    field: Field,
-    least: Any,
-    ys: Any,
-    xs: Any,
-    side: int,
-    sharpness: Any,
-    floor: Any,
-    doubt: Any,
-    out: Any,
-    from_y: Any,
-    from_x: Any,
-) -> None:
-    """Each hole pixel becomes what the patches that cover it propose.
-
-    The weighted mean of all proposals lays out color and structure but blurs; so only the smooth
-    part of the material is averaged, and the detail, ``image - smooth``, comes from the best match
-    alone, the less the more its color differs from the mean (`doubt`). `least` holds the least
-    cost of the patches that cover each pixel: weights fall with
-    ``(cost - least) / (least + floor) * sharpness``.
-    """
-    field_y, field_x, field_cost = field
-    image, smooth, usable = material
-    height, width = usable.shape
-    radius = side // 2
-    for i in range(start, stop):
-        y, x = ys[i], xs[i]
-        slope = sharpness / (np.float32(least[y, x]) + floor)
-        best, best_y, best_x = NEVER, -1, -1
-        weights = np.float32(0)
-        red, green, blue = np.float32(0), np.float32(0), np.float32(0)
-        for cy in range(max(y - radius, 0), min(y + radius + 1, height)):
-            for cx in range(max(x - radius, 0), min(x + radius + 1, width)):
-                sy, sx = field_y[cy, cx] + y - cy, field_x[cy, cx] + x - cx
-                if sy < 0 or sx < 0 or sy >= height or sx >= width:
-                    continue
-                if not usable[sy, sx]:
-                    continue
-                if field_cost[cy, cx] < best:
-                    best, best_y, best_x = field_cost[cy, cx], sy, sx
-                u = (np.float32(field_cost[cy, cx]) - np.float32(least[y, x])) * slope
-                weight = np.float32(1) / (np.float32(1) + u + u * u)
-                weights += weight
-                red += weight * smooth[sy, sx, 0]
-                green += weight * smooth[sy, sx, 1]
-                blue += weight * smooth[sy, sx, 2]
-        if best_y < 0:
-            continue
-        red, green, blue = red / weights, green / weights, blue / weights
-        # detail of a match that the others contradict would be a speckle
-        apart = (smooth[best_y, best_x, 0] - red) ** 2
-        apart += (smooth[best_y, best_x, 1] - green) ** 2
-        apart += (smooth[best_y, best_x, 2] - blue) ** 2
-        apart *= doubt
-        trust = np.float32(1) / (np.float32(1) + apart * apart)
-        red += trust * (image[best_y, best_x, 0] - smooth[best_y, best_x, 0])
-        green += trust * (image[best_y, best_x, 1] - smooth[best_y, best_x, 1])
-        blue += trust * (image[best_y, best_x, 2] - smooth[best_y, best_x, 2])
-        out[y, x, 0] = min(max(red, np.float32(0)), np.float32(1))
-        out[y, x, 1] = min(max(green, np.float32(0)), np.float32(1))
-        out[y, x, 2] = min(max(blue, np.float32(0)), np.float32(1))
-        from_y[y, x], from_x[y, x] = best_y, best_x

@@ -18,10 +18,11 @@ from numpy.typing import NDArray
 from gatefill.errors import ConfigError
 from gatefill.methods import pyramid
 from gatefill.methods.base import Image, Mask
+from gatefill.methods.patchmatch import planes
 from gatefill.methods.patchmatch.config import PatchMatchConfig
 from gatefill.methods.patchmatch.repetition import Repetition, find_repetition, search_area
 from gatefill.parallel import Threads
-from gatefill.stopping import stop_point, strips
+from gatefill.stopping import stop_point
 
 Planes = NDArray[np.uint8]
 FALL = 3  # levels over which the weight of a guide falls
@@ -109,21 +110,42 @@ def build_levels(
     """
     searched = config.repeats and search_area(mask) <= LARGEST
     found = threads.begin(find_repetition, image, region & ~mask, mask) if searched else None
-    photos = _halved(config, image, mask, region, tick)
-    known, predicted = ~mask, photos[0].image
-    texture = pyramid.texture_energy(image, known) if config.texture else None
-    repetition = None
-    if config.repeats:
-        repetition = _repetition(photos, threads) if found is None else found()
-    offsets = None if repetition is None else repetition.offsets
-    if not all(guide.yields for guide in guides):
-        repetition = None
-    sure = np.zeros_like(mask) if repetition is None else repetition.predicted
+    photos = _halved(config, image, mask, region, threads, tick)
+    # few photos repeat themselves, so this is done before it is known
+    levels = _levels(config, photos, guess, guides, None, threads, tick)
+    if not config.repeats:
+        return levels
+    repetition = _repetition(photos, threads) if found is None else found()
+    if repetition is None:
+        return levels
+    yields = all(guide.yields for guide in guides)
+    if yields:
+        levels = _levels(config, photos, guess, guides, repetition, threads, tick)
+    offsets = [repetition.offsets]
+    while len(offsets) < len(levels):
+        offsets.append(_halves(offsets[-1]))
+    levels = [replace(level, offsets=each) for level, each in zip(levels, offsets, strict=True)]
+    return [replace(levels[0], repetition=repetition if yields else None), *levels[1:]]
+
+
+def _levels(
+    config: PatchMatchConfig,
+    photos: list[_Photo],
+    guess: Image | None,
+    guides: list[Guide],
+    repetition: Repetition | None,
+    threads: Threads,
+    tick: Callable[[], None],
+) -> list[Level]:
+    """The levels of photos; repetition: what is copied into the hole ahead."""
+    image, mask = photos[0].image, photos[0].hole
+    known, predicted, sure = ~mask, image, np.zeros_like(mask)
     if repetition is not None:
+        sure = repetition.predicted
         known = known | sure
-        predicted = repetition.copied(predicted)
+        predicted = repetition.copied(image)
         guides = [replace(guide, planes=repetition.copied(guide.planes)) for guide in guides]
-        texture = pyramid.texture_energy(predicted, known) if config.texture else None
+    texture = planes.texture_energy(predicted, known, threads) if config.texture else None
     levels: list[Level] = []
     for number, photo in enumerate(photos):
         tick()
@@ -133,23 +155,22 @@ def build_levels(
             stop_point()
             texture = None if texture is None else pyramid.shrink(texture, height, width)
             guess = None if guess is None else pyramid.shrink(guess, height, width)
-            offsets = None if offsets is None else _halves(offsets)
             if repetition is not None:
-                predicted, known, share = pyramid.halve(predicted, known)
+                predicted, known, share = planes.halve(predicted, known, threads)
                 sure = photo.hole & (share >= MIXED)
         stop_point()
-        planes = [photo.image]
+        compared = [(photo.image, 1.0)]
         if texture is not None:
-            planes.append(config.texture * texture[..., None])
+            compared.append((texture[..., None], config.texture))
         for guide in guides:
-            planes += _weighted(guide.planes, config.guide * guide.share_at(number))
-        features = _to_bytes(planes)
+            compared += _weighted(guide.planes, config.guide * guide.share_at(number))
+        features = _to_bytes(compared, threads)
         _check_cost(config, features)
-        level = Level(photo.image, photo.usable, photo.hole, features, guess, offsets=offsets)
+        level = Level(photo.image, photo.usable, photo.hole, features, guess)
         if repetition is not None:
             level = replace(level, predicted=predicted, sure=sure)
         levels.append(level)
-    return [replace(levels[0], repetition=repetition), *levels[1:]]
+    return levels
 
 
 def _check_cost(config: PatchMatchConfig, features: Planes) -> None:
@@ -165,19 +186,28 @@ def _check_cost(config: PatchMatchConfig, features: Planes) -> None:
 
 
 def _halved(
-    config: PatchMatchConfig, image: Image, mask: Mask, region: Mask, tick: Callable[[], None]
+    config: PatchMatchConfig,
+    image: Image,
+    mask: Mask,
+    region: Mask,
+    threads: Threads,
+    tick: Callable[[], None],
 ) -> list[_Photo]:
     known, share = ~mask, (~mask).astype(np.float32)
     stop_point()
-    image = np.where(known[..., None], image, np.float32(0))
+    image = np.array(image, np.float32, order="C")
+    image[mask] = 0
     photos: list[_Photo] = []
     while True:
         # mixed pixels are voted for like the hole, but may serve as material
         photos.append(_Photo(image, known, region, mask if not photos else share < MIXED))
         if known.all() or min(known.shape) < 48 or len(photos) > config.levels:
             return photos
-        image, known, share = pyramid.halve(image, known, tick)
-        region = pyramid.shrink(region.astype(np.float32), *known.shape) > 0.25
+        image, known, share = planes.halve(image, known, threads, tick)
+        if region.all():
+            region = np.ones_like(known)
+        else:
+            region = pyramid.shrink(region.astype(np.float32), *known.shape) > 0.25
 
 
 def _repetition(photos: list[_Photo], threads: Threads) -> Repetition | None:
@@ -198,16 +228,21 @@ def _halves(offsets: NDArray[np.int32]) -> NDArray[np.int32]:
     return np.asarray(halves[(halves != 0).any(axis=1)])
 
 
-def _weighted(guide: Image, weight: float) -> list[Image]:
-    """Planes whose squared differences are `weight` times the guide's; each fits into uint8."""
+def _weighted(guide: Image, weight: float) -> list[tuple[Image, float]]:
+    """Planes and factors, so that squared differences are `weight` times the guide's.
+
+    Each product fits into uint8.
+    """
     copies = max(math.ceil(weight), 1)
-    return [(weight / copies) ** 0.5 * guide] * copies
+    return [(guide, (weight / copies) ** 0.5)] * copies
 
 
-def _to_bytes(planes: list[Image]) -> Planes:
-    height, width = planes[0].shape[:2]
-    stack = np.empty((height, width, sum(plane.shape[2] for plane in planes)), np.uint8)
-    for rows in strips(height, width):
-        part = np.concatenate([plane[rows] for plane in planes], axis=2)
-        stack[rows] = np.clip(part * 255 + 0.5, 0, 255)
-    return stack
+def _to_bytes(compared: list[tuple[Image, float]], threads: Threads) -> Planes:
+    """Planes ``HWC``, times their factors, as bytes."""
+    channels = sum(plane.shape[2] for plane, _ in compared)
+    features = np.empty((*compared[0][0].shape[:2], channels), np.uint8)
+    first = 0
+    for plane, factor in compared:
+        planes.put_bytes(plane, factor, features, first, threads)
+        first += plane.shape[2]
+    return features

@@ -23,8 +23,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gatefill.errors import ConfigError, MaskError
+from gatefill.geometry import bounding_box
 from gatefill.methods.base import Attention, Fill, Image, Mask, MethodInfo, Progress, check_frame
-from gatefill.methods.patchmatch import kernels
+from gatefill.methods.patchmatch import kernels, planes
 from gatefill.methods.patchmatch.atlas import lay_out
 from gatefill.methods.patchmatch.config import PatchMatchConfig
 from gatefill.methods.patchmatch.levels import Guide, Level, build_levels, edge_guide
@@ -32,7 +33,6 @@ from gatefill.methods.patchmatch.reduced import fill_reduced, memory
 from gatefill.methods.patchmatch.seams import seam_change
 from gatefill.methods.patchmatch.solver import Solver
 from gatefill.methods.registry import METHODS
-from gatefill.methods.rim import even_step
 from gatefill.parallel import Threads
 
 __all__ = ["PatchMatch", "PatchMatchConfig"]
@@ -160,12 +160,14 @@ class PatchMatch:
             told = _Told(progress)
             levels = build_levels(self.config, image, mask, region, guess, guides, threads, told)
             filled, rim, copied_y, copied_x = _optimize(self.config, levels, threads, told)
-        if self.config.finish:
-            filled = even_step(filled, *rim, mask, LARGEST_STEP)
-            told()
-            change = seam_change(filled, mask, copied_y, copied_x, told)
-            filled[mask] = np.clip(filled[mask] + change, 0, 1)
-        ys, xs = np.nonzero(mask & (copied_y >= 0))
+            ys, xs = np.nonzero(mask)
+            if self.config.finish:
+                _even(filled, *rim, mask, ys, xs, threads)
+                told()
+                change = seam_change(filled, mask, copied_y, copied_x, told, threads)
+                filled[ys, xs] = np.clip(filled[ys, xs] + change, 0, 1)
+        copied = copied_y[ys, xs] >= 0
+        ys, xs = ys[copied], xs[copied]
         source = np.stack([copied_y[ys, xs], copied_x[ys, xs]], axis=1)[:, None]
         attention = Attention(
             target=np.stack([ys, xs], axis=1).astype(np.int32),
@@ -174,6 +176,25 @@ class PatchMatch:
             stride=1,
         )
         return Fill(image=filled, attention=attention)
+
+
+def _even(
+    filled: Image,
+    step: Image,
+    rim: Mask,
+    mask: Mask,
+    ys: NDArray[np.int64],
+    xs: NDArray[np.int64],
+    threads: Threads,
+) -> None:
+    """`rim.even_step`, in place, for the pixels of the hole."""
+    box = bounding_box(rim | mask)
+    if box is None or not rim.any():
+        return
+    shift = planes.pull_push(
+        np.clip(step[box.slices], -LARGEST_STEP, LARGEST_STEP), rim[box.slices], threads
+    )
+    filled[ys, xs] = np.clip(filled[ys, xs] + shift[ys - box.top, xs - box.left], 0, 1)
 
 
 def _for_specks(config: PatchMatchConfig) -> PatchMatchConfig:

@@ -20,12 +20,15 @@ from numpy.typing import NDArray
 
 from gatefill.geometry import bounding_box
 from gatefill.methods.base import Image, Mask
-from gatefill.methods.patchmatch.compiling import compiled
+from gatefill.methods.patchmatch.compiling import compiled, inlined
+from gatefill.parallel import Threads
 from gatefill.stopping import stop_point
 
 HOLD = 0.01  # pull back to the fill; seams are spread over 1 / sqrt(HOLD) pixels
 LARGEST_SEAM = 0.16  # change of a step from which on nothing is done
 ROUNDS = 30  # of relaxation; what is left then is below a gray level
+
+LEAST_PIXELS = 2048  # that are worth handing to another thread
 
 Plane = NDArray[np.int32]
 
@@ -36,36 +39,41 @@ def seam_change(
     copied_y: Plane,
     copied_x: Plane,
     tick: Callable[[], None] | None = None,
+    threads: Threads | None = None,
 ) -> Image:
     """What to add to the hole's pixels so that no seam shows.
 
     filled: ``HW3`` in [0, 1], the photo with its filled hole. mask: ``HW``, True = hole. copied_y,
     copied_x: ``HW``, the known pixel that each pixel of the hole took its detail from, -1 where
-    there is none. tick: called now and then, so that it can stop the work. Returns ``N3`` for the N
-    pixels of the hole in scan order.
+    there is none. tick: called now and then, so that it can stop the work. threads: that do the
+    work; None works on this one alone. Returns ``N3`` for the N pixels of the hole in scan order.
     """
     box = bounding_box(mask)
     if box is None:
         return np.zeros((0, 3), np.float32)
+    threads = Threads(1) if threads is None else threads
     ys, xs = (axis.astype(np.int32) for axis in np.nonzero(mask))
     stop_point()
-    wanted = np.zeros((len(ys), 3), np.float32)
-    largest = np.float32(LARGEST_SEAM)
-    _add_wanted(filled, mask, copied_y, copied_x, ys, xs, largest, np.empty(3, np.float32), wanted)
+    wanted = np.zeros((3, len(ys)), np.float32)
+    threads.run(
+        _add_wanted, len(ys), filled, mask, copied_y, copied_x, ys, xs, np.float32(LARGEST_SEAM),
+        wanted, least=LEAST_PIXELS, tick=tick,
+    )  # fmt: skip
     stop_point()
-    # One pixel around the box stays 0, like everything known.
-    change = np.zeros(((box.height + 2) * (box.width + 2), 3), np.float32)
     scale = 1 / (_sides(ys, mask.shape[0]) + _sides(xs, mask.shape[1]) + np.float32(HOLD))
-    places = (ys - box.top + 1).astype(np.int64) * (box.width + 2) + (xs - box.left + 1)
+    places = ((ys - box.top + 1) * (box.width + 2) + (xs - box.left + 1)).astype(np.uint32)
     # Of a chessboard's squares the white ones have black neighbors only, so that none waits for the
     # one before it.
-    order = np.argsort((ys + xs) % 2, kind="stable")
-    pixels = places[order].astype(np.uint64), wanted[order], scale[order].astype(np.float32)
+    black = ((ys + xs) & 1).astype(np.bool_)
+    order = np.concatenate([np.flatnonzero(~black), np.flatnonzero(black)])
+    # One pixel around the box stays 0, like everything known.
+    change = np.zeros((3, (box.height + 2) * (box.width + 2)), np.float32)
+    pixels = places[order], wanted[:, order], scale[order].astype(np.float32)
     for _ in range(0, ROUNDS, ROUNDS // 6):
-        _relax(change, *pixels, box.width + 2, ROUNDS // 6)
+        threads.run(_relax, 3, change, *pixels, box.width + 2, ROUNDS // 6)
         if tick is not None:
             tick()
-    return np.asarray(change[places])
+    return np.ascontiguousarray(change[:, places].T)
 
 
 def _sides(axis: Plane, length: int) -> NDArray[np.int64]:
@@ -73,8 +81,24 @@ def _sides(axis: Plane, length: int) -> NDArray[np.int64]:
     return (axis > 0).astype(np.int64) + (axis < length - 1)
 
 
+@inlined
+def _change(filled: Any, ways: Any, channel: Any) -> Any:
+    """By how much a step should change: from p to q, where it was a to b or c to d."""
+    here, there, a, b, c, d, p, q = ways
+    first = filled[a[0], a[1], channel] - filled[b[0], b[1], channel] if here else np.float32(0)
+    second = filled[c[0], c[1], channel] - filled[d[0], d[1], channel] if there else first
+    if not here:
+        first = second
+    step = (first + second) / 2
+    if first * second > 0:
+        step = first if abs(first) > abs(second) else second
+    return step - (filled[p[0], p[1], channel] - filled[q[0], q[1], channel])
+
+
 @compiled()
 def _add_wanted(
+    start: int,
+    stop: int,
     filled: Any,
     mask: Any,
     copied_y: Any,
@@ -82,22 +106,19 @@ def _add_wanted(
     ys: Any,
     xs: Any,
     largest: Any,
-    change: Any,
     total: Any,
 ) -> None:
-    """By how much the steps from each pixel to its neighbors should change, summed: ``N3``.
-
-    change: room for three numbers.
-    """
+    """By how much the steps from each pixel to its neighbors should change, summed: ``3N``."""
     height, width = mask.shape
-    for i in range(ys.size):
+    for i in range(start, stop):
         y, x = ys[i], xs[i]
+        # where this pixel came from
+        ay, ax = copied_y[y, x], copied_x[y, x]
         for down, right in ((0, 1), (1, 0), (0, -1), (-1, 0)):
             qy, qx = y + down, x + right
             if not (0 <= qy < height and 0 <= qx < width):
                 continue
-            # where this pixel came from, and the neighbor of that
-            ay, ax = copied_y[y, x], copied_x[y, x]
+            # the neighbor of where it came from
             by, bx = ay + down, ax + right
             here = ay >= 0 and 0 <= by < height and 0 <= bx < width and not mask[by, bx]
             # where the neighbor came from
@@ -106,25 +127,29 @@ def _add_wanted(
             there = dy >= 0 and 0 <= cy < height and 0 <= cx < width and not mask[cy, cx]
             if not here and not there:
                 continue
-            most = np.float32(0)
-            for c in range(3):
-                first = filled[ay, ax, c] - filled[by, bx, c] if here else np.float32(0)
-                second = filled[cy, cx, c] - filled[dy, dx, c] if there else first
-                if not here:
-                    first = second
-                step = (first + second) / 2
-                if first * second > 0:
-                    step = first if abs(first) > abs(second) else second
-                change[c] = step - (filled[y, x, c] - filled[qy, qx, c])
-                most = max(most, abs(change[c]))
+            ways = here, there, (ay, ax), (by, bx), (cy, cx), (dy, dx), (y, x), (qy, qx)
+            red = _change(filled, ways, 0)
+            green = _change(filled, ways, 1)
+            blue = _change(filled, ways, 2)
+            most = max(abs(red), abs(green), abs(blue))
             share = max(np.float32(0), 1 - (most / largest) ** 4)
-            for c in range(3):
-                total[i, c] += share * change[c]
+            total[0, i] += share * red
+            total[1, i] += share * green
+            total[2, i] += share * blue
 
 
 @compiled()
-def _relax(change: Any, places: Any, wanted: Any, scale: Any, width: int, rounds: int) -> None:
-    """Solve ``change / scale - sum of the neighbors' change = wanted``, in place.
+def _relax(
+    start: int,
+    stop: int,
+    change: Any,
+    places: Any,
+    wanted: Any,
+    scale: Any,
+    width: int,
+    rounds: int,
+) -> None:
+    """Solve ``change / scale - sum of the neighbors' change = wanted``, in place, for some colors.
 
     By successive over-relaxation with the best factor for a large hole (Young 1954). `places` are
     flat; unsigned, so that numba does not look for negative ones.
@@ -132,10 +157,10 @@ def _relax(change: Any, places: Any, wanted: Any, scale: Any, width: int, rounds
     spread = 4 / (4 + HOLD)
     factor = np.float32(2 / (1 + np.sqrt(1 - spread**2)))
     row, one = np.uint64(width), np.uint64(1)
-    for _ in range(rounds):
-        for i in range(places.size):
-            p = places[i]
-            for c in range(3):
-                around = change[p - row, c] + change[p + row, c]
-                around += change[p - one, c] + change[p + one, c]
-                change[p, c] += factor * ((wanted[i, c] + around) * scale[i] - change[p, c])
+    for c in range(start, stop):
+        plane, goal = change[c], wanted[c]
+        for _ in range(rounds):
+            for i in range(places.size):
+                p = np.uint64(places[i])
+                around = plane[p - row] + plane[p + row] + plane[p - one] + plane[p + one]
+                plane[p] += factor * ((goal[i] + around) * scale[i] - plane[p])

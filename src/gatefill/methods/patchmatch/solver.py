@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from gatefill.methods import pyramid
 from gatefill.methods.base import Image, Mask
-from gatefill.methods.patchmatch import kernels
+from gatefill.methods.patchmatch import kernels, voting
 from gatefill.methods.patchmatch.config import PatchMatchConfig
+from gatefill.methods.patchmatch.distance import MARGIN
 from gatefill.methods.patchmatch.levels import Level, Planes
 from gatefill.parallel import Threads
 from gatefill.stopping import stop_point
@@ -21,6 +22,7 @@ DOUBT = 30.0  # of detail whose match differs in smooth color: half of it counts
 FLOOR = 6.5  # a pixel of a patch: costs below it are noise, and count alike in a vote
 UNKNOWN_COST = 255 * 255  # what each unusable pixel of a source patch costs: a last resort
 LEAST_PIXELS = 2048  # that are worth handing to another thread
+LEAST_ROWS = 64  # the same of whole-frame passes
 FINE_RADIUS = 32  # of the random search at full resolution: the coarser levels have looked further
 
 
@@ -48,6 +50,7 @@ class Solver:
         self.threads, self.tick = threads, tick
         self.seed = _folded(config.seed)
         shape = height, width = level.hole.shape
+        keep = ~level.hole if number == 0 else level.usable
         if coarse is not None:
             begin = pyramid.enlarge(coarse, height, width)
         elif level.start is not None:
@@ -55,55 +58,75 @@ class Solver:
         else:
             begin = pyramid.pull_push(level.image, level.usable)
         stop_point()
-        keep = ~level.hole if number == 0 else level.usable
-        self.estimate = np.where(keep[..., None], level.image, begin).astype(np.float32)
+        self.estimate = level.image.copy()
+        cv2.copyTo(np.asarray(begin, np.float32), (~keep).view(np.uint8), self.estimate)
         self.copied_y, self.copied_x = np.full(shape, -1, np.int32), np.full(shape, -1, np.int32)
         self.active = bool(level.hole.any() and level.usable.any())
         if not self.active:
             return
         side, radius = config.patch_size, config.patch_size // 2
         stop_point()
-        self.planes = level.features.copy()
         self.hole_y, self.hole_x = (axis.astype(np.int32) for axis in np.nonzero(level.hole))
-        stop_point()
-        smooth = pyramid.smoothed(level.image, level.usable)
-        if level.predicted is not None and level.sure is not None:
-            smooth = pyramid.smoothed(level.predicted, level.usable | level.sure)
-        self.material = kernels.Material(level.image, smooth, level.usable)
-        stop_point()
         square = np.ones((side, side), np.uint8)
         self.targets = cv2.dilate(level.hole.view(np.uint8), square).view(np.bool_)
         self.ys, self.xs, self.block_start = _blocks(self.targets)
         stop_point()
-        unusable = np.pad(~level.usable, radius, constant_values=True).astype(np.float32)
-        missing = cv2.boxFilter(unusable, -1, (side, side), normalize=False)
-        missing = missing[radius : radius + height, radius : radius + width]
         # guides must not make a patch of the hole itself look cheap
-        unknown_cost = UNKNOWN_COST * max(self.planes.shape[2] - 3, 1)
-        self.penalty = (np.round(missing) * unknown_cost).astype(np.int32)
+        unknown_cost = UNKNOWN_COST * max(level.features.shape[2] - 3, 1)
+        usable = cv2.boxFilter(
+            level.usable.view(np.uint8), cv2.CV_32S, (side, side), normalize=False,
+            borderType=cv2.BORDER_CONSTANT,
+        )  # fmt: skip
+        self.penalty = np.int32(unknown_cost) * (np.int32(side**2) - np.asarray(usable, np.int32))
         stop_point()
+        self.features = _Features(level, radius)
+        shape_of_patches = *self.features.strides, side
+        self.patches = kernels.Patches(
+            self.features.flat, shape_of_patches, self.ys, self.xs, self.penalty
+        )
+        self.spans = _spans(self.targets)
+        self.before = np.empty(shape, np.int32), np.empty(shape, np.int32)
+        self.proposals = voting.Proposals(
+            np.full(height * width, voting.FAR, np.float32),
+            np.zeros(height * width, np.int32),
+            np.full(height * width, voting.FAR, np.float32),
+        )
+        stop_point()
+        self.material = self._material()
         self._predict()
-        self.patches = self._patches()
+        self.features.take(self.estimate, self.hole_y, self.hole_x)
+
+    def _material(self) -> voting.Material:
+        level, radius = self.level, self.config.patch_size // 2
+        height, width = level.hole.shape
+        image, known = level.image, level.usable
+        if level.predicted is not None and level.sure is not None:
+            image, known = level.predicted, level.usable | level.sure
+        smooth = np.zeros((height + 2 * radius) * (width + 2 * radius) * 4, np.float32)
+        self.threads.run(
+            voting.smooth_rows, height, image, known, level.usable, radius, smooth,
+            least=LEAST_ROWS, tick=self.tick,
+        )  # fmt: skip
+        return voting.Material(level.image, smooth)
 
     def start(self, coarse: kernels.Field | None) -> kernels.Field:
         """A field of random matches or, better, of the coarser level's."""
         height, width = self.targets.shape
-        field = kernels.Field(*(np.zeros((height, width), np.int32) for _ in range(3)))
-        field.y[:], field.cost[:] = kernels.NOWHERE, kernels.NEVER
+        field = kernels.Field(
+            np.full((height, width), kernels.NOWHERE, np.int32),
+            np.zeros((height, width), np.int32),
+            np.full((height, width), kernels.NEVER, np.int32),
+        )
         matched = np.zeros(self.ys.shape, bool)
         if coarse is not None:
-            cy = np.minimum(self.ys // 2, coarse.cost.shape[0] - 1)
-            cx = np.minimum(self.xs // 2, coarse.cost.shape[1] - 1)
-            matched = coarse.cost[cy, cx] < kernels.NEVER
-            ys, xs, cy, cx = self.ys[matched], self.xs[matched], cy[matched], cx[matched]
-            field.y[ys, xs] = np.minimum(2 * coarse.y[cy, cx] + ys % 2, height - 1)
-            field.x[ys, xs] = np.minimum(2 * coarse.x[cy, cx] + xs % 2, width - 1)
+            self._over(kernels.inherit, self.ys.size, self.patches, field, coarse, matched)
         stop_point()
-        best = np.nonzero(self.penalty == self.penalty.min())
-        source_y, source_x = (axis.astype(np.int32) for axis in best)
-        alone = self.patches._replace(ys=self.ys[~matched], xs=self.xs[~matched])
-        seed = self.seed * 64 + self.number
-        self._over(kernels.scatter, alone.ys.size, alone, field, source_y, source_x, 8, seed)
+        if not matched.all():
+            best = np.nonzero(self.penalty == self.penalty.min())
+            source_y, source_x = (axis.astype(np.int32) for axis in best)
+            alone = self.patches._replace(ys=self.ys[~matched], xs=self.xs[~matched])
+            seed = self.seed * 64 + self.number
+            self._over(kernels.scatter, alone.ys.size, alone, field, source_y, source_x, 8, seed)
         if coarse is None:
             return field
         self._measure(field)
@@ -125,20 +148,21 @@ class Solver:
         if self.level.repetition is not None:
             targets = self.level.repetition.targets
             field.y[targets], field.x[targets] = self.level.repetition.sources
-        self.patches = self._patches()
+        self.features.take(self.estimate, self.hole_y, self.hole_x)
         self._measure(field)
 
     def search(self, field: kernels.Field, turn: int) -> None:
         """Improve the matches."""
         # at full resolution the first pass finds what there is to be found
         for number in range(self.config.passes if self.number else 1):
+            for axis, before in zip((field.y, field.x), self.before, strict=True):
+                np.copyto(before, axis)
             self.threads.run(
                 kernels.sweep,
                 self.block_start.size - 1,
                 self.patches,
                 field,
-                field.y.copy(),
-                field.x.copy(),
+                *self.before,
                 self.targets,
                 self.block_start,
                 number % 2 == 0,
@@ -155,36 +179,48 @@ class Solver:
 
     def vote(self, field: kernels.Field, *, last: bool = False) -> None:
         """Let the matches say what the hole holds and, but for the last time, measure them anew."""
-        self._vote(field, self.hole_y, self.hole_x, self.estimate)
+        self._vote(field, self.hole_y, self.hole_x, self.estimate, self.features)
         if not last:
-            self.patches = self._patches()
             self._measure(field)
 
     def rim_step(self, field: kernels.Field) -> tuple[Image, Mask]:
         """What the matches propose for the known pixels around the hole differs by how much?
 
-        Returns ``HW3`` known minus proposed color, and where it was measured.
+        Returns ``HW3`` known minus proposed color, 0 elsewhere, and where it was measured.
         """
-        hole = self.level.hole
+        hole, image = self.level.hole, self.level.image
         rim = cv2.dilate(hole.view(np.uint8), np.ones((5, 5), np.uint8)).view(np.bool_) & ~hole
         ys, xs = (axis.astype(np.int32) for axis in np.nonzero(rim))
         stop_point()
-        proposed = self.level.image.copy()
+        proposed = image.copy()
         self._vote(field, ys, xs, proposed)
         stop_point()
-        return self.level.image - proposed, rim
+        step = np.zeros_like(image)
+        step[ys, xs] = image[ys, xs] - proposed[ys, xs]
+        return step, rim
 
     def _vote(
-        self, field: kernels.Field, ys: NDArray[np.int32], xs: NDArray[np.int32], out: Image
+        self,
+        field: kernels.Field,
+        ys: NDArray[np.int32],
+        xs: NDArray[np.int32],
+        out: Image,
+        features: _Features | None = None,
     ) -> None:
+        """Vote for some pixels; features: which get the same colors."""
         side = self.config.patch_size
-        stop_point()
-        least = cv2.erode(field.cost.astype(np.float32), np.ones((side, side), np.uint8))
-        self._over(
-            kernels.vote, ys.size, self.material, field, least, ys, xs, side,
-            np.float32(self.config.sharpness), np.float32(FLOOR * side**2), np.float32(DOUBT),
-            out, self.copied_y, self.copied_x,
+        self.threads.run(
+            voting.propose, len(self.spans), self.spans, field, side, self.proposals,
+            least=LEAST_ROWS, tick=self.tick,
         )  # fmt: skip
+        self._over(
+            voting.vote, ys.size, self.material, field, self.proposals, ys, xs, side,
+            np.float32(self.config.sharpness), np.float32(FLOOR * side**2), np.float32(DOUBT), out,
+            self.features.flat, self.features.strides[1] if features is not None else 0,
+            self.copied_y, self.copied_x,
+        )  # fmt: skip
+        if features is not None:
+            features.reflect()
 
     def _measure(self, field: kernels.Field) -> None:
         self._over(kernels.measure, self.ys.size, self.patches, field)
@@ -192,18 +228,6 @@ class Solver:
     def _over(self, kernel: Callable[..., None], pixels: int, *arguments: Any) -> None:
         """Run a kernel over so many pixels, on all threads."""
         self.threads.run(kernel, pixels, *arguments, least=LEAST_PIXELS, tick=self.tick)
-
-    def _patches(self) -> kernels.Patches:
-        """The patches of the present estimate."""
-        ys, xs, side = self.hole_y, self.hole_x, self.config.patch_size
-        self.planes[ys, xs, :3] = self.estimate[ys, xs] * 255 + 0.5
-        around = (side // 2,) * 4
-        padded: Planes = np.asarray(
-            cv2.copyMakeBorder(self.planes, *around, cv2.BORDER_REFLECT_101), np.uint8
-        )
-        _, width, channels = padded.shape
-        shape = (width * channels, channels, side)
-        return kernels.Patches(padded.reshape(-1), shape, self.ys, self.xs, self.penalty)
 
     def _shared_offsets(self, field: kernels.Field) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
         """The 16 offsets that most of the better half of the matches have."""
@@ -219,11 +243,64 @@ class Solver:
         return (down - height).astype(np.int32), (right - width).astype(np.int32)
 
 
+class _Features:
+    """What patches are compared by, padded by the patch radius: reflected over the frame's edge."""
+
+    def __init__(self, level: Level, radius: int) -> None:
+        height, width, channels = level.features.shape
+        rows, columns = height + 2 * radius, width + 2 * radius
+        self.flat = np.zeros(rows * columns * channels + MARGIN, np.uint8)
+        self.strides = columns * channels, channels
+        self._padded: Planes = self.flat[:-MARGIN].reshape(rows, columns, channels)
+        cv2.copyMakeBorder(
+            level.features, radius, radius, radius, radius, cv2.BORDER_REFLECT_101, self._padded
+        )
+        self._inside: Planes = self._padded[radius : radius + height, radius : radius + width]
+        self._reflected = [
+            _reflections(length, radius) if _near_edge(level.hole, axis, radius) else None
+            for axis, length in enumerate((height, width))
+        ]
+
+    def take(self, estimate: Image, ys: NDArray[np.int32], xs: NDArray[np.int32]) -> None:
+        """Take the colors of some pixels from an estimate."""
+        self._inside[ys, xs, :3] = estimate[ys, xs] * 255 + 0.5
+        self.reflect()
+
+    def reflect(self) -> None:
+        """Reflect at the edges anew, where the hole is close to them."""
+        rows, columns = self._reflected
+        if rows is not None:
+            self._padded[rows[0]] = self._padded[rows[1]]
+        if columns is not None:
+            self._padded[:, columns[0]] = self._padded[:, columns[1]]
+
+
+def _near_edge(hole: Mask, axis: int, radius: int) -> bool:
+    """Whether what is reflected along an axis shows any of the hole."""
+    lines = np.asarray(hole.any(axis=1 - axis))
+    return bool(lines[: radius + 1].any() or lines[-radius - 1 :].any())
+
+
+def _reflections(length: int, radius: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Padded lines over both edges, and those that they show."""
+    lines = [*range(-radius, 0), *range(length, length + radius)]
+    shown = [cv2.borderInterpolate(line, length, cv2.BORDER_REFLECT_101) for line in lines]
+    return np.array(lines) + radius, np.array(shown) + radius
+
+
+def _spans(targets: Mask) -> NDArray[np.int32]:
+    """Where the targets of each row begin and end; both 0 where there are none."""
+    some, first = targets.any(axis=1), targets.argmax(axis=1)
+    end = targets.shape[1] - targets[:, ::-1].argmax(axis=1)
+    return np.asarray(np.stack([first * some, end * some], axis=1), np.int32)
+
+
 def _blocks(targets: Mask) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int64]]:
     """The targets block by block, in scan order inside each, and where each block starts."""
-    ys, xs = np.nonzero(targets)
+    ys, xs = (axis.astype(np.int32) for axis in np.nonzero(targets))
     block = ys // kernels.BLOCK * (targets.shape[1] // kernels.BLOCK + 1) + xs // kernels.BLOCK
-    order = np.argsort(block, kind="stable")
+    # numbers of 16 bits are sorted in one pass
+    order = np.argsort(block.astype(np.uint16) if block.max() < 2**16 else block, kind="stable")
     block = block[order]
     starts = np.flatnonzero(np.r_[True, block[1:] != block[:-1], True])
-    return ys[order].astype(np.int32), xs[order].astype(np.int32), starts
+    return ys[order], xs[order], starts

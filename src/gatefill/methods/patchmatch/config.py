@@ -18,8 +18,9 @@ class PatchMatchConfig:
     texture: weight of texture against color. guide: weight of a guide image or sketch.
     sharpness: how much more the better matches count in a vote. finish: even out the color steps
     that are left at the hole's rim and between its parts. repeats: look for what repeats around the
-    hole, and continue it. seed: another number, another fill. Many specks, see `atlas`, are
-    filled with one pass and no search for repetition.
+    hole, and continue it. edges: start the coarse levels from edges that go on into the hole.
+    seed: another number, another fill. Many specks, see `atlas`, are filled with one pass and
+    neither of the last two.
     """
 
     patch_size: int = 9
@@ -31,6 +32,7 @@ class PatchMatchConfig:
     sharpness: float = 1.0
     finish: bool = True
     repeats: bool = True
+    edges: bool = True
     seed: int = 0
 
     def __post_init__(self) -> None:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from gatefill.errors import ConfigError
 from gatefill.methods import pyramid
 from gatefill.methods.base import Image, Mask
+from gatefill.methods.extrapolation import Extrapolated
 from gatefill.methods.patchmatch import planes
 from gatefill.methods.patchmatch.config import PatchMatchConfig
 from gatefill.methods.patchmatch.repetition import Repetition, find_repetition, search_area
@@ -43,6 +44,7 @@ class Level:
     sure: Mask | None = None  # HW, the part of the hole where it is
     repetition: Repetition | None = None  # where it was copied from, at the finest level
     offsets: NDArray[np.int32] | None = None  # K2, at which the photo repeats itself
+    edges: Extrapolated | None = None  # where edges would go on, see `edges`
 
 
 @dataclass(frozen=True)

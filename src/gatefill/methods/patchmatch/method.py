@@ -12,6 +12,7 @@ What differs from the papers, and why (measured, see docs/patchmatch.md):
 - Coarse pixels that mix known and unknown are voted anew together with the hole.
 - Votes average smooth parts only; detail comes from the single best match.
 - Offsets that many matches share are offered to all: repeated structure is found everywhere.
+- Edges that end at the hole go on into it where the search begins.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from gatefill.methods.base import Attention, Fill, Image, Mask, MethodInfo, Prog
 from gatefill.methods.patchmatch import kernels, planes
 from gatefill.methods.patchmatch.atlas import lay_out
 from gatefill.methods.patchmatch.config import PatchMatchConfig
+from gatefill.methods.patchmatch.edges import with_edges
 from gatefill.methods.patchmatch.levels import Guide, Level, build_levels, edge_guide
 from gatefill.methods.patchmatch.reduced import fill_reduced, memory
 from gatefill.methods.patchmatch.seams import seam_change
@@ -159,6 +161,8 @@ class PatchMatch:
         with Threads() as threads:
             told = _Told(progress)
             levels = build_levels(self.config, image, mask, region, guess, guides, threads, told)
+            if self.config.edges and guess is None and not guides:
+                levels = with_edges(levels)
             filled, rim, copied_y, copied_x = _optimize(self.config, levels, threads, told)
             ys, xs = np.nonzero(mask)
             if self.config.finish:
@@ -199,7 +203,7 @@ def _even(
 
 def _for_specks(config: PatchMatchConfig) -> PatchMatchConfig:
     """What is close is soon searched, and a speck is smaller than what repeats."""
-    return replace(config, repeats=False, passes=1)
+    return replace(config, repeats=False, edges=False, passes=1)
 
 
 class _Told:

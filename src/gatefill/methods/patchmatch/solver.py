@@ -14,6 +14,7 @@ from gatefill.methods.base import Image, Mask
 from gatefill.methods.patchmatch import kernels, voting
 from gatefill.methods.patchmatch.config import PatchMatchConfig
 from gatefill.methods.patchmatch.distance import MARGIN
+from gatefill.methods.patchmatch.edges import lay_in
 from gatefill.methods.patchmatch.levels import Level, Planes
 from gatefill.parallel import Threads
 from gatefill.stopping import stop_point
@@ -93,6 +94,8 @@ class Solver:
         )
         stop_point()
         self.material = self._material()
+        if coarse is None:
+            lay_in(self.estimate, level)
         self._predict()
         self.features.take(self.estimate, self.hole_y, self.hole_x)
 
@@ -131,8 +134,12 @@ class Solver:
             return field
         self._measure(field)
         self.vote(field)  # the coarser level's matches, seen at this resolution
+        laid_in = lay_in(self.estimate, self.level)
         if self._predict():
             self._match_predicted(field)
+        elif laid_in:
+            self.features.take(self.estimate, self.hole_y, self.hole_x)
+            self._measure(field)
         return field
 
     def _predict(self) -> bool:

@@ -1,0 +1,57 @@
+"""Start the search from edges that go on into the hole.
+
+At the coarse levels a hole holds a smooth mixture of what is around it. Where an edge between two
+materials ends at the hole, the search finds material for that mixture: a smudge, or one material
+that runs over the other. The extrapolated edge is a better start (see `extrapolation`). It is laid
+into the estimate once at each coarse level, before the search; the search and the votes decide.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from gatefill.geometry import bounding_box
+from gatefill.methods import pyramid
+from gatefill.methods.base import Image
+from gatefill.methods.extrapolation import Extrapolated, extrapolate
+from gatefill.methods.patchmatch.levels import Level
+
+LARGEST_SIDE = 32  # of the hole in pixels, where edges are extrapolated; coarser levels shrink that
+
+
+def with_edges(levels: list[Level]) -> list[Level]:
+    """The levels, finest first; the coarse ones know where edges would go on."""
+    found: Extrapolated | None = None
+    extended: list[Level] = []
+    for level in levels:
+        if found is not None:
+            found = _shrunk(found, *level.hole.shape)
+        else:
+            box = bounding_box(level.hole)
+            small = box is not None and max(box.height, box.width) <= LARGEST_SIDE
+            if small or level is levels[-1]:
+                found = extrapolate(level.image, level.usable & ~level.hole, level.hole)
+        extended.append(level if found is None else replace(level, edges=found))
+    return extended
+
+
+def lay_in(estimate: Image, level: Level) -> bool:
+    """Put the extrapolated edges into the hole of an estimate, as far as they are trusted.
+
+    Returns whether anything changed.
+    """
+    if level.edges is None:
+        return False
+    there = (level.edges.trust > 0) & level.hole
+    share = level.edges.trust[there][:, None]
+    estimate[there] += share * (level.edges.colors[there] - estimate[there])
+    return bool(there.any())
+
+
+def _shrunk(edges: Extrapolated, height: int, width: int) -> Extrapolated:
+    trust = pyramid.shrink(edges.trust, height, width).reshape(height, width)
+    sums = pyramid.shrink(edges.colors * edges.trust[..., None], height, width)
+    colors = sums.reshape(height, width, 3) / np.maximum(trust, 1e-6)[..., None]
+    return Extrapolated(np.asarray(colors, np.float32), trust)

@@ -18,7 +18,7 @@ from gatefill.methods.base import Image
 from gatefill.methods.extrapolation import Extrapolated, extrapolate
 from gatefill.methods.patchmatch.levels import Level
 
-LARGEST_SIDE = 32  # of the hole in pixels, where edges are extrapolated; coarser levels shrink that
+LARGEST_SIDE = 40  # of the hole in pixels, where edges are extrapolated; coarser levels shrink that
 
 
 def with_edges(levels: list[Level]) -> list[Level]:

@@ -19,6 +19,7 @@ from gatefill.methods.extrapolation import Extrapolated, extrapolate
 from gatefill.methods.patchmatch.levels import Level
 
 LARGEST_SIDE = 40  # of the hole in pixels, where edges are extrapolated; coarser levels shrink that
+STILL_SMALL = 160  # where there is no coarser level
 
 
 def with_edges(levels: list[Level]) -> list[Level]:
@@ -30,8 +31,9 @@ def with_edges(levels: list[Level]) -> list[Level]:
             found = _shrunk(found, *level.hole.shape)
         else:
             box = bounding_box(level.hole)
-            small = box is not None and max(box.height, box.width) <= LARGEST_SIDE
-            if small or level is levels[-1]:
+            side = 0 if box is None else max(box.height, box.width)
+            last = level is levels[-1]
+            if 0 < side <= (STILL_SMALL if last else LARGEST_SIDE):
                 found = extrapolate(level.image, level.usable & ~level.hole, level.hole)
         extended.append(level if found is None else replace(level, edges=found))
     return extended

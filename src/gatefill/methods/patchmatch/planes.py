@@ -75,9 +75,11 @@ def put_bytes(
 ) -> None:
     """Write channels in [0, 1], times a factor, as bytes into those of `out`, from `first` on."""
     stop_point()
+    _, width, channels = plane.shape
+    flat = np.ascontiguousarray(plane).reshape(-1)
     threads.run(
-        _put_rows, len(plane), np.ascontiguousarray(plane), np.float32(factor), out, first,
-        least=LEAST_ROWS,
+        _put_rows, len(plane), flat, width, channels, np.float32(factor), out.reshape(-1),
+        out.shape[2], first, least=LEAST_ROWS,
     )  # fmt: skip
 
 
@@ -195,12 +197,19 @@ def _byte(value: Any) -> Any:
 
 
 @compiled()
-def _put_rows(start: int, stop: int, plane: Any, factor: Any, out: Any, first: int) -> None:
-    _, width, channels = plane.shape
-    step = out.shape[2]
-    for y in range(start, stop):
-        line, bytes_ = plane[y].reshape(width * channels), out[y].reshape(width * step)
-        for c in range(channels):
-            for x in range(width):
-                place = np.uint64(x * step + first + c)
-                bytes_[place] = _byte(line[np.uint64(x * channels + c)] * factor)
+def _put_rows(
+    start: int,
+    stop: int,
+    plane: Any,
+    width: int,
+    channels: int,
+    factor: Any,
+    out: Any,
+    step: int,
+    first: int,
+) -> None:
+    """Pixels of flat planes; step: channels of `out`. A reshape in here would need numba."""
+    for c in range(channels):
+        for pixel in range(start * width, stop * width):
+            value = plane[np.uint64(pixel * channels + c)] * factor
+            out[np.uint64(pixel * step + first + c)] = _byte(value)

@@ -128,8 +128,7 @@ def find_repetition(
     if not hole[near].any():
         return None
     image, known, hole_near = image[near], (material & ~hole)[near], hole[near]
-    red, green, blue = (image[..., channel] for channel in range(3))
-    detail = _detail((red + green + blue) / np.float32(3), known)
+    detail = _detail(image.mean(axis=2), known)
     if not _may_repeat(detail, known):
         return None
     offsets = _alike(detail, known)
@@ -251,7 +250,7 @@ def _spectrum(plane: Plane, shape: tuple[int, int]) -> Plane:
     stop_point()
     padded = np.zeros(shape, np.float32)
     padded[: plane.shape[0], : plane.shape[1]] = plane
-    return np.asarray(cv2.dft(padded, nonzeroRows=plane.shape[0]), np.float32)
+    return np.asarray(cv2.dft(padded), np.float32)
 
 
 def _product(first: Plane, second: Plane) -> Plane:
@@ -261,8 +260,8 @@ def _product(first: Plane, second: Plane) -> Plane:
 def _correlation(product: Plane, rows: int, columns: int) -> Plane:
     """Sum over p of first(p) second(p + d), for d of rows from 0, columns from 1 - columns on."""
     stop_point()
-    flags = cv2.DFT_INVERSE | cv2.DFT_SCALE | cv2.DFT_REAL_OUTPUT
-    part = cv2.dft(product, flags=flags, nonzeroRows=rows)[:rows]
+    plane = cv2.dft(product, flags=cv2.DFT_INVERSE | cv2.DFT_SCALE | cv2.DFT_REAL_OUTPUT)
+    part = plane[:rows]
     return np.concatenate([part[:, part.shape[1] - columns + 1 :], part[:, :columns]], axis=1)
 
 

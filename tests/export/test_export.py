@@ -222,7 +222,7 @@ def test_smaller_files_are_written_only_where_they_are_right(
 ) -> None:
     done = export(shipped_weights("compact"), tmp_path / "s.onnx", storage=storage)
     assert done.largest < 1
-    assert done.file_bytes < share * shipped_weights("compact").stat().st_size + 70_000
+    assert done.file_bytes < share * shipped_weights("compact").stat().st_size + 90_000  # the graph
 
 
 def test_weights_that_suffer_too_much_are_not_written(tmp_path: Path) -> None:

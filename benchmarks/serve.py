@@ -119,11 +119,6 @@ class Served:
                 ticks += int(fields[11]) + int(fields[12])
         return ticks / os.sysconf("SC_CLK_TCK")
 
-    def processor(self) -> float:
-        """Seconds of the processor that the server has taken."""
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
     def memory(self) -> int:
         """Bytes of the server and its helper processes, memory that they share counted once."""
         total = 0
@@ -201,10 +196,10 @@ def against(checkout: Path, photo: bytes, mask: bytes, seconds: float) -> None:
             taken: list[list[float]] = [[], []]
             for _ in range(3):
                 for served, found, work in zip(versions, rates, taken, strict=True):
-                    before = served.processor()
+                    before = served.processor_seconds()
                     times, span = served.measure(clients, seconds / 3)
                     found.append(len(times) / span)
-                    work.append((served.processor() - before) / len(times))
+                    work.append((served.processor_seconds() - before) / len(times))
             (old, new), (more, less) = map(median, rates), map(median, taken)
             print(
                 f"{clients:>3} clients: {old:.2f} -> {new:.2f} photos/s, {new / old:.2f} times; "

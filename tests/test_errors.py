@@ -25,7 +25,7 @@ import error_codes  # noqa: E402 - a script, not a package
 # The command line's own words stand here; everything else is below it.
 COMMAND_LINE = ("cli", "terminal.py", "__main__.py", "__init__.py")
 # The command that a report was made with, and pip's.
-COMMANDS = ("evaluation/report/page.py", "packages.py", "masks/models.py")
+COMMANDS = ("evaluation/report/page.py", "packages.py")
 
 
 # Readers of damaged files, whose errors are caught beside them.

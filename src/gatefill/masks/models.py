@@ -64,7 +64,7 @@ PEOPLE = StoredNetwork(
         megabytes=35.7,
         license="Apache-2.0",
         holds="MediaPipe's Selfie Segmentation, which finds people",
-        file=("--platform=manylinux2014_x86_64", "--python-version=3.11"),
+        wheel=("manylinux2014_x86_64", "3.11"),
     ),
     member="mediapipe/modules/selfie_segmentation/selfie_segmentation.tflite",
 )

@@ -190,11 +190,7 @@ def _alike(detail: Plane, known: Mask, reach: int | None = None) -> NDArray[np.i
     """
     height, width = known.shape
     rows, columns = (side if reach is None else min(side, reach) for side in known.shape)
-    # OpenCV cannot leave rows out of a single column
-    shape = (
-        cv2.getOptimalDFTSize(height + rows - 1),
-        max(cv2.getOptimalDFTSize(width + columns - 1), 2),
-    )
+    shape = cv2.getOptimalDFTSize(height + rows - 1), cv2.getOptimalDFTSize(width + columns - 1)
     weight, squares, values = (
         _spectrum(plane, shape) for plane in (known.astype(np.float32), detail**2, detail)
     )

@@ -61,7 +61,7 @@ def serving(*arguments: str, module: str = "tests.server.stub") -> Iterator[Serv
     path = os.pathsep.join([str(SRC), str(ROOT)])
     process = subprocess.Popen(
         [sys.executable, "-m", module, *arguments],
-        env=os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
+        env=os.environ | {"PYTHONPATH": path, "NUMBA_NUM_THREADS": "1"},
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

@@ -13,6 +13,8 @@ import numpy as np
 import PIL.Image
 import pytest
 
+pytestmark = pytest.mark.slow  # installs everything anew
+
 ROOT = Path(__file__).resolve().parents[1]
 HEAVY = ("torch", "tensorflow", "fastapi", "ray", "onnx", "scipy", "matplotlib")
 

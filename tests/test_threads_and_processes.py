@@ -201,6 +201,7 @@ assert (first[mask] != photo[mask]).any()
 """
 
 
+@pytest.mark.slow
 def test_without_a_folder_for_the_cache_it_compiles_and_says_so_once() -> None:
     done = subprocess.run(
         [sys.executable, "-c", NO_CACHE], capture_output=True, text=True, timeout=120, check=False

@@ -39,35 +39,49 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.timeout(600)
+@pytest.mark.slow
 def test_a_cluster_gives_the_same_outputs(here: Path) -> None:
     for number in range(2):
         put(here / "in" / f"{number}.png", photo(number))
         put(here / "in" / f"{number}_mask.png", mask())
     Path("in/broken.jpg").write_bytes(b"no photo")
-    shutil.copy(FOLDER / "compact.onnx", here / "own.onnx")
     make_shard("s.tar", range(2))
-    given: dict[str, Any] = {"method": "patchmatch", "grow": 1}
     ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False)
     try:
-        found = gatefill.batch(["in", "s.tar"], str(here / "out"), ray="local", **given)
+        found = gatefill.batch(
+            ["in", "s.tar"], str(here / "out"), ray="local", method="patchmatch", grow=1
+        )
         assert ray.is_initialized(), "a cluster that was joined before stays joined"
-        steered = dict(given, method="deepfill_v2", weights=str(here / "own.onnx"))
-        weighed = gatefill.batch(["in"], str(here / "weighed"), ray="local", **steered)
-        named = gatefill.batch(["in"], str(here / "named"), ray="local", weights="compact")
     finally:
         ray.shutdown()
     assert (found.filled, found.failed, found.containers) == (4, 1, 1)
     assert found.failures[0].name == "in/broken.jpg"
-    assert (weighed.filled, weighed.failed) == (2, 1), weighed.failures
-    gatefill.batch(["in"], "weighed-alone", **steered)
-    assert outputs("weighed") == outputs("weighed-alone") != outputs()
-    assert (named.filled, named.failed) == (2, 1), named.failures
     alone = run("in", "s.tar", output="alone", grow=1)
     assert (alone.filled, alone.failed) == (4, 1)
     assert outputs() == outputs("alone")
     assert len(read_tar("out/s.tar")) == 6
     again = run("in", "s.tar", grow=1)
     assert (again.skipped, again.filled) == (4, 0), "one manifest for both"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_weights_travel_to_the_workers(here: Path) -> None:
+    for number in range(2):
+        put(here / "in" / f"{number}.png", photo(number))
+        put(here / "in" / f"{number}_mask.png", mask())
+    shutil.copy(FOLDER / "compact.onnx", here / "own.onnx")
+    given: dict[str, Any] = {"method": "deepfill_v2", "weights": str(here / "own.onnx")}
+    ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False)
+    try:
+        weighed = gatefill.batch(["in"], str(here / "weighed"), ray="local", **given)
+        named = gatefill.batch(["in"], str(here / "named"), ray="local", weights="compact")
+    finally:
+        ray.shutdown()
+    assert (weighed.filled, weighed.failed) == (2, 0), weighed.failures
+    assert (named.filled, named.failed) == (2, 0), named.failures
+    gatefill.batch(["in"], "weighed-alone", **given)
+    assert outputs("weighed") == outputs("weighed-alone") != outputs("named")
 
 
 def test_no_cluster_is_said() -> None:

@@ -195,6 +195,7 @@ def test_a_photo_that_is_all_hole_has_no_boundary_to_fit_to() -> None:
     np.testing.assert_array_equal(filled[0], filled[1])
 
 
+@pytest.mark.slow
 def test_the_photo_graph_of_the_shipped_weights_fits_colors_too(tmp_path: Path) -> None:
     done = export(shipped_weights("compact"), tmp_path / "net.onnx")
     image, mask = example(120, 136, 3)
@@ -216,7 +217,9 @@ def test_a_file_says_what_it_is(tmp_path: Path) -> None:
     assert model.opset_import[0].version >= 17
 
 
-@pytest.mark.parametrize(("storage", "share"), [("float32", 1.0), ("float16", 0.75)])
+@pytest.mark.parametrize(
+    ("storage", "share"), [("float32", 1.0), pytest.param("float16", 0.75, marks=pytest.mark.slow)]
+)
 def test_smaller_files_are_written_only_where_they_are_right(
     tmp_path: Path, storage: str, share: float
 ) -> None:
@@ -225,6 +228,7 @@ def test_smaller_files_are_written_only_where_they_are_right(
     assert done.file_bytes < share * shipped_weights("compact").stat().st_size + 90_000  # the graph
 
 
+@pytest.mark.slow
 def test_weights_that_suffer_too_much_are_not_written(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="int8 to be off by less than 1 level, got"):
         export(shipped_weights("compact"), tmp_path / "s.onnx", storage="int8")

@@ -61,8 +61,10 @@ def test_a_second_process_needs_no_numba_and_fills_alike(tmp_path: Path) -> None
     assert "compiling" not in said
     assert second == first
 
-    # A file that was cut or damaged is not run.
-    for path in tmp_path.iterdir():
+    # A file that was cut or damaged is not run; two of them, as the others take long to compile.
+    damaged = [*tmp_path.glob("measure-*"), *tmp_path.glob("_relax-*")]
+    assert len(damaged) >= 2
+    for path in damaged:
         data = bytearray(path.read_bytes())
         data[-40] ^= 0xFF
         path.write_bytes(data)
@@ -118,6 +120,7 @@ def test_a_function_that_needs_numba_works_as_well(
 
 
 @pytest.mark.skipif(not compiling.KEEPS, reason="that is how it is on this system anyway")
+@pytest.mark.slow
 def test_where_machine_code_is_not_kept_numba_keeps_its_own(tmp_path: Path) -> None:
     numbas = "from gatefill.methods.patchmatch import compiling; compiling.KEEPS = False\n"
     fills = numbas + FILLS.replace("(small, hole), (large, gap)", "(small, hole),")
@@ -153,6 +156,7 @@ print("numba" in sys.modules)
 
 
 @pytest.mark.skipif(not compiling.KEEPS, reason="machine code is not kept on this system")
+@pytest.mark.slow
 def test_code_for_any_processor_is_used_on_another_machine(tmp_path: Path) -> None:
     """As in container images, which are built on one machine and run on others."""
 

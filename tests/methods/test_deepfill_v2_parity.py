@@ -51,7 +51,9 @@ def test_all_activations():
         np.testing.assert_allclose(got, wanted, atol=2e-5 * max(1, abs(wanted).max()), rtol=0)
 
 
-@pytest.mark.parametrize("name", ["gen_256_freeform", "gen_512x680_freeform"])
+@pytest.mark.parametrize(
+    "name", ["gen_256_freeform", pytest.param("gen_512x680_freeform", marks=pytest.mark.slow)]
+)
 def test_whole_photos(name):
     network = generator(arrays("weights_generator"), DeepFillV2Config())
     run = arrays(name)

@@ -36,6 +36,7 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 2**10)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="counts peak memory in kilobytes, as on Linux")
+@pytest.mark.slow
 def test_the_peak_of_a_run_stays_below_the_limit() -> None:
     root = Path(__file__).parents[2]
     done = subprocess.run(

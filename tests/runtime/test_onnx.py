@@ -137,7 +137,12 @@ sys.exit(pytest.main(["-n", "0", "-q", "-p", "no:cacheprovider", *sys.argv[1:]])
 
 
 @pytest.mark.parametrize(
-    "file", ["tests/test_inpainter.py", "tests/test_call.py", "tests/test_cli.py"]
+    "file",
+    [
+        "tests/test_inpainter.py",
+        "tests/test_call.py",
+        pytest.param("tests/test_cli.py", marks=pytest.mark.slow),
+    ],
 )
 def test_the_tests_of_the_call_pass_with_torch_absent(file: str) -> None:
     done = subprocess.run(

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import PIL.Image
 import PIL.ImageOps
+import pytest
 
 from tests.server.pages import HEIGHT, WIDTH, Page, page_of
 from tests.server.serving import array_of, file_of, photo, serving
@@ -215,6 +216,7 @@ def test_errors_are_told_to_a_person(page: Page, noise: Path, tmp_path: Path) ->
     page.page.locator(".notice.error", has_text="covers the whole photo").wait_for()
 
 
+@pytest.mark.slow
 def test_a_server_that_went_away_costs_no_work(browser: Any, noise: Path) -> None:
     with serving() as first, page_of(browser, first) as page:
         page.visit().open(noise)
@@ -232,6 +234,7 @@ def test_a_server_that_went_away_costs_no_work(browser: Any, noise: Path) -> Non
     assert array_of(data).shape == (HEIGHT, WIDTH, 3)
 
 
+@pytest.mark.slow
 def test_the_command_line_opens_a_photo(browser: Any, noise: Path) -> None:
     named = noise.with_name("사진 1.png")
     named.write_bytes(noise.read_bytes())

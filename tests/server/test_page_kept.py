@@ -161,6 +161,7 @@ def test_a_crash_during_a_stroke_keeps_the_stroke(browser: Any, server: Server, 
     window.close()
 
 
+@pytest.mark.slow
 def test_the_photo_of_the_command_line_is_opened_once(browser: Any, noise: Path) -> None:
     port = "0"
     window = browser.new_context(viewport={"width": 1100, "height": 760})
@@ -180,6 +181,7 @@ def test_the_photo_of_the_command_line_is_opened_once(browser: Any, noise: Path)
 
 
 @pytest.mark.parametrize("secure", [True, False])
+@pytest.mark.slow
 def test_two_pages_keep_their_photos_apart(
     browser: Any, server: Server, noise: Path, gray: Path, secure: bool
 ) -> None:
@@ -328,6 +330,7 @@ def test_undo_keeps_to_its_memory_and_drops_the_oldest(page: Page) -> None:
     assert found["bytes"] == 5000
 
 
+@pytest.mark.slow
 def test_fills_too_old_to_be_undone_stay_in_the_photo(page: Page, noise: Path) -> None:
     page.page.add_init_script(
         "Object.defineProperty(navigator, 'deviceMemory', { get: () => 0.001 })"

@@ -41,7 +41,7 @@ def violations(page: Page) -> list[str]:
     return [f"{each['id']}: {each['nodes'][0]['html'][:120]}" for each in found]
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", [pytest.param("light", marks=pytest.mark.slow), "dark"])
 def test_axe_finds_nothing(browser: Any, server: Server, picture: Path, scheme: str) -> None:
     with page_of(browser, server, color_scheme=scheme) as page:
         page.visit()
@@ -61,7 +61,7 @@ def test_axe_finds_nothing(browser: Any, server: Server, picture: Path, scheme: 
         assert violations(page) == []
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", [pytest.param("light", marks=pytest.mark.slow), "dark"])
 def test_axe_finds_nothing_in_the_dialogs(
     browser: Any, server: Server, picture: Path, scheme: str
 ) -> None:

@@ -16,6 +16,8 @@ from tests.server.pages import HEIGHT, WIDTH, Page, page_of
 from tests.server.serving import Server, array_of, file_of, photo, serving
 from tests.server.test_page_looks import PHONE
 
+pytestmark = pytest.mark.slow  # seconds of a browser each
+
 
 @pytest.fixture(scope="module")
 def copying() -> Iterator[Server]:

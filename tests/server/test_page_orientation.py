@@ -46,6 +46,7 @@ def files(folder: Path) -> Iterator[Path]:
     yield folder / "plain.heic"
 
 
+@pytest.mark.slow
 def test_every_format_is_shown_as_it_is_filled(page: Page, tmp_path: Path) -> None:
     for path in files(tmp_path):
         page.open(path)

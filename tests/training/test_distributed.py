@@ -62,6 +62,7 @@ def test_two_processes_equal_one_with_the_doubled_batch(
     compare(alone, tmp_path)
 
 
+@pytest.mark.slow
 def test_a_sharded_run_gives_the_same_and_goes_on_unsharded(
     photos: Path, alone: Path, tmp_path: Path
 ) -> None:
@@ -80,6 +81,7 @@ def test_an_unsharded_run_goes_on_sharded(photos: Path, alone: Path, tmp_path: P
     compare(alone, tmp_path)
 
 
+@pytest.mark.slow
 def test_torchrun_starts_them_and_a_run_goes_on_with_another_number(
     photos: Path, alone: Path, tmp_path: Path
 ) -> None:

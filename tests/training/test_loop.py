@@ -175,6 +175,7 @@ class TestGoingOn:
             tmp_path / "straight" / "last.safetensors", tmp_path / "run" / "last.safetensors"
         )
 
+    @pytest.mark.slow
     def test_a_killed_process_loses_only_the_last_steps(self, photos: Path, tmp_path: Path) -> None:
         settings = {"images": 60, "checkpoint_every": 4, "validate_every": 60}
         straight = start(arguments(photos, tmp_path / "straight", settings))
@@ -195,7 +196,9 @@ class TestGoingOn:
         assert [line["images"] for line in lines] == list(range(4, 61, 4))
 
     @pytest.mark.skipif(os.name != "posix", reason="sends signals of POSIX")
-    @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+    @pytest.mark.parametrize(
+        "number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)]
+    )
     def test_a_signal_saves_first(
         self, number: signal.Signals, photos: Path, tmp_path: Path
     ) -> None:
@@ -212,7 +215,9 @@ class TestGoingOn:
         assert load_network(tmp_path / "best.safetensors")[0].provenance.step == step
 
     @pytest.mark.skipif(os.name != "posix", reason="sends signals of POSIX")
-    @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+    @pytest.mark.parametrize(
+        "number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)]
+    )
     def test_so_does_one_to_the_loaders_too(
         self, number: signal.Signals, photos: Path, tmp_path: Path
     ) -> None:

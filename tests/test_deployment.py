@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,15 @@ def test_workflows_name_tests_scripts_and_targets_that_exist(path: Path) -> None
     assert not {name for name in named if not (ROOT / name).exists()}
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
     assert set(re.findall(r"run: make ([a-z-]+)", text)) <= targets
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
+def test_workflows_install_only_extras_that_exist(path: Path) -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    installed = re.findall(r"""["']\.\[(.*?)\]["']""", path.read_text("utf-8"))
+    assert {name for each in installed for name in each.split(",")} <= {
+        *project["optional-dependencies"]
+    }
 
 
 def test_every_supported_python_is_tested() -> None:

@@ -83,6 +83,15 @@ def bounding_box(mask: NDArray[np.bool_]) -> Box | None:
     return Box(int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1)
 
 
+def hole_pixels(mask: NDArray[np.bool_]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Rows and columns of the hole's pixels of a bool mask ``HW``, in scan order."""
+    box = bounding_box(mask)
+    if box is None:
+        return np.zeros(0, np.int32), np.zeros(0, np.int32)
+    ys, xs = (axis.astype(np.int32) for axis in np.nonzero(mask[box.slices]))
+    return ys + np.int32(box.top), xs + np.int32(box.left)
+
+
 def component_boxes(mask: NDArray[np.bool_]) -> list[Box]:
     """The bounding box of each 8-connected hole of a bool mask ``HW``, in scan order."""
     frame = bounding_box(mask)

@@ -54,9 +54,9 @@ class HybridConfig:
     found stands in docs/hybrid.md.
     """
 
-    side: int = 160
+    side: int = 144
     context: float = 3.0
-    blur: float = 4.0
+    blur: float = 3.6
     weight: float = 0.5
     weight_at_last: float = 1.0
     network: NetworkOptions = field(default_factory=NetworkOptions)

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gatefill.methods.patchmatch.compiling import compiled, inlined
+from gatefill.methods.patchmatch.compiling import Bundle, compiled, inlined
 from gatefill.methods.patchmatch.distance import squared_distance
 
 BLOCK = 32  # side of the blocks that are searched in parallel, pixels
@@ -25,9 +25,7 @@ NEVER = np.int32(2**31 - 1)  # a cost above all others
 NOWHERE = -(2**24)  # a row that no patch reaches
 
 
-class Patches(NamedTuple):
-    """The target patches and what they are compared by."""
-
+class _Patches(NamedTuple):
     features: NDArray[np.uint8]  # flat, of rows padded by the patch radius
     shape: tuple[int, int, int]  # bytes from row to row of the features, channels, side of a patch
     ys: NDArray[np.int32]  # centers of the targets, block by block
@@ -35,12 +33,18 @@ class Patches(NamedTuple):
     penalty: NDArray[np.int32]  # HW, what a source at this place costs beyond its distance
 
 
-class Field(NamedTuple):
-    """For each target the center of its match and the cost; all ``HW``."""
+class Patches(Bundle, _Patches):
+    """The target patches and what they are compared by."""
 
+
+class _Field(NamedTuple):
     y: NDArray[np.int32]  # far above the image where there is no target
     x: NDArray[np.int32]
     cost: NDArray[np.int32]
+
+
+class Field(Bundle, _Field):
+    """For each target the center of its match and the cost; all ``HW``."""
 
 
 @inlined

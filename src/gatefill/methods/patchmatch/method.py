@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gatefill.errors import ConfigError, MaskError
-from gatefill.geometry import bounding_box
+from gatefill.geometry import bounding_box, hole_pixels
 from gatefill.methods.base import Attention, Fill, Image, Mask, MethodInfo, Progress, check_frame
 from gatefill.methods.patchmatch import kernels, planes
 from gatefill.methods.patchmatch.atlas import lay_out
@@ -164,7 +164,7 @@ class PatchMatch:
             if self.config.edges and guess is None and not guides:
                 levels = with_edges(levels)
             filled, rim, copied_y, copied_x = _optimize(self.config, levels, threads, told)
-            ys, xs = np.nonzero(mask)
+            ys, xs = hole_pixels(mask)
             if self.config.finish:
                 _even(filled, *rim, mask, ys, xs, threads)
                 told()
@@ -187,8 +187,8 @@ def _even(
     step: Image,
     rim: Mask,
     mask: Mask,
-    ys: NDArray[np.int64],
-    xs: NDArray[np.int64],
+    ys: NDArray[np.int32],
+    xs: NDArray[np.int32],
     threads: Threads,
 ) -> None:
     """`rim.even_step`, in place, for the pixels of the hole."""

@@ -128,7 +128,8 @@ def find_repetition(
     if not hole[near].any():
         return None
     image, known, hole_near = image[near], (material & ~hole)[near], hole[near]
-    detail = _detail(image.mean(axis=2), known)
+    gray = np.asarray(cv2.transform(image, np.full((1, 3), 1 / 3, np.float32)), np.float32)
+    detail = _detail(gray.reshape(known.shape), known)
     if not _may_repeat(detail, known):
         return None
     offsets = _alike(detail, known)

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gatefill.geometry import bounding_box
+from gatefill.geometry import bounding_box, hole_pixels
 from gatefill.methods.base import Image, Mask
 from gatefill.methods.patchmatch.compiling import compiled, inlined
 from gatefill.parallel import Threads
@@ -52,7 +52,7 @@ def seam_change(
     if box is None:
         return np.zeros((0, 3), np.float32)
     threads = Threads(1) if threads is None else threads
-    ys, xs = (axis.astype(np.int32) for axis in np.nonzero(mask))
+    ys, xs = hole_pixels(mask)
     stop_point()
     wanted = np.zeros((3, len(ys)), np.float32)
     threads.run(

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from gatefill.geometry import hole_pixels
 from gatefill.methods import pyramid
 from gatefill.methods.base import Image, Mask
 from gatefill.methods.patchmatch import kernels, voting
@@ -67,7 +68,7 @@ class Solver:
             return
         side, radius = config.patch_size, config.patch_size // 2
         stop_point()
-        self.hole_y, self.hole_x = (axis.astype(np.int32) for axis in np.nonzero(level.hole))
+        self.hole_y, self.hole_x = hole_pixels(level.hole)
         square = np.ones((side, side), np.uint8)
         self.targets = cv2.dilate(level.hole.view(np.uint8), square).view(np.bool_)
         self.ys, self.xs, self.block_start = _blocks(self.targets)
@@ -86,6 +87,7 @@ class Solver:
             self.features.flat, shape_of_patches, self.ys, self.xs, self.penalty
         )
         self.spans = _spans(self.targets)
+        self.rows = slice(int(self.ys.min()), int(self.ys.max()) + 1)
         self.before = np.empty(shape, np.int32), np.empty(shape, np.int32)
         self.proposals = voting.Proposals(
             np.full(height * width, voting.FAR, np.float32),
@@ -163,7 +165,7 @@ class Solver:
         # at full resolution the first pass finds what there is to be found
         for number in range(self.config.passes if self.number else 1):
             for axis, before in zip((field.y, field.x), self.before, strict=True):
-                np.copyto(before, axis)
+                np.copyto(before[self.rows], axis[self.rows])
             self.threads.run(
                 kernels.sweep,
                 self.block_start.size - 1,
@@ -197,13 +199,13 @@ class Solver:
         """
         hole, image = self.level.hole, self.level.image
         rim = cv2.dilate(hole.view(np.uint8), np.ones((5, 5), np.uint8)).view(np.bool_) & ~hole
-        ys, xs = (axis.astype(np.int32) for axis in np.nonzero(rim))
-        stop_point()
-        proposed = image.copy()
-        self._vote(field, ys, xs, proposed)
+        ys, xs = hole_pixels(rim)
         stop_point()
         step = np.zeros_like(image)
-        step[ys, xs] = image[ys, xs] - proposed[ys, xs]
+        known = step[ys, xs] = image[ys, xs]  # stays where there is no vote
+        self._vote(field, ys, xs, step)
+        stop_point()
+        step[ys, xs] = known - step[ys, xs]
         return step, rim
 
     def _vote(
@@ -304,7 +306,7 @@ def _spans(targets: Mask) -> NDArray[np.int32]:
 
 def _blocks(targets: Mask) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int64]]:
     """The targets block by block, in scan order inside each, and where each block starts."""
-    ys, xs = (axis.astype(np.int32) for axis in np.nonzero(targets))
+    ys, xs = hole_pixels(targets)
     block = ys // kernels.BLOCK * (targets.shape[1] // kernels.BLOCK + 1) + xs // kernels.BLOCK
     # numbers of 16 bits are sorted in one pass
     order = np.argsort(block.astype(np.uint16) if block.max() < 2**16 else block, kind="stable")

@@ -15,26 +15,30 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gatefill.methods.patchmatch.compiling import compiled, inlined
+from gatefill.methods.patchmatch.compiling import Bundle, compiled, inlined
 from gatefill.methods.patchmatch.kernels import NEVER, Field
 
 FAR = np.float32(1e19)  # a cost far above all others, whose square is no overflow
 DULL = np.float32(1e-9)  # sharpness at which all votes count alike, but for those that cost FAR
 
 
-class Material(NamedTuple):
-    """Where votes take color from."""
-
+class _Material(NamedTuple):
     image: NDArray[np.float32]  # HW3
     smooth: NDArray[np.float32]  # flat: the image without its detail, and whether it is usable
 
 
-class Proposals(NamedTuple):
-    """A field, as votes read it; flat, of the pixels ``HW`` in scan order."""
+class Material(Bundle, _Material):
+    """Where votes take color from."""
 
+
+class _Proposals(NamedTuple):
     cost: NDArray[np.float32]  # `FAR` where there is no target
     shift: NDArray[np.int32]  # from the center of a patch to that of its match, in padded pixels
     least: NDArray[np.float32]  # of the costs in the row of a patch around each pixel
+
+
+class Proposals(Bundle, _Proposals):
+    """A field, as votes read it; flat, of the pixels ``HW`` in scan order."""
 
 
 @inlined

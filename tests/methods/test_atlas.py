@@ -141,6 +141,14 @@ def test_other_holes_are_filled_in_the_frame_as_it_is(mask: Mask) -> None:
     assert lay_out(mask, np.ones_like(mask)) is None
 
 
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_speck_is_up_to_16_pixels_long(turned: bool) -> None:
+    for length, is_speck in ((16, True), (17, False)):
+        mask = _with(specks(400, 500), slice(100, 102), slice(100, 100 + length))
+        mask = np.ascontiguousarray(mask.T) if turned else mask
+        assert (lay_out(mask, np.ones_like(mask)) is not None) == is_speck
+
+
 def test_a_speck_without_material_close_by_is_filled_in_the_frame() -> None:
     mask = specks(400, 500)
     material = np.ones_like(mask)

@@ -68,6 +68,39 @@ def test_what_no_method_can_do_is_refused(name: str, change: dict[str, Any], mes
         replace(default_config(name), **change)
 
 
+@pytest.mark.parametrize(
+    ("name", "field", "least", "most"),
+    [
+        ("patchmatch", "patch_size", 3, 31),
+        ("patchmatch", "levels", 0, 32),
+        ("patchmatch", "rounds", 1, 1000),
+        ("patchmatch", "passes", 1, 1000),
+        ("patchmatch", "texture", 0, 4),
+        ("patchmatch", "guide", 0, 16),
+        ("patchmatch", "sharpness", 0, 100),
+        ("patchmatch", "seed", 0, 2**64 - 1),
+        ("hybrid", "side", 64, 4096),
+        ("hybrid", "weight", 0, 1),
+        ("hybrid", "weight_at_last", 0, 1),
+        ("deepfill_v2", "width", 2, 1024),
+        ("deepfill_v1", "width", 2, 1024),
+        ("partial_conv", "width", 1, 1024),
+        ("partial_conv", "levels", 1, 12),
+        ("global_local", "width", 2, 1024),
+    ],
+)
+def test_a_range_holds_both_its_ends_and_nothing_beyond(
+    name: str, field: str, least: int, most: int
+) -> None:
+    config = default_config(name)
+    step = 0.25 if isinstance(getattr(config, field), float) else 1
+    for value in (least, most):
+        assert getattr(replace(config, **{field: value}), field) == value
+    for value in (least - step, most + step):
+        with pytest.raises(ConfigError, match=f"expected {field} in {least}..{most}, got "):
+            replace(config, **{field: value})
+
+
 @pytest.mark.parametrize("change", [{"width": 2}, {"width": 3}, {"padding": "reflect"}])
 @pytest.mark.parametrize("name", ["deepfill_v2", "deepfill_v1", "partial_conv"])
 def test_the_smallest_network_fills_the_smallest_photo(name: str, change: dict[str, Any]) -> None:

@@ -145,6 +145,30 @@ def test_progress_rises_to_one():
     assert told[-1] == pytest.approx(1.0)
 
 
+@pytest.mark.parametrize("turns", range(4))
+def test_edges_go_on_to_the_border_only_where_the_hole_reaches_it(turns):
+    rows = np.arange(64, dtype=np.float32)[:, None, None]
+    image = np.broadcast_to(0.5 + 0.4 * np.sin(rows / 5), (64, 64, 3))
+    for start, end, at_border in ((40, 63, False), (40, 64, True), (63, 64, True)):
+        mask = np.zeros((64, 64), bool)
+        mask[12:52, start:end] = True
+        turned, hole = (np.ascontiguousarray(np.rot90(each, turns)) for each in (image, mask))
+        coarse = steered_by(Painter(0.5)).fill(turned, hole).coarse
+        assert (np.abs(coarse[hole] - 0.5).mean() > 0.05) == at_border
+
+
+@pytest.mark.parametrize("shape", [(1, 1000), (1000, 1)])
+def test_the_network_sees_a_frame_that_is_thinner_than_a_pixel_at_its_scale(shape):
+    image = np.random.default_rng(0).random((*shape, 3), dtype=np.float32)
+    mask = np.zeros(1000, bool)
+    mask[300:600] = True
+    painter = Painter(0.5)
+    steered_by(painter, HybridConfig(side=64)).fill(image, mask.reshape(shape))
+    seen, hole = painter.seen[0]
+    assert sorted(seen.shape) == [1, 3, 64]
+    assert 0.2 < hole.mean() < 0.4
+
+
 def test_it_is_loaded_from_anyones_weights(tmp_path):
     path = tmp_path / "mine.safetensors"
     network = create("deepfill_v2", SMALL).runtime.network

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from gatefill.methods.base import Image, Mask
-from gatefill.methods.patchmatch.seams import LARGEST_SEAM, seam_change
+from gatefill.methods.patchmatch.seams import HOLD, LARGEST_SEAM, seam_change
 
 Plane = NDArray[np.int32]
 SIDE, TOP, LEFT, RIGHT = 96, 32, 24, 72  # a frame, and the hole in it from TOP to 2 TOP
@@ -103,6 +103,55 @@ def test_at_every_border_of_the_photo_the_change_is_no_larger_than_the_seams(
     copied_x = np.minimum(copied_x, size[1] - 1)
     change = seam_change(photo, mask, copied_y.astype(np.int32), copied_x.astype(np.int32))
     assert 0.02 < np.abs(change).max() < 0.2
+
+
+def literal_change(photo: Image, mask: Mask, copied_y: Plane, copied_x: Plane) -> Image:
+    """The same as a system of equations, of which each is written out."""
+    places = [(int(y), int(x)) for y, x in np.argwhere(mask)]
+    equations, wanted = np.zeros((len(places),) * 2), np.zeros((len(places), 3))
+
+    def inside(place: tuple[int, int]) -> bool:
+        return 0 <= place[0] < mask.shape[0] and 0 <= place[1] < mask.shape[1]
+
+    for number, (y, x) in enumerate(places):
+        equations[number, number] = HOLD
+        for down, right in ((1, 0), (-1, 0), (0, 1), (0, -1)):
+            beside = y + down, x + right
+            if not inside(beside):
+                continue
+            equations[number, number] += 1
+            if mask[beside]:
+                equations[number, places.index(beside)] -= 1
+            steps = []  # where this pixel is from, and where the one beside it is from
+            for at, forth in (((y, x), 1), (beside, -1)):
+                here = int(copied_y[at]), int(copied_x[at])
+                there = here[0] + forth * down, here[1] + forth * right
+                if here[0] >= 0 and inside(there) and not mask[there]:
+                    steps.append(forth * (photo[here] - photo[there]))
+            if steps:
+                larger = np.where(abs(steps[0]) > abs(steps[-1]), steps[0], steps[-1])
+                mean = (steps[0] + steps[-1]) / 2
+                step = np.where(steps[0] * steps[-1] > 0, larger, mean)
+                change = step - (photo[y, x] - photo[beside])
+                share = max(0, 1 - (np.abs(change).max() / LARGEST_SEAM) ** 4)
+                wanted[number] += share * change
+    return np.asarray(np.linalg.solve(equations, wanted), np.float32)
+
+
+@pytest.mark.parametrize("corner", [(3, 4), (0, 0), (5, 7)])
+@pytest.mark.parametrize("contrast", [0.1, 0.3])
+def test_the_change_is_what_the_equations_say(corner: tuple[int, int], contrast: float) -> None:
+    dice = np.random.default_rng(3)
+    photo = (0.5 + contrast * (dice.random((13, 17, 3)) - 0.5)).astype(np.float32)
+    mask = np.zeros(photo.shape[:2], bool)
+    mask[corner[0] : corner[0] + 8, corner[1] : corner[1] + 10] = True
+    known, targets = np.argwhere(~mask), mask & (dice.random(mask.shape) < 0.9)
+    copied_y, copied_x = np.full((2, *mask.shape), -1, np.int32)
+    copied_y[targets], copied_x[targets] = known[dice.integers(0, len(known), targets.sum())].T
+    wanted = literal_change(photo, mask, copied_y, copied_x)
+    assert np.abs(wanted).max() > 0.02
+    found = seam_change(photo, mask, copied_y, copied_x)
+    np.testing.assert_allclose(found, wanted, atol=1 / 255, err_msg="below a gray level")
 
 
 @given(data=st.data())

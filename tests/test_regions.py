@@ -174,6 +174,20 @@ def test_large_boxes_are_joined_where_that_saves_a_quarter(
     assert len(with_large) == number
 
 
+@pytest.mark.parametrize(("distance", "number"), [(350, 1), (420, 2)])
+def test_two_holes_are_as_good_a_reason_to_split_a_box_as_many(distance: int, number: int) -> None:
+    mask = np.zeros((3000, 3000), bool)
+    for left in (1000, 1000 + distance):
+        mask[1000:1200, left : left + 200] = True
+    found = regions(mask)
+    assert len(found) == number
+    for region in found:
+        box = region.box
+        assert (box.top, box.bottom, box.height) == (800, 1400, 600)
+        assert region.own(mask).sum() == 200 * 200 * 2 // number
+    assert {region.box.left for region in found} == ({800} if number == 1 else {800, 1220})
+
+
 def scattered(height: int, width: int, count: int, side: int = 3) -> np.ndarray:
     """A mask with so many square specks."""
     rng = np.random.default_rng(0)

@@ -100,3 +100,23 @@ def test_sources_are_the_strongest_first():
     touched = torch.nn.functional.max_pool2d(hole, 3, 1, 1).flatten() > 0
     assert touched.any()
     assert not touched[chosen].any()
+
+
+@pytest.mark.parametrize(("gain", "is_flat"), [(1.0, False), (0.01, True)])
+def test_sharp_attention_is_listed_and_flat_attention_is_found_to_be_once(
+    gain, is_flat, monkeypatch
+):
+    calls = []
+    for name in ("_listed_scores", "_all_scores"):
+        real = getattr(CellAttention, name)
+
+        def counted(*args, real=real, name=name):
+            calls.append(name)
+            return real(*args)
+
+        monkeypatch.setattr(CellAttention, name, counted)
+    monkeypatch.setattr(module, "LARGEST_CHUNK", 4)
+    features, mask = example(8, 8, 0, gain)
+    CellAttention(ContextualAttention(), features, mask, 2**30)(Box(0, 0, 8, 8), 2)
+    listed, flat = ["_listed_scores"] * 4, ["_listed_scores", *["_all_scores"] * 4]
+    assert calls == (flat if is_flat else listed)

@@ -17,6 +17,7 @@ from PIL import Image
 
 from gatefill.errors import ConfigError
 from gatefill.images import Photo, read_photo
+from gatefill.images.jpeg_segments import APP0, layout_of
 from tests.images.helpers import cmyk_profile, exif_block, pil_file
 from tests.images.jpegs import KINDS, not_interleaved, stored, texture
 
@@ -180,6 +181,20 @@ def test_without_the_package_the_tables_stay_and_it_is_said(
         seen = read_photo(file.data).pixels.astype(int)
         assert abs(seen[6:10, 6:10] - 200).mean() < 30
         assert abs(seen - read_photo(data).pixels)[20:].mean() < 12
+
+
+@pytest.mark.parametrize("kind", ["4:2:0", "gray", "progressive", "rgb", "cmyk"])
+def test_a_file_encoded_anew_begins_as_jfif_and_holds_no_segment_twice(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "jpegio", None)
+    data = KINDS[kind](45, 61, 0)
+    before = [part.marker for part in layout_of(data).head]
+    assert (APP0 in before) == (kind not in ("rgb", "cmyk"))
+    head = layout_of(filled(data, box((45, 61), 4, 4, 12, 12), 200).data).head
+    assert head[0].marker == APP0
+    assert head[0].payload.startswith(b"JFIF\0")
+    assert len(set(head)) == len(head)
 
 
 def test_files_whose_tables_change_between_scans_are_encoded_anew() -> None:

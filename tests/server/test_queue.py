@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import signal
 import socket
 import threading
@@ -178,25 +179,54 @@ def test_a_connection_without_use_is_closed(tight: Server) -> None:
     assert seconds < 4
 
 
-def test_a_client_that_reads_nothing_is_dropped(tight: Server) -> None:
+@contextlib.contextmanager
+def asking_for_much(server: Server) -> Iterator[socket.socket]:
+    """A connection whose reply is larger than what the system keeps of it on the way."""
     body = file_of(photo(1200, 1200))  # noise: it stays large
     mask = file_of(hole(1200, 1200))
-    boundary = b"xxx"
     parts = b"".join(
         b"--xxx\r\nContent-Disposition: form-data; name=%s; filename=f\r\n\r\n%s\r\n" % part
         for part in ((b"image", body), (b"mask", mask))
     )
     data = parts + b"--xxx--\r\n"
     head = HEAD + (
-        f"Content-Type: multipart/form-data; boundary={boundary.decode()}\r\n"
-        f"Content-Length: {len(data)}\r\n\r\n"
+        f"Content-Type: multipart/form-data; boundary=xxx\r\nContent-Length: {len(data)}\r\n\r\n"
     )
-    with socket.socket() as link, tight.client() as client:
+    with socket.socket() as link:
         link.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        link.connect(("127.0.0.1", tight.port))
+        link.connect(("127.0.0.1", server.port))
         link.sendall(head.encode() + data)
+        yield link
+
+
+def test_a_client_that_reads_nothing_is_dropped(tight: Server) -> None:
+    with asking_for_much(tight) as link, tight.client() as client:
         assert until(lambda: not _is_connected(tight, link), 12)
         assert client.get("/healthz").status_code == 200
+
+
+@pytest.mark.slow
+def test_a_client_that_reads_slowly_gets_all_of_it() -> None:
+    patient = limits(upload_seconds=1.5, header_seconds=1.5, send_seconds=30)
+    with serving(*patient) as server, asking_for_much(server) as link:
+        link.settimeout(20)
+        reply = b""
+        while b"\r\n\r\n" not in reply:
+            reply += link.recv(1024)
+        head, _, reply = reply.partition(b"\r\n\r\n")
+        found = re.search(rb"content-length: (\d+)", head.lower())
+        assert found
+        size = int(found[1])
+        while len(reply) < size:
+            # The last 3 MB at 60 kB/s: what the server still holds of them takes it seconds.
+            if size - len(reply) < 3_000_000:
+                time.sleep(0.1)
+            part = b""
+            while len(part) < 6000 and len(reply) + len(part) < size:
+                more = link.recv(2048)
+                assert more, f"{size - len(reply) - len(part)} bytes are missing"
+                part += more
+            reply += part
 
 
 def _is_connected(server: Server, link: socket.socket) -> bool:

@@ -15,11 +15,12 @@ ABORT = "gatefill_abort"
 """Where a request's ``scope["state"]`` has the function that drops its connection."""
 
 
-def patient_protocol(header_seconds: float, most: int) -> type[H11Protocol]:
+def patient_protocol(header_seconds: float, send_seconds: float, most: int) -> type[H11Protocol]:
     """The protocol class for uvicorn's `http` with limits that uvicorn has not.
 
     The headers of a request must arrive in some seconds, which count from the start of the
-    connection or from the last response, so idle connections are closed as well. If `most`
+    connection or from the last response, so idle connections are closed as well; a client that
+    still reads the end of that response has `send_seconds` for each part of it. If `most`
     connections are open, a new one takes the place of the one that has kept the server waiting
     longest; uvicorn's own limit would refuse everybody. If none does, twice as many may be open.
     """
@@ -36,6 +37,7 @@ def patient_protocol(header_seconds: float, most: int) -> type[H11Protocol]:
 
     class PatientProtocol(H11Protocol):
         _deadline: asyncio.TimerHandle | None = None
+        _unsent = 0  # bytes of the last response, when the deadline was set
         since = 0.0  # when it was opened or its last response was complete
 
         @property
@@ -78,7 +80,16 @@ def patient_protocol(header_seconds: float, most: int) -> type[H11Protocol]:
             if self.cycle is not None and not self.cycle.response_complete:
                 self._forget()
             elif self._deadline is None and not self.transport.is_closing():
-                self._deadline = self.loop.call_later(header_seconds, self.transport.abort)
+                self._unsent = self.transport.get_write_buffer_size()
+                seconds = send_seconds if self._unsent else header_seconds
+                self._deadline = self.loop.call_later(seconds, self._late)
+
+        def _late(self) -> None:
+            self._deadline = None
+            if self.transport.get_write_buffer_size() < self._unsent:
+                self._watch()  # it reads, if slowly
+            else:
+                self.transport.abort()
 
         def _forget(self) -> None:
             if self._deadline is not None:

@@ -93,7 +93,7 @@ def run(
     limits = limits or Limits()
     config = uvicorn.Config(
         app,
-        http=patient_protocol(limits.header_seconds, limits.connections),
+        http=patient_protocol(limits.header_seconds, limits.send_seconds, limits.connections),
         ws="none",
         lifespan="on",
         log_config=None,

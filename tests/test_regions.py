@@ -188,6 +188,16 @@ def test_two_holes_are_as_good_a_reason_to_split_a_box_as_many(distance: int, nu
     assert {region.box.left for region in found} == ({800} if number == 1 else {800, 1220})
 
 
+@pytest.mark.parametrize(("distance", "number"), [(370, 1), (380, 2)])
+def test_a_box_of_up_to_768_x_768_pixels_is_not_split(distance: int, number: int) -> None:
+    mask = np.zeros((2000, 2000), bool)
+    for first in (500, 500 + distance):  # boxes of 390 x 390 that share a corner
+        mask[first : first + 130, first : first + 130] = True
+    found = regions(mask)
+    assert len(found) == number
+    assert found[0].box.area == (390 + distance if number == 1 else 390) ** 2
+
+
 def scattered(height: int, width: int, count: int, side: int = 3) -> np.ndarray:
     """A mask with so many square specks."""
     rng = np.random.default_rng(0)

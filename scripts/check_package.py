@@ -60,8 +60,9 @@ def try_out(wheel: Path) -> None:
         limits = f"--constraint {CONSTRAINTS}"
         pipx = (sys.executable, "-m", "pipx", "run", "--no-cache", "--pip-args", limits)
         examine(*pipx, "--spec", wheel, "gatefill", **fresh)
-        uv = ("uv", "tool", "run", "--quiet", "--no-config", "--constraints", CONSTRAINTS)
-        examine(*uv, "--python", sys.executable, "--from", wheel, "gatefill", **fresh)
+        uv = (sys.executable, "-m", "uv", "tool", "run", "--quiet", "--no-config")
+        chosen = ("--constraints", CONSTRAINTS, "--python", sys.executable)
+        examine(*uv, *chosen, "--from", wheel, "gatefill", **fresh)
 
 
 def examine(*command: str | Path, **variables: str) -> None:

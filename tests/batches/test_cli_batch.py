@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -44,6 +45,8 @@ def test_batch_says_what_it_did(capsys: pytest.CaptureFixture[str]) -> None:
 
     assert run([*arguments, "--dry-run"]) == 0
     assert capsys.readouterr().out.startswith("0 to fill, 1 done before, 0 cannot be done")
+    assert run(arguments) == 0
+    assert re.fullmatch(r"out  \(0 filled, 1 done before; [\d.]+ s\)\n", capsys.readouterr().out)
     assert list(outputs()) == ["a.png"]
 
 

@@ -151,8 +151,9 @@ def _show(summary: Summary, json: bool) -> int:
     counts = [f"{summary.filled} filled"]
     counts += [f"{summary.skipped} done before"] if summary.skipped else []
     counts += [f"{summary.failed} failed"] if summary.failed else []
-    rate = summary.filled / max(summary.seconds, 1e-9)
-    speed = f"{summary.seconds:.1f} s, {rate:.2f} photos per second"
+    speed = f"{summary.seconds:.1f} s"
+    if summary.filled:
+        speed += f", {summary.filled / max(summary.seconds, 1e-9):.2f} photos per second"
     terminal.say(f"{summary.output}  ({', '.join(counts)}; {speed})")
     for code, count in sorted(summary.warnings.items()):
         terminal.say(f"  {count} with the warning {code}")

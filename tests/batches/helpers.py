@@ -67,3 +67,9 @@ def is_filled(output: str | Path, given: PIL.Image.Image) -> bool:
     hole = np.asarray(mask(given.size[::-1])) > 0
     after, before = pixels(output), np.asarray(given)
     return bool((after[~hole] == before[~hole]).all() and (after[hole] != before[hole]).any())
+
+
+def without_progress(said: str) -> str:
+    """Standard error without the line that a batch writes every half a minute."""
+    lines = said.splitlines(keepends=True)
+    return "".join(line for line in lines if "megapixels per second" not in line)

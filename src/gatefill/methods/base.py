@@ -160,11 +160,12 @@ def composite(filled: Image, image: Image, mask: Mask) -> Image:
             fill=list(filled.shape),
             mask=list(mask.shape),
         )
-    whole = np.empty_like(image)
+    whole = np.empty(image.shape, image.dtype)  # in C order, else OpenCV would write to a copy
+    # OpenCV takes a tenth of the time.
+    by_opencv = filled.dtype == image.dtype and image.dtype in COPIED and image.shape[2] in (3, 4)
     for rows in strips(*mask.shape):
         whole[rows] = image[rows]
-        # ten times as fast
-        if filled.dtype == image.dtype in COPIED and image.shape[2] in (3, 4):
+        if by_opencv:
             cv2.copyTo(filled[rows], mask[rows].view(np.uint8), whole[rows])
         else:
             np.copyto(whole[rows], filled[rows], casting="unsafe", where=mask[rows, :, None])

@@ -62,7 +62,8 @@ class DataConfig:
     flip: bool = False  # flip half of the samples horizontally
     masks: str = "box_or_brush"  # a kind, or several with their weights: brush:2,box:1
     mask_folder: Path | None = None  # folder of mask files to use instead
-    sketches: Literal["none", "files", "drawn"] = "none"  # files: NAME_edge.png; drawn: by Canny
+    # files: NAME_edge.png; drawn: by Canny; both: half of each
+    sketches: Literal["none", "files", "drawn", "both"] = "none"
     sketch_share: float = 1.0  # share of the samples with a sketch
     holdout: int = 64  # images kept for validation, unless given separately
     workers: int = 1  # processes that load data, per training process; 0: none
@@ -87,6 +88,11 @@ class DataConfig:
         mask_weights(self.masks)
         expect_at_least(0, holdout=self.holdout, workers=self.workers, cache_mb=self.cache_mb)
         expect_at_least(1, shuffle=self.shuffle)
+
+    @property
+    def reads_edges(self) -> bool:
+        """Whether sketches come from files beside the images."""
+        return self.sketches in ("files", "both")
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -242,7 +248,7 @@ class TrainConfig:
         guided = getattr(self.network, "guided", False)
         if guided and self.data.sketches == "none":
             raise ConfigError(
-                "a guided network needs data.sketches=drawn or data.sketches=files",
+                "a guided network needs data.sketches=drawn, files or both",
                 code="train.sketches",
             )
 

@@ -140,7 +140,7 @@ def _sketch(
         return None
     if rng.random() >= config.sketch_share:
         return np.zeros(image.shape[:2], np.bool_)
-    if config.sketches == "files":
+    if config.sketches == "files" or (config.sketches == "both" and rng.random() < 0.5):
         assert edges is not None
         return read_edges(edges)
     return extractor(image, rng)

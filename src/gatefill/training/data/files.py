@@ -92,5 +92,5 @@ class _Cache:
 
 
 def _read(file: Path, cutter: Cutter) -> CutPlanes:
-    image, edges = read_file(file, cutter.config.sketches == "files")
+    image, edges = read_file(file, cutter.config.reads_edges)
     return CutPlanes(image, edges, cutter.masks.for_image(file, image.shape[:2]))

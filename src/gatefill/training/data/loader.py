@@ -117,7 +117,7 @@ def make_cutter(
     Raises:
         DataError: If files of masks or sketches are missing.
     """
-    if config.sketches == "files" and source.files and not any(map(edge_file, source.files)):
+    if config.reads_edges and source.files and not any(map(edge_file, source.files)):
         first = source.files[0]
         raise DataError(
             f"expected sketches beside the images, such as {first.stem}{EDGES[0]} or "

@@ -151,7 +151,7 @@ def decode(raw: Raw, config: DataConfig) -> CutPlanes:
     """Decode the planes of a raw sample. Raises DataError for a broken one."""
     if "problem" in raw:
         raise DataError(raw["problem"], code="data.shard")
-    wanted = config.sketches == "files"
+    wanted = config.reads_edges
     edges = decode_edges(raw.get("edges", b""), raw["name"]) if wanted else None
     return CutPlanes(decode_image(raw["image"]), edges)
 

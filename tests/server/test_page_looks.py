@@ -119,8 +119,10 @@ def test_the_page_speaks_korean(browser: Any, server: Server, picture: Path) -> 
         page.drag((100, 80), (140, 80))
         page.fill()
         assert "채우기 1" in page.page.text_content("#steps")
+        assert "신경망이 이끄는 PatchMatch" in page.page.text_content("#methods")
         page.page.click("#language")
         assert page.page.get_attribute("html", "lang") == "en"
+        assert "a network that steers PatchMatch" in page.page.text_content("#methods")
         assert "Fill 1" in page.page.text_content("#steps")
         page.visit()
         assert page.page.get_attribute("html", "lang") == "en"  # the choice is kept

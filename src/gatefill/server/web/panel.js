@@ -34,7 +34,8 @@ function card(editor, model) {
   return make(
     "label", { class: "method" }, input,
     make("b", {}, model.title),
-    make("small", {}, model.paper.replace(/, docs\/.*/, "")), // pages of documents are not here
+    // What has no paper is described in the reader's language.
+    make("small", {}, model.name === "hybrid" ? text("hybridIs") : model.paper),
     make("small", {}, model.weights ? text("weights", { name: model.weights }) : text("noWeights")),
     make("ul", {}, ...properties),
   );

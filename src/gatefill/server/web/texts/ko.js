@@ -33,6 +33,7 @@ export default {
   panel: "방법과 단계",
   method: "방법",
   weights: "가중치: {name}",
+  hybridIs: "신경망이 이끄는 PatchMatch",
   noWeights: "가중치가 필요 없음",
   needWeights: "가중치가 있으면 쓸 수 있음: {names}",
   semantic: "구조 이해",

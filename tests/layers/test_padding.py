@@ -106,3 +106,21 @@ def test_reflection_mirrors_without_the_edge():
     left[0, 0, 1, 0] = 1.0
     assert convolve(x, left, padding="reflect")[0, 0, 0].tolist() == [2.0, 1.0, 2.0]
     assert convolve(x, left, padding="symmetric")[0, 0, 0].tolist() == [0.0, 1.0, 2.0]
+
+
+def test_indices_of_a_resize_serve_training_after_a_fill_and_after_an_export():
+    class Half(torch.nn.Module):
+        def forward(self, x):
+            return resize_nearest(x, 7, 5)
+
+    x = torch.rand(1, 1, 15, 11)
+    torch.export.export(Half(), (x,), strict=False)
+    with torch.inference_mode():
+        wanted = resize_nearest(x, 7, 5)
+    x.requires_grad_()
+    found = resize_nearest(x, 7, 5)
+    found.sum().backward()
+    assert type(found) is torch.Tensor
+    assert torch.equal(found, wanted)
+    assert x.grad is not None
+    assert x.grad.sum() == 35

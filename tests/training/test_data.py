@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -177,9 +178,12 @@ class TestSketches:
             assert batch.sketch[:, :, 17:].all()
             assert not batch.sketch[:, :, :15].any()
 
-    def test_images_without_edge_files_are_refused_or_skipped(self, tmp_path: Path) -> None:
+    @pytest.mark.parametrize("sketches", ["files", "both"])
+    def test_images_without_edge_files_are_refused_or_skipped(
+        self, tmp_path: Path, sketches: Literal["files", "both"]
+    ) -> None:
         paths = write_pictures(tmp_path, 2)
-        config = replace(CONFIG, sketches="files")
+        config = replace(CONFIG, sketches=sketches)
         with pytest.raises(DataError, match=r"such as picture_000_edge\.png or .*, found none"):
             batches(open_source(tmp_path), 1, config)
         cv2.imwrite(str(tmp_path / "picture_000_edge.png"), np.zeros((72, 96), np.uint8))

@@ -176,3 +176,11 @@ class TestCut:
         drawn = [cutter(config).random(CutPlanes(picture(1)), rng).sketch for _ in range(40)]
         empty = sum(not sketch.any() for sketch in drawn if sketch is not None)
         assert 8 < empty < 32
+
+    def test_both_takes_edge_files_and_drawn_edges_in_turns(self) -> None:
+        config = replace(CONFIG, sketches="both", scale=(1.0, 1.0), flip=False)
+        rng = np.random.default_rng(0)
+        planes = CutPlanes(picture(1, 32, 32), np.full((32, 32), 255, np.uint8))
+        taken = [cutter(config).random(planes, rng).sketch for _ in range(40)]
+        of_files = sum(sketch.all() for sketch in taken if sketch is not None)
+        assert 8 < of_files < 32

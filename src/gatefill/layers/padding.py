@@ -133,10 +133,17 @@ def source_indices(size: int, new_size: int, rule: Resizing = "aligned") -> tupl
 
 def resize_nearest(x: Tensor, height: int, width: int, rule: Resizing = "aligned") -> Tensor:
     """Nearest resizing of ``BCHW`` to height x width, by the pixels `source_indices` names."""
-    rows = source_indices(x.shape[-2], height, rule)
-    columns = source_indices(x.shape[-1], width, rule)
-    x = x.index_select(-2, torch.tensor(rows, device=x.device))
-    return x.index_select(-1, torch.tensor(columns, device=x.device))
+    kept = type(x) is Tensor  # not where torch.export runs this with tensors that hold nothing
+    indices = _indices if kept else _indices.__wrapped__
+    x = x.index_select(-2, indices(x.device, x.shape[-2], height, rule))
+    return x.index_select(-1, indices(x.device, x.shape[-1], width, rule))
+
+
+@lru_cache(maxsize=256)
+def _indices(device: torch.device, size: int, new_size: int, rule: Resizing) -> Tensor:
+    """`source_indices` as a tensor; kept, as a GPU waits for every copy from the CPU."""
+    with torch.inference_mode(False):  # training, which may follow, saves it for its gradients
+        return torch.tensor(source_indices(size, new_size, rule), device=device)
 
 
 def upsample_twice(x: Tensor) -> Tensor:

@@ -4,6 +4,8 @@
 # and by scripts/container_root.sh.
 #
 #     deploy/install.sh WHEEL EXTRAS [PIP OPTIONS...]     such as: install.sh /src/x.whl serve,batch,heif
+#
+# With "" for EXTRAS only the core is installed.
 set -eu
 wheel=$1
 extras=$2
@@ -16,7 +18,7 @@ rm -rf /var/lib/apt/lists/*
 
 useradd --uid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin gatefill
 python3 -m venv /opt/gatefill
-/opt/gatefill/bin/pip install --quiet --no-cache-dir --disable-pip-version-check "$@" "${wheel}[${extras}]"
+/opt/gatefill/bin/pip install --quiet --no-cache-dir --disable-pip-version-check "$@" "$wheel${extras:+[$extras]}"
 # pip is not needed any more, and what is not there needs no updates.
 /opt/gatefill/bin/pip uninstall --quiet --yes pip
 

@@ -44,11 +44,19 @@ set -eu
 cd /photos
 /opt/gatefill/start serve --host 0.0.0.0 2>/tmp/log &
 server=$!
-for _ in $(seq 120); do
-    python3 -c "import urllib.request as r; r.urlopen('http://127.0.0.1:8731/readyz', timeout=4)" \
-        2>/dev/null && break
+ready() {
+    python3 -c "import urllib.request as r; r.urlopen('http://127.0.0.1:8731/readyz', timeout=4)" 2>/dev/null
+}
+started=$(date +%s)
+until ready; do
+    if [ "$(($(date +%s) - started))" -gt 120 ] || ! kill -0 "$server" 2>/dev/null; then
+        cat /tmp/log >&2
+        echo "expected /readyz to answer with 200" >&2
+        exit 1
+    fi
     sleep 1
 done
+echo "/readyz answers with 200, $(($(date +%s) - started)) s after the start"
 python3 - <<'PYTHON'
 import urllib.request, json
 edge = b"--edge\r\n"

@@ -198,6 +198,23 @@ def test_images_are_what_they_should_be(name: str) -> None:
     assert all((ROOT / each).exists() for each in needed)
 
 
+@pytest.mark.skipif(shutil.which("sh") is None, reason="needs a shell")
+@pytest.mark.parametrize(
+    ("extras", "installed"), [("serve,heif", "x.whl[serve,heif]"), ("", "x.whl")]
+)
+def test_images_can_be_made_of_the_core_alone(extras: str, installed: str) -> None:
+    """``x.whl[]`` is no requirement for pip."""
+    (line,) = re.findall(r"pip install .+", (ROOT / "deploy" / "install.sh").read_text("utf-8"))
+    command = f"wheel=$1 extras=$2; shift 2; printf %s {line.split()[-1]}"
+    done = subprocess.run(
+        ["sh", "-euc", command, "install", "x.whl", extras],
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == installed
+
+
 def test_the_proxy_and_the_service_agree_on_the_prefix() -> None:
     yaml = pytest.importorskip("yaml")
     compose = yaml.safe_load((ROOT / "compose.yaml").read_text("utf-8"))

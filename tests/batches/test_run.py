@@ -76,6 +76,28 @@ def test_a_rerun_does_what_is_new_or_changed_and_nothing_else() -> None:
 
 
 @pytest.mark.usefixtures("photos")
+def test_a_rerun_with_nothing_left_to_do_starts_no_process_and_loads_no_network() -> None:
+    """In another interpreter, in which nothing is loaded yet; by the hybrid with its network."""
+    given = "'in', 'out', mask='mask.png', processes=2"
+    assert gatefill.batch("in", "out", mask="mask.png", processes=2).filled == 4
+    code = f"""
+import subprocess, sys
+from gatefill.batches import batch
+subprocess.Popen = None
+assert batch({given}).skipped == 4
+print(*{{"torch", "onnxruntime", "numba"}} & sys.modules.keys())
+"""
+    environment = os.environ | {"PYTHONPATH": os.fspath(SRC)}
+    command = (sys.executable, "-c", code)
+    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
+    assert done.stdout.strip() == ""
+
+    put(Path("in/new.png"), photo(11))
+    found = gatefill.batch("in", "out", mask="mask.png", processes=2)
+    assert (found.filled, found.skipped) == (1, 4)
+
+
+@pytest.mark.usefixtures("photos")
 def test_failures_are_listed_and_the_rest_goes_on() -> None:
     put(Path("in/large.png"), photo(5, (96, 64)))
     Path("in/broken.jpg").write_bytes(b"no photo")

@@ -9,14 +9,17 @@ import subprocess
 import sys
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 from gatefill.batches.items import Outcome, Task
 from gatefill.batches.job import Job
 from gatefill.batches.memory import FIRST, PROCESS, ROOM, SHARE, available_bytes, available_cores
+from gatefill.batches.work import Work
 from gatefill.errors import ConfigError, GatefillError
 
 IN_FLIGHT = 3  # tasks of a process for each photo of a batch: one in each of its steps
@@ -65,7 +68,10 @@ class _Process:
 
 
 class LocalExecutor:
-    """Runs tasks in processes of its own; they stay warm from one `run` to the next."""
+    """Runs tasks in processes of its own; they stay warm from one `run` to the next.
+
+    They start with the first task that needs one: a batch with nothing left to do loads no network.
+    """
 
     def __init__(
         self, job: Job, *, processes: int, threads: int = 1, memory_limit: int | None = None
@@ -85,12 +91,9 @@ class LocalExecutor:
         self._memory = _Budget(memory_limit, processes)
         self._messages: queue.Queue[tuple[_Process, str, Any]] = queue.Queue()
         self._again: deque[tuple[int, Task]] = deque()  # cost a process, to be tried once more
-        self._processes = [self._start() for _ in range(processes)]
-
-    @property
-    def count(self) -> int:
-        """How many processes there are."""
-        return len(self._processes)
+        self._work = Work(job)  # its inpainter is never asked for here
+        self._processes: list[_Process] = []
+        self.count = processes  # how many there are once they have started
 
     def _start(self) -> _Process:
         # A new interpreter and not multiprocessing's spawn: that would run the caller's script
@@ -126,7 +129,14 @@ class LocalExecutor:
 
         Raises what loading the method raised.
         """
-        waiting = enumerate(tasks)
+        left: Iterator[Task] = iter(tasks)
+        if not self._processes:
+            changed = yield from self._unchanged(left)
+            if not changed:
+                return
+            left = chain(changed, left)
+            self._processes = [self._start() for _ in range(self.count)]
+        waiting = enumerate(left)
         more = True
         while True:
             more = self._hand_out(waiting, more)
@@ -148,6 +158,37 @@ class LocalExecutor:
                 yield outcome
             elif kind == "lost":
                 yield from self._replaced(process)
+
+    def _unchanged(self, tasks: Iterator[Task]) -> Generator[Outcome, None, list[Task]]:
+        """The outcomes of tasks that are done already, up to the first one that is not.
+
+        Returns the tasks that were taken and are not done.
+        """
+        reading: deque[tuple[Task, Future[Outcome | None]]] = deque()
+        changed: list[Task] = []
+        with ThreadPoolExecutor(self.count) as threads:
+            while True:
+                while not changed and len(reading) < 2 * self.count:
+                    task = next(tasks, None)
+                    if task is None:
+                        break
+                    reading.append((task, threads.submit(self._done_before, task)))
+                if not reading:
+                    return changed
+                task, found = reading.popleft()
+                outcome = found.result()
+                if outcome is None:
+                    changed.append(task)
+                else:
+                    yield outcome
+
+    def _done_before(self, task: Task) -> Outcome | None:
+        if task.kind != "check" and (task.kind != "fill" or task.item.known is None):
+            return None
+        found = self._work.fetch(task)
+        if isinstance(found, Outcome) and (task.kind == "check" or found.status == "skipped"):
+            return found
+        return None
 
     def _hand_out(self, waiting: Iterator[tuple[int, Task]], more: bool) -> bool:
         """Give every process its tasks; whether there may be more."""

@@ -140,6 +140,16 @@ def test_lower_bounds_are_versions_that_were_tried() -> None:
             assert Version(version) <= tested.get(_normal(name), Version(version)), bound
 
 
+def test_licenses_that_bind_users_are_faults() -> None:
+    faults = runpy.run_path(str(ROOT / "scripts" / "licenses.py"))["faults"]
+    assert faults({"a": "MIT", "b": "BSD-3-Clause AND Zlib", "c": "MPL-2.0"}) == []
+    assert faults({"a": "LGPL-3.0", "b": "MIT"}) == ["a: LGPL-3.0"]
+    proprietary = "Other/Proprietary License"  # as NVIDIA's packages say
+    assert faults({"nvidia-cublas-cu12": proprietary, "other": proprietary}) == [
+        f"other: {proprietary}"
+    ]
+
+
 def _of_extra(name: str) -> list[str]:
     """The requirements of an extra, with those of the extras it names."""
     lines = []

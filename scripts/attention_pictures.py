@@ -25,7 +25,7 @@ def main() -> None:
     assert result.attention is not None
     white = Image.new("RGB", photo.size, "white")
     Image.composite(white, photo, mask).save(PICTURES / "attention-photo.jpg", quality=88)
-    result.attention.save(PICTURES / "attention-map.png")
+    result.attention.save(PICTURES / "attention-map.png", overwrite=True)
     lines = PICTURES / "attention-lines.png"
     result.attention.save_lines(lines, spacing=24)
     Image.open(lines).convert("RGB").save(PICTURES / "attention-lines.jpg", quality=88)

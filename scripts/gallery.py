@@ -24,7 +24,7 @@ HELPER = "panels"
 # The order of the page: first what most people want, then what few need.
 ORDER = (
     *("remove_an_object", "one_array", "transparent_part", "wires", "text", "dust"),
-    *("where_to_copy_from", "another_seed", "large_photo", "folder", "many_photos"),
+    *("where_to_copy_from", "sketch", "another_seed", "large_photo", "folder", "many_photos"),
     *("methods", "settings", "attention", "coarse_and_refined", "random_masks"),
     *("warnings_and_errors", "http_service", "own_weights", "train_on_your_photos"),
 )

@@ -1,9 +1,10 @@
-"""Draw the fills of the shipped networks into docs/pictures/shipped-networks.jpg.
+"""Draw the fills of the shipped networks into docs/pictures.
 
     python scripts/shipped_pictures.py
 
-The eight photos in examples/photos, which no training has seen, with a box and a thick stroke each,
-at 256x256: hole, compact, standard, the photo. Two cases per row.
+All of photos in examples/photos, which no training has seen, at 256x256. shipped-networks.jpg: the
+eight with a box and a thick stroke each: hole, compact, standard, the photo; two cases per row.
+sketches.jpg: what standard makes of one hole without a sketch and with each of three.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ import gatefill
 from gatefill.masks import MASKS
 
 ROOT = Path(__file__).resolve().parents[1]
-TARGET = ROOT / "docs" / "pictures" / "shipped-networks.jpg"
+PICTURES = ROOT / "docs" / "pictures"
+SKETCHED = ("mountain4", "hills2", "beach6", "desert3")
 SIDE = 256
 SHOWN = 176  # side of a picture in the sheet
 GAP = 6
@@ -34,10 +36,45 @@ def main() -> None:
             mask = MASKS[kind](SIDE, SIDE, np.random.default_rng(number))
             hole = np.where(mask[..., None], np.uint8(255), photo)
             row += [hole, *(np.asarray(fill(photo, mask)) for fill in fillers), photo]
-        rows.append(np.hstack([framed(each) for each in row]))
-    sheet = cv2.cvtColor(np.vstack(rows), cv2.COLOR_RGB2BGR)
-    cv2.imwrite(str(TARGET), sheet, [cv2.IMWRITE_JPEG_QUALITY, 85])
-    print(TARGET.relative_to(ROOT))
+        rows.append(row)
+    write("shipped-networks", rows)
+    write("sketches", [sketched(name) for name in SKETCHED])
+
+
+def sketched(name: str) -> list[NDArray[np.uint8]]:
+    """The hole and its fill, and the same with each sketch."""
+    photo = middle(ROOT / "examples" / "photos" / f"{name}.jpg")
+    mask = np.zeros((SIDE, SIDE), np.bool_)
+    mask[80:176, 64:192] = True
+    row = []
+    fill = gatefill.load("deepfill_v2")
+    for sketch in (np.zeros_like(mask), *sketches()):
+        seen = np.where(mask[..., None], np.uint8(128), photo)
+        seen[sketch & mask] = 255
+        row += [seen, np.asarray(fill(photo, mask, sketch=sketch))]
+    return row
+
+
+def sketches() -> list[NDArray[np.bool_]]:
+    """A slope, a peak and a round thing."""
+    found = []
+    for points in ([(60, 160), (196, 100)], [(60, 160), (110, 100), (140, 130), (196, 150)], None):
+        drawn = np.zeros((SIDE, SIDE), np.uint8)
+        if points is None:
+            cv2.ellipse(drawn, (128, 128), (36, 30), 0, 0, 360, 255, 2)
+        else:
+            cv2.polylines(drawn, [np.array(points, np.int32)], False, 255, 2)
+        found.append(drawn > 0)
+    return found
+
+
+def write(name: str, rows: list[list[NDArray[np.uint8]]]) -> None:
+    """One JPEG of rows of pictures."""
+    sheet = np.vstack([np.hstack([framed(each) for each in row]) for row in rows])
+    target = PICTURES / f"{name}.jpg"
+    bgr = cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR)
+    cv2.imwrite(str(target), bgr, [cv2.IMWRITE_JPEG_QUALITY, 85])
+    print(target.relative_to(ROOT))
 
 
 def middle(path: Path) -> NDArray[np.uint8]:

@@ -33,7 +33,7 @@ def test_a_method_takes_its_shipped_weights_by_itself_and_by_name(name: str) -> 
 
 @pytest.mark.parametrize(
     ("name", "parameters", "most_bytes"),
-    [("compact", 1_017_954, 5e6), ("standard", 4_052_478, 9e6)],
+    [("compact", 1_017_954, 5e6), ("standard", 4_053_678, 9e6)],
 )
 def test_the_file_says_where_it_comes_from(name: str, parameters: int, most_bytes: float) -> None:
     info = read_header(shipped_weights(name))
@@ -61,6 +61,32 @@ def test_an_unknown_name_is_answered_with_the_known_ones() -> None:
 def test_info_takes_the_name(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["info", "compact", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["method"] == "deepfill_v2"
+
+
+@pytest.mark.parametrize("name", ["hills2", "mountain4", "beach6"])
+def test_outlines_go_where_the_sketch_has_lines(name: str) -> None:
+    photo = cv2.resize(cv2.imread(str(EXAMPLES / "photos" / f"{name}.jpg")), (320, 224))
+    mask = np.zeros(photo.shape[:2], bool)
+    mask[70:160, 90:230] = True
+    network = gatefill.load("deepfill_v2")
+    plain = np.asarray(network(photo, mask))
+    assert np.array_equal(plain, np.asarray(network(photo, mask, sketch=np.zeros_like(mask))))
+    lines = [(84, 150), (150, 90), (236, 150)], [(84, 140), (236, 90)]
+    fills, edges = [], []
+    for points in lines:
+        sketch = cv2.polylines(np.zeros(mask.shape, np.uint8), [np.array(points)], False, 255, 2)
+        fill = np.asarray(network(photo, mask, sketch=sketch > 0))
+        fills.append(fill.astype(float))
+        inner = (sketch > 0) & (cv2.erode(mask.astype(np.uint8), np.ones((9, 9))) > 0)
+        edges.append(steepness(fill)[inner].mean() / steepness(plain)[inner].mean())
+    assert abs(fills[0] - fills[1])[mask].mean() > 4  # levels of 255
+    assert min(edges) > 1.2, edges
+
+
+def steepness(picture: np.ndarray) -> np.ndarray:
+    """How much each pixel differs from those a little above and below."""
+    gray = cv2.GaussianBlur(picture.mean(axis=2), (0, 0), 1.5)
+    return np.asarray(abs(np.roll(gray, 3, axis=0) - np.roll(gray, -3, axis=0)))
 
 
 @pytest.fixture(scope="module")

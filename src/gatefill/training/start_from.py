@@ -40,7 +40,7 @@ def load_start(objective: Objective, config: TrainConfig, path: Path) -> str:
     info, loaded = load_network(find_weights(path))
     weights = loaded.state_dict()
     if info.method == config.method and _lacks_sketches(loaded.config, config.network):
-        weights = _with_sketches(weights)
+        weights = _with_sketches(weights, objective.generator.state_dict())
     elif info.method != config.method or loaded.config != config.network:
         raise _other(config, path, info.method, loaded.config)
     objective.generator.load_state_dict(weights)
@@ -84,11 +84,14 @@ def _lacks_sketches(given: Any, wanted: Any) -> bool:
     return bool(replace(given, guided=True) == wanted)
 
 
-def _with_sketches(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Weights whose first layer also takes a sketch, as fourth channel, and ignores it."""
-    first = weights["conv1.weight"]
-    nothing = torch.zeros_like(first[:, :1])
-    return {**weights, "conv1.weight": torch.cat([first[:, :3], nothing, first[:, 3:]], dim=1)}
+def _with_sketches(weights: Mapping[str, Tensor], fresh: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Weights whose first layer also takes a sketch, as fourth channel, as a fresh network does.
+
+    Without a sketch they fill as before. A channel of zeros would learn too slowly.
+    """
+    name = "conv1.weight"
+    first, sketch = weights[name], fresh[name][:, 3:4]
+    return {**weights, name: torch.cat([first[:, :3], sketch, first[:, 3:]], dim=1)}
 
 
 def _shapes(weights: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:

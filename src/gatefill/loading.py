@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias, Unpack
 import numpy as np
 from numpy.typing import NDArray
 
-from gatefill.checkpoints import find_weights, load_method, shipped_weights
+from gatefill.checkpoints import find_weights as find_weights
+from gatefill.checkpoints import load_method, shipped_weights
 from gatefill.checkpoints.hub import is_address
 from gatefill.errors import ConfigError, Warning
 from gatefill.extras import require

@@ -58,6 +58,18 @@ def test_an_unknown_name_is_answered_with_the_known_ones() -> None:
         shipped_weights("large")
 
 
+def test_info_tells_of_exported_networks_too(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert run(["info", str(shipped_weights("standard").with_suffix(".onnx"))]) == 0
+    said = capsys.readouterr().out
+    for words in ("ONNX for gatefill, float16", "deepfill_v2", "guided=True", "Apache-2.0"):
+        assert words in said
+    (tmp_path / "other.onnx").write_bytes(b"nothing")
+    assert run(["info", str(tmp_path / "other.onnx")]) == 2
+    assert "expected a network exported by gatefill" in capsys.readouterr().err
+
+
 def test_info_takes_the_name(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["info", "compact", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["method"] == "deepfill_v2"

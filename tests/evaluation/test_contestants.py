@@ -98,6 +98,14 @@ def test_an_error_inside_ones_own_class_is_not_hidden(
         contestants(["graymethod:Broken"])
 
 
+def test_weights_that_come_with_gatefill_are_taken_by_name() -> None:
+    small, large = contestants(["deepfill_v2:compact", "large=deepfill_v2:standard"])
+    assert (small.label, large.label) == ("deepfill_v2:compact", "large")
+    assert small.version != large.version
+    with pytest.raises(FileNotFoundError, match="no such file: other"):
+        contestants(["deepfill_v2:other"])
+
+
 def test_labels_tell_contestants_apart(photos: Path) -> None:
     results = compare([photos], ["one=telea", "two=navier_stokes"], "out", BOX)
     assert [method["label"] for method in results["methods"]] == ["one", "two"]

@@ -232,6 +232,13 @@ class TestCheck:
             {str(paths[1]), str(tmp_path / "smaller.jpg")}
         ]
 
+    def test_an_image_that_a_list_names_twice_is_no_duplicate(self, tmp_path: Path) -> None:
+        one, two = write_pictures(tmp_path, 2)
+        (tmp_path / "list.txt").write_text(f"{one}\n{one}\n{two}\n")
+        found = check(open_source(str(tmp_path / "list.txt")))
+        assert found.images == 3
+        assert not found.duplicates
+
     def test_it_finds_images_of_other_data_that_were_scaled_and_renamed(
         self, tmp_path: Path
     ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import glob
+import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +22,7 @@ class Description:
     format: str  # "gatefill weights", or whose weights they are
     method: str
     config: dict[str, Any]
-    parameters: int
+    parameters: int | None  # None for ONNX files, which do not tell
     file_bytes: int  # of all files of a checkpoint together
     step: int | None  # of training, where the file tells
     provenance: Provenance | None  # None in files of other programs, which keep none
@@ -38,7 +39,7 @@ class Description:
             ("format", self.format),
             ("method", self.method),
             ("config", config),
-            ("numbers", f"{self.parameters:,} in {self.file_bytes:,} bytes"),
+            ("numbers", self._numbers()),
             *([] if self.step is None else [("step", str(self.step))]),
             *(
                 (name, str(value))
@@ -47,9 +48,14 @@ class Description:
             ),
         ]
 
+    def _numbers(self) -> str:
+        if self.parameters is None:
+            return f"{self.file_bytes:,} bytes"
+        return f"{self.parameters:,} in {self.file_bytes:,} bytes"
+
 
 def describe(path: str | os.PathLike[str]) -> Description:
-    """What weights are at `path`: a gatefill file, or anything that `convert` takes.
+    """What weights are at `path`: of gatefill, exported by it, or anything that `convert` takes.
 
     Our own files need nothing but the core install. Raises WeightsError where the file is neither
     or is damaged, OSError where it cannot be read, and MissingExtra where torch or TensorFlow
@@ -67,6 +73,8 @@ def describe(path: str | os.PathLike[str]) -> Description:
             info.provenance.step,
             info.provenance,
         )
+    if path.suffix == ".onnx":
+        return _exported(path)
     foreign = read_foreign(path)
     return Description(
         TITLES[foreign.kind],
@@ -76,6 +84,23 @@ def describe(path: str | os.PathLike[str]) -> Description:
         _file_bytes(path),
         foreign.step,
         None,
+    )
+
+
+def _exported(path: Path) -> Description:
+    from gatefill.runtime.onnx import read_facts
+
+    facts = read_facts(path)
+    provenance = Provenance(**json.loads(facts["provenance"]))
+    use = "gatefill" if facts["interface"] == "frame" else "other programs"
+    return Description(
+        f"ONNX for {use}, {facts['storage']}",
+        facts["method"],
+        json.loads(facts["config"]),
+        None,
+        path.stat().st_size,
+        provenance.step,
+        provenance,
     )
 
 

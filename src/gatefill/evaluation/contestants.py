@@ -19,7 +19,7 @@ from gatefill.evaluation.files import file_sum, slug
 from gatefill.evaluation.outside import OUTSIDE, create_outside, package_version
 from gatefill.evaluation.photos import SUFFIXES
 from gatefill.inpainter import Inpainter
-from gatefill.loading import default_weights
+from gatefill.loading import default_weights, find_weights
 from gatefill.methods import METHODS, Method, MethodInfo
 from gatefill.methods.registry import takes_no_weights, unknown_method
 from gatefill.scales import Large
@@ -62,9 +62,9 @@ def contestants(
 ) -> list[Contestant]:
     """The methods behind the texts.
 
-    Each is ``NAME`` or, with weights, ``NAME:WEIGHTS``; ``module:Class``, a method of one's own;
-    or a folder with the pictures that another program made. ``LABEL=`` before it says how tables
-    call it.
+    Each is ``NAME`` or, with weights, ``NAME:WEIGHTS``, a file or a name as `gatefill.load` takes
+    it; ``module:Class``, a method of one's own; or a folder with the pictures that another program
+    made. ``LABEL=`` before it says how tables call it.
 
     Raises ConfigError for unknown names, networks without weights and labels that come twice,
     FileNotFoundError for weights that are not there. Nothing is loaded yet but modules.
@@ -108,10 +108,11 @@ def _contestant(spec: str, device: str, large: Large) -> Contestant:
     if weights and not info.takes_weights:
         raise takes_no_weights(name, weights)
     if weights:
-        if not Path(weights).is_file():
+        given = find_weights(weights)
+        if not given.is_file():
             raise FileNotFoundError(f"no such file: {weights}")
-        label, version = label or f"{name}:{Path(weights).stem}", _with_sum(Path(weights))
-        common |= {"weights": Path(weights), "device": device}
+        label, version = label or f"{name}:{Path(weights).stem}", _with_sum(given)
+        common |= {"weights": given, "device": device}
     elif shipped := default_weights(name):
         version = _with_sum(shipped)
         common["device"] = device

@@ -123,20 +123,10 @@ class OnnxRuntime:
         # Threads that spin while they wait for each other take the cores from everything else: on a
         # busy machine a frame takes twice the processor's time.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        try:
-            return onnxruntime.InferenceSession(
-                self.path, options, providers=["CPUExecutionProvider"]
-            )
-        except Exception as problem:
-            # A dozen types without a common one of their own.
-            if not self.path.is_file():
-                raise FileNotFoundError(f"no weights at {self.path}") from None
-            raise _refused(self.path, str(problem).partition("\n")[0][:200]) from None
+        return _opened(self.path, options)
 
     def _facts(self) -> dict[str, str]:
-        facts: dict[str, str] = self._session.get().get_modelmeta().custom_metadata_map
-        if "gatefill_format" not in facts:
-            raise _refused(self.path, "an ONNX file of another program")
+        facts = _facts_of(self.path, self._session.get())
         if facts.get("interface") != "frame":
             raise _refused(
                 self.path, "made for other programs: export it with the interface 'frame'"
@@ -159,6 +149,32 @@ class OnnxRuntime:
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__ |= state
         self._session = PerProcess(self._loaded)
+
+
+def read_facts(path: Path) -> dict[str, str]:
+    """What `gatefill export` wrote into an ONNX file of either interface, in JSON.
+
+    Raises:
+        WeightsError: For any other file.
+    """
+    return _facts_of(path, _opened(path, onnxruntime.SessionOptions()))
+
+
+def _opened(path: Path, options: Any) -> Any:
+    try:
+        return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    except Exception as problem:
+        # A dozen types without a common one of their own.
+        if not path.is_file():
+            raise FileNotFoundError(f"no weights at {path}") from None
+        raise _refused(path, str(problem).partition("\n")[0][:200]) from None
+
+
+def _facts_of(path: Path, session: Any) -> dict[str, str]:
+    facts: dict[str, str] = session.get_modelmeta().custom_metadata_map
+    if "gatefill_format" not in facts:
+        raise _refused(path, "an ONNX file of another program")
+    return facts
 
 
 def _near(frame: Image, image: Image, mask: Mask) -> Image:

@@ -74,9 +74,15 @@ def check(
         longer_side=_spread([long for _, long in sides]),
         too_small=sum(short < size for short, _ in sides),
         gray=gray,
-        duplicates=tuple(tuple(names[i] for i in group) for group in near_groups(hashes)),
+        duplicates=_alike(names, hashes),
         shared=() if against is None else _shared(names, hashes, against),
     )
+
+
+def _alike(names: Sequence[str], hashes: Sequence[int]) -> tuple[tuple[str, ...], ...]:
+    """Groups of near-duplicates; a list may name an image twice on purpose."""
+    groups = (tuple(dict.fromkeys(names[i] for i in group)) for group in near_groups(hashes))
+    return tuple(group for group in groups if len(group) > 1)
 
 
 def _shared(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +18,12 @@ HOLE = "hole"
 
 
 def case_sheet(
-    cases: Sequence[dict[str, Any]], methods: Sequence[str], report: Path
+    cases: Sequence[dict[str, Any]],
+    methods: Sequence[str],
+    report: Path,
+    titles: Mapping[str, str] | None = None,
 ) -> PIL.Image.Image:
-    """Rows of cases; columns: with the hole, each method, the truth."""
+    """Rows of cases; columns: with the hole, each method by its title, the truth."""
     sides = {"with the hole": HOLE}
     sides |= {label: slug(label) for label in methods}
     sides |= {"truth": "truth"}
@@ -31,7 +34,8 @@ def case_sheet(
     font = PIL.ImageFont.load_default(15)
     for column, (name, file) in enumerate(sides.items()):
         left = GAP + column * step
-        draw.text((left + TILE // 2, HEAD // 2), name, "black", font, "mm")
+        title = (titles or {}).get(name, name)
+        draw.text((left + TILE // 2, HEAD // 2), title, "black", font, "mm")
         for row, case in enumerate(cases):
             picture = _tile(report, case["key"], file)
             sheet.paste(picture, (left, HEAD + row * step))

@@ -9,7 +9,9 @@ properties of the paper's first table. OUT gets runs/, report/, properties.json,
 curves.png and rows.jpg; --document puts the tables into docs/paper.md.
 
 Run the same command again to go on after an interruption; what is finished is not done again. With
-a GPU, --jobs trains several networks at once on it.
+a GPU, --jobs trains several networks at once on it. --compare-only trains nothing: it compares what
+lies in OUT/runs, such as networks trained on another machine (of each run NAME/last.safetensors,
+NAME/log.jsonl and NAME/run.json).
 """
 
 from __future__ import annotations
@@ -25,8 +27,11 @@ from math import log2
 from pathlib import Path
 from typing import Any
 
+from safetensors import safe_open
+from safetensors.torch import save_file
+
 from gatefill.training.recipes import recipe as recipe_named
-from paper_properties import measure_properties
+from paper_properties import FINISHED, measure_properties
 from paper_tables import write_results
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -41,6 +46,10 @@ class Run:
     method: str
     recipe: str
     settings: tuple[str, ...] = ()
+
+
+class TrainingError(Exception):
+    """A training did not end."""
 
 
 RUNS = (
@@ -61,7 +70,7 @@ RUNS = (
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("out", type=Path)
-    parser.add_argument("--data", required=True, help="as gatefill train takes it")
+    parser.add_argument("--data", help="photos to train on, as gatefill train takes them")
     parser.add_argument("--validate", help="validation photos; default: some of the data")
     parser.add_argument(
         "--test", type=Path, nargs="+", required=True, help="test photos, or lists of them"
@@ -77,28 +86,57 @@ def main() -> None:
         help="train with each paper's holes, or all with boxes and strokes",
     )
     parser.add_argument("--vgg", type=Path, help="VGG-16, for Partial Convolution's own losses")
+    parser.add_argument(
+        "--sketches",
+        choices=("drawn", "files", "both"),
+        default="drawn",
+        help="what the guided network learns from: drawn edges, files beside the photos, or both",
+    )
     parser.add_argument("--limit", type=int, help="at most so many test photos")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
     parser.add_argument("--jobs", type=int, default=1, help="trainings at once")
     parser.add_argument(
-        "--only", nargs="+", default=[], metavar="RUN", help="train and compare these only"
+        "--only",
+        nargs="+",
+        default=[],
+        choices=[run.name for run in RUNS],
+        help="train and compare these only",
+    )
+    parser.add_argument(
+        "--compare-only",
+        action="store_true",
+        help="train nothing: compare the networks in OUT/runs, trained here or elsewhere",
+    )
+    parser.add_argument(
+        "--weights",
+        choices=("last", "best"),
+        default="last",
+        help="compare the networks after all images, or where validation was best",
     )
     parser.add_argument(
         "--perceptual", action="store_true", help="measure LPIPS and DISTS, after `gatefill fetch`"
     )
+    parser.add_argument(
+        "--pictured",
+        type=Path,
+        help="names of the photos that rows.jpg may show, one a line; default: all",
+    )
     parser.add_argument("--document", type=Path, help="put the results into this file")
     given = parser.parse_args()
+    if not (given.data or given.compare_only):
+        parser.error("expected --data, or --compare-only for networks that are trained already")
     given.test = [path for place in given.test for path in listed(place)]
     runs = [run for run in RUNS if not given.only or run.name in given.only]
-    with ThreadPoolExecutor(max(given.jobs, 1)) as pool:
-        list(pool.map(lambda run: train(run, given), runs))
-    weights = {run.name: given.out / "runs" / run.name / "best.safetensors" for run in runs}
+    if not given.compare_only:
+        train_all(runs, given)
+    weights = {run.name: weights_of(run, given) for run in runs}
     compare(runs, weights, given)
     properties = given.out / "properties.json"
-    if not properties.exists():
-        found = measure_properties(weights, given.test, given.size, device_of(given))
-        properties.write_text(json.dumps(found, indent=1), "utf-8")
-    write_results(given.out, vars(given), given.document)
+    known = json.loads(properties.read_text("utf-8")) if properties.exists() else {}
+    found = measure_properties(weights, given.test, given.size, device_of(given), known)
+    properties.write_text(json.dumps(found, indent=1), "utf-8")
+    names = given.pictured.read_text("utf-8").splitlines() if given.pictured else None
+    write_results(given.out, weights, given.document, names)
     print(f"done: {given.out / 'paper.md'}")
 
 
@@ -107,6 +145,38 @@ def listed(place: Path) -> list[Path]:
     if place.suffix != ".txt":
         return [place]
     return [Path(line) for line in place.read_text("utf-8").splitlines() if line.strip()]
+
+
+def train_all(runs: list[Run], given: argparse.Namespace) -> None:
+    """Train all, several at once. Where one fails the others go on; then the program ends."""
+
+    def failure(run: Run) -> str | None:
+        try:
+            train(run, given)
+        except TrainingError as error:
+            print(error, file=sys.stderr, flush=True)
+            return run.name
+        return None
+
+    with ThreadPoolExecutor(max(given.jobs, 1)) as pool:
+        failed = [name for name in pool.map(failure, runs) if name is not None]
+    if failed:
+        raise SystemExit(
+            f"not compared, as training did not end for {', '.join(failed)}; run the same command "
+            "again to go on with it, or leave it out by --only"
+        )
+
+
+def weights_of(run: Run, given: argparse.Namespace) -> Path:
+    """The weights that are compared, of the kind asked for where the folder has it."""
+    folder: Path = given.out / "runs" / run.name
+    names = [given.weights, *({"last", "best"} - {given.weights})]
+    found = [path for name in names if (path := folder / f"{name}.safetensors").exists()]
+    if not found:
+        raise SystemExit(f"{run.name} has no weights in {folder}: train it, or use --only")
+    if found[0].stem != given.weights:
+        print(f"{run.name} has no {given.weights}.safetensors: {found[0].name} is compared")
+    return found[0]
 
 
 def train(run: Run, given: argparse.Namespace) -> None:
@@ -132,7 +202,9 @@ def train(run: Run, given: argparse.Namespace) -> None:
             command, stdout=subprocess.PIPE, stderr=errors, text=True, env=environment, check=False
         )
     if result.returncode or not json.loads(result.stdout)["finished"]:
-        raise SystemExit(f"{run.name} stopped with status {result.returncode}: see {log}")
+        lines = log.read_text("utf-8").strip().splitlines() or [""]
+        status = f"status {result.returncode}"
+        raise TrainingError(f"{run.name} stopped with {status}: {lines[-1]} (see {log})")
     done.write_text(asked, "utf-8")
 
 
@@ -160,14 +232,50 @@ def settings(run: Run, given: argparse.Namespace) -> list[str]:
         found.append(f"network.width={FULL_WIDTH[run.method]}")
     if given.masks == "both":
         found.append("data.masks=box_or_brush")
+    if run.name == "v2_guided" and given.sketches != "drawn":
+        found.append(f"data.sketches={given.sketches}")
     return [*found, *run.settings]
+
+
+def contestants(runs: list[Run], weights: dict[str, Path], out: Path) -> list[str]:
+    """What is compared, for `gatefill compare`: each network with what its paper has after it.
+
+    That is nothing but for Global & Local, whose fill is blended into the photo. Two more show what
+    comes after a network: Global & Local without it, DeepFill v2 with gatefill's own correction of
+    colors at the hole's boundary.
+    """
+    found = []
+    for run in runs:
+        file = weights[run.name]
+        if run.method not in ("global_local", "deepfill_v2"):  # gatefill has nothing after others
+            found.append(f"{run.name}={run.method}:{file}")
+            continue
+        plain = unfinished(file, out / "unfinished" / run.name)
+        if run.name == FINISHED:
+            found += [f"{run.name}={run.method}:{file}", f"unblended={run.method}:{plain}"]
+            continue
+        found.append(f"{run.name}={run.method}:{plain}")
+        if run.name == "deepfill_v2":
+            found.append(f"corrected={run.method}:{file}")
+    return found
+
+
+def unfinished(weights: Path, folder: Path) -> Path:
+    """A copy of weights that says: nothing comes after this network."""
+    copy = folder / weights.name
+    if not copy.exists() or copy.stat().st_mtime < weights.stat().st_mtime:
+        with safe_open(weights, "pt") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            metadata = file.metadata() | {"finish": "false"}
+        folder.mkdir(parents=True, exist_ok=True)
+        save_file(tensors, copy, metadata=metadata)
+    return copy
 
 
 def compare(runs: list[Run], weights: dict[str, Path], given: argparse.Namespace) -> None:
     """Compare all on the test photos; the report knows what is done already."""
     command = [sys.executable, "-m", "gatefill", "compare", *map(str, given.test)]
-    command += ["--methods", "patchmatch"]
-    command += [f"{run.name}={run.method}:{weights[run.name]}" for run in runs]
+    command += ["--methods", "patchmatch", *contestants(runs, weights, given.out)]
     command += [
         "--masks",
         "box",
@@ -182,7 +290,9 @@ def compare(runs: list[Run], weights: dict[str, Path], given: argparse.Namespace
         command += ["--limit", str(given.limit)]
     if given.perceptual:
         command.append("--perceptual")
-    subprocess.run(command, check=True)
+    if subprocess.run(command, check=False).returncode:
+        report = given.out / "report"
+        raise SystemExit(f"not compared, for the reason above; to compare anew, remove {report}")
 
 
 def device_of(given: argparse.Namespace) -> str:

@@ -268,7 +268,9 @@ def unfinished(weights: Path, folder: Path) -> Path:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             metadata = file.metadata() | {"finish": "false"}
         folder.mkdir(parents=True, exist_ok=True)
-        save_file(tensors, copy, metadata=metadata)
+        beside = copy.with_suffix(".part")  # so that what is stopped leaves no half of a file
+        save_file(tensors, beside, metadata=metadata)
+        beside.replace(copy)
     return copy
 
 

@@ -6,6 +6,7 @@ import csv
 import hashlib
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import PIL.Image
 import pytest
 
 from gatefill.evaluation import METRICS, CompareConfig, Pair, compare, evaluate
-from gatefill.evaluation.compare import _Run
+from gatefill.evaluation.compare import _Run, enter
 from gatefill.evaluation.files import Folder
 from gatefill.evaluation.journal import Journal
 from gatefill.evaluation.results import build_results
@@ -209,6 +210,21 @@ def test_other_settings_are_refused_or_start_anew(photos: Path, tmp_path: Path) 
     assert again["cases"][0]["height"] == 32
     assert len(list((tmp_path / "masks").iterdir())) == 1
     assert (tmp_path / "mine.txt").read_text() == "keep"
+
+
+def test_methods_that_are_refused_leave_no_trace(tmp_path: Path) -> None:
+    """A method that was new in a refused comparison stood in the journal, and was refused later."""
+    journal = Journal(tmp_path / "journal.jsonl", {})
+    first, second, new = odd("modest"), odd("raises"), odd("dies")
+    assert [each.label for each in enter([first, second], journal)] == ["modest", "raises"]
+    kept = (tmp_path / "journal.jsonl").read_bytes()
+    others = [replace(each, version="2") for each in (first, second)]
+    with pytest.raises(ValueError, match=r"modest: .*, now 2; raises: .*, now 2"):
+        enter([new, *others], journal)
+    assert (tmp_path / "journal.jsonl").read_bytes() == kept
+    changed = replace(new, version="2")
+    found = [(each.label, each.version) for each in enter([changed], journal)]
+    assert found == [("modest", first.version), ("raises", second.version), ("dies", "2")]
 
 
 def test_a_folder_with_something_else_is_left_alone(photos: Path, tmp_path: Path) -> None:

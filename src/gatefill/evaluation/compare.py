@@ -285,16 +285,17 @@ def enter(new: Sequence[Contestant], journal: Journal) -> list[Contestant]:
     Raises ConfigError where one took part before that gives other results now.
     """
     rows = {row["contestant"]: row for row in journal.rows if "contestant" in row}
+    changes = [
+        f"{contestant.label}: {before['version']}, now {contestant.version}"
+        for contestant in new
+        if (before := rows.get(contestant.label)) and before["version"] != contestant.version
+    ]
+    if changes:  # before anything is written: what is refused leaves the journal as it was
+        raise other_settings(journal.folder, changes)
     for contestant in new:
-        row = contestant.as_row()
-        before = rows.setdefault(contestant.label, row)
-        if before is row:
-            journal.append(row)
-        elif before["version"] != row["version"]:
-            raise other_settings(
-                journal.folder,
-                [f"{contestant.label}: {before['version']}, now {contestant.version}"],
-            )
+        if contestant.label not in rows:
+            rows[contestant.label] = contestant.as_row()
+            journal.append(rows[contestant.label])
     running = {contestant.label: contestant for contestant in new}
     return [running.get(label) or Contestant.of_row(row) for label, row in rows.items()]
 

@@ -68,7 +68,8 @@ def onnx_model(
     for name in planes:
         hole = name
         if interface == "photo":
-            hole = b.op("GreaterOrEqual", name, b.constant(128, np.uint8))
+            # As float: onnxruntime 1.19 cannot compare bytes.
+            hole = b.op("Greater", b.cast(name, TensorProto.FLOAT), b.constant(127.5))
         holes[name] = b.cast(hole, TensorProto.FLOAT)
         plane = _padded(b, holes[name], height, width, multiple)
         given[name] = b.op("Unsqueeze", plane, b.integers(0, 1))

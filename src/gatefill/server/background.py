@@ -186,6 +186,7 @@ def add_routes(router: APIRouter, service: Service) -> None:
         tags=["jobs"],
         summary="Cancel a job, or forget its result",
         status_code=204,
+        response_model=None,  # FastAPI 0.115 takes "-> None" for a body, which 204 must not have
         responses=COMMON | errors(404),
     )
     async def delete(id: str) -> None:

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
+from python_multipart.exceptions import FormParserError
 from starlette.datastructures import FormData, UploadFile
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from gatefill.server.errors import Refused
@@ -143,9 +145,12 @@ async def _form(request: Request) -> FormData:
             "unsupported media type",
             "expected a body of type multipart/form-data, or application/json where it is taken",
         )
-    return await request.form(
-        max_files=_MAX_FILES, max_fields=_MAX_FIELDS, max_part_size=_MAX_FIELD_BYTES
-    )
+    try:
+        return await request.form(
+            max_files=_MAX_FILES, max_fields=_MAX_FIELDS, max_part_size=_MAX_FIELD_BYTES
+        )
+    except FormParserError as error:  # newer Starlettes make it this themselves
+        raise HTTPException(400, str(error)) from error
 
 
 def _fields(form: FormData) -> dict[str, str]:

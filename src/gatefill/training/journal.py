@@ -10,12 +10,14 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from gatefill import __version__
 from gatefill.training.config import TrainConfig
 from gatefill.training.files import whole, write_json
 from gatefill.training.pictures import Picture, jpeg, png
 
-PACKAGES = ("torch", "lightning-fabric", "numpy", "opencv-python-headless", "webdataset")
+PACKAGES = ("lightning-fabric", "numpy", "opencv-python-headless", "webdataset")
 
 
 class RunJournal:
@@ -79,6 +81,7 @@ def _board(folder: Path, images: int) -> Any:
 def write_run(folder: Path, config: TrainConfig, facts: dict[str, Any]) -> None:
     """Write ``run.json``: the config and the progress of the run."""
     versions = {"gatefill": __version__, "python": platform.python_version()}
+    versions["torch"] = str(torch.__version__)  # its package's version may lack the CUDA build
     for package in PACKAGES:
         try:
             versions[package] = version(package)

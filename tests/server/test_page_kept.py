@@ -201,6 +201,34 @@ def test_two_pages_keep_their_photos_apart(
     window.close()
 
 
+def test_only_one_page_takes_over_the_photos_of_a_closed_one(
+    browser: Any, server: Server, gray: Path
+) -> None:
+    window = browser.new_context()
+    first = Page(window.new_page(), server).visit().open(gray)
+    kept(first)
+    first.page.close(run_before_unload=False)
+    # All open at the same time, as when a browser restores its windows, and learn late who lives.
+    window.add_init_script(
+        "const query = LockManager.prototype.query;"
+        "LockManager.prototype.query = async function () {"
+        "  const found = await query.call(this);"
+        "  return new Promise((resolve) => setTimeout(resolve, 3000, found));"
+        "}"
+    )
+    tabs = [window.new_page() for _ in range(3)]
+    for tab in tabs:
+        tab.evaluate("url => { setTimeout(() => { location.href = url; }, 500); }", server.url)
+    for tab in tabs:
+        tab.wait_for_selector("body[data-ready]")
+    tabs.append(Page(window.new_page(), server).visit().page)
+    tabs[-1].wait_for_timeout(300)
+    shown = ["gray.png" in (tab.text_content("#file") or "") for tab in tabs]
+    assert sum(shown) == 1
+    assert not shown[-1]
+    window.close()
+
+
 def test_a_damaged_record_hides_no_other_photo(page: Page, noise: Path, gray: Path) -> None:
     page.open(noise)
     page.open(gray)

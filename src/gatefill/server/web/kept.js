@@ -60,16 +60,22 @@ export class Kept {
   }
 
   /**
-   * The photos of this page, and of pages that are no longer there.
+   * The photos of this page, and of pages that are no longer there, which it takes over.
    * @returns {Promise<import("./record.js").Record[]>} The oldest first.
    */
   async all() {
+    const seen = await outcome(this.database.transaction("states").objectStore("states").getAll());
+    const before = new Map(seen.map(({ id, tab }) => [id, tab]));
     const others = await livingTabs();
-    const transaction = this.database.transaction(["states", "files"]);
-    const states = await outcome(transaction.objectStore("states").getAll());
+    const transaction = this.database.transaction(["states", "files"], "readwrite");
+    const states = transaction.objectStore("states");
     const found = [];
-    for (const state of states) {
-      if (state.tab !== this.tab && others.has(state.tab)) continue;
+    for (const state of await outcome(states.getAll())) {
+      if (state.tab !== this.tab) {
+        // Another page that looked at the same moment may have taken it over since.
+        if (others.has(state.tab) || state.tab !== before.get(state.id)) continue;
+        states.put({ ...state, tab: this.tab });
+      }
       const range = IDBKeyRange.bound([state.id], [state.id, []]);
       const store = transaction.objectStore("files");
       const [keys, values] = await Promise.all([

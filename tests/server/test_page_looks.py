@@ -119,13 +119,22 @@ def test_the_page_speaks_korean(browser: Any, server: Server, picture: Path) -> 
         page.drag((100, 80), (140, 80))
         page.fill()
         assert "채우기 1" in page.page.text_content("#steps")
-        assert "신경망이 이끄는 PatchMatch" in page.page.text_content("#methods")
         page.page.click("#language")
         assert page.page.get_attribute("html", "lang") == "en"
-        assert "a network that steers PatchMatch" in page.page.text_content("#methods")
         assert "Fill 1" in page.page.text_content("#steps")
         page.visit()
         assert page.page.get_attribute("html", "lang") == "en"  # the choice is kept
+
+
+def test_the_hybrid_is_described_in_the_language_of_the_page(browser: Any) -> None:
+    with (
+        serving("serve", "--port", "0", "-m", "hybrid", module="gatefill") as real,
+        page_of(browser, real, locale="ko-KR") as page,
+    ):
+        methods = page.visit().page.locator("#methods")
+        assert "신경망이 이끄는 PatchMatch" in methods.text_content()
+        page.page.click("#language")
+        assert "a network that steers PatchMatch" in methods.text_content()
 
 
 def test_both_languages_have_all_words() -> None:

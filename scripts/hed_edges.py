@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from gatefill.training.data import open_source
+from gatefill.training.data.sketches import long_edges
 from gatefill.training.data.sources import EDGES, edge_file
 
 MEAN = np.array([104.00699, 116.66877, 122.67892], np.float32)  # BGR
@@ -68,6 +69,7 @@ def main() -> None:
     options = parser.parse_args()
     network = HED(options.weights).eval()
     todo = [file for file in open_source(str(options.photos)).files if edge_file(file) is None]
+    written = 0
     for file in todo:
         image = cv2.imread(str(file), cv2.IMREAD_COLOR)
         if image is None:
@@ -79,7 +81,8 @@ def main() -> None:
         if not options.bands:
             edges = lines_of(edges)
         cv2.imwrite(str(file.with_name(file.stem + EDGES[0])), edges)
-    print(f"{len(todo)} edge files written")
+        written += 1
+    print(f"{written} edge files written")
 
 
 @torch.inference_mode()
@@ -92,11 +95,8 @@ def edges_of(network: HED, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 def lines_of(edges: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Bands ``HW`` -> lines two pixels wide along their middle, 0 and 255; no short ones."""
-    thin = skeletonize(edges > SURE).astype(np.uint8)  # type: ignore[no-untyped-call]
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(thin, connectivity=8)
-    long = stats[:, cv2.CC_STAT_AREA] >= SHORTEST
-    long[0] = False  # the background
-    kept = np.where(long[labels], 255, 0).astype(np.uint8)
+    thin = 255 * skeletonize(edges > SURE).astype(np.uint8)  # type: ignore[no-untyped-call]
+    kept = long_edges(thin, SHORTEST)
     return np.asarray(cv2.dilate(kept, np.ones((2, 2), np.uint8)), np.uint8)
 
 

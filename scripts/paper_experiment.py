@@ -27,9 +27,7 @@ from math import log2
 from pathlib import Path
 from typing import Any
 
-from safetensors import safe_open
-from safetensors.torch import save_file
-
+from gatefill.checkpoints import load_network, save_weights
 from gatefill.training.recipes import recipe as recipe_named
 from paper_properties import FINISHED, measure_properties
 from paper_tables import write_results
@@ -264,13 +262,10 @@ def unfinished(weights: Path, folder: Path) -> Path:
     """A copy of weights that says: nothing comes after this network."""
     copy = folder / weights.name
     if not copy.exists() or copy.stat().st_mtime < weights.stat().st_mtime:
-        with safe_open(weights, "pt") as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            metadata = file.metadata() | {"finish": "false"}
+        info, network = load_network(weights)
         folder.mkdir(parents=True, exist_ok=True)
-        beside = copy.with_suffix(".part")  # so that what is stopped leaves no half of a file
-        save_file(tensors, beside, metadata=metadata)
-        beside.replace(copy)
+        state, config = network.state_dict(), network.config
+        save_weights(copy, info.method, config, state, info.provenance, finish=False)
     return copy
 
 

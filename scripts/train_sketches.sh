@@ -8,21 +8,19 @@
 # files beside the photos, as scripts/hed_edges.py makes them; drawn edges are taken in turn. VGG16: a
 # file of its weights for the perceptual and style losses. Three fifths of the time go to samples of
 # 128x128 in small batches, as a network needs steps rather than images to heed its sketches, the
-# rest to 256x256. It ends with OUTPUT/256/last.safetensors.
+# rest to 256x256. It ends with OUTPUT/256/last.safetensors. Stops first where validation images are
+# among the training images.
 set -euo pipefail
 
-[ $# -ge 6 ] || { sed -n '2,12s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+[ $# -ge 6 ] || { sed -n '2,13s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 start=$1 train=$2 validation=$3 output=$4 minutes=$5 vgg=$6 device=${7:-cuda}
 shift 6; [ $# -eq 0 ] || shift
-more=(); for setting in "$@"; do more+=(--set "$setting"); done
-python=${PYTHON:-python3}
-gatefill() { "$python" -m gatefill "$@"; }
+. "$(dirname "$0")/train_common.sh" "$@"
 
 both=(--data "$train" --validate "$validation" --devices "$device" --set network.width=24
     --set images=100000 --set data.sketches=both --set data.cache_mb=6000 --set ema=0.998
     --set loss.adversarial=0 --set terms.perceptual_weights="$vgg" --set terms.perceptual=0.2
     --set optimizer.warmup=1600 --set validate_every=20000 --set checkpoint_every=20000)
-part() { "$python" -c "print($minutes * $1)"; }
 
 gatefill train deepfill-v2-guided-laptop -o "$output/128" --minutes "$(part 0.6)" \
     --start-from "$start" --set batch_size=16 --set data.size=128 --set data.scale=0.3,0.7 \

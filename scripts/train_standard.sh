@@ -13,22 +13,11 @@ set -euo pipefail
 [ $# -ge 5 ] || { sed -n '2,11s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 train=$1 validation=$2 output=$3 minutes=$4 vgg=$5 device=${6:-cuda}
 shift 5; [ $# -eq 0 ] || shift
-more=(); for setting in "$@"; do more+=(--set "$setting"); done
-python=${PYTHON:-python3}
-gatefill() { "$python" -m gatefill "$@"; }
-
-shared=$(gatefill data check "$train" --against "$validation" --json |
-    "$python" -c 'import json, sys; print(len(json.load(sys.stdin)["shared"]))')
-[ "$shared" = 0 ] || {
-    echo "expected no validation images among the training images, got $shared;" \
-        "gatefill data check $train --against $validation names them" >&2
-    exit 2
-}
+. "$(dirname "$0")/train_common.sh" "$@"
 
 both=(--validate "$validation" --devices "$device" --set network.width=24
     --set data.masks=box_or_brush:2,lama_thick:1 --set data.cache_mb=24000
     --set loss.adversarial=0 --set terms.perceptual_weights="$vgg" --set terms.perceptual=0.2)
-part() { "$python" -c "print($minutes * $1)"; }
 
 gatefill train deepfill-v2-laptop --data "$train" -o "$output/128" --minutes "$(part 0.2)" \
     --set batch_size=48 --set images=200000 --set data.size=128 --set data.scale=0.3,0.7 \

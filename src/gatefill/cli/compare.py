@@ -55,9 +55,9 @@ def compare(
         Folders of photos, or single ones. What cannot be read is listed in the report.
     methods
         Methods of gatefill (see `gatefill methods`), networks with weights as NAME:FILE,
-        or deepfill_v2:compact; for reference telea, navier_stokes (OpenCV), biharmonic
-        (scikit-image), pypatchmatch; a method of your own as module:Class; a folder of pictures
-        that another program made. LABEL=METHOD chooses the name in the report.
+        FILE also by name, as deepfill_v2:compact; for reference telea, navier_stokes (OpenCV),
+        biharmonic (scikit-image), pypatchmatch; a method of your own as module:Class; a folder of
+        pictures that another program made. LABEL=METHOD chooses the name in the report.
     output
         The folder of the report: index.html, results.json, results.csv, masks.
     masks

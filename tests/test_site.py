@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -57,6 +58,15 @@ def test_what_people_read_first_is_there_in_korean() -> None:
         assert len(re.findall("[가-힣]", korean)) > 80, page.name
 
 
+def script(name: str) -> Any:
+    spec = importlib.util.spec_from_file_location(f"{name}_script", ROOT / f"scripts/{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
 def outside_code(text: str) -> str:
     return re.sub(r"^ *```.*?^ *```$", "", text, flags=re.MULTILINE | re.DOTALL)
 
@@ -91,20 +101,34 @@ def test_a_korean_page_holds_what_the_english_one_holds(korean_page: Path) -> No
     assert targets[0] == targets[1]
     prose = [{n.strip("+-−") for n in numbers(outside_code(text)) if "." in n} for text in both]
     assert prose[0] == prose[1]
+    # Between two tildes GitHub strikes text out.
+    plain = re.sub(r"`[^`]*`", "", outside_code(korean))
+    assert not [each for each in re.split(r"\n\n|\n(?=-|\d+\.)|\|", plain) if each.count("~") > 1]
     tables = [re.findall(r"^\|.*\|$", outside_code(text), re.MULTILINE) for text in both]
     for ours, theirs in zip(tables[1], tables[0], strict=True):
         assert sorted(numbers(ours)) == sorted(numbers(theirs)), ours
 
 
+def test_tables_of_reports_in_korean_are_those_of_the_english_pages() -> None:
+    tables = script("korean_tables")
+    told = "patchmatch deepfill_v2 telea navier_stokes biharmonic pypatchmatch"
+    names = {*told.split(), "hybrid", "brush", "box", "lama_thick", "object", "center", "gatefill"}
+    seen = 0
+    for page in KOREAN:
+        english = page.with_name(page.name.replace(".ko.md", ".md")).read_text("utf-8")
+        text = page.read_text("utf-8")
+        assert tables.updated(text, english) == text, f"{page.name}: run scripts/korean_tables.py"
+        for name, _, part in tables._PART.findall(text):
+            words = set(re.findall(r"\b[a-z_]{2}\w*", re.sub(r"`.*?`", "", part)))
+            assert not words - names, f"{page.name}, {name}: not in Korean"
+            seen += 1
+    assert seen > 6
+
+
 def test_links_with_anchors_lead_to_the_same_place_in_korean() -> None:
-    spec = importlib.util.spec_from_file_location("site_script", ROOT / "scripts" / "site.py")
-    assert spec is not None
-    assert spec.loader is not None
-    script = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(script)
     english = "# The `page`\n\n## Data\n\n```\n# no heading\n```\n\n## Data\n\n## ONNX\n"
     korean = "# 문서\n\n## 데이터\n\n```\n# 제목이 아님\n```\n\n## 자료\n\n## ONNX\n"
-    assert script.anchored(korean, english).splitlines() == [
+    assert script("site").anchored(korean, english).splitlines() == [
         '# 문서 <a id="the-page"></a>',
         *("", '## 데이터 <a id="data"></a>'),
         *("", "```", "# 제목이 아님", "```"),

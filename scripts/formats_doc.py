@@ -1,4 +1,4 @@
-"""Measure what of a photo comes back bit for bit, and write the tables of docs/formats.md.
+"""Measure what of a photo comes back bit for bit, and write the tables of docs/formats*.md.
 
 Every kind of file is made in all eight EXIF orientations, with a color profile and without. Each is
 read, a part of it is filled, and it is written in its own format and read again, as users do.
@@ -27,8 +27,36 @@ from gatefill.images.jpeg_blocks import available
 from gatefill.images.meta import Meta
 
 ROOT = Path(__file__).resolve().parents[1]
-DOC = ROOT / "docs" / "formats.md"
+DOC, KOREAN_DOC = ROOT / "docs" / "formats.md", ROOT / "docs" / "formats.ko.md"
 HEIGHT, WIDTH, HOLE = 72, 100, (slice(20, 41), slice(30, 57))
+KOREAN = {
+    # The table of kinds
+    "file": "파일",
+    "bits": "비트",
+    "alpha": "알파",
+    "known pixels": "알려진 픽셀",
+    "of them beyond the hole's blocks": "그중 구멍의 블록 밖",
+    "profile": "프로파일",
+    "orientation": "방향",
+    "gray": "회색조",
+    "progressive": "프로그레시브",
+    "restart markers": "재시작 마커",
+    "lossless": "무손실",
+    "lossy": "손실",
+    "none": "없음",
+    "kept": "유지",
+    "changed": "바뀜",
+    "lost": "잃음",
+    "stored": "저장된 그대로",
+    "upright": "바로 세움",
+    # The table of photos
+    "photo": "사진",
+    "known pixels that are the same": "그대로인 알려진 픽셀",
+    "all encoded anew, same tables": "전체를 같은 테이블로 다시 인코딩",
+    "all encoded anew, quality 95": "전체를 품질 95로 다시 인코딩",
+    "size of the file": "파일 크기",
+    "with quality 95": "품질 95일 때",
+}
 PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
 Make = Callable[[int, bytes | None], bytes]
@@ -235,6 +263,20 @@ def example_photos() -> Iterator[tuple[str, Path, Any]]:
         yield path.name, path, mask
 
 
+def in_korean(table: str) -> str:
+    """A table with Korean words, cell by cell."""
+    lines = []
+    for line in table.splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        words = [KOREAN.get(cell) or _words(cell) for cell in cells]
+        lines.append(line if set(line) == {"|", "-"} else f"| {' | '.join(words)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _words(cell: str) -> str:
+    return ", ".join(KOREAN.get(word, word) for word in cell.split(", "))
+
+
 def updated(text: str, name: str, table: str) -> str:
     """The document with one of its tables as it is now."""
     start, end = f"<!-- {name} -->\n", f"<!-- /{name} -->\n"
@@ -249,11 +291,13 @@ def main() -> None:
     logging.disable(logging.WARNING)  # a lossy WebP says that it is one
     if not available():
         parser.error("expected the package pyjpegio, which keeps the blocks of JPEGs")
-    text = DOC.read_text("utf-8")
-    new = updated(updated(text, "kinds", kinds_table()), "photos", photos_table())
-    if check and new != text:
-        parser.error(f"{DOC.name} is not what is measured")
-    DOC.write_text(new, "utf-8")
+    kinds_now, photos_now = kinds_table(), photos_table()
+    for doc, words in ((DOC, str), (KOREAN_DOC, in_korean)):
+        text = doc.read_text("utf-8")
+        new = updated(updated(text, "kinds", words(kinds_now)), "photos", words(photos_now))
+        if check and new != text:
+            parser.error(f"{doc.name} is not what is measured")
+        doc.write_text(new, "utf-8")
 
 
 if __name__ == "__main__":

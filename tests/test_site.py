@@ -21,6 +21,7 @@ DOCS = ROOT / "docs"
 TRANSLATED = (
     *("index", "start", "choosing", "gallery", "sn-patchgan", "attention", "how-it-works"),
     *("editor", "reading", "python", "api", "formats"),
+    *("training", "performance", "metrics", "weights", "comparison", "paper", "releasing"),
 )
 KOREAN = [
     path

@@ -91,10 +91,44 @@ def test_every_error_and_warning_has_a_code_of_its_own() -> None:
     assert not [code for code in codes if not re.fullmatch(r"[a-z]+\.[a-z_0-9]+", code)]
 
 
-def test_the_document_lists_all_codes() -> None:
-    text = error_codes.DOCUMENT.read_text("utf-8")
-    assert error_codes.updated(text) == text, "run scripts/error_codes.py"
+@pytest.mark.parametrize("language", ["en", "ko"])
+def test_the_document_lists_all_codes(language: str) -> None:
+    text = error_codes.DOCUMENTS[language].read_text("utf-8")
+    assert error_codes.updated(text, language) == text, "run scripts/error_codes.py"
     assert all(f"| `{use.code}` |" in text for use in error_codes.uses() if use.code)
+    both = (
+        "마스크가 비어 있어 사진이 그대로 돌아왔습니다.<br>the mask is empty: the photo comes back"
+    )
+    assert (both in text) == (language == "ko")
+
+
+def test_the_documents_sentences_name_what_is_put_in_as_the_values_do() -> None:
+    source = """
+LEAST = 3
+def advice(folder):
+    return f"expected a file; try {shlex.join(folder)}"
+def check(mask, photo, names, reason):
+    raise MaskError(
+        f"expected {photo.shape[1]} x {photo.shape[0]}, got {mask.size} of {len(names)} ({LEAST})"
+        + (f": {reason}" if reason else ""),
+        code="mask.size", most=mask.size, names=len(names),
+    )
+    raise ConfigError(advice(photo), code="config.folder")
+    return Warning("file.alpha", f"{_who(photo)}: {names}", {"name": _who(photo)})
+"""
+    module = error_codes._Module(tree := ast.parse(source))
+    made = [
+        module.template(node.args[len(node.args) > 1], node.lineno, error_codes._values(node))
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and ast.unparse(node.func) in ("MaskError", "ConfigError", "Warning")
+    ]
+    assert made == [
+        "expected {width} x {height}, got {most} of {names} (3)[: {reason}]",
+        "expected a file; try {folder}",
+        "{name}: {names}",
+    ]
+    assert "| ... |" not in error_codes.table()
 
 
 def page_codes(language: str) -> dict[str, str]:

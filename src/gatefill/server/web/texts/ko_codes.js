@@ -1,5 +1,5 @@
 /**
- * 서버의 오류와 경고를 코드별로 알려 주는 문장. docs/errors.md 참고.
+ * 서버의 오류와 경고를 코드별로 알려 주는 문장. docs/errors.ko.md 참고.
  * {detail}은 서버가 보낸 문장이다.
  */
 export default {

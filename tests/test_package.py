@@ -166,8 +166,9 @@ def _normal(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def test_the_architecture_document_shows_every_package() -> None:
-    shown = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+@pytest.mark.parametrize("name", ["architecture.md", "architecture.ko.md"])
+def test_the_architecture_document_shows_every_package(name: str) -> None:
+    shown = (ROOT / "docs" / name).read_text("utf-8")
     parts = {
         path.stem
         for path in PACKAGE.iterdir()
@@ -176,8 +177,9 @@ def test_the_architecture_document_shows_every_package() -> None:
     assert not {part for part in parts if f"`{part}`" not in shown}
 
 
-def test_the_layers_of_the_document_are_those_that_are_checked() -> None:
-    shown = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+@pytest.mark.parametrize("name", ["architecture.md", "architecture.ko.md"])
+def test_the_layers_of_the_document_are_those_that_are_checked(name: str) -> None:
+    shown = (ROOT / "docs" / name).read_text("utf-8")
     rows = re.findall(r"^\| \d+ \| (.+) \|$", shown, re.MULTILINE)
     drawn = [set(re.findall(r"`(\w+)`", row)) for row in rows]
     (layers,) = (

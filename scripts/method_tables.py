@@ -31,7 +31,7 @@ KOREAN = {
     "core": "기본 설치",
     "none": "없음",
     "file": "파일",
-    "shipped": "[{}](MODEL_CARD.md) 또는 파일",
+    "shipped": "[{}](MODEL_CARD.ko.md) 또는 파일",
     " et al.,": " 외,",
     METHODS["hybrid"].paper: "신경망이 이끄는 PatchMatch, docs/hybrid.md",
     "default": "기본값",

@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
 TRANSLATED = (
     *("index", "start", "choosing", "gallery", "sn-patchgan", "attention", "how-it-works"),
-    *("editor", "reading", "python", "api", "formats", "errors", "architecture"),
+    *("editor", "reading", "python", "api", "formats", "errors", "architecture", "patchmatch"),
     *("training", "performance", "metrics", "weights", "comparison", "paper", "releasing"),
 )
 KOREAN = [

@@ -49,7 +49,7 @@ def stage() -> None:
             text = anchored(text, english.read_text("utf-8"))
         text = text.replace("<!-- public names -->", public_names())
         text = text.replace("<!-- verbs -->", verbs())
-        target.write_text(moved(text, source, target), "utf-8")
+        target.write_text(moved(with_lists_apart(text), source, target), "utf-8")
     _, _, changes = (STAGE / "CHANGELOG.md").read_text("utf-8").partition("\n")
     (STAGE / "CHANGELOG.ko.md").write_text(KOREAN_CHANGELOG + changes, "utf-8")
 
@@ -75,6 +75,20 @@ def moved(text: str, source: Path, target: Path) -> str:
         return f"{start}{link}{anchor}{end}"
 
     return _LINK.sub(lead, text)
+
+
+def with_lists_apart(text: str) -> str:
+    """A page with an empty line before each list: Markdown as mkdocs reads it asks for one."""
+    lines: list[str] = []
+    code = in_list = False
+    for line in text.splitlines():
+        code ^= line.lstrip().startswith("```")
+        item = not code and re.match(r"(-|\d+\.) ", line)
+        if item and not in_list and lines and lines[-1]:
+            lines.append("")
+        in_list = bool(item) or (in_list and line != "")
+        lines.append(line)
+    return "\n".join(lines) + "\n"
 
 
 def anchored(korean: str, english: str) -> str:

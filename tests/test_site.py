@@ -157,6 +157,12 @@ def test_docstrings_name_one_parameter_a_line() -> None:
     assert not [each for each in found if each.startswith(public)]
 
 
+def test_lists_are_lists_on_the_site_without_an_empty_line_before_them() -> None:
+    page = "It takes\n- a folder,\n  or\n- a file.\n\n1. one\n2. two\n\n```\nx\n- code\n```\n"
+    apart = script("site").with_lists_apart(page)
+    assert apart == page.replace("takes\n", "takes\n\n")
+
+
 @pytest.mark.slow
 def test_the_site_builds_and_a_broken_link_ends_it(tmp_path: Path) -> None:
     pytest.importorskip("material")

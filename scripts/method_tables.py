@@ -33,7 +33,7 @@ KOREAN = {
     "file": "파일",
     "shipped": "[{}](MODEL_CARD.ko.md) 또는 파일",
     " et al.,": " 외,",
-    METHODS["hybrid"].paper: "신경망이 이끄는 PatchMatch, docs/hybrid.md",
+    METHODS["hybrid"].paper: "신경망이 이끄는 PatchMatch, docs/hybrid.ko.md",
     "default": "기본값",
 }
 

@@ -21,6 +21,7 @@ DOCS = ROOT / "docs"
 TRANSLATED = (
     *("index", "start", "choosing", "gallery", "sn-patchgan", "attention", "how-it-works"),
     *("editor", "reading", "python", "api", "formats", "errors", "architecture", "patchmatch"),
+    "hybrid",
     *("training", "performance", "metrics", "weights", "comparison", "paper", "releasing"),
 )
 KOREAN = [

@@ -95,6 +95,8 @@ def test_a_korean_page_holds_what_the_english_one_holds(korean_page: Path) -> No
     for kind in (r"^#+ ", r"!\[", r"^ *```", r"^\s*(?:-|\d+\.) ", r"<!-- .* -->"):
         found = [re.findall(kind, text, re.MULTILINE) for text in both]
         assert len(found[0]) == len(found[1]), kind
+    paragraphs = [re.split(r"\n\n+", outside_code(text).strip()) for text in both]
+    assert len(paragraphs[0]) == len(paragraphs[1])
     levels = [re.findall(r"^#+ ", outside_code(text), re.MULTILINE) for text in both]
     assert levels[0] == levels[1]
     for ours, theirs in zip(code_of(korean), code_of(english), strict=True):

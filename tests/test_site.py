@@ -21,7 +21,7 @@ DOCS = ROOT / "docs"
 TRANSLATED = (
     *("index", "start", "choosing", "gallery", "sn-patchgan", "attention", "how-it-works"),
     *("editor", "reading", "python", "api", "formats", "errors", "architecture", "patchmatch"),
-    "hybrid",
+    *("hybrid", "scale"),
     *("training", "performance", "metrics", "weights", "comparison", "paper", "releasing"),
 )
 KOREAN = [

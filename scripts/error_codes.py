@@ -231,6 +231,9 @@ def table(language: str = "en") -> str:
     for code, use in sorted(found.items()):
         sentences = [korean[code], use.text] if code in korean else [use.text]
         cell = "<br>".join(" ".join(each.split()) for each in sentences).replace("|", "\\|")
+        cell = re.sub(
+            r"\{(?=[^{}]*\}$)", r"\\{", cell
+        )  # mkdocs takes a cell's last {...} for attributes
         rows.append(f"| `{code}` | `{use.kind}` | {cell} |")
     return "\n".join(rows) + "\n"
 

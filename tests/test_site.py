@@ -18,12 +18,7 @@ import gatefill
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
-TRANSLATED = (
-    *("index", "start", "choosing", "gallery", "sn-patchgan", "attention", "how-it-works"),
-    *("editor", "reading", "python", "api", "formats", "errors", "architecture", "patchmatch"),
-    *("hybrid", "scale"),
-    *("training", "performance", "metrics", "weights", "comparison", "paper", "releasing"),
-)
+IN_ENGLISH = {"CHANGELOG.md"}
 KOREAN = [
     path
     for path in sorted((*DOCS.rglob("*.ko.md"), *ROOT.glob("*.ko.md")))
@@ -51,13 +46,16 @@ def test_every_entry_of_the_navigation_has_a_korean_name() -> None:
     assert names == set(re.findall(r"^ +(.+?): ", block, re.MULTILINE))
 
 
-def test_what_people_read_first_is_there_in_korean() -> None:
-    pages = [DOCS / f"{name}.md" for name in TRANSLATED]
-    pages += [path for path in (DOCS / "howto").glob("*.md") if not path.name.endswith(".ko.md")]
-    assert len(pages) > 12
+def test_every_page_is_there_in_korean() -> None:
+    pages = [
+        path
+        for path in (*DOCS.rglob("*.md"), *ROOT.glob("*.md"))
+        if not path.name.endswith(".ko.md") and path.name not in IN_ENGLISH
+    ]
+    assert len(pages) > 40
     for page in pages:
         korean = page.with_suffix(".ko.md").read_text("utf-8")
-        assert len(re.findall("[가-힣]", korean)) > 80, page.name
+        assert len(re.findall("[가-힣]", korean)) > 20, page.name
 
 
 def script(name: str) -> Any:

@@ -185,7 +185,7 @@ def test_a_process_may_fork_after_a_fill(method: str, before: str) -> None:
 NO_CACHE = """
 import logging, sys
 import numpy as np
-from gatefill.methods.patchmatch import compiling
+from gatefill import compiling
 
 compiling._folders = lambda: []  # as where none of the folders can be written
 logging.basicConfig(level=logging.INFO, stream=sys.stdout, format="%(name)s: %(message)s")

@@ -144,7 +144,7 @@ def _environment() -> Facts:
 
 def _caches() -> Facts:
     """Where files are kept between runs, and whether there is room."""
-    from gatefill.methods.patchmatch.compiling import cache_folder
+    from gatefill.compiling import cache_folder
 
     found: Facts = {"kernels": None}  # every process compiles anew
     folder = cache_folder()

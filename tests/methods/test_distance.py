@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gatefill.methods.patchmatch.compiling import compiled
+from gatefill.compiling import compiled
 from gatefill.methods.patchmatch.distance import MARGIN, squared_distance
 
 

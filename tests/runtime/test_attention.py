@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from gatefill.geometry import Box
 from gatefill.layers.contextual_attention import ContextualAttention
 from gatefill.runtime import attention as module
-from gatefill.runtime import pasting
+from gatefill.runtime import diagonals, pasting
 from gatefill.runtime.attention import CellAttention, tiles
 
 
@@ -41,11 +41,15 @@ def test_any_box_in_any_tiles_is_the_whole_frames(data):
     tile = data.draw(st.tuples(st.integers(1, 8), st.integers(1, 8)))
     chunk = data.draw(st.sampled_from([1, 2, 3, 32]))
     few = data.draw(st.sampled_from([0.0, 1.0]))  # added one by one, or all in a product
+    least = data.draw(st.sampled_from([0, 2**30]))  # by the kernel, or by tensor operations
+    threads = data.draw(st.sampled_from([1, 3]))
 
     wanted = layer(features, mask)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "LARGEST_CHUNK", chunk)
         patch.setattr(module, "FEW", few)
+        patch.setattr(diagonals, "LEAST", least)
+        patch.setattr(torch, "get_num_threads", lambda: threads)
         patch.setattr(pasting, "PASTED", data.draw(st.sampled_from([5, 4096])))
         patch.setattr(
             CellAttention, "_background_tiles", lambda *_: tiles(Box(0, 0, height, width), *tile)

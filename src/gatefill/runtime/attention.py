@@ -10,6 +10,7 @@ frame by a few cells, where tables hold zeros.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import product
 from typing import NamedTuple
 
 import torch
@@ -20,6 +21,8 @@ from gatefill.geometry import Box
 from gatefill.layers.attention_pairs import border_gain, patch_norms, valid_cells
 from gatefill.layers.contextual_attention import ContextualAttention, exact
 from gatefill.layers.padding import resize_nearest
+from gatefill.parallel import Threads
+from gatefill.runtime.diagonals import sharp_scores, three_columns, three_rows
 from gatefill.runtime.pasting import FEW, NEGLIGIBLE, Pasting
 from gatefill.stopping import stop_point
 
@@ -28,7 +31,8 @@ TILE = 2**21  # numbers of a table that are worked on at a time
 WORKING = 12 * 4  # bytes for each number of a table: what stands beside it while it is made
 LARGEST_CHUNK = 40
 
-Table = Callable[[Box, Box], Tensor]
+Pair = tuple[Box, Box]
+"""Cells of the foreground and of the background."""
 
 
 class CellsFound(NamedTuple):
@@ -66,6 +70,7 @@ class CellAttention:
         valid = valid_cells(hole, cells)[0, 0]
         self._cells = _framed(cells[0])
         self._per_norm = _framed(1.0 / patch_norms(cells)[0, 0])
+        self._inside = _framed(torch.ones_like(valid, dtype=torch.bool))
         self._sharpness = valid * layer.softmax_scale
         self._barred = torch.zeros_like(valid).masked_fill_(valid == 0, -torch.inf)
         invalid = int((valid == 0).sum())
@@ -85,14 +90,18 @@ class CellAttention:
         features = self._cells.new_empty(1, self._channels, 2 * box.height, 2 * box.width)
         sources = torch.zeros(box.height, box.width, places, dtype=torch.int64)
         weights = torch.zeros(box.height, box.width, places)
-        for part in self._chunks(box):
-            found = self._chunk(part, places)
-            rows = slice(part.top - box.top, part.bottom - box.top)
-            columns = slice(part.left - box.left, part.right - box.left)
-            here = slice(2 * rows.start, 2 * rows.stop), slice(2 * columns.start, 2 * columns.stop)
-            features[:, :, here[0], here[1]] = found.features
-            sources[rows, columns] = found.sources.cpu()
-            weights[rows, columns] = found.weights.cpu()
+        with Threads(torch.get_num_threads()) as self._threads:
+            for part in self._chunks(box):
+                found = self._chunk(part, places)
+                rows = slice(part.top - box.top, part.bottom - box.top)
+                columns = slice(part.left - box.left, part.right - box.left)
+                here = (
+                    slice(2 * rows.start, 2 * rows.stop),
+                    slice(2 * columns.start, 2 * columns.stop),
+                )
+                features[:, :, here[0], here[1]] = found.features
+                sources[rows, columns] = found.sources.cpu()
+                weights[rows, columns] = found.weights.cpu()
         return CellsFound(features, sources, weights)
 
     def _chunks(self, box: Box) -> Iterator[Box]:
@@ -157,11 +166,12 @@ class CellAttention:
 
     def _sharp_scores(self, box: Box) -> Iterator[tuple[Box, Tensor]]:
         """What a softmax is taken of for the cells of a box, tile by tile of the background."""
-        table = self._fused if self.fuse else self._scores
         for tile in self._background_tiles(box):
-            rows, columns = tile.slices
-            sharpness, barred = self._sharpness[rows, columns], self._barred[rows, columns]
-            yield tile, torch.addcmul(barred, table(box, tile), sharpness)
+            if self.fuse:
+                yield tile, self._sharp_fused(box, tile)
+            else:
+                sharpness, barred = self._sharpness[tile.slices], self._barred[tile.slices]
+                yield tile, torch.addcmul(barred, self._scores(box, tile), sharpness)
             self._tick(pairs_cost(box.area, tile.area))
 
     def _background_tiles(self, box: Box) -> Iterator[Box]:
@@ -182,61 +192,75 @@ class CellAttention:
         rows = slice(2 * box.top, 2 * box.bottom)
         return pasted * self._gain[rows, 2 * box.left : 2 * box.right]
 
+    def _products(self, f: Box, b: Box) -> Tensor:
+        """Correlation of the features of cells."""
+        mine, theirs = (self._cut(self._cells, box).flatten(1) for box in (f, b))
+        return (mine.T @ theirs).view(f.height, f.width, b.height, b.width)
+
     def _scores(self, f: Box, b: Box) -> Tensor:
         """Correlation of 3x3 patches, the background's divided by their norms.
 
         It is a sum of correlations of cells along the diagonal of the table.
         """
         stop_point()
-        channels = self._cells.shape[0]
-        wide_f, wide_b = (_grown(box, 1, 1) for box in (f, b))
-        mine, theirs = (
-            self._cut(self._cells, box).reshape(channels, -1) for box in (wide_f, wide_b)
-        )
-        products = (mine.T @ theirs).view(wide_f.height, wide_f.width, wide_b.height, wide_b.width)
+        products = self._products(_grown(f, 1, 1), _grown(b, 1, 1))
         stop_point()
-        wide = products[:, 1:-1, :, 1:-1] + products[:, :-2, :, :-2]
-        wide += products[:, 2:, :, 2:]
+        wide = three_columns(products)
         stop_point()
-        scores = wide[1:-1, :, 1:-1] + wide[:-2, :, :-2]
-        scores += wide[2:, :, 2:]
+        scores = three_rows(wide)
         scores *= self._cut(self._per_norm, b)
         return self._blank(scores, f, None)  # the norms blank the background
 
+    def _sharp_fused(self, f: Box, b: Box) -> Tensor:
+        """What a softmax is taken of where scores are fused.
+
+        Fusing adds scores one step back and one step on, in reading order and then column by
+        column. As in the original, after a row's last cell comes the first one of the next row: at
+        the frame's border the neighbor is at the opposite border.
+        """
+        stop_point()
+        products = self._products(_grown(f, 2, 2), _grown(b, 2, 2))
+        sharpness = self._sharpness[b.slices]
+        per_norm, inside = (
+            self._cut(plane, _grown(box, 1, 1))
+            for plane, box in ((self._per_norm, b), (self._inside, f))
+        )
+        scores = sharp_scores(
+            products, per_norm, inside, sharpness, self._barred[b.slices], self._threads
+        )
+        del products
+        wide_f, wide_b = _grown(f, 1, 0), _grown(b, 1, 0)
+        for here, there in self._jumps(wide_f, wide_b, across=False):
+            added = three_rows(self._blank(self._scores(*there), *here))
+            _, mine, _, theirs = _slices(here, (f, b))
+            scores[:, mine, :, theirs] += added * sharpness[:, theirs]
+        for here, there in self._jumps(f, b, across=True):
+            place = _slices(here, (f, b))
+            scores[place] += self._fused_along_rows(*there) * sharpness[place[2:]]
+        return scores
+
     def _fused_along_rows(self, f: Box, b: Box) -> Tensor:
         """Scores, and those of the left and right neighbors in reading order."""
-        return self._fuse(self._scores, f, b, across=False)
-
-    def _fused(self, f: Box, b: Box) -> Tensor:
-        """The same again for the neighbors above and below, columns read one after the other."""
-        return self._fuse(self._fused_along_rows, f, b, across=True)
-
-    def _fuse(self, table: Table, f: Box, b: Box, across: bool) -> Tensor:
-        """Add the tables one step back and one step on, in reading order or column by column.
-
-        As in the original, after a row's last cell comes the first one of the next row: at the
-        frame's border the neighbor is at the opposite border.
-        """
-        rows, columns = (1, 0) if across else (0, 1)
-        wide = table(_grown(f, rows, columns), _grown(b, rows, columns))
-        if across:
-            total = wide[1:-1, :, 1:-1] + wide[:-2, :, :-2]
-            total += wide[2:, :, 2:]
-        else:
-            total = wide[:, 1:-1, :, 1:-1] + wide[:, :-2, :, :-2]
-            total += wide[:, 2:, :, 2:]
-        for step in (-1, 1):
-            along = (step * rows, step * columns)
-            mine, theirs = (self._wrapped(box, step, across) for box in (f, b))
-            for here_f, there_f in [(f, f.moved(*along)), *mine]:
-                for here_b, there_b in [(b, b.moved(*along)), *theirs]:
-                    if here_f is f and here_b is b:
-                        continue  # added above
-                    stop_point()
-                    target = total[here_f.moved(-f.top, -f.left).slices]
-                    here = here_b.moved(-b.top, -b.left).slices
-                    target[:, :, here[0], here[1]] += table(there_f, there_b)
+        total = three_columns(self._scores(_grown(f, 0, 1), _grown(b, 0, 1)))
+        for here, there in self._jumps(f, b, across=False):
+            total[_slices(here, (f, b))] += self._scores(*there)
         return self._blank(total, f, b)
+
+    def _jumps(self, f: Box, b: Box, across: bool) -> Iterator[tuple[Pair, Pair]]:
+        """Where a neighbor in reading order, or across it, is at the opposite border.
+
+        Yields foreground and background cells, of which one or both jump, and their neighbors.
+        """
+        for step in (-1, 1):
+            along = (step, 0) if across else (0, step)
+            mine, theirs = (
+                [(box, box.moved(*along)), *self._wrapped(box, step, across)] for box in (f, b)
+            )
+            pairs = product(mine, theirs)
+            next(pairs)  # neither jumps
+            for (here_f, there_f), (here_b, there_b) in pairs:
+                stop_point()
+                yield (here_f, here_b), (there_f, there_b)
 
     def _wrapped(self, box: Box, step: int, across: bool) -> list[tuple[Box, Box]]:
         """The cells of a box whose neighbor is at the opposite border, and those neighbors."""
@@ -296,6 +320,14 @@ def tiles(box: Box, height: int, width: int) -> Iterator[Box]:
 
 def _framed(plane: Tensor) -> Tensor:
     return functional.pad(plane, (AROUND,) * 4)
+
+
+def _slices(parts: Pair, whole: Pair) -> tuple[slice, slice, slice, slice]:
+    """Where a table of two boxes has that of two boxes within them."""
+    (one, two), (three, four) = (
+        part.moved(-box.top, -box.left).slices for part, box in zip(parts, whole, strict=True)
+    )
+    return one, two, three, four
 
 
 def _grown(box: Box, rows: int, columns: int) -> Box:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
-from gatefill.methods.patchmatch.compiling import emitted
+from gatefill.compiling import emitted
 
 LANES = 16  # bytes that are compared at once
 MARGIN = LANES  # bytes that may be read after a patch's last one

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gatefill.methods.patchmatch.compiling import Bundle, compiled, inlined
+from gatefill.compiling import Bundle, compiled, inlined
 from gatefill.methods.patchmatch.distance import squared_distance
 
 BLOCK = 32  # side of the blocks that are searched in parallel, pixels

@@ -13,9 +13,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from gatefill.compiling import compiled, inlined
 from gatefill.methods import pyramid
 from gatefill.methods.base import Image, Mask
-from gatefill.methods.patchmatch.compiling import compiled, inlined
 from gatefill.parallel import Threads
 from gatefill.stopping import stop_point
 

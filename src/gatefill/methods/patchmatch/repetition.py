@@ -15,10 +15,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from gatefill.compiling import compiled
 from gatefill.geometry import Box, bounding_box
 from gatefill.methods import pyramid
 from gatefill.methods.base import Image, Mask
-from gatefill.methods.patchmatch.compiling import compiled
 from gatefill.parallel import Threads
 from gatefill.stopping import stop_point
 

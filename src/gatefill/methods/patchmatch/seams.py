@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gatefill.compiling import compiled, inlined
 from gatefill.geometry import bounding_box, hole_pixels
 from gatefill.methods.base import Image, Mask
-from gatefill.methods.patchmatch.compiling import compiled, inlined
 from gatefill.parallel import Threads
 from gatefill.stopping import stop_point
 

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gatefill.methods.patchmatch.compiling import Bundle, compiled, inlined
+from gatefill.compiling import Bundle, compiled, inlined
 from gatefill.methods.patchmatch.kernels import NEVER, Field
 
 FAR = np.float32(1e19)  # a cost far above all others, whose square is no overflow

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gatefill.methods.patchmatch import compiling
-from gatefill.methods.patchmatch.compiling import compiled
+from gatefill import compiling
+from gatefill.compiling import compiled
 
 FILLS = """
 import hashlib, logging, sys
@@ -122,7 +122,7 @@ def test_a_function_that_needs_numba_works_as_well(
 @pytest.mark.skipif(not compiling.KEEPS, reason="that is how it is on this system anyway")
 @pytest.mark.slow
 def test_where_machine_code_is_not_kept_numba_keeps_its_own(tmp_path: Path) -> None:
-    numbas = "from gatefill.methods.patchmatch import compiling; compiling.KEEPS = False\n"
+    numbas = "from gatefill import compiling; compiling.KEEPS = False\n"
     fills = numbas + FILLS.replace("(small, hole), (large, gap)", "(small, hole),")
     said = [
         subprocess.run(

@@ -22,6 +22,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,7 @@ COMPARED = ((512, 128), (1024, 256))  # sides of photo and hole
 LITERAL_MOST = 512  # the literal version keeps tables of (side / 8)^4 numbers, several at a time
 ONNX_MOST = 512  # its graph has a table of all pairs of cells, too
 LARGE = (3000, 4000, 512)  # height, width, hole
+SLOWEST = 3.0  # seconds that one product of the rates may take
 SWEEP_PHOTOS = ((512, 128), (768, 128), (1024, 128), (1536, 128), (2048, 128))
 SWEEP_HOLES = ((1024, 32), (1024, 64), (1024, 128), (1024, 256), (1024, 384))
 
@@ -78,9 +80,14 @@ def seconds(run: Callable[[], object], times: int = 3) -> float:
 
 def product_rate(dtype: torch.dtype) -> float:
     """Floating point operations per second of a matrix product."""
-    one = torch.rand(2048, 2048).to(dtype)
-    one @ one
-    return 2 * 2048**3 / seconds(lambda: one @ one, 5)
+    rate = 0.0
+    for side in (256, 2048):
+        one = torch.rand(side, side).to(dtype)
+        if 2 * side**3 > SLOWEST * rate > 0:  # a processor without instructions for the format
+            break
+        one @ one
+        rate = 2 * side**3 / seconds(partial(torch.mm, one, one), 5)
+    return rate
 
 
 def measured(kind: str, height: int, width: int, hole: int) -> dict[str, float]:

@@ -14,8 +14,10 @@ import numpy as np
 import pytest
 
 import gatefill
+import gatefill.packages
 from gatefill.cli import run
 from gatefill.doctor import examine
+from gatefill.extras import installed
 
 PACKAGE = Path(gatefill.__file__).parent
 
@@ -44,6 +46,18 @@ def test_a_sound_installation(capsys: pytest.CaptureFixture[str]) -> None:
     assert found["caches"]["temporary"]["free_bytes"] > 0
     assert found["self_test"]["ok"]
     assert found["self_test"]["method"] == "hybrid"
+
+
+def test_it_names_all_places_that_files_are_kept_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gatefill.packages, "default_folder", lambda: tmp_path)
+    (tmp_path / "u2netp.onnx").write_bytes(b"x")
+    (tmp_path / "mine.jpg").write_bytes(b"x")
+    caches = examine()["caches"]
+    assert caches["fetched"] == {"folder": str(tmp_path), "networks": ["u2netp.onnx"]}
+    if installed("hub"):
+        assert caches["hub"]["folder"]
 
 
 def test_it_reads_well(capsys: pytest.CaptureFixture[str]) -> None:

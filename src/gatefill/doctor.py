@@ -145,12 +145,20 @@ def _environment() -> Facts:
 def _caches() -> Facts:
     """Where files are kept between runs, and whether there is room."""
     from gatefill.compiling import cache_folder
+    from gatefill.masks.models import MODELS
+    from gatefill.packages import default_folder
 
     found: Facts = {"kernels": None}  # every process compiles anew
     folder = cache_folder()
     if folder is not None:
         compiled = len(list(folder.glob("*.kernel")))
         found["kernels"] = {"folder": _short(folder), "compiled": compiled}
+    fetched = default_folder()
+    there = [model.name for model in MODELS if (fetched / model.name).is_file()]
+    found["fetched"] = {"folder": _short(fetched), "networks": there}
+    if installed("hub"):
+        hub = import_module("huggingface_hub.constants")
+        found["hub"] = {"folder": _short(Path(hub.HF_HUB_CACHE))}
     temporary = tempfile.gettempdir()
     free = shutil.disk_usage(temporary).free
     return found | {"temporary": {"folder": _short(Path(temporary)), "free_bytes": free}}

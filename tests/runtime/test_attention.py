@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from gatefill.geometry import Box
 from gatefill.layers.contextual_attention import ContextualAttention
 from gatefill.runtime import attention as module
-from gatefill.runtime import diagonals, pasting
+from gatefill.runtime import pasting
 from gatefill.runtime.attention import CellAttention, tiles
 
 
@@ -48,12 +48,11 @@ def test_any_box_in_any_tiles_is_the_whole_frames(data):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "LARGEST_CHUNK", chunk)
         patch.setattr(module, "FEW", few)
-        patch.setattr(diagonals, "LEAST", least)
+        patch.setattr(module, "LEAST", least)
+        patch.setattr(module, "STRIP", data.draw(st.integers(1, 8)))
         patch.setattr(torch, "get_num_threads", lambda: threads)
         patch.setattr(pasting, "PASTED", data.draw(st.sampled_from([5, 4096])))
-        patch.setattr(
-            CellAttention, "_background_tiles", lambda *_: tiles(Box(0, 0, height, width), *tile)
-        )
+        patch.setattr(CellAttention, "_tiles", lambda _, __, background: tiles(background, *tile))
         found = CellAttention(layer, features, mask, 2**30)(box, 2)
     rows, columns = box.slices
     wide = Box(2 * box.top, 2 * box.left, 2 * box.bottom, 2 * box.right).slices

@@ -22,7 +22,7 @@ from gatefill.layers.attention_pairs import border_gain, patch_norms, valid_cell
 from gatefill.layers.contextual_attention import ContextualAttention, exact
 from gatefill.layers.padding import resize_nearest
 from gatefill.parallel import Threads
-from gatefill.runtime.diagonals import sharp_scores, three_columns, three_rows
+from gatefill.runtime.diagonals import HALO, listed_scores, three_columns, three_rows
 from gatefill.runtime.pasting import FEW, NEGLIGIBLE, Pasting
 from gatefill.stopping import stop_point
 
@@ -30,9 +30,10 @@ AROUND = 4  # cells of zeros around the frame: patches and two fusions reach thr
 TILE = 2**21  # numbers of a table that are worked on at a time
 WORKING = 12 * 4  # bytes for each number of a table: what stands beside it while it is made
 LARGEST_CHUNK = 40
+STRIP = 64  # columns of the background whose scores are listed together
+LEAST = 2**20  # scores below which the kernel need not be loaded, or even compiled
 
-Pair = tuple[Box, Box]
-"""Cells of the foreground and of the background."""
+Table = Callable[[Box, Box], Tensor]
 
 
 class CellsFound(NamedTuple):
@@ -70,7 +71,6 @@ class CellAttention:
         valid = valid_cells(hole, cells)[0, 0]
         self._cells = _framed(cells[0])
         self._per_norm = _framed(1.0 / patch_norms(cells)[0, 0])
-        self._inside = _framed(torch.ones_like(valid, dtype=torch.bool))
         self._sharpness = valid * layer.softmax_scale
         self._barred = torch.zeros_like(valid).masked_fill_(valid == 0, -torch.inf)
         invalid = int((valid == 0).sum())
@@ -138,47 +138,111 @@ class CellAttention:
         """
         top = self._cells.new_full((box.area,), -torch.inf)
         most, count = FEW * box.area * self.h * self.w, 0
-        places = torch.arange(self.h * self.w, device=top.device).view(self.h, self.w)
         found = []
-        for tile, scores in self._sharp_scores(box):
-            part = scores.view(box.area, -1)
-            highest = part.amax(dim=1)
-            torch.maximum(top, highest, out=top)
-            rows = (highest > top - NEGLIGIBLE).nonzero()[:, 0]
-            some = part[rows]
-            which, cell = (some > (top[rows] - NEGLIGIBLE)[:, None]).nonzero(as_tuple=True)
-            count += len(which)
+        for part in self._lists(box, top):
+            count += len(part[0])
             if count > most:
                 return None
-            found.append((rows[which], places[tile.slices].flatten()[cell], some[which, cell]))
+            found.append(part)
         row, cell, score = (torch.cat(parts) for parts in zip(*found, strict=True))
         still = score > top[row] - NEGLIGIBLE
         return top, row[still], cell[still], score[still]
 
+    def _lists(self, box: Box, top: Tensor) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        """The same for one part of the background after the other, which raise `top`."""
+        places = torch.arange(self.h * self.w, device=top.device).view(self.h, self.w)
+        left = [Box(0, 0, self.h, self.w)]
+        inner = Box(1, 1, self.h - 1, self.w - 1)
+        if self._kernel_pays(box, inner):
+            for block, (row, cell, score) in self._lists_inside(box, inner, top):
+                yield row, places[block.slices].flatten()[cell], score
+            left = [
+                Box(0, 0, 1, self.w),
+                Box(self.h - 1, 0, self.h, self.w),
+                Box(1, 0, self.h - 1, 1),
+                Box(1, self.w - 1, self.h - 1, self.w),
+            ]
+        for background in left:
+            for tile, scores in self._sharp_scores(box, background):
+                part = scores.view(box.area, -1)
+                highest = part.amax(dim=1)
+                torch.maximum(top, highest, out=top)
+                rows = (highest > top - NEGLIGIBLE).nonzero()[:, 0]
+                some = part[rows]
+                which, cell = (some > (top[rows] - NEGLIGIBLE)[:, None]).nonzero(as_tuple=True)
+                yield rows[which], places[tile.slices].flatten()[cell], some[which, cell]
+
+    def _kernel_pays(self, box: Box, inner: Box) -> bool:
+        """Whether a kernel may list scores: inside, as neighbors of no cell jump."""
+        return (
+            self.fuse
+            and self._cells.device.type == "cpu"
+            and box.top > 0
+            and box.bottom < self.h
+            and box.left > 0
+            and box.right < self.w
+            and box.area * inner.area >= LEAST
+        )
+
+    def _lists_inside(
+        self, box: Box, inner: Box, top: Tensor
+    ) -> Iterator[tuple[Box, tuple[Tensor, Tensor, Tensor]]]:
+        """Blocks of a part of the background that has no border, and their lists."""
+        wide = _grown(box, 2, 2)
+        mine = self._cut(self._cells, wide).flatten(1).T
+        strips = list(tiles(inner, inner.height, STRIP))
+        span = max(strip.width for strip in strips) + HALO
+        rows = max(2 * self._tile // (wide.area * span) - HALO, HALO)
+        memory = mine.new_empty(wide.area * (rows + HALO) * span)
+        for strip in strips:
+            span = strip.width + HALO
+            table = memory[: wide.area * (rows + HALO) * span].view(wide.area, -1, span)
+            kept = 0  # rows of products that the last block had, too
+            for block in tiles(strip, rows, strip.width):
+                stop_point()
+                new = _grown(block, 2, 2)
+                new = Box(new.top + kept, new.left, new.bottom, new.right)
+                theirs = self._cut(self._cells, new).flatten(1)
+                end = block.height + HALO
+                torch.mm(mine, theirs, out=table[:, kept:end].flatten(1))
+                stop_point()
+                yield (
+                    block,
+                    listed_scores(
+                        table.view(wide.height, wide.width, -1, span),
+                        self._cut(self._per_norm, _grown(block, 1, 1)),
+                        self._sharpness[block.slices],
+                        self._barred[block.slices],
+                        top,
+                        self._threads,
+                    ),
+                )
+                table[:, :HALO] = table[:, block.height : end].clone()
+                kept = HALO
+                self._tick(pairs_cost(box.area, block.area))
+
     def _all_scores(self, box: Box) -> tuple[Tensor, Tensor]:
         """All scores of the cells of a box, a row for each, and each cell's largest."""
         table = self._cells.new_empty(box.height, box.width, self.h, self.w)
-        for tile, scores in self._sharp_scores(box):
+        for tile, scores in self._sharp_scores(box, Box(0, 0, self.h, self.w)):
             rows, columns = tile.slices
             table[:, :, rows, columns] = scores
         flat = table.view(box.area, -1)
         return flat, flat.amax(dim=1)
 
-    def _sharp_scores(self, box: Box) -> Iterator[tuple[Box, Tensor]]:
+    def _sharp_scores(self, box: Box, background: Box) -> Iterator[tuple[Box, Tensor]]:
         """What a softmax is taken of for the cells of a box, tile by tile of the background."""
-        for tile in self._background_tiles(box):
-            if self.fuse:
-                yield tile, self._sharp_fused(box, tile)
-            else:
-                sharpness, barred = self._sharpness[tile.slices], self._barred[tile.slices]
-                yield tile, torch.addcmul(barred, self._scores(box, tile), sharpness)
+        table = self._fused if self.fuse else self._scores
+        for tile in self._tiles(box, background):
+            sharpness, barred = self._sharpness[tile.slices], self._barred[tile.slices]
+            yield tile, torch.addcmul(barred, table(box, tile), sharpness)
             self._tick(pairs_cost(box.area, tile.area))
 
-    def _background_tiles(self, box: Box) -> Iterator[Box]:
+    def _tiles(self, box: Box, background: Box) -> Iterator[Box]:
         """Tiles of the background: long rows, as fast sums want them, but in the cache."""
         cells = max(self._tile // ((box.height + 6) * (box.width + 6)), 64)
-        width = min(self.w, max(64, cells // 16))
-        return tiles(Box(0, 0, self.h, self.w), max(cells // width, 1), width)
+        width = min(background.width, max(64, cells // 16))
+        return tiles(background, max(cells // width, 1), width)
 
     def _overlapped(self, patches: Tensor, around: Box, box: Box) -> Tensor:
         """The features ``1C`` 2h 2w of a box: the patches of 4x4 of `around`, at stride 2."""
@@ -192,18 +256,15 @@ class CellAttention:
         rows = slice(2 * box.top, 2 * box.bottom)
         return pasted * self._gain[rows, 2 * box.left : 2 * box.right]
 
-    def _products(self, f: Box, b: Box) -> Tensor:
-        """Correlation of the features of cells."""
-        mine, theirs = (self._cut(self._cells, box).flatten(1) for box in (f, b))
-        return (mine.T @ theirs).view(f.height, f.width, b.height, b.width)
-
     def _scores(self, f: Box, b: Box) -> Tensor:
         """Correlation of 3x3 patches, the background's divided by their norms.
 
         It is a sum of correlations of cells along the diagonal of the table.
         """
         stop_point()
-        products = self._products(_grown(f, 1, 1), _grown(b, 1, 1))
+        wide_f, wide_b = (_grown(box, 1, 1) for box in (f, b))
+        mine, theirs = (self._cut(self._cells, box).flatten(1) for box in (wide_f, wide_b))
+        products = (mine.T @ theirs).view(wide_f.height, wide_f.width, wide_b.height, wide_b.width)
         stop_point()
         wide = three_columns(products)
         stop_point()
@@ -211,45 +272,20 @@ class CellAttention:
         scores *= self._cut(self._per_norm, b)
         return self._blank(scores, f, None)  # the norms blank the background
 
-    def _sharp_fused(self, f: Box, b: Box) -> Tensor:
-        """What a softmax is taken of where scores are fused.
-
-        Fusing adds scores one step back and one step on, in reading order and then column by
-        column. As in the original, after a row's last cell comes the first one of the next row: at
-        the frame's border the neighbor is at the opposite border.
-        """
-        stop_point()
-        products = self._products(_grown(f, 2, 2), _grown(b, 2, 2))
-        sharpness = self._sharpness[b.slices]
-        per_norm, inside = (
-            self._cut(plane, _grown(box, 1, 1))
-            for plane, box in ((self._per_norm, b), (self._inside, f))
-        )
-        scores = sharp_scores(
-            products, per_norm, inside, sharpness, self._barred[b.slices], self._threads
-        )
-        del products
-        wide_f, wide_b = _grown(f, 1, 0), _grown(b, 1, 0)
-        for here, there in self._jumps(wide_f, wide_b, across=False):
-            added = three_rows(self._blank(self._scores(*there), *here))
-            _, mine, _, theirs = _slices(here, (f, b))
-            scores[:, mine, :, theirs] += added * sharpness[:, theirs]
-        for here, there in self._jumps(f, b, across=True):
-            place = _slices(here, (f, b))
-            scores[place] += self._fused_along_rows(*there) * sharpness[place[2:]]
-        return scores
-
     def _fused_along_rows(self, f: Box, b: Box) -> Tensor:
         """Scores, and those of the left and right neighbors in reading order."""
         total = three_columns(self._scores(_grown(f, 0, 1), _grown(b, 0, 1)))
-        for here, there in self._jumps(f, b, across=False):
-            total[_slices(here, (f, b))] += self._scores(*there)
-        return self._blank(total, f, b)
+        return self._with_jumps(total, self._scores, f, b, across=False)
 
-    def _jumps(self, f: Box, b: Box, across: bool) -> Iterator[tuple[Pair, Pair]]:
-        """Where a neighbor in reading order, or across it, is at the opposite border.
+    def _fused(self, f: Box, b: Box) -> Tensor:
+        """The same again for the neighbors above and below, columns read one after the other."""
+        total = three_rows(self._fused_along_rows(_grown(f, 1, 0), _grown(b, 1, 0)))
+        return self._with_jumps(total, self._fused_along_rows, f, b, across=True)
 
-        Yields foreground and background cells, of which one or both jump, and their neighbors.
+    def _with_jumps(self, total: Tensor, table: Table, f: Box, b: Box, across: bool) -> Tensor:
+        """Add what neighbors at the opposite border give, in reading order or column by column.
+
+        As in the original, after a row's last cell comes the first one of the next row.
         """
         for step in (-1, 1):
             along = (step, 0) if across else (0, step)
@@ -260,7 +296,10 @@ class CellAttention:
             next(pairs)  # neither jumps
             for (here_f, there_f), (here_b, there_b) in pairs:
                 stop_point()
-                yield (here_f, here_b), (there_f, there_b)
+                rows, columns = here_f.moved(-f.top, -f.left).slices
+                others = here_b.moved(-b.top, -b.left).slices
+                total[rows, columns, others[0], others[1]] += table(there_f, there_b)
+        return self._blank(total, f, b)
 
     def _wrapped(self, box: Box, step: int, across: bool) -> list[tuple[Box, Box]]:
         """The cells of a box whose neighbor is at the opposite border, and those neighbors."""
@@ -320,14 +359,6 @@ def tiles(box: Box, height: int, width: int) -> Iterator[Box]:
 
 def _framed(plane: Tensor) -> Tensor:
     return functional.pad(plane, (AROUND,) * 4)
-
-
-def _slices(parts: Pair, whole: Pair) -> tuple[slice, slice, slice, slice]:
-    """Where a table of two boxes has that of two boxes within them."""
-    (one, two), (three, four) = (
-        part.moved(-box.top, -box.left).slices for part, box in zip(parts, whole, strict=True)
-    )
-    return one, two, three, four
 
 
 def _grown(box: Box, rows: int, columns: int) -> Box:

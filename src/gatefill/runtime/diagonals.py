@@ -1,10 +1,10 @@
 """Sums along the diagonals of a table of attention: from products of cells to sharp scores.
 
-A table has foreground rows, foreground columns, background rows and background columns, and both
-steps of the way sum numbers whose cells lie alike: three by three products for the correlation of
-two patches, three by three correlations for fusing. Tensor operations pass over the table ten times
-for that. The kernel does it in one pass, a diagonal of rows at a time, in arrays that stay in the
-processor's cache.
+A table has foreground rows, foreground columns, background rows and background columns. The
+correlation of two patches is a sum of three by three products whose cells lie alike, and fusing
+adds up three by three correlations. Tensor operations pass over the table ten times for that. Where
+scores are only to be listed, a kernel does it in one pass, a diagonal of rows at a time, in arrays
+that stay in the processor's cache.
 """
 
 from __future__ import annotations
@@ -17,44 +17,10 @@ from torch import Tensor
 
 from gatefill.compiling import compiled
 from gatefill.parallel import Threads
+from gatefill.runtime.pasting import NEGLIGIBLE
 from gatefill.stopping import stop_point
 
-LEAST = 2**20  # numbers of a table below which the kernel need not be loaded, or even compiled
-
-
-def sharp_scores(
-    products: Tensor,
-    per_norm: Tensor,
-    inside: Tensor,
-    sharpness: Tensor,
-    barred: Tensor,
-    threads: Threads,
-) -> Tensor:
-    """What a softmax is taken of: fused scores, but for neighbors at opposite borders.
-
-    Args:
-        products: Correlations of cells, float32 ``(f + 4) (g + 4) (h + 4) (w + 4)``.
-        per_norm: By what correlations of patches are multiplied for each background cell, 0 for
-            those outside the frame, ``(h + 2) (w + 2)``.
-        inside: Whether a foreground cell is in the frame, bool ``(f + 2) (g + 2)``.
-        sharpness: By what fused scores are multiplied, ``hw``.
-        barred: What is added then: 0, or minus infinity for a cell not to be looked at, ``hw``.
-        threads: Share the work.
-
-    Returns:
-        float32 ``fghw``.
-    """
-    given = products, per_norm, inside, sharpness, barred
-    f, g, h, w = (side - 4 for side in products.shape)
-    if products.device.type != "cpu" or f * g * h * w < LEAST:
-        return _by_tensors(*given)
-    out = products.new_empty(f, g, h, w)
-    parts = min(threads.count, w)
-    widest = -(-w // parts)
-    work = np.empty((parts, 5 * g + 6, widest + 4), np.float32)
-    stop_point()
-    threads.run(_diagonals, parts, parts, *(each.numpy() for each in given), work, out.numpy())
-    return out
+HALO = 4  # rows, and columns, that products have more than scores
 
 
 def three_rows(table: Tensor) -> Tensor:
@@ -71,43 +37,79 @@ def three_columns(table: Tensor) -> Tensor:
     return total
 
 
-def _by_tensors(
-    products: Tensor, per_norm: Tensor, inside: Tensor, sharpness: Tensor, barred: Tensor
-) -> Tensor:
+def listed_scores(
+    products: Tensor,
+    per_norm: Tensor,
+    sharpness: Tensor,
+    barred: Tensor,
+    top: Tensor,
+    threads: Threads,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Fused scores that may give weight, for cells that have no neighbor at an opposite border.
+
+    Args:
+        products: Correlations of cells, float32 ``(f + 4) (g + 4) (h + 4) (w + 4)`` in order,
+            possibly with more rows of the background.
+        per_norm: By what correlations of patches are multiplied for each background cell,
+            ``(h + 2) (w + 2)``.
+        sharpness: By what fused scores are multiplied, ``hw``.
+        barred: What is added then: 0, or minus infinity for a cell not to be looked at, ``hw``.
+        top: The largest score of each foreground cell so far, ``fg``; raised in place.
+        threads: Share the work.
+
+    Returns:
+        Of each score that is not far below the largest so far: whose it is, of which background
+        cell (row * w + column), and itself.
+    """
+    f, g = (side - HALO for side in products.shape[:2])
+    h, w = sharpness.shape
+    parts = min(threads.count, w)
+    widest = -(-w // parts)
+    work = np.empty((parts, 5 * g + 7, widest + HALO), np.float32)
+    most = parts, f * g * h * widest  # memory that is not written to is not taken
+    tops = top.repeat(parts, 1).numpy()
+    count = np.zeros(parts, np.int64)
+    found = [np.empty(most, kind) for kind in (np.int32, np.int32, np.float32)]
+    planes = (each.contiguous().numpy() for each in (per_norm, sharpness, barred))
+    threads.run(_list, parts, parts, products.numpy(), *planes, work, (tops, count, *found))
+    torch.maximum(top, torch.from_numpy(tops).amax(dim=0), out=top)
+    rows, cells, scores = (
+        torch.from_numpy(np.concatenate([each[part, : count[part]] for part in range(parts)]))
+        for each in found
+    )
     stop_point()
-    scores = three_rows(three_columns(products))
-    scores *= per_norm
-    scores *= inside[:, :, None, None]
-    stop_point()
-    return torch.addcmul(barred, three_rows(three_columns(scores)), sharpness)
+    return rows.long(), cells.long(), scores
 
 
 @compiled()
-def _diagonals(
+def _list(
     start: int,
     stop: int,
     parts: int,
     products: Any,
     per_norm: Any,
-    inside: Any,
     sharpness: Any,
     barred: Any,
     work: Any,
-    out: Any,
+    found: Any,
 ) -> None:
-    """`sharp_scores` for some of the parts into which background columns are divided."""
-    f, g, h, w = out.shape
+    """`listed_scores` for some of the parts into which background columns are divided."""
+    f, g = products.shape[0] - HALO, products.shape[1] - HALO
+    h, w = sharpness.shape
+    top, count, rows, cells, listed = found
     for part in range(start, stop):
         left = part * w // parts
         width = (part + 1) * w // parts - left
         tall = work[part, : g + 4]  # sums of three products, one row apart
         scores = work[part, g + 4 : 2 * g + 6]
-        fused = work[part, 2 * g + 6 :]  # scores one column apart, of this row and the two before
+        fused = work[part, 2 * g + 6 : 5 * g + 6]  # of this row and the two before, columns apart
+        sharp = work[part, 5 * g + 6]
+        size = 0
         for diagonal in range(f + h - 1):
             first_y, first_x = max(0, f - 1 - diagonal), max(0, diagonal - f + 1)
             steps = min(f - first_y, h - first_x)
             for step in range(steps + 2):  # the first and the last only for their neighbors
-                y, x = first_y + step, first_x + step  # rows of scores, which begin at -1
+                y, x, now = first_y + step, first_x + step, step % 3 * g
                 for j in range(g + 4):
                     total = tall[j]
                     above, here = products[y, j, x, left:], products[y + 1, j, x + 1, left:]
@@ -116,25 +118,36 @@ def _diagonals(
                         total[i] = here[i] + above[i] + below[i]
                 norms = per_norm[x, left:]
                 for j in range(g + 2):
-                    row = scores[j]
-                    if not inside[y, j]:
-                        row[: width + 2] = 0
-                        continue
-                    before, middle, after = tall[j], tall[j + 1, 1:], tall[j + 2, 2:]
+                    total = scores[j]
+                    here, above, below = tall[j + 1, 1:], tall[j], tall[j + 2, 2:]
                     for i in range(width + 2):
-                        row[i] = (middle[i] + before[i] + after[i]) * norms[i]
-                now = step % 3 * g
+                        total[i] = (here[i] + above[i] + below[i]) * norms[i]
                 for j in range(g):
-                    row = fused[now + j]
-                    before, middle, after = scores[j], scores[j + 1, 1:], scores[j + 2, 2:]
+                    total = fused[now + j]
+                    here, above, below = scores[j + 1, 1:], scores[j], scores[j + 2, 2:]
                     for i in range(width):
-                        row[i] = middle[i] + before[i] + after[i]
+                        total[i] = here[i] + above[i] + below[i]
                 if step < 2:
                     continue
                 one, two = (step + 2) % 3 * g, (step + 1) % 3 * g  # the last row and that before
                 factors, added = sharpness[x - 2, left:], barred[x - 2, left:]
                 for j in range(g):
-                    sharp = out[y - 2, j, x - 2, left:]
+                    row = (y - 2) * g + j
+                    limit = top[part, row] - NEGLIGIBLE
                     here, above, below = fused[one + j], fused[two + j], fused[now + j]
+                    hits = 0
                     for i in range(width):
                         sharp[i] = (here[i] + above[i] + below[i]) * factors[i] + added[i]
+                        hits += sharp[i] > limit
+                    if hits == 0:
+                        continue
+                    for i in range(width):
+                        top[part, row] = max(top[part, row], sharp[i])
+                    limit = top[part, row] - NEGLIGIBLE
+                    for i in range(width):
+                        if sharp[i] > limit:
+                            rows[part, size] = row
+                            cells[part, size] = (x - 2) * w + left + i
+                            listed[part, size] = sharp[i]
+                            size += 1
+        count[part] = size

@@ -13,6 +13,7 @@ import skimage
 
 from gatefill.cli import run
 from gatefill.errors import ConfigError, DataError
+from gatefill.images import grown
 from gatefill.masks import (
     fetch_models,
     models,
@@ -213,11 +214,14 @@ def test_the_command_line_writes_a_mask(tmp_path: Path, capsys: pytest.CaptureFi
     assert not mask[100, 100]
     assert told == {"mask": str(out), "hole_share": pytest.approx((mask > 0).mean(), abs=1e-6)}
     assert run(["mask", "dust", str(photo), "-o", str(out)]) == 2  # it is there
-    assert run(["mask", "dust", str(photo), "-o", str(out), "--overwrite"]) == 0
+    assert run(["mask", "dust", str(photo), "-o", str(out), "--overwrite", "--grow", "3"]) == 0
+    wide = np.asarray(PIL.Image.open(out))
+    assert (wide == grown(mask > 0, 3) * 255).all()
     capsys.readouterr()
     for arguments, said in (
         (["-o", str(tmp_path / "mask.jpg")], "ends in .png"),
         (["-o", str(tmp_path / "other.png"), "--box", "1,2,3"], "LEFT,TOP,RIGHT,BOTTOM"),
+        (["-o", str(tmp_path / "other.png"), "--grow", "-1"], "0 pixels or more, got -1"),
     ):
         assert run(["mask", "dust", str(photo), *arguments]) == 2
         assert said in capsys.readouterr().err
@@ -228,5 +232,13 @@ def test_the_command_line_finds_an_object(tmp_path: Path) -> None:
     image, truth = ball()
     photo, out = tmp_path / "photo.png", tmp_path / "mask.png"
     PIL.Image.fromarray(image).save(photo)
-    assert run(["mask", "object", str(photo), "--box", "420,150,585,310", "-o", str(out)]) == 0
-    assert overlap(np.asarray(PIL.Image.open(out)) > 0, truth) > 0.9
+    box = (420, 150, 585, 310)
+    command = ["mask", "object", str(photo), "--box", "420,150,585,310", "-o", str(out)]
+    assert run([*command, "--grow", "0"]) == 0
+    tight = np.asarray(PIL.Image.open(out)) > 0
+    assert overlap(tight, truth) > 0.9
+    assert (tight == select_object(image, box)).all()
+    assert run([*command, "--overwrite"]) == 0
+    wide = np.asarray(PIL.Image.open(out)) > 0
+    assert (wide == grown(tight, 4)).all(), "its soft edges go along"
+    assert wide.sum() > tight.sum()

@@ -11,6 +11,7 @@ import numpy as np
 import PIL.Image
 import pytest
 
+from gatefill.images import grown
 from tests.server.pages import HEIGHT, WIDTH, Page
 from tests.server.serving import array_of, base64_of, file_of, photo
 from tests.test_select import astronaut, ball, fetched, overlap
@@ -59,6 +60,9 @@ def test_dust_is_found_over_http_and_wrong_fields_are_refused(client: httpx.Clie
     found = array_of(post(client, "dust", image).content)
     assert found[40, 50, -1] == 255
     assert found[100, 100, -1] == 0
+    wide = array_of(post(client, "dust", image, grow="5").content)
+    assert ((wide[..., -1] > 0) == grown(found[..., -1] > 0, 5)).all()
+    assert post(client, "dust", image, grow="-1").status_code == 422
     assert post(client, "dust", image, sensitivity="3").status_code == 422
     assert post(client, "object", image, box="1,2").status_code == 422
     assert post(client, "object", image, box="5,5,900,9").json()["code"] == "select.box"
@@ -79,11 +83,13 @@ def test_an_object_is_selected_in_the_page(page: Page, tmp_path: Path) -> None:
     page.tool("object")
     assert "box around an object" in page.hint
     page.drag(BOX[:2], BOX[2:])
-    assert overlap(hole(), truth) > 0.9
+    found = hole()
+    assert overlap(found, grown(truth, 4)) > 0.9
+    assert found[truth].all(), "its edge goes along"
     page.page.keyboard.press("Control+z")
     assert not hole().any()
     page.drag((470, 210), (520, 220), (475, 240), (525, 250), (480, 260))  # a scribble
-    assert overlap(hole(), truth) > 0.8
+    assert overlap(hole(), grown(truth, 4)) > 0.8
     # It is an ordinary mask: it can be painted on, filled and undone.
     page.tool("eraser")
     page.drag((500, 230), (505, 230))

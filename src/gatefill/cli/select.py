@@ -11,6 +11,8 @@ from gatefill import terminal
 from gatefill.cli.app import Json, Switch, app
 from gatefill.errors import ConfigError, OutputError
 
+_SOFT = {"object": 4, "people": 4}  # pixels of soft edge around what is found
+
 
 @app.command(
     usage="Usage: gatefill mask object|people|text|dust PHOTO -o MASK [OPTIONS]",
@@ -26,13 +28,14 @@ def mask(
     scribble: Path | None = None,
     width: int | None = None,
     sensitivity: float = 0.5,
+    grow: int | None = None,
     overwrite: Switch = False,
     json: Json = False,
 ) -> int:
     """Find an object, people, text, or dust and scratches in a photo, and write them as a mask.
 
-    White = hole, for `gatefill inpaint`; its --grow 4 takes an object's soft edges along. object,
-    people and text need small networks, which `gatefill fetch selection` brings.
+    White = hole, for `gatefill inpaint`. object, people and text need small networks, which
+    `gatefill fetch selection` brings.
 
     Parameters
     ----------
@@ -51,10 +54,13 @@ def mask(
         Width of the widest speck or scratch in pixels. Default: 1/200 of the shorter side.
     sensitivity
         For dust, from 0, only the clearest marks, to 1.
+    grow
+        Widen what is found by this many pixels. Default: 4 for an object and for people, whose
+        soft edges would stay otherwise, and 0 for text and dust.
     overwrite
         Replace a file that is there.
     """
-    from gatefill.images import Photo, read_photo, read_plane
+    from gatefill.images import MaskOptions, Photo, grown, read_photo, read_plane
     from gatefill.masks import select_dust, select_object, select_people, select_text
 
     if output.suffix.lower() != ".png":
@@ -64,6 +70,7 @@ def mask(
             file=str(output),
         )
     corners = None if box is None else _corners(box)
+    wider = MaskOptions(grow=_SOFT.get(kind, 0) if grow is None else grow).grow
     opened = read_photo(photo)
     if kind == "object":
         drawn = None if scribble is None else read_plane(scribble, opened, "scribble")
@@ -74,6 +81,7 @@ def mask(
         found = select_text(opened)
     else:
         found = select_dust(opened, width=width, sensitivity=sensitivity)
+    found = grown(found, wider)
     Photo(found.astype("uint8")[..., None] * 255).save(output, overwrite=overwrite)
     share = float(found.mean())
     if json:

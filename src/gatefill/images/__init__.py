@@ -6,6 +6,7 @@ from gatefill.images.encode import Encoded, check_options
 from gatefill.images.kinds import format_of
 from gatefill.images.mask import (
     MaskOptions,
+    grown,
     read_drawing,
     read_hole,
     read_mask,
@@ -31,6 +32,7 @@ __all__ = [
     "check_options",
     "check_output",
     "format_of",
+    "grown",
     "is_source",
     "mask_warnings",
     "most_depth",

@@ -113,8 +113,8 @@ def read_hole(source: Source | None, photo: Photo, options: MaskOptions = _DEFAU
     hole, said = found
     if options.invert:
         hole = ~hole
-    if options.grow and hole.any():
-        hole = _grown(hole, options.grow)
+    if options.grow:
+        hole = grown(hole, options.grow)
         stop_point()
     if hole.all():
         raise MaskError(
@@ -276,8 +276,10 @@ def _resized(hole: NDArray[np.bool_], photo: Photo, allowed: bool, name: str) ->
     return stretched
 
 
-def _grown(hole: NDArray[np.bool_], radius: int) -> NDArray[np.bool_]:
+def grown(hole: NDArray[np.bool_], radius: int) -> NDArray[np.bool_]:
     """Every pixel whose distance to the hole is at most `radius`."""
+    if not radius or not hole.any():
+        return hole
     rows, columns = np.flatnonzero(hole.any(axis=1)), np.flatnonzero(hole.any(axis=0))
     radius = min(radius, sum(hole.shape))  # which reaches everywhere
     around = (
@@ -288,6 +290,6 @@ def _grown(hole: NDArray[np.bool_], radius: int) -> NDArray[np.bool_]:
     distance = left_behind(
         lambda: cv2.distanceTransform(known, cv2.DIST_L2, cv2.DIST_MASK_PRECISE), known.size
     )
-    grown = np.zeros_like(hole)
-    grown[around] = distance <= radius
-    return grown
+    wide = np.zeros_like(hole)
+    wide[around] = distance <= radius
+    return wide

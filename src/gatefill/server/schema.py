@@ -271,6 +271,7 @@ class SelectOptions(BaseModel):
         None, ge=1, description="Width of the widest speck or scratch in pixels."
     )
     sensitivity: float = Field(0.5, ge=0, le=1, description="For dust, from 0 to 1.")
+    grow: int = Field(0, ge=0, le=1000, description="Pixels by which what is found is widened.")
 
     @property
     def corners(self) -> tuple[int, ...] | None:

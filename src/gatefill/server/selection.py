@@ -10,7 +10,7 @@ from fastapi.responses import Response
 from numpy.typing import NDArray
 
 from gatefill.errors import MaskError
-from gatefill.images import Photo, read_photo, read_plane
+from gatefill.images import Photo, grown, read_photo, read_plane
 from gatefill.masks import select_dust, select_object, select_people, select_text
 from gatefill.server import work
 from gatefill.server.jobs import Ticket
@@ -52,7 +52,7 @@ def add_routes(router: APIRouter, service: Service) -> None:
             drawn = None
             if scribble is not None:
                 drawn = read_plane(scribble, photo, "scribble", max_pixels=pixels)
-            return work.layer(_selected(photo, kind, options, drawn))
+            return work.layer(grown(_selected(photo, kind, options, drawn), options.grow))
 
         file = await service.run(request, found, await service.need(image))
         return Response(file.data, media_type=file.media_type)
@@ -79,7 +79,7 @@ def add_routes(router: APIRouter, service: Service) -> None:
             mask = _selected(photo, kind, options, drawn)
             if not mask.any():
                 raise MaskError("nothing was found", code="select.nothing", kind=kind)
-            return work.layer(mask)
+            return work.layer(grown(mask, options.grow))
 
         file = await service.run(request, found, await service.need(asked.photo))
         return Response(file.data, media_type=file.media_type)

@@ -117,12 +117,12 @@ export async function extend(photo, patches, margins) {
 /**
  * What the server finds in the edited photo, as a layer.
  * @param {"object"|"people"|"text"|"dust"} kind
- * @param {{box?: string, scribble?: import("./types.js").Part}} where
+ * @param {{box?: string, scribble?: import("./types.js").Part, grow?: number}} where
  * @returns {Promise<{blob: Blob, warnings: object[]}>}
  */
-export async function select(photo, patches, kind, { box = null, scribble = null } = {}) {
+export async function select(photo, patches, kind, { box = null, scribble = null, grow = null } = {}) {
   const places = scribble ? { mask: [scribble.left, scribble.top] } : {};
-  const body = form(photo, patches, { box, sketch: scribble?.file }, places);
+  const body = form(photo, patches, { box, grow, sketch: scribble?.file }, places);
   const reply = await ask(`api/v1/editor/select/${kind}`, { method: "POST", body });
   return { blob: await reply.blob(), warnings: [] };
 }

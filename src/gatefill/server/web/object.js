@@ -10,6 +10,7 @@ import { text } from "./texts.js";
 /** @typedef {import("./types.js").Point} Point */
 
 const SCRIBBLE_WIDTH = 0.006; // of the photo's longer side
+const SOFT = { object: 4, people: 4 }; // pixels of soft edge around what is found, which must go too
 const FEWEST = 4; // pixels of a side of a box
 
 /**
@@ -23,7 +24,8 @@ export async function select(editor, kind, where = {}, erases = false) {
   if (!photo || photo.isDrawing) return;
   document.body.classList.add("searching");
   find("hint").textContent = text("searching");
-  const make = () => api.select(photo.file, photo.patches, kind, where);
+  const grow = erases ? 0 : SOFT[kind] ?? 0;
+  const make = () => api.select(photo.file, photo.patches, kind, { ...where, grow });
   await takeMask(editor, photo, make, { erases });
   document.body.classList.remove("searching");
   editor.changed();

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from gatefill.geometry import Box
 from gatefill.layers.contextual_attention import ContextualAttention
 from gatefill.runtime import attention as module
-from gatefill.runtime import pasting
-from gatefill.runtime.attention import CellAttention, tiles
+from gatefill.runtime import pasting, scores
+from gatefill.runtime.attention import CellAttention
+from gatefill.runtime.scores import tiles
 
 
 def example(height, width, seed, gain=1.0, holes=0.005):
@@ -48,8 +49,8 @@ def test_any_box_in_any_tiles_is_the_whole_frames(data):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "LARGEST_CHUNK", chunk)
         patch.setattr(module, "FEW", few)
-        patch.setattr(module, "LEAST", least)
-        patch.setattr(module, "STRIP", data.draw(st.integers(1, 8)))
+        patch.setattr(scores, "LEAST", least)
+        patch.setattr(scores, "STRIP", data.draw(st.integers(1, 8)))
         patch.setattr(torch, "get_num_threads", lambda: threads)
         patch.setattr(pasting, "PASTED", data.draw(st.sampled_from([5, 4096])))
         patch.setattr(CellAttention, "_tiles", lambda _, __, background: tiles(background, *tile))

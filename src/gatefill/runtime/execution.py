@@ -10,10 +10,11 @@ from torch import Tensor, fx, nn
 from gatefill.geometry import Box
 from gatefill.layers.contextual_attention import ContextualAttention
 from gatefill.layers.padding import convolve
-from gatefill.runtime.attention import CellAttention, CellsFound, pairs_cost, tiles
+from gatefill.runtime.attention import CellAttention, CellsFound, pairs_cost
 from gatefill.runtime.base import PLACES, Progress
 from gatefill.runtime.graph import Graph, operation
 from gatefill.runtime.plan import Plan, Step, inputs_of, part_of, transposed_part
+from gatefill.runtime.scores import tiles
 
 LEAST_TILE = 32  # places along the longer side
 AT_HAND = 48e6  # bytes of features; larger ones are slower, by a fifth on the processors measured

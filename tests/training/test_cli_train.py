@@ -55,6 +55,17 @@ def test_train_then_inpaint(photos: Path, tmp_path: Path, capsys: pytest.Capture
     assert np.array_equal(filled[hole == 0], photo[hole == 0])
     assert not np.array_equal(filled, photo)
 
+    assert run([*arguments, *SETTINGS]) == 0  # it is done, and says so again
+    done, hint = capsys.readouterr().out.splitlines()[-2:]
+    assert done.endswith("(12 images, 0 min)")
+    *_, command = hint.partition("gatefill ")
+    words = [
+        str(tmp_path / each) if each.endswith(".png") else each
+        for each in command.replace(".jpg", ".png").split()
+    ]
+    assert run([*words, f"-o={tmp_path}/hinted.png"]) == 0
+    assert "(hybrid, " in capsys.readouterr().out
+
 
 def test_time_masks_and_teacher_are_options(
     photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture

@@ -168,9 +168,9 @@ def _show(outcome: RunOutcome, json: bool) -> None:
         )
         return
     if outcome.finished:
-        hours = outcome.seconds / 3600
-        terminal.say(f"{best}  ({outcome.images:,} images, {hours:.1f} h)")
-        terminal.say(f"try it: gatefill inpaint photo.jpg mask.png --weights {best}")
+        terminal.say(f"{best}  ({outcome.images:,} images, {_time(outcome.seconds)})")
+        # By itself a network that was trained for a short time fills with noise.
+        terminal.say(f"try it: gatefill inpaint photo.jpg mask.png -m hybrid --weights {best}")
     else:
         terminal.say(f"stopped and saved after {outcome.images:,} images: run again to go on")
     if outcome.broken:
@@ -269,13 +269,16 @@ def _watching(*, quiet: bool) -> Iterator[Callable[[Status], None] | None]:
 def _say_line(status: Status) -> None:
     if status.terms is None:
         return
-    hours = status.seconds_left / 3600
     terminal.say(
         f"{status.images:,} images, {status.share:.1%} of the budget, "
-        f"{status.images_per_second:.1f} images per second, {hours:.1f} h left, "
+        f"{status.images_per_second:.1f} images per second, {_time(status.seconds_left)} left, "
         f"{_losses(status.terms)}",
         console=terminal.err(),
     )
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds / 3600:.1f} h" if seconds >= 3600 else f"{seconds / 60:.0f} min"
 
 
 def _losses(terms: dict[str, float]) -> str:

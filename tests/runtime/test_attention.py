@@ -33,7 +33,7 @@ def boxes(draw, height, width):
 
 @given(st.data())
 def test_any_box_in_any_tiles_is_the_whole_frames(data):
-    height, width = data.draw(st.integers(1, 8)), data.draw(st.integers(1, 8))
+    height, width = data.draw(st.integers(1, 10)), data.draw(st.integers(1, 8))
     box = data.draw(boxes(height, width))
     gain = data.draw(st.sampled_from([0.01, 0.3, 1.0]))  # flat attention, and sharp
     features, mask = example(height, width, data.draw(st.integers(0, 2**16)), gain)
@@ -49,6 +49,7 @@ def test_any_box_in_any_tiles_is_the_whole_frames(data):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "LARGEST_CHUNK", chunk)
         patch.setattr(module, "FEW", few)
+        patch.setattr(module, "TILE", data.draw(st.sampled_from([1, 2**21])))
         patch.setattr(scores, "LEAST", least)
         patch.setattr(scores, "STRIP", data.draw(st.integers(1, 8)))
         patch.setattr(torch, "get_num_threads", lambda: threads)

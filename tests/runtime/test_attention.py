@@ -125,3 +125,42 @@ def test_sharp_attention_is_listed_and_flat_attention_is_found_to_be_once(
     CellAttention(ContextualAttention(), features, mask, 2**30)(Box(0, 0, 8, 8), 2)
     listed, flat = ["_listed_scores"] * 4, ["_listed_scores", *["_all_scores"] * 4]
     assert calls == (flat if is_flat else listed)
+
+
+@pytest.mark.parametrize(
+    "box",
+    [
+        Box(2, 2, 12, 9),  # all cells around it have all neighbors
+        Box(1, 2, 12, 9),  # the others lie at one border each
+        Box(2, 1, 12, 9),
+        Box(2, 2, 14, 9),
+        Box(2, 2, 12, 10),
+    ],
+)
+@pytest.mark.parametrize(("tile", "strip"), [(1, 64), (1, 4), (2**21, 3), (2**21, 64)])
+@pytest.mark.parametrize("threads", [1, 3])
+def test_scores_listed_block_by_block_are_the_whole_frames(box, tile, strip, threads, monkeypatch):
+    listed = []
+
+    def watched(self, f, b, top, numbers, threads):
+        for found in real(self, f, b, top, numbers, threads):
+            listed.append(found.block)
+            yield found
+
+    real = scores.Scores.listed
+    monkeypatch.setattr(scores.Scores, "listed", watched)
+    monkeypatch.setattr(scores, "LEAST", 0)
+    monkeypatch.setattr(scores, "STRIP", strip)
+    monkeypatch.setattr(module, "TILE", tile)
+    monkeypatch.setattr(module, "FEW", 1.0)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
+    features, mask = example(15, 11, 5, holes=0.001)
+    layer = ContextualAttention()
+    wanted = layer(features, mask)
+    found = CellAttention(layer, features, mask, 2**30)(box, 3)
+    rows, columns = Box(2 * box.top, 2 * box.left, 2 * box.bottom, 2 * box.right).slices
+    torch.testing.assert_close(
+        found.features, wanted.features[:, :, rows, columns], atol=2e-5, rtol=1e-4
+    )
+    inside = box == Box(2, 2, 12, 9)
+    assert len(listed) == inside * (4 if tile == 1 else 1) * {64: 1, 4: 3, 3: 3}[strip]

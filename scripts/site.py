@@ -15,6 +15,7 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ FILES = "files"  # folder of the site for what is no page
 KOREAN_CHANGELOG = "# 변경 기록\n\n변경 기록은 영어로 씁니다.\n"
 
 _LINK = re.compile(r"(\]\()([^)\s#]+)(#[^)\s]*)?(\))")
+_IMPORT = re.compile(r"^from (gatefill\.[\w.]+) import ([\w, ]+)$", re.MULTILINE)
 _TWICE = re.compile(r"^gatefill ([a-z]+) \1\b", re.MULTILINE)
 
 
@@ -48,6 +50,7 @@ def stage() -> None:
             english = source.with_name(source.name.replace(".ko.md", ".md"))
             text = anchored(text, english.read_text("utf-8"))
         text = text.replace("<!-- public names -->", public_names())
+        text = text.replace("<!-- further names -->", further_names())
         text = text.replace("<!-- verbs -->", verbs())
         target.write_text(moved(with_lists_apart(text), source, target), "utf-8")
     _, _, changes = (STAGE / "CHANGELOG.md").read_text("utf-8").partition("\n")
@@ -130,6 +133,19 @@ def public_names() -> str:
         if getattr(thing, "__module__", None) and hasattr(thing, "__name__"):
             parts.append(f"::: {thing.__module__}.{thing.__name__}\n")
     return "\n".join(parts)  # METHODS, methods and __version__ are described in docs/python.md
+
+
+def further_names() -> str:
+    """The same for what the pages import from the modules of gatefill."""
+    found = {}
+    for page in (ROOT / "docs").rglob("*.md"):
+        for module, names in _IMPORT.findall(page.read_text("utf-8")):
+            for name in names.split(", "):
+                thing: Any = getattr(import_module(module), name)
+                public = name in gatefill.__all__ or module == "gatefill.cli"
+                if hasattr(thing, "__name__") and not public:
+                    found[f"{module}.{name}"] = f"::: {thing.__module__}.{thing.__name__}\n"
+    return "\n".join(found[name] for name in sorted(found, key=str.lower))
 
 
 def verbs() -> str:

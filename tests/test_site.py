@@ -189,6 +189,8 @@ def test_the_site_builds_and_a_broken_link_ends_it(tmp_path: Path) -> None:
     for name in gatefill.__all__:
         if hasattr(getattr(gatefill, name), "__name__") and name not in ("methods",):
             assert re.search(rf'id="gatefill\.[\w.]*\b{name}"', reference), name
+    for name in ("select_people", "load_weights", "CompareConfig"):  # what other pages import
+        assert re.search(rf'id="gatefill\.[\w.]*\b{name}"', reference), name
     verbs = (copy / "site" / "reference" / "cli.html").read_text("utf-8")
     assert 'id="gatefill-inpaint"' in verbs
     assert (copy / "site" / "ko" / "start.html").is_file()

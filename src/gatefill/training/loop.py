@@ -63,7 +63,9 @@ def train(
         data: Images to train on; a part of them is held out where there is no `validation`.
         folder: Of the run; made where there is none.
         validation: Images to measure on.
-        devices, strategy, nodes: As Lightning Fabric takes them.
+        devices: As Lightning Fabric takes them.
+        strategy: Likewise.
+        nodes: Likewise.
         start_from: What a new run starts from in place of random weights: a weights file, or
             another run's folder or checkpoint. A run that goes on has its own.
         provenance: What the exported weights say of ``data`` and ``license``.

@@ -75,13 +75,15 @@ def test_weights_travel_to_the_workers(here: Path) -> None:
     ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False)
     try:
         weighed = gatefill.batch(["in"], str(here / "weighed"), ray="local", **given)
-        named = gatefill.batch(["in"], str(here / "named"), ray="local", weights="compact")
+        named = gatefill.batch(["in"], str(here / "named"), ray="local", weights="standard")
     finally:
         ray.shutdown()
     assert (weighed.filled, weighed.failed) == (2, 0), weighed.failures
     assert (named.filled, named.failed) == (2, 0), named.failures
     gatefill.batch(["in"], "weighed-alone", **given)
-    assert outputs("weighed") == outputs("weighed-alone") != outputs("named")
+    gatefill.batch(["in"], "named-alone", weights="standard")
+    assert outputs("weighed") == outputs("weighed-alone")
+    assert outputs("named") == outputs("named-alone") != outputs("weighed")
 
 
 def test_no_cluster_is_said() -> None:

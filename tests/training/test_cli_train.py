@@ -67,6 +67,25 @@ def test_train_then_inpaint(photos: Path, tmp_path: Path, capsys: pytest.Capture
     assert "(hybrid, " in capsys.readouterr().out
 
 
+def test_where_there_is_no_terminal_lines_tell_of_the_first_step_and_each_minute(
+    photos: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    arguments = ["train", "deepfill-v2-laptop", f"--data={photos}", "--devices=cpu", *SETTINGS]
+    asked = ["--set=images=8", "--set=log_every=8"]
+
+    def told(output: str) -> list[str]:
+        assert run([*arguments, *asked, f"-o={tmp_path}/{output}"]) == 0
+        lines = capsys.readouterr().err.splitlines()
+        return [line.partition(" images")[0] for line in lines if "of the budget" in line]
+
+    assert told("quick") == ["2", "8"]
+    monkeypatch.setattr("gatefill.cli.train.EVERY", 0.0)
+    assert told("slow") == ["2", "4", "6", "8"]
+
+
 def test_time_masks_and_teacher_are_options(
     photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from gatefill.training.meters import RunOutcome, Status
 
 NOT_FINITE = 4  # exit status
+EVERY = 60.0  # seconds between lines where no line of the log is due
 
 
 def _recipes() -> str:
@@ -233,7 +235,7 @@ def _watching(*, quiet: bool) -> Iterator[Callable[[Status], None] | None]:
         yield None
         return
     if not console.is_terminal:
-        yield _say_line
+        yield _lines()
         return
     bar = Progress(
         TextColumn("training"),
@@ -266,15 +268,25 @@ def _watching(*, quiet: bool) -> Iterator[Callable[[Status], None] | None]:
         bar.stop()
 
 
-def _say_line(status: Status) -> None:
-    if status.terms is None:
-        return
-    terminal.say(
-        f"{status.images:,} images, {status.share:.1%} of the budget, "
-        f"{status.images_per_second:.1f} images per second, {_time(status.seconds_left)} left, "
-        f"{_losses(status.terms)}",
-        console=terminal.err(),
-    )
+def _lines() -> Callable[[Status], None]:
+    """Says a line at the first step, with each line of the log, and each minute between them."""
+    due = 0.0
+
+    def say(status: Status) -> None:
+        nonlocal due
+        now = time.monotonic()
+        if status.terms is None and now < due:
+            return
+        due = now + EVERY
+        losses = "" if status.terms is None else f", {_losses(status.terms)}"
+        terminal.say(
+            f"{status.images:,} images, {status.share:.1%} of the budget, "
+            f"{status.images_per_second:.1f} images per second, "
+            f"{_time(status.seconds_left)} left{losses}",
+            console=terminal.err(),
+        )
+
+    return say
 
 
 def _time(seconds: float) -> str:

@@ -21,6 +21,7 @@ def test_listed_are_the_scores_that_are_not_far_below_the_largest(sizes, more, t
     per_norm, sharpness = torch.rand(h + 2, w + 2, generator=dice), torch.rand(h, w, generator=dice)
     sharpness = torch.where(sharpness < 0.2, 0.0, 5 * sharpness)
     barred = torch.zeros(h, w).masked_fill_(sharpness == 0, -torch.inf)
+    before_them = data.draw(st.integers(0, 3))
     before = data.draw(st.sampled_from([-torch.inf, 0.0, 40.0]))  # what other blocks have found
     top = torch.full((f * g,), before)
 
@@ -34,7 +35,15 @@ def test_listed_are_the_scores_that_are_not_far_below_the_largest(sizes, more, t
 
     with pytest.MonkeyPatch.context() as patch, Threads(threads) as shared:
         patch.setattr(np, "empty", uninitialized)
-        rows, cells, found = listed_scores(products, per_norm, sharpness, barred, top, shared)
+        rows, cells, found = listed_scores(
+            torch.nn.functional.pad(products.flatten(2), (before_them, 0), value=torch.nan),
+            before_them,
+            per_norm,
+            sharpness,
+            barred,
+            top,
+            shared,
+        )
     close = {"atol": 2e-4, "rtol": 1e-5}
     torch.testing.assert_close(top, wanted_top, **close)
     given_numbers[rows, cells] = found

@@ -39,6 +39,7 @@ def three_columns(table: Tensor) -> Tensor:
 
 def listed_scores(
     products: Tensor,
+    before: int,
     per_norm: Tensor,
     sharpness: Tensor,
     barred: Tensor,
@@ -48,8 +49,9 @@ def listed_scores(
     """Fused scores that may give weight, for cells that have no neighbor at an opposite border.
 
     Args:
-        products: Correlations of cells, float32 ``(f + 4) (g + 4) (h + 4) (w + 4)`` in order,
-            possibly with more rows of the background.
+        products: Correlations of cells, float32 ``(f + 4) (g + 4)`` N, those with the background's
+            ``(h + 4) (w + 4)`` in order; other numbers may stand on both sides.
+        before: How many numbers stand before them.
         per_norm: By what correlations of patches are multiplied for each background cell,
             ``(h + 2) (w + 2)``.
         sharpness: By what fused scores are multiplied, ``hw``.
@@ -71,7 +73,7 @@ def listed_scores(
     count = np.zeros(parts, np.int64)
     found = [np.empty(most, kind) for kind in (np.int32, np.int32, np.float32)]
     planes = (each.contiguous().numpy() for each in (per_norm, sharpness, barred))
-    threads.run(_list, parts, parts, products.numpy(), *planes, work, (tops, count, *found))
+    threads.run(_list, parts, parts, products.numpy(), before, *planes, work, (tops, count, *found))
     torch.maximum(top, torch.from_numpy(tops).amax(dim=0), out=top)
     rows, cells, scores = (
         torch.from_numpy(np.concatenate([each[part, : count[part]] for part in range(parts)]))
@@ -87,6 +89,7 @@ def _list(
     stop: int,
     parts: int,
     products: Any,
+    before: int,
     per_norm: Any,
     sharpness: Any,
     barred: Any,
@@ -110,10 +113,11 @@ def _list(
             steps = min(f - first_y, h - first_x)
             for step in range(steps + 2):  # the first and the last only for their neighbors
                 y, x, now = first_y + step, first_x + step, step % 3 * g
+                place = before + x * (w + HALO) + left
                 for j in range(g + 4):
-                    total = tall[j]
-                    above, here = products[y, j, x, left:], products[y + 1, j, x + 1, left:]
-                    below = products[y + 2, j, x + 2, left:]
+                    total, above = tall[j], products[y, j, place:]
+                    here = products[y + 1, j, place + w + HALO :]
+                    below = products[y + 2, j, place + 2 * (w + HALO) :]
                     for i in range(width + 4):
                         total[i] = here[i] + above[i] + below[i]
                 norms = per_norm[x, left:]

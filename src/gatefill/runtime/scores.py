@@ -21,6 +21,7 @@ from gatefill.stopping import stop_point
 
 AROUND = 4  # cells of zeros around the frame: patches and two fusions reach three
 STRIP = 64  # columns of the background whose scores are listed together
+LINE = 16  # numbers: a product written to rows that do not start there takes up to twice as long
 LEAST = 2**20  # scores below which the kernel need not be loaded, or even compiled
 
 Table = Callable[[Box, Box], Tensor]
@@ -86,21 +87,25 @@ class Scores:
         strips = list(tiles(b, b.height, STRIP))
         span = max(strip.width for strip in strips) + HALO
         rows = max(2 * numbers // (wide.area * span) - HALO, HALO)
-        memory = mine.new_empty(wide.area * (rows + HALO) * span)
+        memory = mine.new_empty(wide.area * ((rows + HALO) * span + 2 * LINE))
         for strip in strips:
             span = strip.width + HALO
-            table = memory[: wide.area * (rows + HALO) * span].view(wide.area, -1, span)
-            kept = 0  # rows of products that the last block had, too
+            before = -HALO * span % LINE
+            pitch = before + (rows + HALO) * span
+            pitch += -pitch % LINE
+            table = memory[: wide.area * pitch].view(wide.area, pitch)
+            kept = 0  # numbers of products that the last block had, too
             for block in tiles(strip, rows, strip.width):
                 stop_point()
                 new = _grown(block, 2, 2)
-                new = Box(new.top + kept, new.left, new.bottom, new.right)
+                new = Box(new.top + kept // span, new.left, new.bottom, new.right)
                 theirs = self._cut(self._cells, new).flatten(1)
-                end = block.height + HALO
-                torch.mm(mine, theirs, out=table[:, kept:end].flatten(1))
+                end = before + (block.height + HALO) * span
+                torch.mm(mine, theirs, out=table[:, before + kept : end])
                 stop_point()
                 found = listed_scores(
-                    table.view(wide.height, wide.width, -1, span),
+                    table.view(wide.height, wide.width, pitch),
+                    before,
                     self._cut(self._per_norm, _grown(block, 1, 1)),
                     self._sharpness[block.slices],
                     self._barred[block.slices],
@@ -108,8 +113,9 @@ class Scores:
                     threads,
                 )
                 yield BlockScores(block, *found)
-                table[:, :HALO] = table[:, block.height : end].clone()
-                kept = HALO
+                if block.bottom < strip.bottom:
+                    kept = HALO * span
+                    table[:, before : before + kept] = table[:, end - kept : end].clone()
 
     def _scores(self, f: Box, b: Box) -> Tensor:
         """Correlation of 3x3 patches, the background's divided by their norms.

@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -32,8 +33,13 @@ class Use:
     line: int
 
 
-def uses(source: Path = SOURCE) -> Iterator[Use]:
+@lru_cache
+def uses(source: Path = SOURCE) -> tuple[Use, ...]:
     """All places of the source, file by file."""
+    return tuple(_uses(source))
+
+
+def _uses(source: Path) -> Iterator[Use]:
     trees = {path: ast.parse(path.read_text("utf-8")) for path in sorted(source.rglob("*.py"))}
     errors = _errors(trees)
     for path, tree in trees.items():

@@ -8,6 +8,7 @@ import pickle
 import re
 import sys
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +33,10 @@ COMMANDS = ("evaluation/report/page.py", "packages.py")
 PARSERS = ("images/exif.py", "images/jpeg_segments.py", "images/tiff_tags.py")
 
 
-def sources() -> Iterator[tuple[Path, ast.Module]]:
-    for path in sorted(SOURCE.rglob("*.py")):
-        yield path.relative_to(SOURCE), ast.parse(path.read_text("utf-8"))
+@lru_cache
+def sources() -> tuple[tuple[Path, ast.Module], ...]:
+    paths = sorted(SOURCE.rglob("*.py"))
+    return tuple((path.relative_to(SOURCE), ast.parse(path.read_text("utf-8"))) for path in paths)
 
 
 def strings(tree: ast.Module) -> Iterator[ast.Constant]:

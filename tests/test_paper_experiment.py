@@ -66,6 +66,7 @@ def run_script(monkeypatch: pytest.MonkeyPatch, *arguments: Any) -> None:
     paper_experiment.main()
 
 
+@pytest.mark.slow
 def test_networks_trained_elsewhere_are_compared_and_put_into_the_page(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -221,6 +222,7 @@ def test_a_training_that_fails_is_said_at_once_and_the_others_go_on(
     assert trained == ["deepfill_v2"]
 
 
+@pytest.mark.slow
 def test_a_training_that_fails_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", str(ROOT / "src"))
     given = argparse.Namespace(

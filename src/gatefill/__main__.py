@@ -1,4 +1,4 @@
-"""The way in from the command line."""
+"""Entry point of the command line."""
 
 import sys
 import warnings

@@ -28,6 +28,7 @@ PATIENCE = 1.0  # seconds before a progress bar appears
 # knows none of them.
 _HINTS = {
     "checkpoint.damaged": "--start-from FILE",
+    "checkpoint.missing": "--output",
     "compare.damaged": "--overwrite starts anew",
     "compare.no_cutouts": "--cutouts FOLDER names it",
     "compare.other_settings": "--overwrite starts anew",

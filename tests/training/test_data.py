@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -189,6 +190,11 @@ class TestSketches:
         cv2.imwrite(str(tmp_path / "picture_000_edge.png"), np.zeros((72, 96), np.uint8))
         (batch,) = batches(open_source(tmp_path), 1, config)
         assert {name.split(": ")[0] for name in batch.broken} == {str(paths[1])}
+        shards = tmp_path / "shards"
+        pack(open_source(tmp_path), shards)
+        found = {name for b in batches(open_source(shards), 4, config) for name in b.broken}
+        (name,) = found
+        assert re.search(r": has no sketch \d+_edge\.png beside it$", name)
 
     def test_a_line_is_drawn_along_an_edge(self) -> None:
         image = np.full((128, 128, 3), 40, np.uint8)

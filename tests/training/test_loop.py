@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -124,7 +125,7 @@ class TestARun:
     def test_another_network_is_refused(self, folder: Path, photos: Path) -> None:
         config = tiny(ema=0.9)
         other = replace(config, network=replace(config.network, width=5))
-        with pytest.raises(ValueError, match="choose another folder"):
+        with pytest.raises(ValueError, match=r"expected network\.width=4, .*got 5"):
             run(other, photos, folder)
 
 
@@ -229,6 +230,18 @@ class TestGoingOn:
         assert process.returncode == 128 + number, errors
         assert "run again to go on" in out
         assert Checkpoints(tmp_path / "checkpoints", 1).steps()
+
+    @pytest.mark.skipif(sys.platform != "linux", reason="finds the process as Linux shows it")
+    def test_a_killed_loader_ends_the_run_with_one_line(self, photos: Path, tmp_path: Path) -> None:
+        settings = {"images": 100_000, "data.workers": 1}
+        process = start(arguments(photos, tmp_path, settings))
+        wait_for(tmp_path, "log.jsonl", process)
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+        os.kill(int(children.read_text()), signal.SIGKILL)
+        _, errors = process.communicate(timeout=60)
+        assert process.returncode == 2, errors
+        assert "a process that loads data was killed" in errors
+        assert "Traceback" not in errors
 
 
 class TestStartingFromWeights:

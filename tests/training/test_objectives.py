@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch.nn import functional
 
+from gatefill.errors import ConfigError
 from gatefill.training.config import TrainConfig
 from gatefill.training.data import Batch
 from gatefill.training.losses import discount, discount_of_square, gram, hole_corners, patches
@@ -257,6 +258,13 @@ class TestGlobalLocal:
         wanted = torch.tensor([[1.0], [1.0], [0.0], [0.0]])
         entropy = functional.binary_cross_entropy_with_logits(both, wanted)
         assert critic.total.item() == pytest.approx(2 * entropy.item(), rel=1e-5)
+
+
+@pytest.mark.parametrize("accumulate", [1, 2])
+def test_parts_of_one_small_sample_are_refused(accumulate: int) -> None:
+    config = replace(small("global-local"), batch_size=accumulate, accumulate=accumulate)
+    with pytest.raises(ConfigError, match="two samples or more in each part of a batch"):
+        make_objective(config)
 
 
 def test_a_network_of_another_method_is_refused() -> None:

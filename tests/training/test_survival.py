@@ -157,6 +157,27 @@ class TestDamage:
             assert same_weights(last, wanted)
             assert read_header(last).provenance.step == 4
 
+    def test_without_validation_the_best_weights_are_the_newest(
+        self, photos: Path, tmp_path: Path
+    ) -> None:
+        config = tiny(data=replace(tiny().data, holdout=0))
+        run(config, photos, tmp_path)
+        best, last = tmp_path / "best.safetensors", tmp_path / "last.safetensors"
+        assert same_weights(best, last)
+        assert read_header(best).provenance.step == 6
+        best.unlink()  # as if killed before it was written
+        run(config, photos, tmp_path)
+        assert same_weights(best, last)
+
+    def test_weights_without_checkpoints_are_not_overwritten(
+        self, folder: Path, photos: Path
+    ) -> None:
+        before = {path: path.read_bytes() for path in folder.glob("*.safetensors")}
+        shutil.rmtree(folder / "checkpoints")
+        with pytest.raises(DataError, match=r"expected checkpoints beside .*last\.safetensors"):
+            run(longer(), photos, folder)
+        assert {path: path.read_bytes() for path in folder.glob("*.safetensors")} == before
+
     @pytest.mark.skipif(os.name != "posix", reason="limits files as POSIX does")
     def test_a_full_disk_is_said_and_the_checkpoint_before_is_kept(
         self, folder: Path, photos: Path

@@ -1,4 +1,4 @@
-"""Everybody's weights, recognized by their keys and written in our format.
+"""Conversion of weights of other programs, recognized by their keys, to gatefill's format.
 
 Torch and TensorFlow are imported by the functions that need them, so that the command line and
 `gatefill.checkpoints` come up without them.
@@ -68,7 +68,7 @@ class Foreign:
 
 
 def kind_of(names: Iterable[str]) -> Kind | None:
-    """Whose weights have variables or keys of these names; None where it is nobody's we know."""
+    """The program whose weights have variables or keys of these names; None if it is unknown."""
     names = set(names)
     if "inpaint_net/conv1/kernel" in names:
         return "official"
@@ -271,7 +271,7 @@ def _our_state(kind: Kind, arrays: Mapping[str, Any]) -> dict[str, Tensor]:
 
 
 def _config(kind: Kind, state: Mapping[str, Tensor]) -> DeepFillV2Config:
-    """The network these weights belong to: sizes from the shapes, habits from the kind."""
+    """The network these weights belong to: sizes from the shapes, options from the kind."""
     from gatefill.methods.networks.deepfill_v2 import DeepFillV2Config
 
     first = state.get("conv1.weight")

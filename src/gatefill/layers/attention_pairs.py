@@ -89,7 +89,7 @@ class Pairs:
 def patch_norms(cells: Tensor) -> Tensor:
     """Length of the 3x3 patch around each cell, at least 1e-4: ``BChw`` -> ``B1hw``."""
     energy = functional.avg_pool2d(cells.square().sum(1, keepdim=True), 3, 1, 1, divisor_override=1)
-    # The square root has no finite slope at 0, and such patches are clamped anyway.
+    # The square root has no finite gradient at 0, and such patches are clamped anyway.
     return energy.clamp_min(1e-8).sqrt()
 
 

@@ -33,9 +33,9 @@ class Gate(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, slope: Tensor) -> tuple[Tensor, None]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         features, gates = ctx.saved_tensors
-        gated = slope * gates
+        gated = gradient * gates
         # elu' = 1 + min(elu, 0);  sigmoid' = sigmoid (1 - sigmoid)
         if ctx.relu:
             to_features = gated * (features > 0)

@@ -1,8 +1,8 @@
-"""Even out the step of color between a fill and its photo.
+"""Correct the color offset at the boundary between a fill and its photo.
 
 A membrane, as in gradient-domain blending (Perez, Gangnet, Blake: Poisson Image Editing, SIGGRAPH
-2003): the step along the hole's rim is spread smoothly over the hole and taken away. Where detail
-was wanted, detail stays; only a difference of light goes.
+2003): the offset along the boundary of the hole is spread smoothly over the hole and subtracted.
+Detail stays; only a difference of brightness or color is removed.
 """
 
 from __future__ import annotations
@@ -15,11 +15,12 @@ from gatefill.methods import pyramid
 from gatefill.methods.base import Image, Mask
 from gatefill.stopping import stop_point, strips
 
-LARGEST_MISS = 0.1  # of color that is evened; more is another material, seldom another light
+# Larger offsets come from another material more often than from another light.
+LARGEST_MISS = 0.1
 
 
 def even_step(filled: Image, step: Image, rim: Mask, mask: Mask, largest: float) -> Image:
-    """Shift the hole's colors by the step at its rim.
+    """Correct the colors in the hole by the offset at its boundary.
 
     filled: ``HW3`` in [0, 1]. step: ``HW3``, what to add where `rim` is, at most `largest` of it.
     mask: ``HW``, True = hole. Returns `filled` with other colors in the hole.
@@ -38,7 +39,7 @@ def even_step(filled: Image, step: Image, rim: Mask, mask: Mask, largest: float)
 
 
 def even_miss(frame: Image, image: Image, mask: Mask) -> Image:
-    """Shift the hole's colors by what a network misses just outside it.
+    """Correct the colors in the hole by a network's error just outside it.
 
     frame: ``HW3`` in [0, 1], all of what the network painted. It painted the known pixels too, so
     its error there is known, and beside the hole it is the step that would be seen. image: ``HW3``,

@@ -12,12 +12,12 @@ import torch
 from lightning_fabric import Fabric
 from torch import nn
 
-from gatefill.checkpoints import Provenance, read_header, save_weights
+from gatefill.checkpoints import Provenance, save_weights
 from gatefill.errors import OutputError
 from gatefill.training.checkpoints import Checkpoints
 from gatefill.training.config import TrainConfig
 from gatefill.training.data import Batch, DataSource, SketchExtractor, drawn_sketch
-from gatefill.training.data.loader import Loader, fixed, make_loader
+from gatefill.training.data.loader import Loader, fixed, lost_loader_said, make_loader
 from gatefill.training.data.place import Place
 from gatefill.training.devices import make_fabric, pick_precision
 from gatefill.training.files import disk_full_said
@@ -26,10 +26,17 @@ from gatefill.training.lock import FolderLock
 from gatefill.training.meters import Clock, RunOutcome, Status, Sums
 from gatefill.training.objectives import make_objective
 from gatefill.training.pictures import sheet
-from gatefill.training.resume import about_data, fingerprint, split, trained_on
+from gatefill.training.resume import (
+    about_data,
+    expect_no_results,
+    fingerprint,
+    split,
+    step_of,
+    trained_on,
+)
 from gatefill.training.signals import StopSignals
 from gatefill.training.start_from import load_start
-from gatefill.training.state import State, progress_of
+from gatefill.training.state import State, mixed_seed, progress_of
 from gatefill.training.step import Stepper, to_layout
 from gatefill.training.validation import Measures, Validation
 
@@ -80,7 +87,7 @@ def train(
     fabric = make_fabric(config, devices, strategy, nodes)
     run = _Run(fabric, config, data, folder, provenance or {}, watch, strategy == "fsdp")
     try:
-        with disk_full_said(folder):
+        with disk_full_said(folder), lost_loader_said():
             run.start(extractor, validation, start_from)
             with StopSignals() as stop:
                 run.loop(stop)
@@ -122,6 +129,8 @@ class _Run:
         objective = make_objective(config)
         self._take_folder()
         saved = self.checkpoints.load_last()
+        if saved is None:
+            expect_no_results(self.folder)
         validation = self._split(validation, saved)
         started_from = ""
         if saved is None and start_from is not None:
@@ -204,9 +213,15 @@ class _Run:
     def _export_anew(self) -> None:
         """Export the newest weights if a process was killed before it could."""
         network = self.state.best_generator()
-        path = self.folder / "last.safetensors"
-        if self.leads and _step_of(path) != self.state.progress.step:
-            self._export(path.name, network, None)
+        for name in self._of_newest() if self.leads else ():
+            if step_of(self.folder / name) != self.state.progress.step:
+                self._export(name, network, None)
+
+    def _of_newest(self) -> list[str]:
+        """The weights files that take the newest weights: without validation, the best one too."""
+        best = self.folder / "best.safetensors"
+        unknown = self.state.progress.best_step is None or step_of(best) is None
+        return ["last.safetensors", best.name] if unknown else ["last.safetensors"]
 
     def loop(self, stop: StopSignals) -> None:
         """Run steps until the budget is used up or a signal arrives."""
@@ -216,7 +231,7 @@ class _Run:
         while not self.state.finished and not self._asked_to_stop(stop):
             before = progress.images
             # Random numbers depend only on the position in the run, so resuming does not change it.
-            torch.manual_seed(_mixed(config.seed, self.fabric.global_rank, before))
+            torch.manual_seed(mixed_seed(config.seed, self.fabric.global_rank, before))
             started = time.monotonic()
             outcome = self.stepper.run(batches)
             progress.step += 1
@@ -353,9 +368,8 @@ class _Run:
         state, network = self.state.as_dict(), self.state.best_generator()
         if self.leads:
             self.checkpoints.save(state, self.state.progress.step, self.state.progress.best_step)
-            self._export("last.safetensors", network, None)
-            if not (self.folder / "best.safetensors").exists():
-                self._export("best.safetensors", network, None)
+            for name in self._of_newest():
+                self._export(name, network, None)
             self._write_run()
         self.saved_step = self.state.progress.step
         self.fabric.barrier()
@@ -381,19 +395,3 @@ class _Run:
             "progress": self.state.progress.__dict__,
         }
         write_run(self.folder, self.config, facts)
-
-
-def _step_of(weights: Path) -> int | None:
-    """The step at which a weights file was written; None if it cannot be read."""
-    try:
-        return read_header(weights).provenance.step
-    except (ValueError, OSError):
-        return None
-
-
-def _mixed(seed: int, rank: int, images: int) -> int:
-    """Hash three numbers to one, so that similar inputs give unrelated seeds."""
-    mixed = seed
-    for part in (rank, images):
-        mixed = (mixed * 6364136223846793005 + part * 1442695040888963407 + 1) % 2**63
-    return mixed

@@ -71,8 +71,8 @@ def gradient_penalty(score: Tensor, image: Tensor, mask: Tensor | None = None) -
 
     score: ``B1`` computed from `image`, which requires a gradient.
     """
-    (slope,) = torch.autograd.grad(score.sum(), image, create_graph=True)
-    energy = slope.square() if mask is None else slope.square() * mask
+    (gradient,) = torch.autograd.grad(score.sum(), image, create_graph=True)
+    energy = gradient.square() if mask is None else gradient.square() * mask
     # The gradient of the root is not finite at 0.
     norm = (energy.flatten(1).sum(1) + 1e-12).sqrt()
     return (norm - 1.0).square().mean()

@@ -42,11 +42,11 @@ class TensorFlowAdam(torch.optim.Optimizer):
             rate = group["lr"] * math.sqrt(second) / first
 
             moving = [p for p in group["params"] if p.grad is not None]
-            slopes = [p.grad for p in moving]
+            gradients = [p.grad for p in moving]
             means, squares = ([self._slot(p, name) for p in moving] for name in ("mean", "square"))
-            torch._foreach_lerp_(means, slopes, 1.0 - beta1)
+            torch._foreach_lerp_(means, gradients, 1.0 - beta1)
             torch._foreach_mul_(squares, beta2)
-            torch._foreach_addcmul_(squares, slopes, slopes, 1.0 - beta2)
+            torch._foreach_addcmul_(squares, gradients, gradients, 1.0 - beta2)
             roots = torch._foreach_sqrt(squares)
             torch._foreach_add_(roots, group["eps"])
             torch._foreach_addcdiv_(moving, means, roots, -rate)

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from gatefill.errors import ConfigError
+from gatefill.checkpoints import read_header
+from gatefill.errors import ConfigError, DataError
 from gatefill.training.data import DataSource
 
 # The shapes of discriminators and of the optimizer state depend on these.
@@ -49,17 +50,46 @@ def check_resumable(method: str, changed: Iterable[Change]) -> None:
     Raises:
         ConfigError: With the setting's name and both values.
     """
-    fixed = FIXED + (FIXED_WITH_DENSE_CRITICS if method in DENSE_CRITICS else ())
+    keys = FIXED + (FIXED_WITH_DENSE_CRITICS if method in DENSE_CRITICS else ())
     for change in changed:
-        if change.key in fixed:
-            raise ConfigError(
-                f"expected {change.key}={_text(change.before)}, with which the run in this folder "
-                f"began, got {_text(change.now)}: a run cannot change it; choose another folder",
-                code="config.fixed",
-                setting=change.key,
-                expected=change.before,
-                got=change.now,
-            )
+        if change.key in keys:
+            raise fixed(change)
+
+
+def fixed(change: Change) -> ConfigError:
+    """The error for a setting that a run cannot change."""
+    return ConfigError(
+        f"expected {change.key}={_text(change.before)}, with which the run in this folder "
+        f"began, got {_text(change.now)}: a run cannot change it; choose another folder",
+        code="config.fixed",
+        setting=change.key,
+        expected=change.before,
+        got=change.now,
+    )
+
+
+def expect_no_results(folder: Path) -> None:
+    """Refuse a folder of weights without checkpoints: a new run would overwrite them.
+
+    Raises:
+        DataError: If it holds the weights of a run.
+    """
+    weights = folder / "last.safetensors"  # written after the first checkpoint
+    if weights.exists():
+        raise DataError(
+            f"expected checkpoints beside {weights}, found none: a new run would overwrite the "
+            "weights of the one before; move them away, or choose another folder",
+            code="checkpoint.missing",
+            folder=str(folder),
+        )
+
+
+def step_of(weights: Path) -> int | None:
+    """The step at which a weights file was written; None if it cannot be read."""
+    try:
+        return read_header(weights).provenance.step
+    except (ValueError, OSError):
+        return None
 
 
 def fingerprint(data: DataSource) -> dict[str, Any]:

@@ -58,7 +58,7 @@ def _logarithms(frames: Tensor, places: Tensor, side: int) -> Tensor:
     windows = chosen(windows.permute(0, 2, 3, 1, 4, 5).flatten(0, 2), places)
     windows = windows - windows.mean(dim=(2, 3), keepdim=True)
     spectrum = torch.fft.rfft2(windows * taper)
-    # The root has no finite slope at 0.
+    # The root has no finite gradient at 0.
     power = spectrum.real.square() + spectrum.imag.square() + FLOOR**2
     logarithms: Tensor = 0.5 * power.log()
     return logarithms

@@ -11,13 +11,12 @@ import torch
 from lightning_fabric import Fabric
 from torch import nn
 
-from gatefill.errors import ConfigError
 from gatefill.training.checkpoints import FORMAT
 from gatefill.training.config import TrainConfig
 from gatefill.training.ema import Ema
 from gatefill.training.objectives import Objective
 from gatefill.training.optimizers import make_optimizer
-from gatefill.training.resume import Change, changes, check_resumable
+from gatefill.training.resume import Change, changes, check_resumable, fixed
 from gatefill.training.sharding import (
     load_whole_optimizer,
     load_whole_state,
@@ -163,14 +162,12 @@ class State:
         now = json.loads(json.dumps(self.config.as_dict(), default=str))
         # A field that does not compare leaves the weights what they are.
         compared = [part.name for part in fields(self.config.network) if part.compare]
-        same = all(before["network"].get(name) == now["network"][name] for name in compared)
-        for key, fits in (("method", before["method"] == now["method"]), ("network", same)):
-            if not fits:
-                raise ConfigError(
-                    f"the folder holds a run with {key} {before[key]}, this one has {now[key]}: "
-                    "choose another folder",
-                    code="config.fixed",
-                )
+        if before["method"] != now["method"]:
+            raise fixed(Change("method", before["method"], now["method"]))
+        for name in compared:
+            value = before["network"].get(name)
+            if value != now["network"][name]:
+                raise fixed(Change(f"network.{name}", value, now["network"][name]))
         changed = changes(before, now)
         check_resumable(self.config.method, changed)
         return changed
@@ -179,3 +176,11 @@ class State:
 def progress_of(saved: dict[str, Any]) -> Progress:
     """How far the run of a checkpoint had come."""
     return Progress(**json.loads(saved["progress"]))
+
+
+def mixed_seed(seed: int, rank: int, images: int) -> int:
+    """Hash three numbers to one, so that similar inputs give unrelated seeds."""
+    mixed = seed
+    for part in (rank, images):
+        mixed = (mixed * 6364136223846793005 + part * 1442695040888963407 + 1) % 2**63
+    return mixed

@@ -179,12 +179,13 @@ class Stepper:
     def _average_gradients(self, network: nn.Module) -> None:
         if self.fabric.world_size == 1:
             return
-        slopes = [p.grad for p in network.parameters() if p.grad is not None]
-        flat = torch.cat([slope.flatten() for slope in slopes])
+        gradients = [p.grad for p in network.parameters() if p.grad is not None]
+        flat = torch.cat([gradient.flatten() for gradient in gradients])
         mean = self.fabric.all_reduce(flat, reduce_op="mean")
         assert isinstance(mean, Tensor)
-        for slope, part in zip(slopes, torch.split(mean, [s.numel() for s in slopes]), strict=True):
-            slope.copy_(part.view_as(slope))
+        parts = torch.split(mean, [gradient.numel() for gradient in gradients])
+        for gradient, part in zip(gradients, parts, strict=True):
+            gradient.copy_(part.view_as(gradient))
 
     def _everywhere(self, fine: Tensor) -> Tensor:
         """Whether the condition holds in all processes."""

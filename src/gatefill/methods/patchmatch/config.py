@@ -16,11 +16,11 @@ class PatchMatchConfig:
     levels: how many times the photo is halved at most. rounds: searches and votes at full
     resolution; each coarser level does two more. passes: search passes a round at those levels.
     texture: weight of texture against color. guide: weight of a guide image or sketch.
-    sharpness: how much more the better matches count in a vote. finish: even out the color steps
-    that are left at the hole's rim and between its parts. repeats: look for what repeats around the
-    hole, and continue it. edges: start the coarse levels from edges that go on into the hole.
-    seed: another number, another fill. Many specks, see `atlas`, are filled with one pass and
-    neither of the last two.
+    sharpness: how much more the better matches count in a vote. finish: correct the color offsets
+    that are left at the hole's boundary and between its parts. repeats: look for what repeats
+    around the hole, and continue it. edges: start the coarse levels from edges that go on into the
+    hole. seed: random seed of the search. Many specks, see `atlas`, are filled with one pass and
+    without repeats and edges.
     """
 
     patch_size: int = 9

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import signal
 from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
@@ -54,6 +55,27 @@ class Loader:
         if end is not None:
             end()
         self._batches = self._loader = None
+
+
+@contextmanager
+def lost_loader_said() -> Iterator[None]:
+    """Report a loading process that was killed as a one-line error.
+
+    Raises:
+        DataError: If it happens in the block; torch raises it wherever the main thread is.
+    """
+    try:
+        yield
+    except RuntimeError as problem:
+        if not str(problem).startswith("DataLoader worker"):
+            raise
+        reason = str(problem).rstrip(". ")
+        raise DataError(
+            f"a process that loads data was killed ({reason}), perhaps because memory ran out: "
+            "lower data.workers or data.cache_mb, and run the same command again to go on from "
+            "the last checkpoint",
+            code="data.loader",
+        ) from None
 
 
 def make_loader(

@@ -134,8 +134,9 @@ def raw_samples(shard: str) -> Iterator[Raw]:
                 )
                 yield raw if edges is None else raw | {"edges": edges}
     except (tarfile.TarError, EOFError) as problem:
+        reason = str(problem).partition(" @ ")[0]  # webdataset adds the file object
         raise DataError(
-            f"{shard}: not a whole tar file ({problem})", code="data.shard", shard=shard
+            f"{shard}: not a whole tar file ({reason})", code="data.shard", shard=shard
         ) from None
 
 
@@ -151,8 +152,12 @@ def decode(raw: Raw, config: DataConfig) -> CutPlanes:
     """Decode the planes of a raw sample. Raises DataError for a broken one."""
     if "problem" in raw:
         raise DataError(raw["problem"], code="data.shard")
-    wanted = config.reads_edges
-    edges = decode_edges(raw.get("edges", b""), raw["name"]) if wanted else None
+    edges = None
+    if config.reads_edges:
+        if "edges" not in raw:
+            stem = raw["name"].rpartition(":")[2].rpartition(".")[0]
+            raise DataError(f"has no sketch {stem}{EDGES[0]} beside it", code="data.sketches")
+        edges = decode_edges(raw["edges"], "its sketch")
     return CutPlanes(decode_image(raw["image"]), edges)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch.nn import functional
 
+from gatefill.errors import ConfigError
 from gatefill.methods.networks.global_local import GlobalLocalConfig, GlobalLocalNetwork
 from gatefill.training.config import TrainConfig
 from gatefill.training.data.batch import Batch
@@ -33,6 +34,14 @@ class GlobalLocalObjective(Objective):
         assert isinstance(config.loss, GlobalLocalLoss)
         self.loss = config.loss
         self.side = min(config.data.shape) // 2
+        if config.batch_size == config.accumulate and self.side <= 32:
+            # The critic's last features have 1x1 pixels, and batch normalization needs two values.
+            raise ConfigError(
+                "expected two samples or more in each part of a batch at a data.size of up to 64, "
+                f"got batch_size={config.batch_size}",
+                code="train.batch_size",
+                value=config.batch_size,
+            )
         self.generator = GlobalLocalNetwork(config.network)
         self.critic = GlobalLocalCritic(
             CriticsConfig(self.loss.critic_width, config.data.shape, self.side)

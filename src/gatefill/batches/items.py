@@ -1,4 +1,4 @@
-"""What a batch is made of: photos with their masks and outputs, and what became of each."""
+"""Photos of a batch with their masks and outputs, and the outcome of each."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class Item:
 
 @dataclass(frozen=True)
 class Task:
-    """What a worker does at a time.
+    """One piece of work for a worker.
 
     ``"fill"``: fill an item, unless it is done and unchanged. ``"check"``: only say whether it is.
     ``"try"``: fill it in any case, and write nothing. ``"assemble"``: write a container of what is
@@ -85,7 +85,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one photo."""
+    """The outcome of one photo."""
 
     item: Item
     status: Status  # "changed" only where it was asked whether it is

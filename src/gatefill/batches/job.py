@@ -1,4 +1,4 @@
-"""How a batch fills: the options of the call, packed so that any process can take them up."""
+"""The options of a batch, packed so that any process can use them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a batch has written, so that a run that was stopped goes on where it was.
+"""The record of what a batch has written, so that a stopped run can resume.
 
 Each process that writes outputs appends to a file of its own below ``.gatefill/manifest``, one JSON
 object a line, after the output itself is on disk. So nothing is shared that could be torn: a line

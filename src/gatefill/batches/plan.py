@@ -1,4 +1,4 @@
-"""From what the user named to what is to be done: photos, their masks, their outputs."""
+"""Plan a batch: find the photos, their masks and their outputs."""
 
 from __future__ import annotations
 

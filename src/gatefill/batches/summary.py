@@ -1,4 +1,4 @@
-"""What a batch has to say while it runs and when it ends."""
+"""Progress, summary and preview of a batch."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from gatefill.batches.items import Problem
 
 @dataclass(frozen=True)
 class BatchProgress:
-    """Where a batch stands."""
+    """Progress of a batch."""
 
     finished: int  # photos that are filled, skipped or failed
     total: int
@@ -38,7 +38,7 @@ class BatchProgress:
 
 @dataclass
 class Summary:
-    """What became of a batch."""
+    """The outcome of a batch."""
 
     output: str
     total: int = 0  # photos, and parts of the input that could not be read

@@ -1,4 +1,4 @@
-"""Keeping count of a batch: what is done, what failed and why, and how fast it goes."""
+"""Counts of a batch: what is done, what failed and why, and how fast it goes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The verb that finds what should go: mask."""
+"""The verb that selects objects, people, text or dust: mask."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""HEIC and AVIF: what Pillow alone does not know of them."""
+"""HEIC and AVIF: support that Pillow alone lacks."""
 
 from __future__ import annotations
 

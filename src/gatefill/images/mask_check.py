@@ -1,4 +1,4 @@
-"""What looks wrong with a mask, said before the work rather than seen after it."""
+"""Warnings about masks that look wrong, given before the fill."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is drawn in a mask's values: white on black, in alpha, by erasing, or not at all."""
+"""Find what is drawn in a mask: white on black, in alpha, by erasing, or nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a photo carries besides its pixels, and how it is made fit for a changed photo."""
+"""Metadata of a photo, and how it is adapted to a changed photo."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What reading a file has to say: the warnings and errors that several formats share."""
+"""Warnings and errors that the readers of several formats share."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reading a photo from whatever it is given as."""
+"""Reading a photo from a path, bytes, a file, an array or a PIL image."""
 
 from __future__ import annotations
 

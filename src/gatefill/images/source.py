@@ -1,4 +1,4 @@
-"""What a photo or mask may be given as, and how its bytes are fetched."""
+"""Types that a photo or mask may be given as, and how their bytes are read."""
 
 from __future__ import annotations
 

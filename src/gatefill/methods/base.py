@@ -1,4 +1,4 @@
-"""What every method is: it gets a photo with a hole and returns what it found.
+"""The interface of all methods: a photo with a hole goes in, a `Fill` comes out.
 
 Words: a *mask* is True where the hole is; *known* pixels are the others. Images here are float32
 ``HW3``, RGB in [0, 1]; masks and sketches are bool ``HW``.
@@ -55,7 +55,7 @@ class Attention:
 
 @dataclass(frozen=True)
 class Fill:
-    """What a method found: the whole frame before the known pixels are put back."""
+    """The result of a method: the whole frame before the known pixels are put back."""
 
     image: Image
     coarse: Image | None = None
@@ -63,7 +63,7 @@ class Fill:
 
 
 class Method(Protocol):
-    """The one small interface behind which all methods stand."""
+    """The interface of all methods."""
 
     @property
     def info(self) -> MethodInfo: ...

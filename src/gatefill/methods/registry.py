@@ -1,4 +1,4 @@
-"""The one table of methods: what each is, and by import path what it is made of.
+"""The table of methods: facts about each, and the import paths of its parts.
 
 Reading the table loads no method; a part is imported when it is asked for.
 """
@@ -26,7 +26,7 @@ _RECIPES = "gatefill.training.recipes"
 
 @dataclass(frozen=True)
 class MethodInfo:
-    """What one can know about a method without loading it."""
+    """Facts about a method, known without loading it."""
 
     name: str
     title: str

@@ -1,4 +1,4 @@
-"""What of a network has to be computed, so that its result is right at some pixels.
+"""Which parts of a network must be computed for its result to be right at some pixels.
 
 A network is a list of `Step`s, each with the arithmetic of its places: which part of its inputs a
 part of its output depends on (its receptive field). Walking back from the pixels that are wanted

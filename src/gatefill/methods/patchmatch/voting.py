@@ -28,7 +28,7 @@ class _Material(NamedTuple):
 
 
 class Material(Bundle, _Material):
-    """Where votes take color from."""
+    """The pixels that votes take their color from."""
 
 
 class _Proposals(NamedTuple):

@@ -37,29 +37,30 @@ class Extrapolated(NamedTuple):
     trust: Plane  # HW, in [0, 1], 0 outside the hole
 
 
-def extrapolate(image: Image, known: Mask, hole: Mask, *, one_sided: bool = False) -> Extrapolated:
+def extrapolate(image: Image, known: Mask, hole: Mask) -> Extrapolated:
     """Carry the colors around a hole on along the edges around it.
 
     Args:
         image: ``HW3`` in [0, 1], small: time goes with the hole's pixels times its side.
         known: ``HW``, where colors may be taken from.
         hole: ``HW``, disjoint from `known`.
-        one_sided: Trust only lines of which the other end leaves the photo: a network is the
-            better judge of what lies between two known ends.
     """
     box = bounding_box(hole)
     colors, trust = image.copy(), np.zeros(hole.shape, np.float32)
     if box is not None and known.any():
         near = box.grown(2 * max(box.height, box.width), *hole.shape).slices
-        found = _extrapolated(image[near], known[near], hole[near], one_sided)
+        found = _extrapolated(image[near], known[near], hole[near])
         colors[near], trust[near] = found
     return Extrapolated(colors, trust)
 
 
-def _extrapolated(image: Image, known: Mask, hole: Mask, one_sided: bool) -> Extrapolated:
+def _extrapolated(image: Image, known: Mask, hole: Mask) -> Extrapolated:
     """The same for a part of the photo."""
     ys, xs = np.nonzero(hole)
     down, right, coherence = _directions(image, known, ys, xs)
+    some = coherence > UNSURE
+    ys, xs = ys[some], xs[some]
+    down, right, coherence = down[some], right[some], coherence[some]
     smooth = pyramid.smoothed(image, known)
     colors = np.zeros((2, ys.size, 3), np.float32)
     distance = np.full((2, ys.size), np.inf, np.float32)
@@ -68,13 +69,14 @@ def _extrapolated(image: Image, known: Mask, hole: Mask, one_sided: bool) -> Ext
         colors[end, lines] = smooth[y, x]
     weight = 1 / distance**2
     total = weight.sum(axis=0)
-    mean = (weight[..., None] * colors).sum(axis=0) / np.maximum(total, 1e-9)[:, None]
-    sure = np.clip((coherence - UNSURE) / (SURE - UNSURE), 0, 1) * (total > 0)
+    sure = np.clip((coherence - UNSURE) / (SURE - UNSURE), 0, 1)
     both = np.isfinite(distance).all(axis=0)
     apart = np.abs(colors[0] - colors[1]).max(axis=1)
-    sure[both] *= 0 if one_sided else 1 / (1 + (apart[both] / APART) ** 2)
+    sure[both] /= 1 + (apart[both] / APART) ** 2
     found, trust = image.copy(), np.zeros(hole.shape, np.float32)
-    found[ys, xs], trust[ys, xs] = mean, sure
+    met = total > 0
+    mean = (weight[..., None] * colors).sum(axis=0)[met] / total[met, None]
+    found[ys[met], xs[met]], trust[ys[met], xs[met]] = mean, sure[met]
     return Extrapolated(found, trust)
 
 

@@ -36,7 +36,7 @@ from gatefill.stopping import stop_point
 
 HALF = 0.5  # share of a small pixel that must be known, so that it counts as known
 SPECK = 3.0  # pixels of the network below which a hole holds nothing but color
-EDGES_SIDE = 32  # pixels of the hole's longest side, where edges are extrapolated
+EDGES_SIDE = 48  # pixels of the hole's longest side, where edges are extrapolated
 BYTES = 200  # for each pixel of a frame that is filled at its own size
 NETWORK_BYTES = 40 << 20
 NETWORK_SHARE = 0.3  # of the progress that is told
@@ -210,23 +210,20 @@ class Hybrid:
 
 
 def _with_edges(filled: Image, hole: Mask) -> Image:
-    """Let edges go on to the photo's border, where a network has nothing to lead them to."""
-    if not _at_border(hole):
-        return filled
+    """Let edges around the hole go on in it, as far as their direction is clear.
+
+    A network lets them end in a smudge, and has nothing to lead them to at the photo's border.
+    """
     height, width = hole.shape
     box = bounding_box(hole)
     assert box is not None
     scale = min(1.0, EDGES_SIDE / max(box.height, box.width))
     size = max(1, round(height * scale)), max(1, round(width * scale))
     tiny, gap = _shrunk(filled, hole, size)
-    found = extrapolate(tiny, ~gap, gap, one_sided=True)
+    found = extrapolate(tiny, ~gap, gap)
     trust = pyramid.enlarge(found.trust, height, width) * hole
     colors = pyramid.enlarge(found.colors, height, width)
     return np.asarray(filled + trust[..., None] * (colors - filled), np.float32)
-
-
-def _at_border(hole: Mask) -> bool:
-    return any(bool(line.any()) for line in (hole[0], hole[-1], hole[:, 0], hole[:, -1]))
 
 
 def _only_specks(mask: Mask, scale: float) -> bool:

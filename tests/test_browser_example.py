@@ -152,6 +152,7 @@ def test_open_paint_fill_undo_and_download(browser: Any, site: Site, tmp_path: P
     page.close()
 
 
+@pytest.mark.slow
 def test_a_large_hole_is_filled_offline(browser: Any, site: Site, tmp_path: Path) -> None:
     photo = a_photo(tmp_path / "large.png", 512, 512)
     context = browser.new_context(locale="ko-KR")

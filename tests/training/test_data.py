@@ -22,6 +22,7 @@ from gatefill.training.data import drawn_sketch, make_loader, open_source
 from gatefill.training.data.batch import Stored
 from gatefill.training.data.check import check, near_groups
 from gatefill.training.data.cut import Cutter
+from gatefill.training.data.loader import lost_loader_said
 from gatefill.training.data.masks import MaskMaker
 from gatefill.training.data.pack import pack
 from gatefill.training.data.place import Place
@@ -301,3 +302,19 @@ def test_edges_are_read_from_every_format(tmp_path: Path) -> None:
         assert (decode_edges(path.read_bytes(), path.name) == plane).all()
     with pytest.raises(DataError, match="expected an image of edges"):
         decode_edges(b"", "nothing")
+
+
+def test_a_killed_loader_is_said_where_it_breaks_into_a_save() -> None:
+    def save(said: str) -> None:
+        try:
+            raise RuntimeError(said)
+        finally:
+            raise RuntimeError("unexpected pos")  # as closing the file does
+
+    with (
+        pytest.raises(DataError, match=r"was killed \(DataLoader worker 7 is killed\)"),
+        lost_loader_said(),
+    ):
+        save("DataLoader worker 7 is killed.")
+    with pytest.raises(RuntimeError, match="unexpected pos"), lost_loader_said():
+        save("the disk is gone")

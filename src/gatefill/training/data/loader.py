@@ -67,9 +67,13 @@ def lost_loader_said() -> Iterator[None]:
     try:
         yield
     except RuntimeError as problem:
-        if not str(problem).startswith("DataLoader worker"):
+        found: BaseException | None = problem
+        # Where it breaks into a save, closing the file raises another error on top.
+        while found is not None and not str(found).startswith("DataLoader worker"):
+            found = found.__context__
+        if found is None:
             raise
-        reason = str(problem).rstrip(". ")
+        reason = str(found).rstrip(". ")
         raise DataError(
             f"a process that loads data was killed ({reason}), perhaps because memory ran out: "
             "lower data.workers or data.cache_mb, and run the same command again to go on from "

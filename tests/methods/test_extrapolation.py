@@ -1,4 +1,4 @@
-"""Edges that end at a hole go on into it, before the search and where no network knows better."""
+"""Edges that end at a hole go on into it, before the search and over the fill of a network."""
 
 from __future__ import annotations
 

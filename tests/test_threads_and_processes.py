@@ -209,9 +209,7 @@ def test_without_a_folder_for_the_cache_it_compiles_and_says_so_once() -> None:
     assert done.returncode == 0, done.stderr
     said = [line for line in done.stdout.splitlines() if "compiling" in line]
     assert len(said) == 1
-    assert (
-        "no folder for their machine code can be written; NUMBA_CACHE_DIR may name one" in said[0]
-    )
+    assert "there is no writable folder to keep them in; set NUMBA_CACHE_DIR to one" in said[0]
 
 
 def test_threads_work_off_every_item_once() -> None:

@@ -6,8 +6,8 @@
     result = inpaint("photo.jpg", "mask.png")
     result.save("filled.jpg")
 
-`gatefill.methods` is the package of methods; ``gatefill.methods.METHODS`` is the table of them,
-also at hand as ``gatefill.METHODS``.
+`gatefill.methods` is the package with the methods. The table that lists them is
+``gatefill.methods.METHODS``, also available as ``gatefill.METHODS``.
 """
 
 from importlib import import_module

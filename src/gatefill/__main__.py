@@ -12,9 +12,9 @@ def main() -> int:
     if arguments in (["--version"], ["-V"]):  # before the command line's packages are imported
         print(__version__)
         return 0
-    # Pillow warns of broken EXIF data and the like; what matters is said by gatefill itself.
+    # Pillow warns of broken EXIF data and the like; gatefill reports by itself what matters.
     warnings.filterwarnings("ignore", module=r"PIL\.")
-    # torch warns of pickles that it then refuses, or reads.
+    # torch warns about pickles that gatefill then refuses, or reads safely.
     warnings.filterwarnings("ignore", "Detected pickle protocol")
     try:
         from gatefill.cli import run

@@ -1,8 +1,8 @@
-"""Pictures of where a method looked: the paper's color-wheel map, and lines over the photo.
+"""Pictures of attention: the color-wheel map of the paper, and lines drawn over the photo.
 
-The colors are those of optical flow (Baker et al., A Database and Evaluation Methodology for
-Optical Flow, IJCV 2011), in which the paper shows its attention (arXiv 1806.03589): the hue is
-the direction of the place attended, the saturation its distance.
+The colors are those used for optical flow (Baker et al., A Database and Evaluation Methodology for
+Optical Flow, IJCV 2011), in which the paper shows its attention (arXiv 1806.03589): the hue encodes
+the direction to the position attended to, the saturation its distance.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from gatefill.methods.base import Attention, Mask
 Picture = NDArray[np.uint8]  # HW3 RGB
 Offsets = NDArray[np.float32]  # ...2, (dy, dx)
 
-# Steps between the wheel's corner colors: red, yellow, green, cyan, blue, magenta, red. There
-# are more where the eye tells more hues apart.
+# Steps between the corner colors of the wheel: red, yellow, green, cyan, blue, magenta, red. There
+# are more steps where the eye distinguishes more hues.
 _CORNERS = ((255, 0, 0), (255, 255, 0), (0, 255, 0), (0, 255, 255), (0, 0, 255), (255, 0, 255))
 _STEPS = (15, 6, 4, 11, 13, 6)
 
 
 def color_wheel() -> NDArray[np.float32]:
-    """The wheel's 55 colors, ``N3`` RGB in [0, 1]."""
+    """Return the 55 colors of the wheel, ``N3`` RGB in [0, 1]."""
     colors = []
     for start, stop, steps in zip(_CORNERS, _CORNERS[1:] + _CORNERS[:1], _STEPS, strict=True):
         share = np.arange(steps, dtype=np.float64)[:, None] / steps
@@ -35,11 +35,17 @@ def color_wheel() -> NDArray[np.float32]:
 
 
 def offset_colors(offsets: Offsets, longest: float | None = None) -> Picture:
-    """A color for every offset ``...2`` (dy, dx): ``...3`` RGB uint8.
+    """Return the color-wheel color of each offset.
 
-    No offset is white; an offset of length `longest` (default: the longest of all) has the full
-    color. The official code hands dy to the wheel's first axis and dx to its second; so do we,
-    so that our pictures read like the paper's.
+    An offset of zero is white. As in the official code, dy is measured along the first axis of the
+    wheel and dx along the second, so that the pictures compare with those of the paper.
+
+    Args:
+        offsets: ``...2`` (dy, dx), in pixels.
+        longest: Length of the offset with full saturation. Default: the length of the longest one.
+
+    Returns:
+        ``...3`` RGB uint8.
     """
     offsets = np.asarray(offsets, np.float64)
     if offsets.size == 0:
@@ -48,7 +54,7 @@ def offset_colors(offsets: Offsets, longest: float | None = None) -> Picture:
     scale = float(lengths.max()) if longest is None else longest
     radius = np.minimum(lengths / max(scale, 1e-9), 1.0)[..., None]
 
-    # Place on the wheel
+    # Position on the wheel
     wheel = color_wheel().astype(np.float64)
     angle = np.arctan2(-offsets[..., 1], -offsets[..., 0]) / np.pi
     place = (angle + 1) / 2 * (len(wheel) - 1)
@@ -61,11 +67,19 @@ def offset_colors(offsets: Offsets, longest: float | None = None) -> Picture:
 
 
 def flow_picture(attention: Attention, height: int, width: int, legend: bool = True) -> Picture:
-    """The color-wheel map of a frame: each cell of the hole in the color of where it looked.
+    """Draw the color-wheel map of the attention: each cell of the hole in the color of its offset.
 
-    Known pixels are white, as they look at themselves. legend: put the wheel into the corner
-    that covers least of the hole, with the length of its radius in pixels.
-    Returns ``HW3`` RGB uint8 of ``height`` x ``width``.
+    Known pixels are white, as their offset is zero.
+
+    Args:
+        attention: The positions in the hole and the positions they attend to.
+        height: Height of the photo in pixels.
+        width: Width of the photo in pixels.
+        legend: Draw the wheel in the corner where it covers least of the hole, with the length of
+            its radius in pixels.
+
+    Returns:
+        ``HW3`` RGB uint8 of the given height and width.
     """
     picture = np.full((height, width, 3), 255, np.uint8)
     covered = np.zeros((height, width), np.bool_)
@@ -82,13 +96,24 @@ def flow_picture(attention: Attention, height: int, width: int, legend: bool = T
 def lines_picture(
     image: Picture, mask: Mask, attention: Attention, spacing: int | None = None
 ) -> Picture:
-    """Lines from a grid of points in the hole to the places attended, drawn over the photo.
+    """Draw lines from a grid of points in the hole to the positions they attend to most.
 
-    image: ``HW3`` RGB uint8; mask: ``HW`` bool, True = hole; spacing: pixels between the points
-    (default: about twelve points along the longer side of the hole). A dot is the point in the
-    hole, a ring the place it looked at most; the hue is that of the direction in `flow_picture`,
-    and lines are the fainter the less their weight is beside the strongest one's.
-    Returns ``HW3`` RGB uint8.
+    A dot is the point in the hole, a ring the position attended to. The hue is that of the
+    direction in `flow_picture`; a line is fainter the smaller its weight is compared to the
+    strongest one.
+
+    Args:
+        image: The photo, ``HW3`` RGB uint8.
+        mask: ``HW`` bool, True = hole.
+        attention: The positions in the hole and the positions they attend to.
+        spacing: Distance of the points in pixels, 1 or more. Default: about twelve points along the
+            longer side of the hole.
+
+    Returns:
+        ``HW3`` RGB uint8.
+
+    Raises:
+        GatefillError: If the mask does not have the size of the image, or for a spacing below 1.
     """
     if image.shape[:2] != mask.shape:
         raise MaskError(
@@ -126,7 +151,7 @@ def _draw_line(
     strength: float,
 ) -> None:
     """Draw a dot `here` (x, y), a ring `there` and a line between them, with a dark rim."""
-    # Only the box around the line is blended: photos are large and lines are many.
+    # Only the box around the line is blended: photos can be large and lines many.
     margin = 6 * thick
     left, top = (max(min(pair) - margin, 0) for pair in zip(here, there, strict=True))
     right, bottom = (max(pair) + margin for pair in zip(here, there, strict=True))
@@ -141,14 +166,14 @@ def _draw_line(
 
 
 def _offsets(attention: Attention) -> Offsets:
-    """Way from each hole position to the place it attended most, ``N2`` (dy, dx) in pixels."""
+    """Return the offset of each position to the one it attends to most, ``N2`` (dy, dx) pixels."""
     return (attention.source[:, 0] - attention.target).astype(np.float32)
 
 
 def _cell(row: int, column: int, stride: int) -> tuple[slice, slice]:
-    """The cell of `stride` x `stride` pixels whose center is the position.
+    """Return the cell of `stride` x `stride` pixels around a position.
 
-    Cells need not start at multiples of the stride: a crop's grid starts at the crop's corner.
+    Cells need not start at multiples of the stride: the grid of a crop starts at its corner.
     """
     top, left = row - stride // 2, column - stride // 2
     return slice(max(top, 0), top + stride), slice(max(left, 0), left + stride)
@@ -160,7 +185,7 @@ def _point(position: NDArray[np.int32]) -> tuple[int, int]:
 
 
 def _on_grid(attention: Attention, spacing: int | None) -> list[int]:
-    """Indices of the positions nearest to the nodes of a regular grid, each once."""
+    """Return the indices of the positions nearest to the nodes of a regular grid, each once."""
     target = attention.target.astype(np.float64)
     low, high = target.min(axis=0), target.max(axis=0)
     if spacing is None:
@@ -182,7 +207,7 @@ def _on_grid(attention: Attention, spacing: int | None) -> list[int]:
 
 
 def _draw_legend(picture: Picture, covered: Mask, longest: float) -> None:
-    """Draw the wheel into the corner of `picture` that covers least of the hole."""
+    """Draw the wheel in the corner of `picture` where it covers least of the hole."""
     height, width = covered.shape
     side = min(max(min(height, width) // 5, 32), 160)
     tops, lefts = (0, height - side), (0, width - side)
@@ -191,7 +216,7 @@ def _draw_legend(picture: Picture, covered: Mask, longest: float) -> None:
         corners, key=lambda at: int(covered[at[0] : at[0] + side, at[1] : at[1] + side].sum())
     )
 
-    # The wheel: every pixel in the color of the way from the center to it.
+    # The wheel: each pixel in the color of its offset from the center.
     radius = side * 0.36
     rows, columns = np.mgrid[0:side, 0:side].astype(np.float32)
     ways = np.stack([rows - side * 0.42, columns - side / 2], axis=-1)
@@ -203,7 +228,7 @@ def _draw_legend(picture: Picture, covered: Mask, longest: float) -> None:
     cv2.circle(picture, center, round(radius), (90, 90, 90), 1, cv2.LINE_AA)
     cv2.circle(picture, center, 1, (90, 90, 90), -1)
 
-    # How far the rim is
+    # The length of an offset at the rim
     text, font = f"{longest:.0f} px", cv2.FONT_HERSHEY_SIMPLEX
     scale = side / 200
     (wide, _), _ = cv2.getTextSize(text, font, scale, 1)

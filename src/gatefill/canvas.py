@@ -1,4 +1,4 @@
-"""The photo while one region after the other is filled."""
+"""The state of a photo while its regions are filled one after the other."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from gatefill.stopping import stop_point, strips
 
 
 class Canvas:
-    """The filled pixels so far, and what is still to be filled."""
+    """The pixels filled so far, and the mask of what is left to fill."""
 
     def __init__(self, photo: Photo, mask: Mask, hidden: Mask | None) -> None:
-        """hidden: ``HW``, known pixels that alpha hides; None where there are none."""
+        """Start with nothing filled. hidden: ``HW``, known pixels with alpha 0; None for none."""
         self.photo = photo
         self.hidden = hidden
         self.left = copied(mask)  # HW, the part of the hole that no region has filled yet
@@ -28,7 +28,7 @@ class Canvas:
         self._attention: list[Attention] = []
 
     def seen_from(self, region: Region) -> tuple[Image, Mask]:
-        """What a method gets: the region's pixels, earlier fills among them, and its holes."""
+        """Return a method's input: a region's pixels, including earlier fills, and its holes."""
         stop_point()
         now = Photo(self.pixels[region.box.slices])
         unknown = self.left[region.box.slices]
@@ -37,7 +37,7 @@ class Canvas:
         return now.rgb(), np.ascontiguousarray(unknown)
 
     def put(self, region: Region, fill: Fill) -> None:
-        """Take over what a method found for the region's own holes."""
+        """Copy the fill of a region into the holes that belong to the region."""
         own = region.own(self.left)
         self._paste(self.pixels, region, own, fill.image)
         if fill.coarse is not None:
@@ -55,7 +55,7 @@ class Canvas:
         part[own] = False
 
     def soften(self, hole: Mask, width: int) -> None:
-        """Blend what was filled around a hole into the photo; width: of the edge, in pixels."""
+        """Blend the fill of a hole into the photo along an edge of `width` pixels."""
         box = bounding_box(hole)
         if box is not None:
             near = box.grown(width, *hole.shape).slices
@@ -73,5 +73,5 @@ class Canvas:
 
     @property
     def attention(self) -> Attention | None:
-        """The attention of all regions as one."""
+        """Return the attention of all regions as one."""
         return joined(self._attention)

@@ -1,8 +1,8 @@
-"""Compiling the inner loops by numba, and keeping their machine code.
+"""Compiles inner loops with numba and keeps their machine code on disk.
 
-Importing numba and reading its own cache take longer than a small fill. So what numba compiles is
-kept as an object file of one function for one kind of arguments, and loaded by llvmlite alone;
-numba itself is imported only where something has to be compiled.
+Importing numba and reading its own cache take longer than a small fill. Each compiled function is
+therefore kept as an object file for one signature, which llvmlite loads without numba; numba itself
+is imported only when something has to be compiled.
 """
 
 from __future__ import annotations
@@ -31,27 +31,27 @@ from gatefill.stopping import left_behind
 
 log = logging.getLogger(__name__)
 
-# Windows loads object files by other means.
+# Windows loads object files in another way.
 KEEPS = sys.platform != "win32" and ctypes.sizeof(ctypes.c_void_p) == 8
-DESTRUCTOR = "NRT_MemInfo_call_dtor"  # for arrays that numba owns, which none of these are
-LAYOUT = 0x1 | 0x2 | 0x100  # of NumPy's flags: C or Fortran order, aligned
+DESTRUCTOR = "NRT_MemInfo_call_dtor"  # frees arrays that numba owns; there are none here
+LAYOUT = 0x1 | 0x2 | 0x100  # flags of NumPy: C or Fortran order, aligned
 
 Kind = tuple[Any, ...]
-"""The types of arguments: of numbers, type and dimensions of arrays, or several in a tuple."""
+"""A signature: types of scalars; dtype, dimensions and layout of arrays; nested for tuples."""
 
 
 class Bundle:
-    """Beside NamedTuple, a base of tuples of arguments that are given again and again."""
+    """A base class, beside NamedTuple, for tuples of arguments that are passed many times."""
 
-    seen: tuple[Kind, list[Any]] | None = None  # what `Kernel` made of them
+    seen: tuple[Kind, list[Any]] | None = None  # the signature and the converted arguments
 
 
 class Kernel:
-    """A function that is compiled at its first call, or loaded.
+    """A function that is compiled, or loaded from disk, at its first call.
 
-    It lets go of the interpreter's lock. Its arguments are integers, bool, float32, arrays, and
-    tuples of such. It allocates no arrays and returns nothing, so that its machine code can be
-    called without numba; another function works as well, but needs numba in each process.
+    It releases the interpreter lock. Its arguments are integers, bool, float32, arrays, and tuples
+    of these. It must allocate no arrays and return nothing, so that its machine code can be called
+    without numba; a function that does either works as well, but needs numba in each process.
     """
 
     def __init__(self, function: Callable[..., Any], options: dict[str, Any]) -> None:
@@ -64,10 +64,10 @@ class Kernel:
         return self._ready_for(arguments)(*arguments)
 
     def bound(self, *arguments: Any) -> Callable[[int, int], None]:
-        """The function of its first two arguments, which are integers; the others are given here.
+        """Bind all arguments but the first two, which are integers.
 
-        They are looked at once, a `Bundle` even once for all calls: it takes longer than the work
-        of a short piece.
+        The arguments are converted once, those in a `Bundle` once for all calls: converting takes
+        longer than processing a short piece.
         """
         ready = self._ready_for((0, 0, *arguments))
         if isinstance(ready, _Loaded):
@@ -101,16 +101,16 @@ class Kernel:
 
     @cached_property
     def dispatcher(self) -> Any:
-        """The function as numba has it, which other kernels call."""
+        """The function in numba's form, for other kernels to call."""
         numba = import_module("numba")
         function = _with_compiled_globals(self.function)
-        try:  # where machine code is not kept here, numba's own cache is better than none
+        try:  # where gatefill keeps no machine code, numba's own cache is used
             return numba.njit(nogil=True, cache=not KEEPS, **self.options)(function)
         except RuntimeError:  # "cannot cache function: no locator available"
             return numba.njit(nogil=True, **self.options)(function)
 
     def _compiled(self, arguments: tuple[Any, ...]) -> _Kept | None:
-        """Machine code that needs nothing of numba; None for a function that does."""
+        """Return machine code that does not depend on numba; None if the function needs numba."""
         numba = import_module("numba")
         plain = numba.njit(
             nogil=True,
@@ -133,7 +133,7 @@ class Kernel:
 
 @dataclass(frozen=True)
 class _Kept:
-    """Machine code of one function for one kind of arguments."""
+    """The machine code of one function for one signature."""
 
     symbol: str
     code: bytes
@@ -164,18 +164,18 @@ class _Kept:
             beside.unlink(missing_ok=True)
 
     def loaded(self, kind: Kind) -> _Loaded:
-        """The function, to be called with arguments of the kind that it was made for."""
+        """Return the function, callable with arguments of the signature it was compiled for."""
         return _Loaded(self, kind)
 
 
 class _Loaded:
-    """Machine code as a function."""
+    """Loaded machine code as a callable."""
 
     def __init__(self, kept: _Kept, kind: Kind) -> None:
         self._symbol = kept.symbol
-        self._engine = _engine(kept.code)  # the code lives as long as this
+        self._engine = _engine(kept.code)  # must stay alive as long as the code is called
         pointer = ctypes.c_void_p
-        # numba's convention: where results and an exception would go, then all parts of arguments.
+        # numba's calling convention: pointers for the result and the exception, then all arguments.
         parts = pointer, pointer, *_c_types(kind)
         address = self._engine.get_function_address(kept.symbol)
         self._call = ctypes.CFUNCTYPE(ctypes.c_int, *parts)(address)
@@ -188,7 +188,7 @@ class _Loaded:
         return partial(self._run_piece, arguments, _parts(arguments))
 
     def _run_piece(self, _alive: object, parts: list[Any], start: int, stop: int) -> None:
-        """_alive: the arrays that the parts point to, so that they stay."""
+        """Run one piece. _alive: the arrays that `parts` points to, kept from being freed."""
         self._run((start, stop, *parts))
 
     def _run(self, parts: Sequence[Any]) -> None:
@@ -199,17 +199,17 @@ class _Loaded:
 
 
 def compiled(**options: Any) -> Callable[[Callable[..., Any]], Kernel]:
-    """Decorate a function to be a kernel; options: of numba's `njit`."""
+    """Decorate a function as a kernel; the options are those of numba's `njit`."""
     return lambda function: Kernel(function, options)
 
 
 def inlined(function: Callable[..., Any]) -> Kernel:
-    """Decorate a function that kernels call."""
+    """Decorate a function that is compiled into the kernels that call it."""
     return Kernel(function, {"inline": "always"})
 
 
 class Emitted:
-    """What kernels call and LLVM's code is given for; made by numba where it is needed."""
+    """A numba intrinsic that kernels call, created when something is compiled."""
 
     def __init__(self, function: Callable[[], Any]) -> None:
         self.function: Any = function
@@ -223,18 +223,18 @@ class Emitted:
 
 
 def emitted(function: Callable[[], Any]) -> Emitted:
-    """Decorate a function that returns one of numba's intrinsics, for kernels to call."""
+    """Decorate a function that returns a numba intrinsic for kernels to call."""
     return Emitted(function)
 
 
 def _called(function: Any) -> dict[str, Kernel | Emitted]:
-    """What a function calls of what is compiled."""
+    """Return the kernels and intrinsics that a function calls, by name."""
     found = {name: function.__globals__.get(name) for name in function.__code__.co_names}
     return {name: each for name, each in found.items() if isinstance(each, Kernel | Emitted)}
 
 
 def _with_compiled_globals(function: Any) -> FunctionType:
-    """The function with the kernels that it calls as numba has them."""
+    """Return the function with the kernels it calls replaced by their numba forms."""
     kernels = {name: each.dispatcher for name, each in _called(function).items()}
     return FunctionType(function.__code__, function.__globals__ | kernels, function.__name__)
 
@@ -254,7 +254,7 @@ def _kind(arguments: Any) -> Kind:
 
 
 def _c_types(kind: Kind) -> Iterator[Any]:
-    """The types of `_parts`."""
+    """Yield the C types of the values that `_parts` returns."""
     for each in kind:
         if isinstance(each, str):
             yield np.ctypeslib.as_ctypes_type(np.dtype(each))
@@ -266,7 +266,7 @@ def _c_types(kind: Kind) -> Iterator[Any]:
 
 
 def _parts(arguments: Any) -> list[Any]:
-    """Arguments as numba's machine code takes them."""
+    """Convert arguments to the values that numba's machine code expects."""
     found: list[Any] = []
     for each in arguments:
         if isinstance(each, np.ndarray):
@@ -280,7 +280,7 @@ def _parts(arguments: Any) -> list[Any]:
 
 
 def _seen(arguments: tuple[Any, ...]) -> tuple[Kind, list[Any]]:
-    """`_kind` and `_parts` of a tuple."""
+    """Return the `_kind` and the `_parts` of a tuple."""
     if not isinstance(arguments, Bundle):
         return _kind(arguments), _parts(arguments)
     if arguments.seen is None:
@@ -289,15 +289,15 @@ def _seen(arguments: tuple[Any, ...]) -> tuple[Kind, list[Any]]:
 
 
 def _place(array: np.ndarray) -> int:
-    """Where the array's data begins."""
-    try:  # a fifth of the time that the array's own description of itself takes
+    """Return the address of the array's data."""
+    try:  # takes a fifth of the time of __array_interface__
         return ctypes.addressof(ctypes.c_char.from_buffer(array))  # type: ignore[arg-type]
-    except (TypeError, ValueError):  # read-only, with gaps, or of no elements
+    except (TypeError, ValueError):  # read-only, not contiguous, or empty
         return int(array.__array_interface__["data"][0])
 
 
 def _engine(code: bytes) -> Any:
-    """The machine code, loaded and ready."""
+    """Load machine code, ready to be called."""
     llvm = import_module("llvmlite.binding")
     _prepare_llvm()
     machine = llvm.Target.from_default_triple().create_target_machine()
@@ -312,7 +312,7 @@ def _prepare_llvm() -> None:
     llvm = import_module("llvmlite.binding")
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
-    # The code names it, but arrays that Python owns never come there.
+    # The code refers to this symbol, but never calls it for arrays that Python owns.
     if llvm.address_of_symbol(DESTRUCTOR) is None:
         llvm.add_symbol(DESTRUCTOR, ctypes.cast(_nothing, ctypes.c_void_p).value)
 
@@ -321,14 +321,14 @@ _nothing = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(lambda _: None)
 
 
 def _fingerprint(function: Any, options: dict[str, Any], kind: Kind) -> str:
-    """Changes with whatever the machine code depends on."""
+    """Return a hash of everything that the machine code depends on."""
     sources = [_source(file) for file in sorted(_files(function))]
     parts = _environment(), sources, sorted(options.items()), kind
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:24]
 
 
 def _files(function: Any) -> set[str]:
-    """Those of a function and of all that it calls of what is compiled."""
+    """Return the source files of a function and of all compiled functions it calls."""
     called = (_files(each.function) for each in _called(function).values())
     return {function.__code__.co_filename}.union(*called)
 
@@ -337,7 +337,7 @@ def _files(function: Any) -> set[str]:
 def _environment() -> tuple[str, ...]:
     llvm = import_module("llvmlite.binding")
     versions = version("numba"), version("llvmlite")
-    # numba compiles for another processor where it is told so, as in images for any machine.
+    # numba compiles for another processor if these variables say so, as in portable images.
     name = os.environ.get("NUMBA_CPU_NAME") or llvm.get_host_cpu_name()
     features = os.environ.get("NUMBA_CPU_FEATURES")
     if features is None:
@@ -349,17 +349,17 @@ def _environment() -> tuple[str, ...]:
 def _source(file: str) -> bytes:
     try:
         return Path(file).read_bytes()
-    except OSError:  # in an archive
+    except OSError:  # imported from an archive
         return version("gatefill").encode()
 
 
 def cache_folder() -> Path | None:
-    """Where machine code is kept; None where it is not, and every process compiles anew."""
+    """Return the folder for machine code; None if none is writable and each process compiles."""
     return next(filter(_writable, _folders()), None) if KEEPS else None
 
 
 def _folders() -> list[Path]:
-    """Where machine code may lie."""
+    """Return the folders that may hold machine code, best first."""
     chosen = os.environ.get("NUMBA_CACHE_DIR")
     if chosen:
         return [Path(chosen)]
@@ -371,7 +371,7 @@ _telling = threading.Lock()
 
 
 def _tell_of_compiling() -> None:
-    """Log, once, that something is compiled; two threads may begin at the same moment."""
+    """Log once that kernels are being compiled, also if two threads start at the same time."""
     with _telling:
         _told_of_compiling()
 
@@ -380,8 +380,8 @@ def _tell_of_compiling() -> None:
 def _told_of_compiling() -> None:
     if cache_folder() is None:
         log.info(
-            "compiling the PatchMatch kernels (some seconds), for this process only: no folder for "
-            "their machine code can be written; NUMBA_CACHE_DIR may name one"
+            "compiling the PatchMatch kernels (some seconds) for this process only: there is no "
+            "writable folder to keep them in; set NUMBA_CACHE_DIR to one"
         )
     else:
         log.info("compiling the PatchMatch kernels, once on this machine (some seconds)")

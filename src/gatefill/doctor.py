@@ -1,6 +1,6 @@
-"""What an installation is made of and whether it works, for bug reports: `gatefill doctor`.
+"""A description and self-test of an installation for bug reports: `gatefill doctor`.
 
-Nothing here may fail where something is broken: what a part raises stands in its place.
+A broken installation must not stop the report: an error that a part raises is shown in its place.
 """
 
 from __future__ import annotations
@@ -25,13 +25,14 @@ from gatefill.parallel import cores, peak_memory
 
 Facts = dict[str, Any]
 
-# Features of processors that the speed of gatefill depends on, as LLVM calls them.
+# Processor features that the speed of gatefill depends on, by their LLVM names.
 _FEATURES = (
     *("sse4.2", "avx", "avx2", "fma", "f16c", "avx512f", "avx512bf16", "avx512vnni"),
     *("amx-bf16", "amx-int8", "neon", "dotprod", "fullfp16", "bf16", "sve"),
 )
 
-# Variables that change what gatefill does. Their values are shown, so none may hold a secret.
+# Environment variables that change what gatefill does. Their values are printed, so none may hold
+# a secret.
 _VARIABLES = (
     *("OMP_NUM_THREADS", "NUMBA_NUM_THREADS", "NUMBA_CACHE_DIR", "NUMBA_DISABLE_JIT"),
     *("CUDA_VISIBLE_DEVICES", "HF_HOME", "HF_HUB_OFFLINE", "GATEFILL_DEBUG", "TMPDIR"),
@@ -41,11 +42,11 @@ _STRIPES = (200, 120, 40), (190, 110, 30), (20, 30, 60)
 
 
 def examine() -> dict[str, Facts]:
-    """Look at the installation, and fill a small picture with the default method.
+    """Describe the installation, and fill a small picture with the default method.
 
     Returns:
-        Sections by name, each with facts that JSON can hold. ``["self_test"]["ok"]`` says whether
-        gatefill works. The home folder is written as ``~``.
+        Sections by name, each a dict of values that JSON can hold. ``["self_test"]["ok"]`` says
+        whether gatefill works. The home folder is written as ``~``.
     """
     sections: dict[str, Callable[[], Facts]] = {
         "gatefill": _gatefill,
@@ -91,7 +92,7 @@ def _system() -> Facts:
 
 
 def _packages() -> Facts:
-    """The version of each package that gatefill can use; None for those that are missing."""
+    """Return the version of each package that gatefill can use, None for missing ones."""
     found: Facts = {}
     for line in importlib.metadata.requires("gatefill") or []:
         name = line.partition(";")[0].strip()
@@ -126,7 +127,7 @@ def _runtimes() -> Facts:
 
 
 def _devices() -> Facts:
-    """What can be given as `device`."""
+    """Return the values that `device` accepts, each with a description."""
     found: Facts = {"cpu": f"{cores()} threads"}
     if installed("torch"):
         torch = import_module("torch")
@@ -143,12 +144,12 @@ def _environment() -> Facts:
 
 
 def _caches() -> Facts:
-    """Where files are kept between runs, and whether there is room."""
+    """Return the cache folders and the free disk space."""
     from gatefill.compiling import cache_folder
     from gatefill.masks.models import MODELS
     from gatefill.packages import default_folder
 
-    found: Facts = {"kernels": None}  # every process compiles anew
+    found: Facts = {"kernels": None}  # no cache: every process compiles
     folder = cache_folder()
     if folder is not None:
         compiled = len(list(folder.glob("*.kernel")))
@@ -165,7 +166,7 @@ def _caches() -> Facts:
 
 
 def _self_test() -> Facts:
-    """Fill a hole in stripes: the known pixels stay, and the stripes go on."""
+    """Fill a hole in stripes and check that known pixels are unchanged and the stripes continue."""
     photo = np.resize(np.array(_STRIPES, np.uint8).repeat(3, axis=0), (128, 3))
     photo = np.ascontiguousarray(np.broadcast_to(photo, (96, 128, 3)))
     mask = np.zeros((96, 128), bool)
@@ -205,6 +206,6 @@ def _self_test() -> Facts:
 
 
 def _short(path: Path) -> str:
-    """The path, with the home folder as ``~``: reports are read by others."""
+    """Return the path with the home folder as ``~``: other people read the report."""
     home = Path.home()
     return str(Path("~") / path.relative_to(home)) if path.is_relative_to(home) else str(path)

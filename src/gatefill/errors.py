@@ -1,9 +1,9 @@
-"""Errors and warnings as data: what a program can react to, and a sentence for people.
+"""Errors and warnings as data: a stable code for programs, and a sentence for people.
 
-An error has a stable `code`, such as ``"mask.size"``, that never changes its meaning, a sentence
-in plain English ('expected X, got Y'), and the `values` the sentence was made of, so that the
-command line, the HTTP service and the page can say it in their own words and language. Only what
-the caller gave can raise a `GatefillError`; a bare ValueError from inside is a bug.
+An error has a stable `code`, such as ``"mask.size"``, whose meaning never changes; a sentence in
+plain English ('expected X, got Y'); and the `values` in that sentence, so that the command line,
+the HTTP service and the editor can phrase it themselves, in other languages too. A `GatefillError`
+is always caused by the caller's input; any other ValueError raised inside the package is a bug.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from typing import Any, ClassVar
 
 
 class GatefillError(ValueError):
-    """Something that was given cannot be used. The base of all errors that callers can cause.
+    """An input that cannot be used. The base class of all errors that a caller can cause.
 
     Args:
-        text: One sentence: what was expected, and what came.
+        text: One sentence: what was expected, and what was given.
         code: Stable name of the error, ``"area.detail"``; by default that of the class.
-        **values: What the sentence was made of, by name; plain values that JSON can hold.
+        **values: The values in the sentence, by name; only types that JSON can hold.
     """
 
     default_code: ClassVar[str] = "input"
@@ -37,12 +37,12 @@ class GatefillError(ValueError):
         return str(self)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # Worker processes hand errors over by pickle, which would lose code and values.
+        # Worker processes send errors by pickle, which would lose the code and the values.
         return _remade, (type(self), str(self), self.code, self.values)
 
 
 def _plain(value: Any) -> Any:
-    """A value as JSON holds it: numpy's numbers as Python's, tuples as lists, paths as text."""
+    """Convert to JSON types: numpy scalars to Python's, tuples to lists, paths to text."""
     if isinstance(value, (list, tuple)):
         return [_plain(each) for each in value]
     if isinstance(value, PurePath):
@@ -57,25 +57,25 @@ def _remade(kind: type[GatefillError], text: str, code: str, values: dict[str, A
 
 
 class ConfigError(GatefillError):
-    """An option, a setting or a name that does not exist or is out of range."""
+    """An option, setting or name that does not exist or is out of range."""
 
     default_code = "config"
 
 
 class MaskError(GatefillError):
-    """A mask, a sketch or a search region that does not fit its photo."""
+    """A mask, sketch or search region that does not fit its photo."""
 
     default_code = "mask"
 
 
 class OutputError(GatefillError):
-    """A file that cannot be written as asked."""
+    """An output file that cannot be written as requested."""
 
     default_code = "output"
 
 
 class WeightsError(GatefillError):
-    """Weights that are damaged, or of another network."""
+    """Weights that are damaged, or that belong to another network."""
 
     default_code = "weights"
 
@@ -88,28 +88,34 @@ class DataError(GatefillError):
 
 @dataclass(frozen=True)
 class Warning:
-    """Something that the caller should know and that did not stop the work.
+    """Something the caller should know that did not stop the work.
 
     ``str(warning)`` is its text.
     """
 
     code: str  # stable, "area.detail", such as "file.frames"
     text: str  # one sentence in plain English
-    values: Mapping[str, Any] = field(default_factory=dict)  # what the sentence was made of
+    values: Mapping[str, Any] = field(default_factory=dict)  # the values in the sentence, by name
 
     def __str__(self) -> str:
         return self.text
 
     def as_dict(self) -> dict[str, Any]:
-        """``code``, ``text`` and ``values``, as JSON takes them."""
+        """Return ``code``, ``text`` and ``values`` in types that JSON can hold."""
         values = {name: _plain(value) for name, value in self.values.items()}
         return {"code": self.code, "text": self.text, "values": values}
 
 
 def did_you_mean(given: str, known: Iterable[str], shown: Mapping[str, str] | None = None) -> str:
-    """``"; did you mean a or b?"`` where known names are close to a given one, else ``""``.
+    """Suggest known names that are close to a misspelled one.
 
-    shown: what to write for a known name, where that is not the name itself.
+    Args:
+        given: The name as it was given.
+        known: The names that exist.
+        shown: What to write for a known name, where that differs from the name.
+
+    Returns:
+        ``"; did you mean a or b?"``, or ``""`` if no known name is close.
     """
     known = [*known]
     for text in (given.lower().replace("-", "_"), given.lower().replace("_", "-")):

@@ -21,10 +21,10 @@ def with_margins(
     bottom: int = 0,
     max_pixels: int = DEFAULT_MAX_PIXELS,
 ) -> tuple[Photo, Mask]:
-    """The photo with margins, and the margins as a hole.
+    """Enlarge the canvas of a photo, with the new margins as a hole.
 
     Args:
-        photo: The photo; its metadata come along.
+        photo: The photo; its metadata is kept.
         left: Pixels to add on that side of the upright photo, 0 or more; likewise `top`, `right`
             and `bottom`. At least one is larger than 0.
         top: See `left`.

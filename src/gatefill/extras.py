@@ -1,4 +1,4 @@
-"""What to say when a part of gatefill needs packages that the core install leaves out."""
+"""The error for optional packages that are missing, and the checks that raise it."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from importlib.util import find_spec
 from typing import Any
 
 
-class MissingExtra(ImportError):  # noqa: N818 - says what is wrong, as a name
-    """A package of an extra is not installed; the message ends with the pip line that adds it."""
+class MissingExtra(ImportError):  # noqa: N818 - the name says what is wrong
+    """A package of an optional extra is not installed; the message ends with the pip command."""
 
 
-# The package by whose presence an extra is known.
+# The package whose presence shows that an extra is installed.
 MODULES = {
     "torch": "torch",
     "train": "lightning_fabric",
@@ -30,18 +30,25 @@ MODULES = {
 
 
 def installed(extra: str, *, module: str | None = None) -> bool:
-    """Whether the packages of an extra are there; nothing is imported to find out.
+    """Return whether the packages of an extra are installed, without importing them.
 
-    module: the one of the extra's packages that is asked for, where it may come without the others.
+    Args:
+        extra: Name of the extra, such as ``"train"``.
+        module: Look for this package of the extra only.
     """
     return find_spec(module or MODULES[extra]) is not None
 
 
 def require(extra: str, what: str, *, module: str | None = None) -> None:
-    """Raise MissingExtra unless the packages of `extra`, which `what` needs, are installed.
+    """Raise MissingExtra unless the packages of an extra are installed.
 
-    module: the one of the extra's packages that is needed, where it has several that do not need
-        each other.
+    Args:
+        extra: Name of the extra, such as ``"train"``.
+        what: The feature that needs them, for the message.
+        module: Look for this package of the extra only.
+
+    Raises:
+        MissingExtra: If they are not installed.
     """
     module = module or MODULES[extra]
     if find_spec(module) is None:
@@ -49,10 +56,19 @@ def require(extra: str, what: str, *, module: str | None = None) -> None:
 
 
 def need(module: str, extra: str, what: str) -> Any:
-    """Import `module` of `extra`, which `what` needs, or raise MissingExtra.
+    """Import a module of an optional extra.
 
-    The message names the package that is missing: who has torch from elsewhere may still lack
-    safetensors.
+    Args:
+        module: Name of the module.
+        extra: Name of the extra that installs it.
+        what: The feature that needs it, for the message.
+
+    Returns:
+        The module.
+
+    Raises:
+        MissingExtra: If a package is missing. The message names it: someone who installed torch in
+            another way may still lack safetensors.
     """
     try:
         return importlib.import_module(module)

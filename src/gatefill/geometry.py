@@ -1,4 +1,4 @@
-"""Boxes in an image, padding to a multiple, and the boxes around holes."""
+"""Boxes in an image, bounding boxes of holes, and padding to a multiple."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Box:
         return slice(self.top, self.bottom), slice(self.left, self.right)
 
     def grown(self, margin: int, height: int, width: int) -> Box:
-        """The box with a margin on each side, clipped to a frame.
+        """Return the box with a margin on each side, clipped to a frame.
 
         Args:
             margin: Pixels to add on each side.
@@ -52,11 +52,11 @@ class Box:
         )
 
     def moved(self, down: int, right: int) -> Box:
-        """The box that many pixels further down and to the right."""
+        """Return the box shifted down and to the right by these numbers of pixels."""
         return Box(self.top + down, self.left + right, self.bottom + down, self.right + right)
 
     def overlaps(self, other: Box) -> bool:
-        """Whether the two boxes share a pixel."""
+        """Return whether the two boxes share a pixel."""
         return (
             self.top < other.bottom
             and other.top < self.bottom
@@ -65,7 +65,7 @@ class Box:
         )
 
     def union(self, other: Box) -> Box:
-        """The smallest box around both."""
+        """Return the smallest box that contains both."""
         return Box(
             min(self.top, other.top),
             min(self.left, other.left),
@@ -75,7 +75,7 @@ class Box:
 
 
 def bounding_box(mask: NDArray[np.bool_]) -> Box | None:
-    """The smallest box around the hole of a bool mask ``HW``; None where there is no hole."""
+    """Return the smallest box around all holes of a bool mask ``HW``; None without a hole."""
     rows = np.flatnonzero(mask.any(axis=1))
     columns = np.flatnonzero(mask.any(axis=0))
     if rows.size == 0:
@@ -84,7 +84,7 @@ def bounding_box(mask: NDArray[np.bool_]) -> Box | None:
 
 
 def hole_pixels(mask: NDArray[np.bool_]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """Rows and columns of the hole's pixels of a bool mask ``HW``, in scan order."""
+    """Return the rows and the columns of the hole pixels of a bool mask ``HW``, in scan order."""
     box = bounding_box(mask)
     if box is None:
         return np.zeros(0, np.int32), np.zeros(0, np.int32)
@@ -93,7 +93,7 @@ def hole_pixels(mask: NDArray[np.bool_]) -> tuple[NDArray[np.int32], NDArray[np.
 
 
 def component_boxes(mask: NDArray[np.bool_]) -> list[Box]:
-    """The bounding box of each 8-connected hole of a bool mask ``HW``, in scan order."""
+    """Return the bounding box of each 8-connected hole of a bool mask ``HW``, in scan order."""
     frame = bounding_box(mask)
     if frame is None:
         return []
@@ -104,13 +104,13 @@ def component_boxes(mask: NDArray[np.bool_]) -> list[Box]:
 
 
 def longest_side(mask: NDArray[np.bool_]) -> int:
-    """The longest side of the boxes that `component_boxes` finds; 0 without a hole."""
+    """Return the longest side of all boxes that `component_boxes` finds; 0 without a hole."""
     frame = bounding_box(mask)
     return 0 if frame is None else int(_components(mask, frame)[:, 2:4].max())
 
 
 def _components(mask: NDArray[np.bool_], frame: Box) -> NDArray[np.int32]:
-    """Left, top, width, height and area of each 8-connected hole inside a frame."""
+    """Return left, top, width, height and area of each 8-connected hole inside a frame."""
     within = np.ascontiguousarray(mask[frame.slices]).view(np.uint8)
     _, _, stats, _ = left_behind(
         lambda: cv2.connectedComponentsWithStats(within, connectivity=8), within.size
@@ -119,7 +119,7 @@ def _components(mask: NDArray[np.bool_], frame: Box) -> NDArray[np.int32]:
 
 
 def merge_overlapping(boxes: list[Box]) -> list[Box]:
-    """Boxes of which no two overlap: overlapping ones are replaced by their union."""
+    """Replace boxes that overlap by their union until no two overlap."""
     merged: list[Box] = []
     for box in boxes:
         pending = box
@@ -135,17 +135,17 @@ def merge_overlapping(boxes: list[Box]) -> list[Box]:
 
 
 def pad_to_multiple(array: NDArray, multiple: int) -> NDArray:  # type: ignore[type-arg]
-    """Grow ``HW...`` at the bottom and right until both sides are multiples of `multiple`.
+    """Pad ``HW...`` at the bottom and right until both sides are multiples of `multiple`.
 
-    Mirrors the content (the edge pixel is not repeated) as far as it reaches, then repeats the
-    edge, so that it works for any size from 1x1. Undo it by cutting ``[:H, :W]``.
+    The content is reflected (without repeating the edge pixel) as far as it reaches; beyond that
+    the edge is repeated, so that any size from 1x1 works. Crop ``[:H, :W]`` to undo it.
 
     Args:
         array: ``HW...`` of any dtype.
         multiple: 1 or more.
 
     Returns:
-        The array itself where both sides are multiples already, else a new one.
+        The array itself if both sides are multiples already, else a new one.
     """
     height, width = array.shape[:2]
     down, right = -height % multiple, -width % multiple

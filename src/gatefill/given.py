@@ -1,4 +1,4 @@
-"""What one call is given, read and checked: the photo, its hole, and what guides the fill."""
+"""Reads and checks the input of one call: photo, mask, sketch and search region."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _NONE_LEFT: Any = object()
 
 
 class ReadOptions(TypedDict, total=False):
-    """What is given beside photo and mask, and how masks are read; see `Inpainter.__call__`."""
+    """The sketch, the search region, and how masks are read; see `Inpainter.__call__`."""
 
     sketch: Source | None
     search: Source | None
@@ -51,7 +51,7 @@ class FillOptions(ReadOptions, total=False):
 
 
 def mask_options(options: ReadOptions, max_pixels: int, *, seen_upright: bool) -> MaskOptions:
-    """How masks are read, out of all options of a call. See `MaskOptions`."""
+    """Select from all options of a call those that say how masks are read. See `MaskOptions`."""
     return MaskOptions(
         invert=options.get("invert_mask", False),
         grow=options.get("grow", 0),
@@ -66,19 +66,19 @@ def mask_options(options: ReadOptions, max_pixels: int, *, seen_upright: bool) -
 
 @dataclass(frozen=True, eq=False)
 class Given:
-    """One photo, read and checked. Nothing in it shares memory with what the caller gave."""
+    """The checked input of one call. It shares no memory with what the caller passed."""
 
     photo: Photo
     mask: Mask  # HW, True = hole
     sketch: Mask | None
     search: Mask | None
-    hidden: Mask | None  # known pixels that alpha hides: they are no material
-    opaque: Mask | None  # where the photo's own alpha, which gave the hole, is to become full
+    hidden: Mask | None  # known pixels with alpha 0, which may not be copied from
+    opaque: Mask | None  # where alpha, which defined the hole, becomes opaque
     warnings: tuple[Warning, ...]
 
     @property
     def unknown(self) -> Mask:
-        """What the method is to treat as missing: the hole, and what alpha hides."""
+        """The pixels that the method treats as missing: the hole, and known pixels with alpha 0."""
         return self.mask if self.hidden is None else self.mask | self.hidden
 
 
@@ -90,19 +90,19 @@ def read_given(
     max_pixels: int,
     seen_upright: bool = False,
 ) -> Given:
-    """Read everything that a call was given, as planes of one size; say what looks odd about it.
+    """Read the input of a call at one size, and collect warnings about what looks wrong.
 
     Args:
-        info: What the method takes.
-        photo: The photo, which is the call's own.
-        mask: As for the call.
-        options: Those of the call.
+        info: Description of the method, which says what inputs it accepts.
+        photo: The photo, not shared with the caller.
+        mask: See `Inpainter.__call__`.
+        options: See `Inpainter.__call__`.
         max_pixels: Larger files are refused before they are decoded.
         seen_upright: See `MaskOptions`.
 
     Raises:
-        MaskError: Where a sketch or search region is not taken, or does not fit the photo.
-        GatefillError, FileNotFoundError: For what cannot be read.
+        MaskError: If the method takes no sketch or search region, or one does not fit the photo.
+        GatefillError, FileNotFoundError: If an input cannot be read.
     """
     masks = mask_options(options, max_pixels, seen_upright=seen_upright)
     sketch, search = options.get("sketch"), options.get("search")
@@ -123,7 +123,7 @@ def read_given(
         planes.append(drawn)
         stop_point()
     if not _is_file(mask):
-        hole = hole.copy()  # a bool array or tensor is taken as it is
+        hole = hole.copy()  # read_mask returns a bool array of the caller unchanged
     hidden = None if mask is None else hidden_pixels(photo, hole)
     stop_point()
     odd = mask_warnings(photo, hole)
@@ -146,7 +146,7 @@ def read_given(
 
 
 def own_photo(photo: Source | Photo, max_pixels: int, *, allow_truncated: bool = False) -> Photo:
-    """The photo, with pixels that the caller's arrays do not change."""
+    """Read the photo into memory that is not shared with arrays of the caller."""
     if isinstance(photo, Photo):
         found = photo
     else:
@@ -158,12 +158,12 @@ def own_photo(photo: Source | Photo, max_pixels: int, *, allow_truncated: bool =
 
 
 def _is_file(source: object) -> bool:
-    """Whether it is decoded from a file's bytes, which nobody else has then."""
+    """Return whether the source is decoded from a file, so that nothing else uses its memory."""
     return source is None or isinstance(source, (str, os.PathLike, bytes))
 
 
 def file_of(photo: object) -> Path | None:
-    """The file a photo came from: given as a path, or opened from one by PIL."""
+    """Return the path of the file a photo came from: a path, or a PIL image opened from one."""
     name = photo if isinstance(photo, (str, os.PathLike)) else getattr(photo, "filename", None)
     return Path(name) if name and isinstance(name, (str, os.PathLike)) else None
 
@@ -171,7 +171,7 @@ def file_of(photo: object) -> Path | None:
 def pairs(
     photos: Iterable[Source | Photo], masks: Source | Iterable[Source | None] | None
 ) -> Iterator[tuple[Source | Photo, Source | None]]:
-    """Each photo with its mask. Raises ConfigError where their numbers differ."""
+    """Yield each photo with its mask. Raises ConfigError if there are fewer or more masks."""
     if masks is None or is_source(masks):
         single: Any = masks
         yield from ((photo, single) for photo in photos)

@@ -1,4 +1,4 @@
-"""The holes of a mask in groups that are filled together."""
+"""Groups the holes of a mask into those that are filled together."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from gatefill.stopping import left_behind, stop_point, strips
 Mask = NDArray[np.bool_]
 Ints = NDArray[Any]
 
-# Nearby holes are treated as one, in cells of this side: dust can have thousands of holes, whose
+# Nearby holes are treated as one, in cells of this side: dust can have thousands of holes whose
 # margins would overlap anyway.
 CELL = 32
 
@@ -35,9 +35,9 @@ class Group:
 
     hole: Box  # bounding box of the holes
     margin: int
-    area: int  # hole pixels
+    area: int  # number of hole pixels
     is_tile: bool  # whether they are small holes that share a tile
-    members: list[int]  # of the groups before any were merged
+    members: list[int]  # numbers of the groups that were merged into this one
     box: Box = field(default=Box(0, 0, 0, 0))
 
     def with_others(self, other: Group) -> Group:
@@ -52,11 +52,11 @@ class Group:
 
 
 class Holes:
-    """The connected holes of a mask, in arrays, as noise has millions of them.
+    """The connected holes of a mask, as arrays, since noise can have millions of them.
 
     Nearby holes stay together if their bounding box is small; in larger clusters each hole is
-    handled separately. Small holes are put into tiles. A connected hole is never split but where
-    large ones are thin everywhere, as in noise or a screen: they are cut along the tiles.
+    handled separately. Small holes are grouped by tiles. A connected hole is never split, except
+    large ones that are thin everywhere, as in noise or a screen: these are cut along the tiles.
     """
 
     def __init__(self, mask: Mask) -> None:
@@ -67,24 +67,24 @@ class Holes:
         )
         self.labels: Ints = found[1]  # HW, 0 outside the holes
         stats = np.asarray(found[2])
-        stats[0] = 0  # what is known
+        stats[0] = 0  # label 0: known pixels
         self.holes = _Boxes(
             np.concatenate([stats[:, 1::-1], stats[:, 1::-1] + stats[:, 3:1:-1]], axis=1),
             stats[:, 4],
         )
-        self._group_of = np.zeros(len(stats), np.int32)  # of each hole, or 0 where it is cut
+        self._group_of = np.zeros(len(stats), np.int32)  # group of each hole; 0 if it is cut
         self._tile_of = np.zeros([-(-side // TILE) for side in mask.shape], np.int32)
         self._cut = self._thin()
 
     def groups(self, context: float) -> list[Group]:
-        """Holes that are filled together."""
+        """Group the holes that are filled together; context: see `regions`."""
         if len(self._group_of) == 2 and not self._cut.any():
             return [Group(self.holes.box(1), 0, int(self.holes.areas[1]), False, [1])]
         cloud_of = self._clouds()
         stop_point()
         clouds = self.holes.joined(cloud_of)
         stop_point()
-        whole = clouds.longest <= SPECK  # clouds that stay together
+        whole = clouds.longest <= SPECK  # clusters that are small enough to stay together
         unit_of = np.where(whole[cloud_of], cloud_of, len(whole) + np.arange(len(cloud_of)))
         units = _Boxes.of(clouds, self.holes)
         there = np.zeros(len(units.areas), np.bool_)
@@ -107,7 +107,7 @@ class Holes:
     def _in_tiles(
         self, units: _Boxes, small: Ints, group_of_unit: Ints, before: int, context: float
     ) -> list[Group]:
-        """The small holes by the tiles that their centers are in, and what is cut along tiles."""
+        """Group small holes by the tile of their center, and add the holes that are cut."""
         columns = self._tile_of.shape[1]
         places = units.boxes[small]
         key = (places[:, 0] + places[:, 2]) // (2 * TILE) * columns
@@ -117,7 +117,7 @@ class Holes:
         longest = np.zeros(len(keys), np.int64)
         np.maximum.at(longest, tile_of, units.longest[small])
         rank = np.empty(len(keys), np.int64)
-        rank[np.argsort(first)] = np.arange(1, len(keys) + 1)  # as they come
+        rank[np.argsort(first)] = np.arange(1, len(keys) + 1)  # in the order of their first hole
         group_of_unit[small] = before + rank[tile_of]
         groups: list[Group] = []
         for index in np.argsort(first).tolist():
@@ -152,7 +152,7 @@ class Holes:
         return groups
 
     def number(self, groups: list[Group], numbers: NDArray[Any]) -> None:
-        """Write the number of its group to each pixel of the holes; ``HW``, a view."""
+        """Write the number of its group to each hole pixel. numbers: ``HW``, changed in place."""
         number_of = np.zeros(sum(len(group.members) for group in groups) + 1, numbers.dtype)
         for number, group in enumerate(groups, 1):
             number_of[group.members] = number
@@ -168,7 +168,7 @@ class Holes:
             numbers[rows] = found
 
     def _thin(self) -> Mask:
-        """Which holes are cut along tiles, one flag for each."""
+        """Return a flag for each hole: whether it is cut along the tiles."""
         cut: Mask = self.holes.longest > SPECK
         if self.holes.areas[cut].sum() <= LARGEST_THIN:
             return np.zeros_like(cut)
@@ -184,7 +184,7 @@ class Holes:
         return cut
 
     def _clouds(self) -> Ints:
-        """The number of the cloud that each hole is in; clouds are at least a cell apart."""
+        """Return the number of each hole's cluster; clusters are at least one cell apart."""
         _, near = cv2.connectedComponents(cells_of(self.mask).astype(np.uint8), connectivity=8)
         cloud_of = np.zeros(len(self._group_of), np.int64)
         columns = np.arange(self.mask.shape[1]) // CELL
@@ -196,10 +196,10 @@ class Holes:
 
 
 class _Boxes:
-    """Many bounding boxes."""
+    """The bounding boxes of many holes, as arrays."""
 
     def __init__(self, boxes: Ints, areas: Ints) -> None:
-        """boxes: ``N4``, top, left, bottom, right. areas: ``N`` hole pixels in them."""
+        """boxes: ``N4``, (top, left, bottom, right); areas: ``N``, hole pixels in each box."""
         self.boxes, self.areas = boxes.astype(np.int32), areas.astype(np.int32)
         self.longest = (self.boxes[:, 2:] - self.boxes[:, :2]).max(axis=1, initial=0)
 
@@ -217,7 +217,7 @@ class _Boxes:
         return _Boxes(self.boxes[which], self.areas[which])
 
     def joined(self, number: Ints) -> _Boxes:
-        """The boxes around all of each number; a box without pixels counts for none."""
+        """Return the union of the boxes of each number; boxes without hole pixels are ignored."""
         some = self.areas > 0
         count = int(number.max(initial=0)) + 1
         boxes = np.zeros((count, 4), np.int32)
@@ -231,7 +231,7 @@ class _Boxes:
 
 
 def cells_of(mask: Mask) -> Mask:
-    """Which squares of 32 x 32 pixels hold a pixel of the mask."""
+    """Return which cells of 32 x 32 pixels contain a pixel of the mask."""
     height, width = mask.shape
     full = height // CELL
     rows = np.logical_or.reduce(mask[: full * CELL].reshape(full, CELL, width), axis=1)

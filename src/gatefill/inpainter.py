@@ -57,11 +57,11 @@ class Inpainter:
         """Create an inpainter for a loaded method.
 
         Args:
-            method: One of gatefill's, or any object with `info` and `fill` as `Method` has them.
+            method: One of gatefill's methods, or any object with the `info` and `fill` of `Method`.
             large: ``"crop"`` gives the method a box around each hole, so that time and memory
                 depend on the size of the hole; ``"whole"`` gives it the whole photo; ``"resize"``
-                gives it the same boxes, downscaled to the scale of its training, for holes larger
-                than those it was trained on. ``"auto"`` is ``"crop"`` for methods without a
+                gives it the same boxes as ``"crop"``, downscaled where a hole is larger than the
+                holes of the method's training. ``"auto"`` is ``"crop"`` for methods without a
                 network. For networks it is ``"resize"`` if a hole is larger than half of
                 `MethodInfo.max_side`, ``"whole"`` if the photo is no larger than about that side,
                 and ``"crop"`` otherwise. `Result.large` is the choice.
@@ -70,8 +70,8 @@ class Inpainter:
                 scattered holes.
             max_pixels: Files with more pixels are refused before they are decoded.
             notes: Warnings to put first in the warnings of every result.
-            memory_limit: Bytes that a fill may take, as planned from the sizes of photo and hole;
-                larger ones are refused before they begin.
+            memory_limit: Bytes of memory that a fill may take, estimated from the sizes of photo
+                and hole; fills that need more are refused before they start. None: no limit.
 
         Raises:
             ConfigError: If `large` is unknown, `context` below 0 or infinite, `max_pixels` below 1.
@@ -147,7 +147,7 @@ class Inpainter:
         found.method = self.method.seeded(seed)
         return found
 
-    @overload  # a path's text and bytes are iterable, too, and one photo
+    @overload  # a path and bytes are iterable, too, but stand for one photo
     def __call__(  # type: ignore[overload-overlap]
         self, photo: Source | Photo, mask: Source | None = None, **options: Unpack[FillOptions]
     ) -> Result: ...
@@ -370,7 +370,12 @@ class Inpainter:
         )
 
     def memory(self, pixels: int, depth: int = 1) -> int:
-        """Bytes that a fill takes at most; pixels: of the photo; depth: bytes of a channel."""
+        """Return the bytes that a fill takes at most.
+
+        Args:
+            pixels: Number of pixels of the photo.
+            depth: Bytes per channel: 1 or 2.
+        """
         return bound(self.method, self.large, pixels, depth)
 
     def _regions(self, given: Given, large: Chosen) -> list[Region]:

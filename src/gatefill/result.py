@@ -74,14 +74,14 @@ class Result:
 
         Args:
             format: See `Photo.to_bytes`.
-            quality: Likewise.
-            lossless: Likewise.
+            quality: See `save`.
+            lossless: See `save`.
 
         Returns:
-            The file.
+            The content of the file.
 
         Raises:
-            ConfigError, ImageError: See `Photo.to_bytes`.
+            ConfigError, ImageError: As for `Photo.to_bytes`.
         """
         return self.photo.to_bytes(format, quality=quality, lossless=lossless)
 

@@ -1,4 +1,4 @@
-"""How much of a photo a method is to see, and at which scale."""
+"""Decides how much of a photo a method gets, and at which scale."""
 
 from __future__ import annotations
 
@@ -14,17 +14,23 @@ from gatefill.methods.base import Attention, Fill, Image, Mask, Method, MethodIn
 from gatefill.stopping import stop_point, strips
 
 Large = Literal["auto", "whole", "crop", "resize"]
-"""whole: the method sees the whole photo. crop: boxes around the holes, at full resolution. resize:
-the same boxes, made so small that their holes are as large as those of the method's training. auto
-chooses by the sizes of the photo and its holes."""
+"""whole: the method gets the whole photo. crop: boxes around the holes, at full resolution. resize:
+the same boxes, downscaled where a hole is larger than the holes of the method's training. auto: one
+of these, chosen by the sizes of the photo and its holes."""
 Chosen = Literal["whole", "crop", "resize"]
 
-HOLE = 0.5  # side of the largest holes of training, as a share of the frame's
-AREA = 1.5  # frames that are shown whole, as a multiple of the square of the trained side
+HOLE = 0.5  # side of the largest holes in training, as a share of the side of the frame
+AREA = 1.5  # largest photo passed whole, as a multiple of the area of a training frame
 
 
 def choose(large: Large, info: MethodInfo, mask: Mask) -> Chosen:
-    """What `large` means for one photo. mask: ``HW``, True = hole."""
+    """Return what ``"auto"`` selects for a photo; other values are returned as they are.
+
+    Args:
+        large: The value given by the caller.
+        info: Description of the method.
+        mask: ``HW``, True = hole.
+    """
     if large != "auto":
         return large
     if info.max_side is None:  # no network: it copies from anywhere at any scale
@@ -35,7 +41,7 @@ def choose(large: Large, info: MethodInfo, mask: Mask) -> Chosen:
 
 
 def scale_of(info: MethodInfo, mask: Mask) -> float:
-    """The scale at which ``"resize"`` gives a method a box, at most 1. mask: ``HW`` of the box."""
+    """Return the scale, at most 1, for ``"resize"``. mask: ``HW`` of the box, True = hole."""
     hole, side = bounding_box(mask), info.max_side
     longest = 0 if hole is None else max(hole.height, hole.width)
     return 1.0 if side is None or longest <= HOLE * side else HOLE * side / longest
@@ -49,9 +55,9 @@ def fill_resized(
     progress: Progress | None,
     search: Mask | None,
 ) -> Fill:
-    """Fill a box of a photo at the scale of the method's training, and enlarge the fill.
+    """Fill a downscaled box of a photo, and enlarge the result.
 
-    The arguments are those of `Method.fill`. A box whose hole is small enough is filled as it is.
+    The arguments are those of `Method.fill`. A box with small enough holes is filled at full scale.
     """
     scale = scale_of(method.info, mask)
     if scale == 1:
@@ -59,7 +65,7 @@ def fill_resized(
     height, width = mask.shape
     size = max(1, round(height * scale)), max(1, round(width * scale))
 
-    # Known pixels are averaged without the hole; a small pixel is hole where any of it is.
+    # Averages leave out hole pixels; a pixel of the small mask is hole if any pixel it covers is.
     share = pyramid.shrink(~mask, *size)
     small = pyramid.shrink(image, *size, ~mask) / np.maximum(share, 1e-6)[..., None]
     gap = share < 1 - 1e-4
@@ -85,7 +91,7 @@ def fill_resized(
 def _enlarged(image: Image, mask: Mask) -> Image:
     height, width = mask.shape
     stop_point()
-    # First the columns, then the rows, in strips: no call works through a large photo.
+    # Columns first, then rows, in strips, so that no single call works on a whole large photo.
     tall = cv2.resize(image, (image.shape[1], height), interpolation=cv2.INTER_CUBIC)
     large = np.empty((height, width, 3), np.float32)
     for rows in strips(height, width):
@@ -97,7 +103,7 @@ def _enlarged(image: Image, mask: Mask) -> Image:
 
 
 def _scaled(attention: Attention, small: Mask, mask: Mask) -> Attention:
-    """Positions of the small box as positions of the large one."""
+    """Convert positions in the downscaled box to positions in the box."""
     factor = np.array(mask.shape) / np.array(small.shape)
     last = np.array(mask.shape) - 1
     places = [

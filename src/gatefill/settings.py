@@ -1,4 +1,4 @@
-"""Config dataclasses: fields set by text, as in ``patch_size=9``, and fields that are checked."""
+"""Config dataclasses: setting fields from text such as ``patch_size=9``, and checking fields."""
 
 from __future__ import annotations
 
@@ -20,12 +20,22 @@ WORDS |= {"false": False, "no": False, "off": False, "0": False}
 
 
 def with_settings(config: Config, settings: Iterable[str]) -> Config:
-    """A copy of a dataclass instance with fields replaced by ``KEY=VALUE`` texts.
+    """Return a copy of a config with fields replaced by ``KEY=VALUE`` texts.
 
-    The value is read as the field's type says: int, float, bool (true/false, yes/no, on/off, 1/0),
-    str, Path, Literal, tuple (``1,2,3``), any of these or None (``none``). A field that is itself
-    a dataclass is reached by a dot: ``loss.hole=6``. Raises ConfigError for an unknown key, naming
-    close ones, and for a value that does not fit its field.
+    The value is parsed according to the type of the field: int, float, bool (true/false, yes/no,
+    on/off, 1/0), str, Path, Literal, tuple (``1,2,3``), any of these or None (``none``). A dot
+    reaches the fields of a field that is itself a dataclass: ``loss.hole=6``.
+
+    Args:
+        config: A dataclass instance.
+        settings: Texts such as ``"patch_size=9"``.
+
+    Returns:
+        A new instance.
+
+    Raises:
+        ConfigError: For an unknown key, naming similar ones, and for a value that does not fit its
+            field.
     """
     for setting in settings:
         key, equals, value = setting.partition("=")
@@ -80,7 +90,7 @@ def _unknown(name: str, config: Config) -> ConfigError:
 
 
 def _names(config: object, before: str = "") -> list[str]:
-    """All settings of a config, those of its parts with their dots."""
+    """Return the names of all settings, those of nested dataclasses with dots."""
     found: list[str] = []
     assert is_dataclass(config)
     for each in fields(config):
@@ -93,10 +103,10 @@ def _names(config: object, before: str = "") -> list[str]:
 
 
 def read_value(text: str, kind: Any, name: str = "the setting") -> Any:
-    """The value of type `kind` that a text stands for. Raises ConfigError where it is none."""
+    """Parse a text as a value of type `kind`. Raises ConfigError if it cannot be parsed."""
     try:
         return _read(text, kind)
-    except ValueError:  # of int() and float() as well
+    except ValueError:  # raised by int() and float(), too
         raise ConfigError(
             f"expected {describe(kind)} for {name}, got {text!r:.80}",
             code="setting.value",
@@ -130,7 +140,7 @@ def _read(text: str, kind: Any) -> Any:
 
 
 def _first_that_fits(text: str, kinds: tuple[Any, ...]) -> Any:
-    # None before str, which would take the word "none" for itself.
+    # None is tried before str, which would accept the word "none" as text.
     for kind in sorted(kinds, key=lambda kind: (kind is str, kind is not type(None))):
         try:
             return _read(text, kind)
@@ -149,13 +159,15 @@ def _read_tuple(text: str, kinds: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 def check_fields(config: object, **ranges: tuple[float, float]) -> None:
-    """Raise ConfigError unless each field of a config has a value of its type and in its range.
+    """Check that each field of a config has a value of its type and in its range.
 
     Args:
-        config: A dataclass instance; call this from its ``__post_init__``.
-        **ranges: By field, the least and the most that a number in it may be, both allowed;
-            infinite where there is no bound. Numbers in a tuple are checked one by one; None
-            passes.
+        config: A dataclass instance; called from its ``__post_init__``.
+        **ranges: By field name, the smallest and the largest allowed number; infinite where there
+            is no bound. The numbers in a tuple are checked one by one; None is always allowed.
+
+        Raises:
+            ConfigError: For the first field with a wrong type or a value out of range.
     """
     assert is_dataclass(config)
     assert not isinstance(config, type)
@@ -185,7 +197,7 @@ def _hints(kind: type) -> Mapping[str, Any]:
 
 
 def expect_at_least(least: float, **values: float | None) -> None:
-    """Raise ConfigError unless each of the values is finite and as large; None passes."""
+    """Raise ConfigError unless each value is finite and at least `least`; None is allowed."""
     for name, value in values.items():
         if value is not None and not least <= value < math.inf:
             raise ConfigError(
@@ -198,7 +210,7 @@ def expect_at_least(least: float, **values: float | None) -> None:
 
 
 def expect_type(kind: Any, **values: object) -> None:
-    """Raise ConfigError unless each of the values is of a type, such as int."""
+    """Raise ConfigError unless each value is of the given type, such as int."""
     for name, value in values.items():
         if not _fits(value, kind):
             raise _wrong_type(name, value, kind)
@@ -216,7 +228,7 @@ def _fits(value: object, kind: Any) -> bool:
         if len(arguments) == 2 and arguments[1] is Ellipsis:
             arguments = (arguments[0],) * len(value)
         return len(value) == len(arguments) and all(map(_fits, value, arguments))
-    if kind in (int, float):  # also numpy's; True is no number
+    if kind in (int, float):  # numpy scalars, too; True does not count as a number
         number = isinstance(value, Integral if kind is int else Real)
         return number and not isinstance(value, bool) and math.isfinite(value)  # type: ignore[arg-type]
     return kind is Any or isinstance(value, kind)
@@ -241,7 +253,7 @@ def _span(least: float, most: float) -> str:
 
 
 def describe(kind: Any) -> str:
-    """A type in words a user knows: ``a whole number``, ``one of a, b``."""
+    """Describe a type in plain words: ``a whole number``, ``one of a, b``."""
     origin, arguments = get_origin(kind), get_args(kind)
     if origin in (Union, types.UnionType):
         return " or ".join(describe(argument) for argument in arguments)

@@ -1,4 +1,4 @@
-"""A soft edge around a hole, where the fill blends into the photo."""
+"""Blends the fill into the photo along a soft edge around the hole."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from gatefill.stopping import left_behind, strips
 
 
 def widened(mask: NDArray[np.bool_], width: int) -> NDArray[np.bool_]:
-    """The hole and the edge of `width` pixels around it; known pixels are left outside."""
+    """Dilate the hole by `width` pixels: the pixels that may change with a soft edge."""
     if not width or not mask.any():
         return mask
     wide = _distance(mask) <= width
@@ -20,13 +20,13 @@ def widened(mask: NDArray[np.bool_], width: int) -> NDArray[np.bool_]:
 
 
 def blended(photo: Any, filled: Any, mask: NDArray[np.bool_], width: int) -> Any:
-    """Pixels that are `filled` in the hole and turn into those of `photo` over `width` pixels.
+    """Return `filled` in the hole, with a transition to `photo` over `width` pixels around it.
 
     Args:
         photo: ``HWC`` uint8 or uint16.
         filled: The same shape and dtype.
         mask: ``HW``, the hole.
-        width: Of the edge, in pixels; the weight falls along a cosine.
+        width: Width of the edge in pixels; the weight of the fill falls along a cosine.
 
     Returns:
         A new array.
@@ -42,7 +42,7 @@ def blended(photo: Any, filled: Any, mask: NDArray[np.bool_], width: int) -> Any
 
 
 def _distance(mask: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Distance of each pixel to the hole."""
+    """Return the distance in pixels of each pixel to the hole."""
     known = (~mask).view(np.uint8)
     found = left_behind(
         lambda: cv2.distanceTransform(known, cv2.DIST_L2, cv2.DIST_MASK_PRECISE), mask.size

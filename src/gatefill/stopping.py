@@ -1,7 +1,8 @@
-"""Stopping long work from outside.
+"""Cancelling long work from outside.
 
-Whoever may want to stop some work says with `stoppable` what is to be asked meanwhile; the work
-asks at its stop points. What is asked belongs to the thread, so that fills in other threads go on.
+`stoppable` sets a function for the work inside it, and the work calls that function at its stop
+points; an exception that the function raises cancels the work. The function is set per thread, so
+that fills in other threads continue.
 """
 
 from __future__ import annotations
@@ -16,21 +17,21 @@ from typing import TypeVar
 
 Progress = Callable[[float], None]
 
-STRIP = 1 << 20  # pixels that are worked on from one stop point to the next
+STRIP = 1 << 20  # pixels to process between two stop points
 
 T = TypeVar("T")
 
 PATIENCE = 0.05  # seconds between two stop points while work waits for other threads
-_SILENCE = 0.1  # seconds after which progress is told again
+_SILENCE = 0.1  # seconds without progress after which it is reported again
 
 _asked: ContextVar[Callable[[], None] | None] = ContextVar("asked", default=None)
 
 
 @contextmanager
 def stoppable(ask: Callable[[], None] | None) -> Iterator[None]:
-    """Let stop points of the work inside call `ask`; what it raises stops the work.
+    """Let the stop points of the work inside call `ask`; what it raises cancels the work.
 
-    None: nobody stops it, whatever whoever called it may want.
+    With None the work inside cannot be cancelled, even if the work around it can be.
     """
     before = _asked.set(ask)
     try:
@@ -40,22 +41,26 @@ def stoppable(ask: Callable[[], None] | None) -> Iterator[None]:
 
 
 def is_stoppable() -> bool:
-    """Whether anybody may stop the work of this thread."""
+    """Return whether the work of this thread can be cancelled."""
     return _asked.get() is not None
 
 
 def stop_point() -> None:
-    """A place where work may be stopped; there is one at least every second."""
+    """Cancel the work here if that was requested; called at least once per second."""
     ask = _asked.get()
     if ask is not None:
         ask()
 
 
 def strips(height: int, width: int, pixels: int = STRIP) -> Iterator[slice]:
-    """The rows of a plane in strips of about so many pixels, with a stop point before each.
+    """Yield the rows of a plane in strips of about `pixels` pixels, with a stop point before each.
 
-    No single call works through a large photo, so that work on it can be stopped, and what it
-    makes on the way takes the memory of a strip.
+    Working in strips allows large photos to be cancelled, and keeps temporary arrays small.
+
+    Args:
+        height: Height of the plane in pixels.
+        width: Width of the plane in pixels.
+        pixels: Approximate size of a strip.
     """
     step = max(1, pixels // max(width, 1))
     for top in range(0, height, step):
@@ -64,7 +69,7 @@ def strips(height: int, width: int, pixels: int = STRIP) -> Iterator[slice]:
 
 
 def waited_for(future: Future[T]) -> T:
-    """The result of what another thread does, with stop points meanwhile."""
+    """Wait for the result of another thread, with stop points meanwhile."""
     if is_stoppable():
         while not wait([future], PATIENCE).done:
             stop_point()
@@ -72,14 +77,14 @@ def waited_for(future: Future[T]) -> T:
 
 
 def left_behind(call: Callable[[], T], pixels: int | None = None) -> T:
-    """The result of a call that cannot be interrupted, such as one into a library.
+    """Call a function that cannot be interrupted, such as one of a library, and return its result.
 
-    Where work may be stopped, another thread makes the call. Work that is stopped does not wait
-    for it: it ends within some seconds, and nobody asks for its result.
+    If the work can be cancelled, the call runs in another thread. Cancelled work does not wait for
+    the call, which ends within seconds with its result discarded.
 
     Args:
-        call: What is called.
-        pixels: That it works on; a small plane is not worth a thread.
+        call: The function.
+        pixels: Number of pixels it works on; for few pixels no thread is started.
     """
     if not is_stoppable() or (pixels is not None and pixels <= STRIP):
         return call()
@@ -97,7 +102,7 @@ def left_behind(call: Callable[[], T], pixels: int | None = None) -> T:
 
 
 class Retold:
-    """What is told of the progress of a fill, so that it can be told again at stop points."""
+    """A progress callback that repeats its last report at stop points."""
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
@@ -106,7 +111,7 @@ class Retold:
 
     def __call__(self, share: float) -> None:
         self._share, self._at = share, time.monotonic()
-        with stoppable(None):  # it may itself call an inpainter
+        with stoppable(None):  # the callback may itself call an inpainter
             self._progress(share)
 
     def again(self) -> None:
@@ -116,7 +121,7 @@ class Retold:
 
 @contextmanager
 def retold(progress: Progress | None) -> Iterator[Progress | None]:
-    """Let stop points of the work inside tell its progress again, and give what tells it."""
+    """Yield a progress callback that the stop points of the work inside repeat."""
     if progress is None:
         yield None
         return
@@ -126,7 +131,7 @@ def retold(progress: Progress | None) -> Iterator[Progress | None]:
 
 
 def share_of(progress: Progress | None, start: float, stop: float) -> Progress | None:
-    """Map the progress of one part to [start, stop] of the whole."""
+    """Map the progress of one part of the work to [start, stop] of the whole."""
     if progress is None:
         return None
     return lambda share: progress(start + (stop - start) * share)

@@ -1,4 +1,4 @@
-"""What the command line says and shows: errors, warnings, log messages, progress, results."""
+"""Terminal output of the command line: errors, warnings, log messages, progress, results."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ OK, BUG, USER_ERROR, PARTLY, INTERRUPTED = 0, 1, 2, 3, 130  # exit statuses
 
 PATIENCE = 1.0  # seconds before a progress bar appears
 
-# The options that help, by the code of an error or a warning. What is below the command line
-# knows none of them.
+# Options that help, by the code of an error or warning. Modules below the command line do not
+# know its options.
 _HINTS = {
     "checkpoint.damaged": "--start-from FILE",
     "checkpoint.missing": "--output",
@@ -58,16 +58,17 @@ _PYTHONS_NAME = re.compile(r" \([a-z]+(?:_[a-z]+)*\)$")
 
 
 class _Terminal(Console):
-    """A console that leaves a reader who went away to the caller."""
+    """A console that leaves a closed pipe to the caller."""
 
     def on_broken_pipe(self) -> None:
         raise BrokenPipeError
 
 
 def out() -> Console:
-    """Standard output, made anew so that it follows redirections.
+    """Return a console for standard output, created anew so that it follows redirections.
 
-    Where it is no terminal it counts as wide, so that tables are not folded in files and pipes.
+    Where standard output is no terminal, lines are never wrapped, so that tables stay whole in
+    files.
     """
     console = _Terminal(highlight=False)
     if not console.is_terminal and "COLUMNS" not in os.environ:
@@ -76,21 +77,21 @@ def out() -> Console:
 
 
 def err() -> Console:
-    """Standard error."""
+    """Return a console for standard error."""
     return _Terminal(stderr=True, highlight=False)
 
 
 def in_words(told: GatefillError | Warning) -> str:
-    """The sentence of an error or a warning, with the option that helps."""
+    """Return the sentence of an error or warning, with the option that helps."""
     hint = _HINTS.get(told.code)
-    # What Python calls the option, such as "(resize_mask)", gives way to what this line calls it.
+    # A Python parameter in the text, such as "(resize_mask)", is replaced by the option's name.
     return f"{_PYTHONS_NAME.sub('', told.text)} ({hint})" if hint else told.text
 
 
 def say(message: str, style: str = "", console: Console | None = None) -> None:
-    """One line, whatever it holds: no markup is read in it and it is not wrapped."""
+    """Print one line as it is: markup is not interpreted and long lines are not wrapped."""
     console = console or out()
-    # What the terminal cannot show, such as a file name in another encoding, is spelled out.
+    # Characters that the terminal cannot show, as in file names, are escaped.
     shown = message.encode(console.encoding, "backslashreplace").decode(console.encoding)
     console.print(Text(shown, style), soft_wrap=True)
 
@@ -104,7 +105,7 @@ def fail(message: str) -> None:
 
 
 def explain(error: Exception, *, debug: bool = False) -> int:
-    """Say in one line what went wrong; the exit status: 2 for the user's errors, 1 for ours."""
+    """Print an error in one line and return the exit status: 2 for user errors, 1 for bugs."""
     if isinstance(error, OSError) and error.strerror:
         fail(f"{error.filename}: {error.strerror}" if error.filename else error.strerror)
     elif isinstance(error, GatefillError):
@@ -121,7 +122,7 @@ def explain(error: Exception, *, debug: bool = False) -> int:
 
 
 def show_json(value: dict[str, Any]) -> None:
-    """One JSON object on standard output, on one line and in ASCII for every terminal."""
+    """Print one JSON object on one line of standard output, in ASCII for every terminal."""
     sys.stdout.write(json.dumps(value) + "\n")
 
 
@@ -130,7 +131,7 @@ def _one_line(message: str) -> str:
 
 
 class LogToTerminal(logging.Handler):
-    """gatefill's log messages on standard error, those at WARNING in yellow."""
+    """Shows gatefill's log messages on standard error, warnings in yellow."""
 
     def emit(self, record: logging.LogRecord) -> None:
         if isinstance(record.msg, Warning):
@@ -145,7 +146,7 @@ class LogToTerminal(logging.Handler):
 
 @contextmanager
 def log_shown() -> Iterator[None]:
-    """Show what gatefill logs at INFO and above while the block runs."""
+    """Show gatefill's log messages of level INFO and above while the block runs."""
     logger, handler = logging.getLogger("gatefill"), LogToTerminal(logging.INFO)
     level = logger.level
     logger.addHandler(handler)
@@ -159,9 +160,9 @@ def log_shown() -> Iterator[None]:
 
 @contextmanager
 def progress_bar(label: str, *, quiet: bool) -> Iterator[Callable[[float], None] | None]:
-    """A bar on standard error for work that takes over a second; gives the function that moves it.
+    """Show a bar on standard error for work that takes over a second.
 
-    Gives None where `quiet` or where standard error is no terminal.
+    Yields the function that moves the bar; None if `quiet`, or if standard error is no terminal.
     """
     console = err()
     if quiet or not console.is_terminal:

@@ -7,7 +7,7 @@ import sys
 import traceback
 
 from gatefill import terminal
-from gatefill.cli import (  # each adds its verbs
+from gatefill.cli import (  # each module adds its verbs to the application
     batch,
     compare,
     data,
@@ -44,7 +44,7 @@ __all__ = [
 
 
 def run(arguments: list[str]) -> int:
-    """Do what the arguments say and return the exit status; nothing is raised."""
+    """Run a command line and return the exit status. Errors are printed, not raised."""
     debug = bool(os.environ.get("GATEFILL_DEBUG"))
     if "--debug" in arguments:
         debug = True
@@ -69,7 +69,8 @@ def run(arguments: list[str]) -> int:
         terminal.fail("interrupted")
         return terminal.INTERRUPTED
     except BrokenPipeError:
-        # The reader went away, as `head` does. Python would complain once more at its own exit.
+        # The reader of the pipe has closed it, as `head` does. Python would report that again at
+        # exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return terminal.OK
     except Exception as error:
@@ -79,10 +80,10 @@ def run(arguments: list[str]) -> int:
 
 
 def _without_value(arguments: list[str]) -> str | None:
-    """Where an empty argument stands; None where there is none.
+    """Describe the place of an empty argument; None without any.
 
-    It would be taken for the current folder or for the default, as a variable that is not set in a
-    script. A service may have an empty path on its host.
+    An empty argument, such as an unset variable in a script, would be taken for the current folder
+    or for the default. A service may have an empty root path.
     """
     before = "as the command"
     for argument in arguments:

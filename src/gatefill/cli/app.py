@@ -1,4 +1,4 @@
-"""The application that the verbs join, and the options they share."""
+"""The application that all verbs belong to, and the options they share."""
 
 from __future__ import annotations
 

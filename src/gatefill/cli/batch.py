@@ -16,8 +16,8 @@ from gatefill.cli.shared import with_options_of
 if TYPE_CHECKING:
     from gatefill.batches import BatchProgress, Preview, Summary
 
-SHOWN = 10  # failures in the terminal; errors.jsonl has all
-# Options of `inpaint` that are about one photo and its files.
+SHOWN = 10  # failures to print; errors.jsonl lists all
+# Options of `inpaint` that apply to a single photo and its files.
 OF_ONE_PHOTO = ("output", "sketch", "search", "attention", "attention_lines", "overwrite", "json")
 
 
@@ -25,8 +25,8 @@ OF_ONE_PHOTO = ("output", "sketch", "search", "attention", "attention_lines", "o
     usage="Usage: gatefill batch IN... -o OUT [--mask FILE | --masks DIR] [OPTIONS]",
     help_epilogue=(
         "Example: `gatefill batch photos --masks masks -o clean --grow 3`\n\n"
-        "To go on after an interruption, or to do what is new or changed, run the same command "
-        "again. Exit status 3: some photos failed, see OUT/errors.jsonl."
+        "To continue after an interruption, or to fill new and changed photos, run the same "
+        "command again. Exit status 3: some photos failed, see OUT/errors.jsonl."
     ),
 )
 @with_options_of(inpaint, without=OF_ONE_PHOTO)
@@ -52,30 +52,31 @@ def batch(
     json: Json = False,
     **options: Any,
 ) -> int:
-    """Fill many photos, several at a time, with one mask or a mask each.
+    """Fill many photos in parallel, with one mask for all or one for each.
 
-    A photo that fails does not end the batch: OUT/errors.jsonl lists it, and the rest goes on.
+    A photo that fails does not stop the batch: it is listed in OUT/errors.jsonl.
 
     Parameters
     ----------
     photos
-        A folder, with those in it; files or a pattern; a text list; WebDataset shards such as
-        shards-{000..099}.tar; Parquet files. As paths or URLs.
+        A folder, with its subfolders; files or a pattern; a text file with one path per line;
+        WebDataset shards such as shards-{000..099}.tar; Parquet files. As paths or URLs.
     output
-        The folder to write into. It mirrors IN's folders, names and formats.
+        The folder to write to. It has the subfolders, file names and formats of IN.
     mask
         One mask for all photos.
     masks
-        A folder with one mask per photo, found by name: for a.jpg a.jpg.mask.png, a_mask*.png or
-        a.png. Default: masks with such names beside the photos, else the photos' transparent parts.
+        A folder with one mask per photo, found by name: for a.jpg it is a.jpg.mask.png, a_mask*.png
+        or a.png. Default: masks with such names beside the photos, otherwise the transparent part
+        of each photo.
     mask_column
-        Where the masks are in Parquet, or the name of the mask's member in shards.
+        Column of the masks in Parquet files, or name of the mask's member in shards.
     photo_column
-        Where the photos are in Parquet.
+        Column of the photos in Parquet files.
     format
-        Write all as png, jpg, webp, tiff, bmp or avif. Default: each in its own format.
+        Write all photos as png, jpg, webp, tiff, bmp or avif. Default: each in its own format.
     to
-        Write files, shards or parquet. Default: what was read.
+        Write files, shards or parquet. Default: the same kind as the input.
     per_shard
         Photos per shard or Parquet file.
     processes
@@ -85,18 +86,18 @@ def batch(
     memory_limit
         Memory that all processes together may use, such as 8GB.
     ray
-        Run on a Ray cluster: auto for the one that Ray finds, local for one on this machine, or an
-        address.
+        Run on a Ray cluster: auto for the cluster that Ray finds, local for one on this machine, or
+        an address.
     cpus_per_actor
-        Cores that each of the cluster's actors takes.
+        CPU cores per actor of the cluster.
     gpus_per_actor
-        Share of a GPU that each of them takes, such as 0.25. Default: one, where DEVICE is a GPU.
+        GPUs per actor, such as 0.25. Default: 1 if DEVICE is a GPU.
     fail_fast
         Stop at the first photo that fails.
     dry_run
-        List what would be done, and estimate the time from ten photos; nothing is written.
+        List what would be done, and estimate the time from ten photos, without writing anything.
     overwrite
-        Allow OUT to hold files of something else.
+        Allow OUT to contain other files.
     """
     from gatefill.batches import batch as run
     from gatefill.batches import preview
@@ -191,7 +192,7 @@ def _show_preview(found: Preview, json: bool) -> int:
 
 
 def _duration(seconds: float) -> str:
-    """``42 s``, ``3 min``, ``7.5 h``."""
+    """Format a time such as ``42 s``, ``3 min`` or ``7.5 h``."""
     if seconds < 100:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:,.1f} h"
@@ -199,7 +200,7 @@ def _duration(seconds: float) -> str:
 
 @contextmanager
 def _watching(*, quiet: bool) -> Iterator[Callable[[BatchProgress], None] | None]:
-    """A line that is drawn anew in a terminal; elsewhere one every half a minute."""
+    """Show one line that is updated in a terminal; elsewhere print a line every 30 seconds."""
     from time import monotonic
 
     console = terminal.err()

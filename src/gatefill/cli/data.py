@@ -14,10 +14,10 @@ from gatefill.cli.shared import side_of
 from gatefill.errors import ConfigError
 from gatefill.extras import require
 
-data = App(name="data", help="Look through training data, and pack it into shards.")
+data = App(name="data", help="Check training data, and pack it into shards.")
 app.command(data)
 
-SHOWN = 10  # names of each kind; --json has all
+SHOWN = 10  # names to print of each kind; --json lists all
 
 
 @data.command(help_epilogue="Example: `gatefill data pack photos -o shards`")
@@ -69,7 +69,7 @@ def check(
     against: str | None = None,
     json: Json = False,
 ) -> int:
-    """Check training data: sizes, broken files, near-duplicates.
+    """Check training data: image sizes, broken files, near-duplicates.
 
     Parameters
     ----------
@@ -78,8 +78,8 @@ def check(
     size
         Size of the training crops, such as 256x256.
     against
-        Other images, such as those kept for validation: lists which of them are among the training
-        data, also if scaled or saved anew.
+        Other images, such as those kept for validation: list which of them are also in the training
+        data, even scaled or saved again.
     """
     side = side_of(size)
     if side is None:

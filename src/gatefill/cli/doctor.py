@@ -12,8 +12,8 @@ from gatefill.cli.app import Json, app
 def doctor(*, json: Json = False) -> int:
     """Show versions, runtimes, devices and caches, and fill a small picture as a test.
 
-    Please add what it prints to bug reports. It holds no names of your files; your home folder
-    appears as ~. The exit status is 1 if the test fill fails.
+    Please include the output in bug reports. It contains no names of your files, and your home
+    folder is shown as ~. The exit status is 1 if the test fill fails.
     """
     from gatefill.doctor import examine
 

@@ -21,7 +21,7 @@ def export(
     storage: Literal["float32", "float16", "int8"] = "float32",
     json: Json = False,
 ) -> int:
-    """Export a network as ONNX and check that it gives the same pixels as torch.
+    """Export a network as ONNX and check its pixels against those of torch.
 
     Parameters
     ----------
@@ -30,11 +30,11 @@ def export(
     output
         The file to write, ending in .onnx.
     interface
-        With photo, a uint8 photo and mask of any size go in and the filled photo comes out; with
-        frame, the file is for gatefill itself, as WEIGHTS of an installation without torch.
+        photo: a uint8 photo and mask of any size in, the filled photo out. frame: for gatefill
+        itself, as WEIGHTS of an installation without torch.
     storage
-        Number format of the weights in the file. The file is written only if no pixel differs by a
-        level of 255.
+        Number format of the weights in the file. The file is written only if no pixel differs by
+        one level of 255 or more.
     """
     from gatefill.export import export as write
 

@@ -37,36 +37,36 @@ def extend(
     overwrite: Switch = False,
     json: Json = False,
 ) -> int:
-    """Extend a photo beyond its edges; the margins are filled like holes.
+    """Extend a photo beyond its edges: the new margins are filled like holes.
 
-    Every pixel of the photo comes back as it was. A JPEG is encoded anew.
+    All pixels of the photo stay unchanged. A JPEG is encoded again.
 
     Parameters
     ----------
     photo
         The photo.
     output
-        The file to write; its format follows its name. Default: PHOTO_extended beside the photo.
+        The file to write; its suffix selects the format. Default: PHOTO_extended beside the photo.
     left
-        What to add on this side: pixels, or percent of the photo's width such as 25%.
+        Margin to add on this side: pixels, or percent of the photo's width such as 25%.
     top
-        Likewise, percent of the height.
+        Margin to add, in pixels or percent of the photo's height.
     right
-        Likewise, percent of the width.
+        Margin to add, in pixels or percent of the photo's width.
     bottom
-        Likewise, percent of the height.
+        Margin to add, in pixels or percent of the photo's height.
     method
-        How to fill, see `gatefill methods`. Default: what WEIGHTS are for, else hybrid.
+        The method, see `gatefill methods`. Default: the one WEIGHTS are for, otherwise hybrid.
     weights
-        A network's weights. Default: those that come with gatefill.
+        Weights of a network. Default: those that come with gatefill.
     device
         Device for networks: cpu or cuda.
     seed
-        Random seed; another seed gives another fill.
+        Random seed of the fill.
     quality
         Encode JPEG, AVIF and lossy WebP with this quality, 1 to 100.
     overwrite
-        Replace a file that is there.
+        Replace an existing file.
     """
     from gatefill.images import OUTPUT_SUFFIXES, check_output, read_photo, suffix_of
     from gatefill.loading import load
@@ -106,7 +106,7 @@ def extend(
 
 
 def _pixels(name: str, text: str, side: int) -> int:
-    """A margin in pixels, of text such as 100 or 25%."""
+    """Parse a margin such as 100 or 25% to pixels."""
     found = re.fullmatch(r"\s*(\d{1,6}(?:\.\d+)?)(%?)\s*", text)
     if found is None or ("." in found[1] and not found[2]):
         raise ConfigError(

@@ -54,67 +54,68 @@ def inpaint(
 ) -> int:
     """Fill the hole of a photo.
 
-    Every pixel outside the hole comes back as it was, in 8 or 16 bits, with all metadata. In a JPEG
-    every block of 8x8 pixels outside the hole comes back as it was.
+    All pixels outside the hole stay unchanged, in 8 or 16 bits, and metadata is kept. In a JPEG,
+    all blocks of 8x8 pixels without hole pixels stay unchanged.
 
     Parameters
     ----------
     photo
-        JPEG, PNG, WebP, TIFF, BMP, GIF, PNM, AVIF or HEIC, recognized by content; - reads standard
+        JPEG, PNG, WebP, TIFF, BMP, GIF, PNM, AVIF or HEIC, recognized by content. - reads standard
         input.
     mask
-        An image of the photo's size: white = hole. In a copy of the photo with a part erased, that
-        is the hole. Without a mask, the transparent part of the photo is the hole.
+        An image of the photo's size: white = hole. A copy of the photo with a part erased to
+        transparency works as well. Without a mask, the transparent part of the photo is the hole.
     output
-        The file to write; its format follows its name. - writes to standard output, in the photo's
-        format. An existing file is replaced. Default: PHOTO_filled beside the photo.
+        The file to write; its suffix selects the format. - writes to standard output, in the
+        photo's format. An existing file is replaced. Default: PHOTO_filled beside the photo.
     method
-        How to fill, see `gatefill methods`. Default: what WEIGHTS are for, else hybrid.
+        The method, see `gatefill methods`. Default: the one WEIGHTS are for, otherwise hybrid.
     weights
-        A network's weights, see `gatefill info` and `gatefill convert`. Default: those that come
-        with gatefill, where the method has some.
+        Weights of a network, see `gatefill info` and `gatefill convert`. Default: those that come
+        with gatefill, if the method has some.
     device
         Device for networks: cpu or cuda.
     runtime
-        Library that runs networks. auto takes torch where a large frame makes up for its import,
+        Library that runs networks. auto: torch for frames so large that its start-up time pays off,
         otherwise onnxruntime.
     precision
-        Number format of networks. auto takes the fastest that keeps hole pixels within 45 dB.
+        Number format of networks. auto: the fastest one that reaches 45 dB PSNR against float32.
     sketch
-        An image with white edges that guide the fill, for methods that take one.
+        An image with white lines as edges that guide the fill, for methods that accept a sketch.
     search
-        An image: white = where material may be taken from, for methods that copy.
+        An image whose white pixels may be copied from, for methods that copy.
     invert_mask
         Black marks the hole.
     grow
         Grow the hole by this many pixels on all sides, to include an object's soft edges.
     feather
-        Blend the fill into the photo over this many pixels around the hole; they change, too.
+        Blend the fill into the photo over this many pixels around the hole; these pixels change.
     resize_mask
-        Stretch a mask of another size to the photo's.
+        Stretch a mask of another size to the size of the photo.
     threshold
         Mask levels above this are hole, 0 to 254.
     mask_as_stored
-        The mask fits the pixels as stored in the file, before the EXIF orientation is applied.
+        The mask fits the pixels as stored in the photo's file, before EXIF orientation is applied.
     allow_truncated
-        Read what is left of a truncated photo or mask.
+        Read the remaining part of a truncated photo or mask.
     large
-        crop uses only the surroundings of each hole, whole the whole photo, and resize the
-        surroundings at the scale a network was trained at. auto chooses by photo and hole size.
+        crop: use only the surroundings of each hole. whole: the whole photo. resize: the
+        surroundings, downscaled until holes are as small as in training. auto: chosen by the sizes
+        of photo and hole.
     max_pixels
         Refuse files with more pixels than this.
     seed
-        Random seed; another seed gives another fill.
+        Random seed of the fill.
     set_
         Set an option of the method, such as patchmatch.patch_size=9; may be repeated.
     attention
-        Write the attention map as colors, see docs/attention.md.
+        Write the attention map in colors, see docs/attention.md.
     attention_lines
-        Write the photo with lines from the hole to the places attended to most.
+        Write the photo with lines from the hole to the positions attended to most.
     quality
-        Encode JPEG, AVIF and lossy WebP anew with this quality, 1 to 100.
+        Encode JPEG, AVIF and lossy WebP with this quality, 1 to 100.
     lossless
-        Write WebP lossless or lossy. Default: lossy only where the photo is a lossy WebP.
+        Write WebP lossless or lossy. Default: lossy only if the photo is a lossy WebP.
     overwrite
         Allow OUTPUT to be one of the input files.
     """
@@ -125,7 +126,7 @@ def inpaint(
         raise ConfigError(_use_batch(photo, mask, output), code="config.folder")
     target = _default_output(photo) if output is None else output
     inputs = [photo, mask, sketch, search]
-    # What cannot be written is said before anything is loaded.
+    # Errors about the output come before anything is loaded.
     _check_targets(target, [attention, attention_lines], inputs, overwrite, quality, lossless)
     if target == PIPE:
         check_stdout(json=json)
@@ -191,10 +192,10 @@ def inpaint(
 def settings_of(
     method: str | None, weights: Path | None, seed: int | None, settings: tuple[str, ...]
 ) -> dict[str, Any]:
-    """What ``--seed`` and ``--set`` say, as the option of `load` that it belongs to.
+    """Translate ``--seed`` and ``--set`` to the argument of `load` that they set.
 
-    That is the method's config or, for a network, which its weights hold, the options of its use.
-    Raises ConfigError for what the method does not have.
+    That is the method's `config`; for a network, whose config is part of its weights, `options`.
+    Raises ConfigError for settings that the method does not have.
     """
     from gatefill.loading import DEFAULT_METHOD
     from gatefill.methods import default_config, info_of
@@ -217,7 +218,7 @@ def settings_of(
 
 
 def _runtime(method: str | None, weights: Path | None, runtime: str) -> tuple[str, ...]:
-    """The setting that is what runs the network."""
+    """Return the setting that selects the library that runs the network."""
     if runtime == "auto":
         return ()
     steered = method == "hybrid" or (method is None and weights is None)
@@ -225,7 +226,7 @@ def _runtime(method: str | None, weights: Path | None, runtime: str) -> tuple[st
 
 
 def _use_batch(photos: Path, mask: Path | None, output: Path | None) -> str:
-    """What to type for a folder of photos."""
+    """Return the message with the command that fills all photos of a folder."""
     words = ["gatefill", "batch", str(photos)]
     if mask is not None:
         words += ["--masks" if mask.is_dir() else "--mask", str(mask)]
@@ -235,14 +236,14 @@ def _use_batch(photos: Path, mask: Path | None, output: Path | None) -> str:
 
 
 def _seed(method: str, seed: int) -> str:
-    """The setting that is the method's random seed."""
+    """Return the setting that holds the method's random seed."""
     return f"patchmatch.seed={seed}" if method == "hybrid" else f"seed={seed}"
 
 
 def _default_output(photo: Path) -> Path:
-    """``photo_filled.jpg`` beside ``photo.jpg``, in the format of the photo's content.
+    """Return ``photo_filled.jpg`` beside ``photo.jpg``, in the format of the photo's content.
 
-    PNG where that can be read only. Standard output for standard input.
+    Formats that can only be read become PNG. Standard input gives standard output.
     """
     from gatefill.images import OUTPUT_SUFFIXES, ImageError, format_of, suffix_of
 
@@ -275,7 +276,7 @@ def _check_targets(
         _protect_inputs(path, inputs, overwrite)
         photo = inputs[0]
         if photo == PIPE or (photo is not None and photo.is_file()):
-            format = check_output(path)  # else reading fails, with the better message
+            format = check_output(path)  # a missing input is reported when it is read, more clearly
             if path is target:
                 check_options(format, quality, lossless)
     if PIPE in pictures:
@@ -299,10 +300,10 @@ def _protect_inputs(target: Path, inputs: list[Path | None], overwrite: bool) ->
 
 @app.command(usage="Usage: gatefill methods [--json]", help_epilogue="")
 def methods(*, json: Json = False) -> int:
-    """List the methods: what each can do and what it needs.
+    """List the methods, with their properties and what they need.
 
-    semantic: knows what photos show. non-local: uses material far from the hole. free-form: fills
-    holes of any shape. guided: takes a sketch. (The four properties of arXiv 1806.03589.)
+    semantic: recognizes what photos show. non-local: uses material far from the hole. free-form:
+    fills holes of any shape. guided: accepts a sketch. (The four properties of arXiv 1806.03589.)
     """
     from gatefill.extras import installed
     from gatefill.methods import METHODS

@@ -1,4 +1,4 @@
-"""The verb that makes masks."""
+"""The verb that writes random masks: masks."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ def masks(
     out
         The folder to write into; created if necessary.
     kind
-        brush (strokes), box, box_or_brush (both, as DeepFill v2 trains), lama_thin, lama_medium,
-        lama_thick (LaMa's evaluation), irregular (as for partial convolutions), center, or
-        object (the shape of --cutout).
+        brush (strokes), box, box_or_brush (as DeepFill v2 is trained with), lama_thin, lama_medium,
+        lama_thick (LaMa's evaluation), irregular (as for partial convolutions), center, or object
+        (the shape of --cutout).
     count
         Number of masks.
     size
@@ -48,11 +48,11 @@ def masks(
     seed
         Random seed of the masks.
     bin
-        Only masks whose hole covers this range of the frame, in percent, such as 10-20.
+        Only masks whose hole covers this share of the frame, in percent, such as 10-20.
     cutout
-        An image with alpha whose shape object masks take; may be repeated.
+        An image with alpha that gives the shape of object masks; may be repeated.
     overwrite
-        Write into a folder that is not empty.
+        Write to a folder that is not empty.
     """
     from gatefill.mask_files import (
         contact_sheet,

@@ -1,4 +1,4 @@
-"""Pipes on the command line: what ``-`` stands for, and names of files that begin with it."""
+"""Pipes on the command line: the meaning of ``-``, and file names that begin with it."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _OPTION = re.compile(r"-[A-Za-z](=.*)?|--.*")
 
 
 def with_plain_names(arguments: Sequence[str]) -> list[str]:
-    """Arguments in which nothing but options begins with a hyphen.
+    """Rewrite arguments so that only options begin with a hyphen.
 
-    ``-`` becomes ``./-``, which is the same path, and so do names of files such as ``-photo.jpg``:
-    those that are there, and what follows ``-o``. After ``--`` nothing is an option.
+    ``-`` becomes ``./-``, which is the same path, and so do names such as ``-photo.jpg``: files
+    that exist, and the argument of ``-o``. After ``--`` nothing is an option.
 
     Raises:
         ConfigError: For an option after ``--``.
@@ -45,7 +45,7 @@ def with_plain_names(arguments: Sequence[str]) -> list[str]:
 
 
 def open_inputs(paths: Sequence[Path | None]) -> list[Path | BinaryIO | None]:
-    """The paths, with standard input in place of ``-``. Raises ConfigError for two of them."""
+    """Replace ``-`` by standard input. Raises ConfigError if it is given twice."""
     if sum(path == PIPE for path in paths) > 1:
         raise ConfigError(
             "expected at most one input from standard input, got '-' twice", code="cli.two_pipes"
@@ -54,7 +54,7 @@ def open_inputs(paths: Sequence[Path | None]) -> list[Path | BinaryIO | None]:
 
 
 def check_stdout(*, json: bool) -> None:
-    """Raise ConfigError where an image cannot go to standard output."""
+    """Raise ConfigError if standard output cannot take an image."""
     if json:
         raise ConfigError(
             "expected --json with an output file: standard output holds the photo",

@@ -1,4 +1,4 @@
-"""The verb that selects objects, people, text or dust: mask."""
+"""The verb that makes a mask of objects, people, text or dust in a photo: mask."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from gatefill import terminal
 from gatefill.cli.app import Json, Switch, app
 from gatefill.errors import ConfigError, OutputError
 
-_SOFT = {"object": 4, "people": 4}  # pixels of soft edge around what is found
+_SOFT = {"object": 4, "people": 4}  # pixels of soft edge around the object
 
 
 @app.command(
@@ -32,16 +32,16 @@ def mask(
     overwrite: Switch = False,
     json: Json = False,
 ) -> int:
-    """Find an object, people, text, or dust and scratches in a photo, and write them as a mask.
+    """Find an object, people, text, or dust and scratches in a photo, and write a mask of them.
 
     White = hole, for `gatefill inpaint`. object, people and text need small networks, which
-    `gatefill fetch selection` brings.
+    `gatefill fetch selection` downloads.
 
     Parameters
     ----------
     kind
-        object (what stands out in --box, or in the photo), people (in --box, or in the photo),
-        text, or dust (specks and scratches).
+        object (the most prominent one in --box, or in the photo), people (in --box, or in the
+        photo), text, or dust (specks and scratches).
     photo
         The photo.
     output
@@ -49,16 +49,16 @@ def mask(
     box
         A rough box around the object or the people, in pixels of the upright photo.
     scribble
-        Instead of a box, an image of the photo's size: white where one drew over the object.
+        Instead of a box, an image of the photo's size: white lines drawn over the object.
     width
-        Width of the widest speck or scratch in pixels. Default: 1/200 of the shorter side.
+        Width of the widest speck or scratch, in pixels. Default: 1/200 of the shorter side.
     sensitivity
-        For dust, from 0, only the clearest marks, to 1.
+        For dust, from 0 (only the clearest marks) to 1.
     grow
-        Widen what is found by this many pixels. Default: 4 for an object and for people, whose
-        soft edges would stay otherwise, and 0 for text and dust.
+        Grow the mask by this many pixels. Default: 4 for object and people, to include their soft
+        edges, 0 for text and dust.
     overwrite
-        Replace a file that is there.
+        Replace an existing file.
     """
     from gatefill.images import MaskOptions, Photo, grown, read_photo, read_plane
     from gatefill.masks import select_dust, select_object, select_people, select_text

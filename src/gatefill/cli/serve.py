@@ -30,7 +30,7 @@ Weights = Annotated[
         alias="-w",
         negative="",
         show_default=False,
-        help="A weights file to offer; may be repeated.",
+        help="A weights file to make available; may be repeated.",
     ),
 ]
 
@@ -47,25 +47,26 @@ def edit(
     port: int = EDIT_PORT,
     browser: bool = True,
 ) -> int:
-    """Open the editor in the browser: paint over what should go and see it gone.
+    """Open the editor in the browser: paint over objects to remove them.
 
-    It can be reached from this machine only, and nothing leaves the machine. Ctrl+C stops it.
+    It accepts connections from this machine only, and sends nothing elsewhere. Ctrl+C stops it.
 
     Parameters
     ----------
     photo
-        The photo to open first.
+        The photo to open at first.
     method
-        The method selected at first, see `gatefill methods`.
+        The method that is selected at first, see `gatefill methods`.
     device
         Device for networks: cpu or cuda.
     large
-        crop uses only the surroundings of each hole, whole the whole photo, and resize the
-        surroundings at the scale a network was trained at. auto chooses by photo and hole size.
+        crop: use only the surroundings of each hole. whole: the whole photo. resize: the
+        surroundings, downscaled until holes are as small as in training. auto: chosen by the sizes
+        of photo and hole.
     port
-        Port to listen on; the next free one if it is in use.
+        Port to listen on; if it is in use, the next free one.
     browser
-        Open the page in the browser.
+        Open the editor in the browser at once.
     """
     from gatefill.extras import require
 
@@ -112,17 +113,17 @@ def serve(
     log_level: Literal["info", "warning", "error"] = "info",
     access_log: Switch = False,
 ) -> int:
-    """Serve the editor and the HTTP service; docs/api.md and the page /docs describe it.
+    """Serve the editor and the HTTP API, which docs/api.md and the page /docs describe.
 
     Parameters
     ----------
     host
-        Address to listen on. All but the loopback addresses need a token, or --no-auth.
+        Address to listen on. All but loopback addresses need a token, or --no-auth.
     port
-        Port to listen on; 0 takes any free one.
+        Port to listen on; 0 selects a free one.
     token
         Secret that clients must send, at least 8 characters. Other users of this machine can see it
-        in the process list: prefer --token-file, or the variable GATEFILL_TOKEN.
+        in the process list: --token-file or the variable GATEFILL_TOKEN are safer.
     token_file
         A file whose first line is the token.
     no_auth
@@ -130,36 +131,37 @@ def serve(
     allow_host
         Host name of the server, such as photos.example.org; may be repeated.
     cors
-        Origin of another site whose pages may use the service, such as https://example.org; may be
+        Origin of another site whose pages may use the API, such as https://example.org; may be
         repeated.
     root_path
-        Path under which a reverse proxy offers the server, such as /gatefill.
+        Path under which a reverse proxy serves gatefill, such as /gatefill.
     method
         Method for requests that name none, see `gatefill methods`.
     device
         Device for networks: cpu or cuda.
     large
-        crop uses only the surroundings of each hole, whole the whole photo, and resize the
-        surroundings at the scale a network was trained at. auto chooses by photo and hole size.
+        crop: use only the surroundings of each hole. whole: the whole photo. resize: the
+        surroundings, downscaled until holes are as small as in training. auto: chosen by the sizes
+        of photo and hole.
     workers
-        Number of jobs that run at a time.
+        Number of jobs that run at the same time.
     waiting
-        Number of jobs that may wait; more are refused with 503.
+        Number of jobs that may wait; further requests are refused with status 503.
     seconds
-        Time limit of a job, waiting included.
+        Time limit of a job in seconds, including the time it waits.
     grace
-        Seconds that running jobs have to end after the server was asked to stop.
+        Seconds that running jobs have to finish after the server was asked to stop.
     max_pixels
         Refuse photos with more pixels than this.
     max_megabytes
         Refuse requests larger than this.
     memory_limit
-        Megabytes that the server may take. Photos that need more are refused, with the size that
-        fits. Default: half of the machine's memory.
+        Megabytes of memory that the server may use. Photos that need more are refused, with the
+        size that fits. Default: half of the machine's memory.
     log_level
-        Least severe messages to log.
+        Lowest severity of messages to log.
     access_log
-        Log every request: method, route, status and milliseconds.
+        Log each request: method, route, status and milliseconds.
     """
     from gatefill.extras import require
 
@@ -235,7 +237,7 @@ def _serve(
 
 
 def _opened(photo: Path) -> Opened:
-    """The photo for the page; read, so that what is wrong with it is said here."""
+    """Read the photo for the editor, so that errors are reported before the server starts."""
     from gatefill.images import read_photo
     from gatefill.server.service import Opened
 
@@ -244,7 +246,7 @@ def _opened(photo: Path) -> Opened:
 
 
 def _token(token: str | None, file: Path | None) -> str | None:
-    """The token from where it was given; the command line first."""
+    """Return the token: from the command line, the file or the environment, in this order."""
     if token is not None and file is not None:
         raise ConfigError("expected --token or --token-file, got both", code="cli.both")
     if file is not None:
@@ -260,7 +262,7 @@ def _token(token: str | None, file: Path | None) -> str | None:
 
 
 def _limits(**given: float | None) -> Limits:
-    """Limits with what was given."""
+    """Create the limits from the options that were given."""
     from dataclasses import replace
 
     from gatefill.server.limits import Limits

@@ -1,4 +1,4 @@
-"""Options that one verb takes over from another, so that new ones are there in both."""
+"""Options that a verb shares with another verb."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ Verb = TypeVar("Verb", bound=Callable[..., Any])
 
 
 def with_options_of(other: Callable[..., Any], without: Collection[str]) -> Callable[[Verb], Verb]:
-    """Give a verb the options of another one but some, in place of its ``**options``.
+    """Give a verb the options of another verb, except some, in place of its ``**options``.
 
-    Their defaults and their lines in the docstring come along. Options of the same name that the
-    verb has by itself stay its own.
+    Their defaults and descriptions are copied. Options of the same name that the verb defines
+    itself take precedence.
     """
 
     def widen(verb: Verb) -> Verb:
@@ -44,13 +44,13 @@ def with_options_of(other: Callable[..., Any], without: Collection[str]) -> Call
 
 
 def _paragraphs(verb: Callable[..., Any]) -> dict[str, str]:
-    """What a numpy-style docstring says of each parameter."""
+    """Return the description of each parameter in a numpy-style docstring."""
     _, _, section = inspect.cleandoc(verb.__doc__ or "").partition("Parameters\n----------\n")
     found = re.findall(r"^(\w+)\n((?:    .*\n?)+)", section, re.MULTILINE)
     return {name: " ".join(text.split()) for name, text in found}
 
 
 def side_of(text: str) -> int | None:
-    """The side of a square given as ``"256x256"`` or ``"256"``; None for anything else."""
+    """Parse a square such as ``"256x256"`` or ``"256"`` to its side; None for anything else."""
     match = re.fullmatch(r"([1-9]\d{0,8})(?:x(\d+))?", text)
     return int(match[1]) if match and match[2] in (None, match[1]) else None

@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from gatefill.training.dry_run import DryRun
     from gatefill.training.meters import RunOutcome, Status
 
-NOT_FINITE = 4  # exit status
-EVERY = 60.0  # seconds between lines where no line of the log is due
+NOT_FINITE = 4  # exit status: the losses are no longer finite
+EVERY = 60.0  # seconds between progress lines if none of the log is due
 
 
 def _recipes() -> str:
-    """The help text of RECIPE."""
+    """Return the help text of RECIPE."""
     laptop = [name for name in RECIPES if name.endswith("-laptop")]
     published = ", ".join(name for name in RECIPES if name not in laptop)
     return f"As published: {published}. For two cores: {', '.join(laptop)}."
@@ -37,7 +37,7 @@ def _recipes() -> str:
     usage="Usage: gatefill train RECIPE --data DIR [-o DIR] [--set KEY=VALUE ...] [OPTIONS]",
     help_epilogue=(
         "Example: `gatefill train deepfill-v2-laptop --data photos --set images=50000`\n\n"
-        "To go on after an interruption, run the same command again. "
+        "To continue after an interruption, run the same command again. "
         "Exit status 143 (SIGTERM) or 130 (Ctrl-C): stopped and saved; 4: stopped and saved "
         "because the losses are no longer finite."
     ),
@@ -73,37 +73,38 @@ def train(
         A folder of images, a text file with one path per line, or shards such as
         shards-{000..099}.tar, also as a URL.
     validate
-        Validation images, in the same forms. Default: a part of the data is held out.
+        Validation images, in one of the same forms. Default: a part of the data is held out.
     output
         Folder of the run. Default: runs/RECIPE.
     set_
-        Change a value of the recipe, such as batch_size=8 or data.size=128; may be repeated.
-        --dry-run shows all of them.
+        Change a setting of the recipe, such as batch_size=8 or data.size=128; may be repeated.
+        --dry-run lists all settings.
     devices
-        auto, cpu, cuda, or a number of them: cuda:4, cpu:2.
+        auto, cpu, cuda, or with a number of devices: cuda:4, cpu:2.
     strategy
-        Strategy for several processes, as Lightning Fabric names it: auto, ddp, fsdp.
+        Strategy for several processes, by its name in Lightning Fabric: auto, ddp, fsdp.
     nodes
         Number of machines.
     start_from
-        What a new run starts from, in place of random weights: fine-tuning. A weights file, or
+        Weights to start a new run from, instead of random ones (fine-tuning): a weights file;
         standard or compact, which come with gatefill; or the folder or a checkpoint of another run,
-        of which the discriminator comes along. A run that goes on keeps its own.
+        whose discriminator is used, too. A resumed run keeps its own weights.
     minutes
-        Train for this long, over all sessions, and let the learning rate and the phases of the
-        recipe follow the clock. Default: for the recipe's number of images.
+        Train for this long, all sessions together; the learning rate and the phases of the recipe
+        then follow the time. Default: train for the recipe's number of images.
     masks
-        A folder of masks, white = hole, in place of drawn ones: each image's own, where all have
-        one of their name there (photos/a.jpg, masks/a.png), else random ones.
+        A folder of masks, white = hole, instead of random masks: for each image the mask of its
+        name (photos/a.jpg, masks/a.png) if all images have one, otherwise random ones of the
+        folder.
     teacher
-        Weights of another network, of any method, whose fills are learned from besides the truth:
-        distillation. A file, standard or compact. Its weight is terms.teacher (1 unless set).
+        Weights of another network, of any method, as a target besides the true image: distillation.
+        A file, standard or compact. Its weight in the loss is terms.teacher (1 by default).
     data_name
         Name of the training data, stored in the weights file.
     license
         License of the weights, stored in the weights file.
     dry_run
-        Print what would be trained, and how fast, without writing anything.
+        Print the settings, the memory and the speed of the training, without writing anything.
     """
     require("train", "training")
     from gatefill.settings import with_settings
@@ -171,7 +172,7 @@ def _show(outcome: RunOutcome, json: bool) -> None:
         return
     if outcome.finished:
         terminal.say(f"{best}  ({outcome.images:,} images, {_time(outcome.seconds)})")
-        # By itself a network that was trained for a short time fills with noise.
+        # A network that was trained for a short time fills with noise; the hybrid copes with that.
         terminal.say(f"try it: gatefill inpaint photo.jpg mask.png -m hybrid --weights {best}")
     else:
         terminal.say(f"stopped and saved after {outcome.images:,} images: run again to go on")
@@ -209,7 +210,7 @@ def _show_dry_run(found: DryRun, json: bool) -> int:
 
 
 def _flat(value: dict[str, object], prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Keys as ``--set`` takes them, and their values."""
+    """Yield the keys that ``--set`` accepts, and their values."""
     for key, item in value.items():
         if isinstance(item, dict):
             yield from _flat(item, f"{prefix}{key}.")
@@ -221,7 +222,7 @@ def _flat(value: dict[str, object], prefix: str = "") -> Iterator[tuple[str, str
 
 @contextmanager
 def _watching(*, quiet: bool) -> Iterator[Callable[[Status], None] | None]:
-    """A bar with images per second and time left; lines where standard error is no terminal."""
+    """Show a bar with images per second and time left; lines if standard error is no terminal."""
     from rich.progress import (
         BarColumn,
         Progress,
@@ -269,7 +270,7 @@ def _watching(*, quiet: bool) -> Iterator[Callable[[Status], None] | None]:
 
 
 def _lines() -> Callable[[Status], None]:
-    """Says a line at the first step, with each line of the log, and each minute between them."""
+    """Return a function that prints a line at the first step, each log line and each minute."""
     due = 0.0
 
     def say(status: Status) -> None:

@@ -22,7 +22,7 @@ def convert(
     license: str = "not stated",
     json: Json = False,
 ) -> int:
-    """Make a gatefill weights file of another program's weights.
+    """Convert weights of another program to a gatefill weights file.
 
     Parameters
     ----------
@@ -50,12 +50,12 @@ def convert(
 
 @app.command
 def info(file: Path, /, *, json: Json = False) -> int:
-    """Describe a weights file: method, config, size, and provenance.
+    """Describe a weights file: method, config, size and provenance.
 
     Parameters
     ----------
     file
-        A gatefill weights file, anything that `gatefill convert` takes, or `standard` or
+        A gatefill weights file, anything that `gatefill convert` reads, or `standard` or
         `compact`, the weights that come with gatefill.
     """
     from gatefill.checkpoints import describe, find_weights
@@ -80,7 +80,7 @@ def hub(
     weights
         A gatefill weights file, or `standard` or `compact`, which come with gatefill.
     output
-        A new folder. Upload it, once the model card is complete, with `huggingface-cli upload`.
+        A new folder. Complete its model card, then upload it with `huggingface-cli upload`.
     """
     from gatefill.checkpoints import find_weights, write_folder
 
@@ -94,6 +94,6 @@ def hub(
 
 
 def _quiet_tensorflow() -> None:
-    """No start-up messages from TensorFlow, which reads these variables when it is imported."""
+    """Silence start-up messages of TensorFlow, which reads these variables when imported."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")

@@ -15,8 +15,7 @@ from gatefill.methods.base import Attention, Mask
 
 @dataclass(frozen=True, eq=False)
 class PhotoAttention(Attention):
-    """For each hole position of a photo, the positions that the method attended to; see
-    `Attention`.
+    """The positions attended to from each hole position of a photo; see `Attention`.
 
     Positions are pixels of the photo.
     """

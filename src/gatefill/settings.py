@@ -166,8 +166,8 @@ def check_fields(config: object, **ranges: tuple[float, float]) -> None:
         **ranges: By field name, the smallest and the largest allowed number; infinite where there
             is no bound. The numbers in a tuple are checked one by one; None is always allowed.
 
-        Raises:
-            ConfigError: For the first field with a wrong type or a value out of range.
+    Raises:
+        ConfigError: For the first field with a wrong type or a value out of range.
     """
     assert is_dataclass(config)
     assert not isinstance(config, type)

@@ -1,4 +1,4 @@
-"""Photos and masks: the only place that knows files, PIL, EXIF, alpha and bit depths."""
+"""Reading and writing photos and masks. No other package handles files, PIL, EXIF or bit depths."""
 
 from __future__ import annotations
 

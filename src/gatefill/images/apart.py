@@ -1,9 +1,9 @@
-"""Reading and writing large files in a helper process, so that it can be stopped at any moment.
+"""Reads and writes large files in a helper process, so that it can be cancelled at any time.
 
-The libraries for image files work through a whole photo in one call that nothing can interrupt: a
-lossless WebP of 12 million pixels takes them many seconds. Where work may be stopped, such calls
-are made in a helper process, which is ended when the work is stopped. It waits for the next call
-otherwise, and ends with the process that started it.
+The libraries for image files process a whole photo in one call that cannot be interrupted: a
+lossless WebP of 12 million pixels takes them many seconds. For work that can be cancelled, such
+calls run in a helper process, which is killed on cancelling. Otherwise it waits for the next call,
+and ends with the process that started it.
 """
 
 from __future__ import annotations
@@ -22,23 +22,23 @@ from typing import IO, Any, TypeVar
 from gatefill.images.source import ImageError
 from gatefill.stopping import is_stoppable, stop_point
 
-LARGE = 2_000_000  # pixels from which on a call is made apart
+LARGE = 2_000_000  # pixels from which a call runs in a helper process
 PATIENCE = 0.1  # seconds between two stop points
 
 Result = TypeVar("Result")
 
 
 def call(function: Callable[..., Result], pixels: int, *arguments: Any) -> Result:
-    """Call a function of a module; in a helper process where it may take long and may be stopped.
+    """Call a function of a module, in a helper process if it may take long and can be cancelled.
 
     Args:
-        function: Arguments, result and errors are passed on by pickle.
-        pixels: That it works on.
-        *arguments: What it is called with.
+        function: The function; arguments, result and errors are sent by pickle.
+        pixels: Number of pixels it works on.
+        *arguments: Its arguments.
 
     Raises:
-        ImageError: If the helper process dies of the file.
-        Whatever the function or the stop point raises.
+        ImageError: If the helper process crashes on the file.
+        Exception: Whatever the function or the stop point raises.
     """
     if pixels < LARGE or not is_stoppable():
         return function(*arguments)
@@ -63,7 +63,7 @@ def warm_up() -> None:
 
 
 class _Helper:
-    """A process that makes one call after the other."""
+    """A process that executes one call after the other."""
 
     _idle: list[_Helper] = []  # noqa: RUF012 - shared by all
     _lock = threading.Lock()
@@ -75,13 +75,13 @@ class _Helper:
             env=os.environ | {"PYTHONPATH": os.pathsep.join(each for each in sys.path if each)},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            start_new_session=True,  # Ctrl+C is for the process that started it
+            start_new_session=True,  # Ctrl+C goes only to the process that started it
         )
 
     @classmethod
     def take(cls) -> _Helper:
         with cls._lock:
-            if cls._owner != os.getpid():  # forked: these are the parent's
+            if cls._owner != os.getpid():  # after a fork: these helpers belong to the parent
                 cls._idle, cls._owner = [], os.getpid()
             while cls._idle:
                 helper = cls._idle.pop()
@@ -109,7 +109,7 @@ class _Helper:
                 while not wait([waiting], PATIENCE).done:
                     stop_point()
             except BaseException:
-                self.end()  # which ends the exchange, too
+                self.end()  # this ends the exchange, too
                 raise
             try:
                 found: tuple[Any, BaseException | None] = waiting.result()
@@ -129,7 +129,7 @@ class _Helper:
 
 
 def _send(link: IO[bytes], value: Any) -> None:
-    """Write a value; its arrays are written as they are, without a copy."""
+    """Write a value; its arrays are written without a copy."""
     buffers: list[pickle.PickleBuffer] = []
     head = pickle.dumps(value, protocol=5, buffer_callback=buffers.append)
     parts = [memoryview(head), *(each.raw() for each in buffers)]
@@ -154,9 +154,9 @@ def _receive(link: IO[bytes]) -> Any:
 
 
 def serve() -> None:
-    """What the helper process does."""
+    """Answer calls: the main loop of the helper process."""
     link = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # whatever a library prints must not get into the answers
+    os.dup2(2, 1)  # output of libraries must not get into the answers
     with contextlib.suppress(EOFError, BrokenPipeError, KeyboardInterrupt):
         while True:
             name, arguments = _receive(link[0])

@@ -1,6 +1,7 @@
-"""How large the frames inside an AVIF are, before anything is decoded.
+"""Finds the size of the frames inside an AVIF file without decoding it.
 
-A container may say 64 x 64 and hold frames of 16384 x 16384, for which the decoder makes room.
+A container may declare 64 x 64 pixels and hold frames of 16384 x 16384, for which the decoder
+allocates memory.
 """
 
 from __future__ import annotations
@@ -8,27 +9,27 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Iterator
 
-# Boxes that hold boxes, and the bytes before these.
+# Boxes that contain boxes, and the number of bytes before those.
 _CONTAINERS = {b"meta": 4, b"moov": 0, b"trak": 0, b"mdia": 0, b"minf": 0, b"stbl": 0}
-_MOST_PLACES = 4096  # that are looked at
+_MOST_PLACES = 4096  # largest number of places to search
 _SEQUENCE_HEADER = 1
 
 
 def largest_frame(data: bytes) -> int:
-    """The most pixels that any AV1 sequence in the file has; 0 where none is found."""
+    """Return the largest number of pixels of any AV1 sequence in the file; 0 if none is found."""
     most = 0
     for number, place in enumerate(_places(data)):
         if number >= _MOST_PLACES:
             break
         try:
             most = max(most, _frame_at(data, place))
-        except (IndexError, struct.error):  # cut off, or no AV1: whoever decodes it will say so
+        except (IndexError, struct.error):  # truncated, or not AV1: decoding reports it
             continue
     return most
 
 
 def _boxes(data: bytes, start: int, stop: int) -> Iterator[tuple[bytes, int, int]]:
-    """The boxes in a part of the file (ISO/IEC 14496-12, 4.2): kind, start and end of content."""
+    """Yield kind, start and end of the boxes in a part of the file (ISO/IEC 14496-12, 4.2)."""
     while start + 8 <= stop:
         (size,) = struct.unpack_from(">I", data, start)
         kind, content = data[start + 4 : start + 8], start + 8
@@ -45,7 +46,7 @@ def _boxes(data: bytes, start: int, stop: int) -> Iterator[tuple[bytes, int, int
 
 
 def _places(data: bytes) -> Iterator[int]:
-    """Where items and chunks of tracks start."""
+    """Yield the positions where items and chunks of tracks start."""
     for kind, start, end in _boxes(data, 0, len(data)):
         try:
             if kind == b"iloc":
@@ -60,7 +61,7 @@ def _places(data: bytes) -> Iterator[int]:
 
 
 def _items(data: bytes, at: int) -> Iterator[int]:
-    """The extents in an item location box (ISO/IEC 14496-12, 8.11.3)."""
+    """Yield the extents in an item location box (ISO/IEC 14496-12, 8.11.3)."""
     version = data[at]
     sizes = int.from_bytes(data[at + 4 : at + 6], "big")
     offset_size, length_size, base_size = sizes >> 12, sizes >> 8 & 15, sizes >> 4 & 15
@@ -75,7 +76,7 @@ def _items(data: bytes, at: int) -> Iterator[int]:
         return int.from_bytes(data[at - size : at], "big")
 
     for _ in range(number(4 if version == 2 else 2)):
-        number(4 if version == 2 else 2)  # the item
+        number(4 if version == 2 else 2)  # item ID
         method = number(2) & 15 if version else 0
         number(2)  # data reference
         base = number(base_size)
@@ -88,7 +89,7 @@ def _items(data: bytes, at: int) -> Iterator[int]:
 
 
 def _frame_at(data: bytes, at: int) -> int:
-    """Pixels of the sequence whose header stands among the first units (AV1, 5.3 and 5.5)."""
+    """Return the pixels of the sequence with a header among the first units (AV1, 5.3 and 5.5)."""
     for _ in range(3):
         header = data[at]
         kind, has_extension, has_size = header >> 3 & 15, header >> 2 & 1, header >> 1 & 1
@@ -109,7 +110,7 @@ def _frame_at(data: bytes, at: int) -> int:
 
 
 def _pixels(header: bytes) -> int:
-    """Width times height in a sequence header."""
+    """Return width times height of a sequence header."""
     stream = int.from_bytes(header, "big")
     left = 8 * len(header)
 
@@ -139,9 +140,9 @@ def _pixels(header: bytes) -> int:
 
 
 def _timing(bits: Callable[[int], int]) -> int:
-    """Pass over timing info; the length of buffer delays, 0 where there is no decoder model."""
+    """Skip timing info; return the length of buffer delays, 0 without a decoder model."""
     bits(64)
-    if bits(1):  # equal intervals, whose length is a number of variable length
+    if bits(1):  # equal intervals; their length has a variable-length code
         zeros = 0
         while not bits(1):
             zeros += 1

@@ -1,4 +1,4 @@
-"""What an image file holds besides its pixels, as bytes that can be written again."""
+"""Reads what an image file contains besides pixels, as bytes that can be written again."""
 
 from __future__ import annotations
 
@@ -32,18 +32,21 @@ from gatefill.images.xmp import PACKET, XMP_TEXT, upright_xmp, without_pictures
 
 TEXTS = (b"tEXt", b"zTXt", b"iTXt")
 _COLOR = (b"gAMA", b"cHRM", b"sRGB", b"cICP", b"mDCV", b"cLLI")
-# Texts in which old programs put what has a place of its own now.
+# PNG texts in which old programs store metadata that now has a chunk of its own.
 _PROFILES = tuple(b"Raw profile type " + name + b"\0" for name in (b"exif", b"APP1", b"xmp"))
-_PHOTOSHOP_TAG, _LOSSY = 34377, (6, 7)  # compressions
+_PHOTOSHOP_TAG, _LOSSY = 34377, (6, 7)  # values of the compression tag
 
 
 def with_contents(meta: Meta, data: bytes, format: str) -> Meta:
-    """`meta` with what the bytes of its file hold, and with warnings for what will be left out.
+    """Add to `meta` what its file contains, and warnings about what will be lost.
 
     Args:
-        meta: What reading the pixels found.
-        data: The file.
-        format: Its format, as `decode` calls it.
+        meta: The metadata found when the pixels were read.
+        data: The content of the file.
+        format: Its format, as named by `decode`.
+
+    Returns:
+        A new `Meta`.
     """
     read = _READERS.get(format)
     try:
@@ -53,13 +56,13 @@ def with_contents(meta: Meta, data: bytes, format: str) -> Meta:
         GatefillError,
         IndexError,
         struct.error,
-    ):  # cut off, or broken beside its pixels
+    ):  # truncated, or damaged in parts other than pixels
         return replace(meta, lossy=format == "JPEG")
     return _with(meta, **found)
 
 
 def with_info(meta: Meta, image: PIL.Image.Image) -> Meta:
-    """`meta` with what Pillow read from the file of an image, where the caller left it there."""
+    """Add to `meta` what Pillow read from the file of an image, unless the caller changed it."""
     block = image.info.get("exif")
     found: dict[str, Any] = {}
     if isinstance(block, bytes) and _is_unchanged(image):
@@ -76,24 +79,24 @@ def with_info(meta: Meta, image: PIL.Image.Image) -> Meta:
 
 
 def _is_unchanged(image: PIL.Image.Image) -> bool:
-    """Whether an image's EXIF tags are still those of its file.
+    """Return whether the EXIF tags of an image are still those of its file.
 
-    Tags that a caller has set stand in `Image.getexif` only, which knows less about types.
+    Tags that a caller has set are in `Image.getexif` only, which knows fewer types.
     """
     block = image.info.get("exif")
     read = PIL.Image.Exif()
     if isinstance(block, bytes):
         read.load(block)
     tags = dict(image.getexif())
-    if ORIENTATION not in read:  # Pillow takes it from XMP, then
+    if ORIENTATION not in read:  # Pillow then takes it from XMP
         tags.pop(ORIENTATION, None)
     return dict(read) == tags
 
 
 def jpeg_file_of(image: PIL.Image.Image) -> bytes | None:
-    """The JPEG file that a PIL image was opened from, where it can still be read.
+    """Return the JPEG file that a PIL image was opened from, if it can still be read.
 
-    None where the caller has changed the image's size or tags, or the file is another one now.
+    None if the caller has changed the image's size or tags, or if the file has changed since.
     """
     if not isinstance(image, JpegImagePlugin.JpegImageFile) or not _is_unchanged(image):
         return None
@@ -108,7 +111,7 @@ def jpeg_file_of(image: PIL.Image.Image) -> bytes | None:
         else:
             return None
         other = JpegImagePlugin.jpeg_factory(io.BytesIO(data))
-    except (OSError, ValueError, SyntaxError):  # gone, closed, or no JPEG any more
+    except (OSError, ValueError, SyntaxError):  # deleted, closed, or replaced by another file
         return None
     same = other.size == image.size and other.quantization == image.quantization
     return data if same and other.info.get("exif") == image.info.get("exif") else None
@@ -169,7 +172,7 @@ def _png(data: bytes, label: str) -> dict[str, Any]:
             found["exif"] = body.removeprefix(EXIF_PREFIX)
         elif kind == b"iTXt" and body.startswith(XMP_TEXT):
             flags, _, text = body[len(XMP_TEXT) :].partition(b"\0")[2].partition(b"\0")
-            if body[len(XMP_TEXT) : len(XMP_TEXT) + 1] == b"\0":  # not compressed
+            if body[len(XMP_TEXT) : len(XMP_TEXT) + 1] == b"\0":  # only uncompressed texts
                 found["xmp"] = text if not flags else b""
         elif kind in _COLOR or (kind in TEXTS and not body.startswith(_PROFILES)):
             kept.append((kind, body))
@@ -178,7 +181,7 @@ def _png(data: bytes, label: str) -> dict[str, Any]:
 
 
 def png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """(kind, body) of a PNG file's chunks."""
+    """Yield (kind, body) of each chunk of a PNG file."""
     at = 8
     while at + 12 <= len(data):
         size = int.from_bytes(data[at : at + 4], "big")
@@ -198,7 +201,7 @@ def _webp(data: bytes, label: str) -> dict[str, Any]:
             found["xmp"] = body
         frames += kind == b"ANMF"
         kinds.add(kind)
-        # A frame's own chunks stand behind 16 bytes of its place.
+        # The chunks of a frame follow 16 bytes with its position.
         at += 24 if kind == b"ANMF" and frames == 1 else 8 + size + size % 2
     found["lossy"] = b"VP8 " in kinds
     found["warnings"] = _frames(label, frames)
@@ -206,7 +209,7 @@ def _webp(data: bytes, label: str) -> dict[str, Any]:
 
 
 def _gif(data: bytes, label: str) -> dict[str, Any]:
-    """By the blocks of the GIF89a specification."""
+    """Count the frames by the blocks of the GIF89a specification, and collect comments."""
     frames, comments = 0, []
     at = 13 + _color_table(data[10])
     while at < len(data) and data[at] in b"\x21\x2c":
@@ -239,7 +242,7 @@ def _tiff(data: bytes, label: str) -> dict[str, Any]:
         "warnings": _frames(label, pages, "pages"),
         "lossy": page.integer(COMPRESSION) in _LOSSY,
     }
-    if tiff.is_big:  # no EXIF block holds its tags
+    if tiff.is_big:  # its tags do not fit an EXIF block
         return found
     block = Block(tiff.beginning_with(page))
     tags = read_tags(block)

@@ -1,4 +1,4 @@
-"""From any array or PIL image to planes: upright color ``HWC`` and alpha ``HW`` at one depth."""
+"""Converts arrays, tensors and PIL images to planes: color ``HWC``, alpha ``HW``."""
 
 from __future__ import annotations
 
@@ -26,10 +26,16 @@ class Planes(NamedTuple):
 
 
 def from_array(array: NDArray[Any], label: str) -> Planes:
-    """Split an array into color and alpha; any dtype.
+    """Split an array of any dtype into color and alpha.
 
-    ``HW``, ``HW1``, ``HW2``, ``HW3``, ``HW4``; channels may also come first, as in ``1HW`` and
-    ``3HW`` where W is more than 4, and an array of one image, such as ``1HW3``, counts as that.
+    Args:
+        array: ``HW``, ``HW1``, ``HW2`` (gray, alpha), ``HW3`` or ``HW4``. Channels may also come
+            first, as in ``1HW`` and ``3HW`` if W is more than 4; a batch of one image, such as
+            ``1HW3``, counts as that image.
+        label: Name of the image in messages.
+
+    Raises:
+        ImageError: For any other shape.
     """
     found = channels_last(array)
     if found is None:
@@ -50,7 +56,7 @@ def from_array(array: NDArray[Any], label: str) -> Planes:
 
 
 def channels_last(array: NDArray[Any]) -> NDArray[Any] | None:
-    """An array of one image as ``HWC`` with 1 to 4 channels; None where its shape is no image's."""
+    """Return the array of one image as ``HWC`` with 1 to 4 channels; None for other shapes."""
     while array.ndim > 3 and array.shape[0] == 1:
         array = array[0]
     if array.ndim == 2:
@@ -63,10 +69,10 @@ def channels_last(array: NDArray[Any]) -> NDArray[Any] | None:
 
 
 def tensor_to_array(tensor: Any, label: str) -> NDArray[Any]:
-    """A torch tensor ``HW``, ``CHW`` or ``1CHW`` as an array ``HW`` or ``HWC``."""
+    """Convert a torch tensor ``HW``, ``CHW`` or ``1CHW`` to an array ``HW`` or ``HWC``."""
     try:
         tensor = tensor.detach().cpu()
-        # Half-precision kinds, some of which numpy does not have, become float32.
+        # Half-precision types, some of which numpy does not have, become float32.
         array = np.asarray((tensor.float() if tensor.is_floating_point() else tensor).numpy())
     except (RuntimeError, TypeError, ValueError, NotImplementedError) as error:
         raise ImageError(
@@ -89,16 +95,19 @@ def tensor_to_array(tensor: Any, label: str) -> NDArray[Any]:
 def to_depth(
     array: NDArray[Any], label: str, *, float_bits: int = 8, wide_bits: int | None = None
 ) -> Any:
-    """`array` as uint8 or uint16: bool, uint8 and uint16 exactly, float in [0, 1] rounded.
+    """Convert to uint8 or uint16: bool, uint8 and uint16 exactly, float in [0, 1] rounded.
 
     Args:
         array: Any shape.
-        label: What messages call it.
-        float_bits: The depth for floats, 8 or 16.
-        wide_bits: The depth that other integers have; None takes 8 where their values fit, else 16.
+        label: Name of the image in messages.
+        float_bits: Bit depth for floats, 8 or 16.
+        wide_bits: Bit depth of other integers. Default: 8 if their values fit, otherwise 16.
+
+    Returns:
+        An array of the same shape.
 
     Raises:
-        ImageError: The values fit neither, or the dtype holds no pixels.
+        ImageError: If the values are out of range, or the dtype cannot hold pixels.
     """
     kind, size = array.dtype.kind, array.dtype.itemsize
     if kind == "b":
@@ -125,13 +134,13 @@ def to_depth(
 
 
 OVERSHOOT = 2.0**-7
-"""By how much floats may leave [0, 1]: an ulp at 1 of bfloat16, the coarsest that is read."""
+"""Allowed deviation of floats from [0, 1]: one ulp at 1 of bfloat16, the coarsest type read."""
 
 
 def check_range(array: NDArray[Any], label: str) -> None:
-    """Raise ImageError unless floats lie in [0, 1], but for what rounding adds."""
+    """Raise ImageError unless floats are in [0, 1], with a tolerance for rounding."""
     low, high = float(array.min()), float(array.max())
-    if not (low >= -OVERSHOOT and high <= 1 + OVERSHOOT):  # also where there is a NaN
+    if not (low >= -OVERSHOOT and high <= 1 + OVERSHOOT):  # true for NaN as well
         raise ImageError(
             f"{label}: expected float values in [0, 1], got {low:.4g} to {high:.4g}; "
             "save it with 8 or 16 bits",
@@ -142,10 +151,10 @@ def check_range(array: NDArray[Any], label: str) -> None:
 
 
 def _quantized(array: NDArray[Any], label: str, bits: int) -> NDArray[Any]:
-    """Floats in [0, 1] as integers of 8 or 16 bits."""
+    """Round floats in [0, 1] to integers of 8 or 16 bits."""
     check_range(array, label)
     levels = np.empty(array.shape, np.uint8 if bits == 8 else np.uint16)
-    # Row by row, in a kind of float that holds all levels: half floats end at 65504.
+    # Row by row, in a float type that represents all levels: half floats end at 65504.
     for row, target in zip(array, levels, strict=True):
         values = np.asarray(row, np.float64) * ((1 << bits) - 1)
         target[...] = np.rint(np.clip(values, 0, (1 << bits) - 1))
@@ -153,15 +162,15 @@ def _quantized(array: NDArray[Any], label: str, bits: int) -> NDArray[Any]:
 
 
 class FromPil(NamedTuple):
-    """What a PIL image holds."""
+    """The content of a PIL image."""
 
     planes: Planes
-    profile_holds: bool  # whether its ICC profile is still the one of the planes
+    profile_holds: bool  # whether the ICC profile still applies to the planes
     warnings: tuple[Warning, ...]
 
 
 def from_pil(image: PIL.Image.Image, label: str) -> FromPil:
-    """The planes of a PIL image of any mode."""
+    """Convert a PIL image of any mode to planes."""
     mode = image.mode
     said: list[Warning] = []
     if mode in ("CMYK", "LAB"):
@@ -183,13 +192,13 @@ def from_pil(image: PIL.Image.Image, label: str) -> FromPil:
     color, alpha = from_array(np.asarray(image), label)
     if image.mode == "F":
         said.append(rounded(label))
-    # Pillow spreads the values of files over 16 bits; those of images made of arrays it keeps.
+    # Pillow scales the values of files to 16 bits, but not those of images made from arrays.
     color = to_depth(color, label, float_bits=16, wide_bits=16 if image.format else None)
     return FromPil(Planes(color, alpha), mode not in ("CMYK", "LAB"), tuple(said))
 
 
 def _to_srgb(image: PIL.Image.Image, label: str, said: list[Warning]) -> PIL.Image.Image:
-    """A CMYK or Lab image in sRGB, through its ICC profile where it has a usable one."""
+    """Convert a CMYK or Lab image to sRGB, through its ICC profile if it has a usable one."""
     from PIL import ImageCms
 
     profile = image.info.get("icc_profile")
@@ -213,7 +222,7 @@ def _to_srgb(image: PIL.Image.Image, label: str, said: list[Warning]) -> PIL.Ima
 
 
 def upright(array: Any, orientation: int) -> Any:
-    """``HW...`` as EXIF `orientation` (1 to 8) says it is to be seen."""
+    """Apply the EXIF `orientation`, 1 to 8, to ``HW...``."""
     if orientation in (5, 6, 7, 8):
         array = np.swapaxes(array, 0, 1)
     if orientation in (3, 4, 7, 8):
@@ -224,5 +233,5 @@ def upright(array: Any, orientation: int) -> Any:
 
 
 def turned_back(array: Any, orientation: int) -> Any:
-    """The opposite of `upright`: ``HW...`` as a file of EXIF `orientation` (1 to 8) stores it."""
+    """Undo `upright`: return ``HW...`` as a file with this EXIF `orientation` stores it."""
     return upright(array, {6: 8, 8: 6}.get(orientation, orientation))

@@ -1,4 +1,4 @@
-"""Telling damaged files from faults of gatefill's own."""
+"""Distinguishes damaged files from bugs in gatefill."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from gatefill.errors import GatefillError
 
 
 class DamagedError(ValueError):
-    """Bytes that are not what their format says."""
+    """Raised for bytes that do not follow their format."""
 
 
-# What reading bytes that are not what they should be raises in our own code.
+# The exceptions that our own code raises when it reads malformed bytes.
 _DAMAGE = (
     DamagedError,
     GatefillError,
@@ -30,11 +30,11 @@ _DAMAGE = (
 
 
 def is_ours(error: Exception) -> bool:
-    """Whether an exception raised while a file was read or written is gatefill's own fault.
+    """Return whether an exception raised while reading or writing a file is a bug in gatefill.
 
-    Libraries raise nearly everything there is for damaged files. In gatefill's code, anything but
-    a few kinds is a bug, and so is a failed assertion or an unknown name wherever it is; the lack
-    of memory is nobody's fault.
+    Libraries raise all kinds of exceptions for damaged files. In gatefill's code, all but a few
+    types are bugs; a failed assertion or an unknown name is a bug anywhere; lack of memory never
+    is.
     """
     if isinstance(error, (AssertionError, NameError, ImportError, MemoryError)):
         return True
@@ -43,7 +43,7 @@ def is_ours(error: Exception) -> bool:
     trace, raised_in = error.__traceback__, ""
     while trace is not None:
         module = trace.tb_frame.f_globals.get("__name__", "")
-        if module.partition(".")[0] != "numpy":  # which raises for what it is given
+        if module.partition(".")[0] != "numpy":  # numpy raises for the input it gets
             raised_in = module
         trace = trace.tb_next
     return raised_in.partition(".")[0] == "gatefill"

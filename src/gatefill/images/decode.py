@@ -1,4 +1,4 @@
-"""From a file's bytes to planes: which format it is, how large, and what is inside."""
+"""Decodes the bytes of an image file: finds its format, checks its size, returns its planes."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ from gatefill.images.tiff_read import TiffPage
 from gatefill.stopping import is_stoppable
 
 _SCAN, _MOST_SCANS = b"\xff\xda", 1000  # the marker of a scan in a JPEG
-_SMALL_FRAME = 1 << 18  # pixels that a frame inside an AVIF may have, however small that is
-_MOST_BYTES, _PADDING = 4, 4  # of a pixel in a BMP or PNM, and pixels by which rows may be longer
+_SMALL_FRAME = 1 << 18  # pixels a frame inside an AVIF may have in any case
+_MOST_BYTES, _PADDING = 4, 4  # bytes per pixel of a BMP or PNM, and padding pixels per row
 
 
 class Decoded(NamedTuple):
-    """An upright image and what came with it."""
+    """An upright image with its metadata."""
 
     planes: Planes
     meta: Meta
@@ -57,16 +57,19 @@ class Decoded(NamedTuple):
 def decode(data: bytes, label: str, max_pixels: int, *, allow_truncated: bool = False) -> Decoded:
     """Decode the first frame of an image file, upright.
 
-    No process-wide state is changed meanwhile, so that threads may decode at the same time.
+    No process-wide state is changed, so that several threads may decode at the same time.
 
     Args:
-        data: The file.
-        label: What messages call it.
+        data: The content of the file.
+        label: Name of the file in messages.
         max_pixels: Files with more pixels are refused before they are decoded.
-        allow_truncated: Take what there is of a file that is cut off.
+        allow_truncated: Decode the remaining part of a truncated file.
+
+    Returns:
+        The image and its metadata.
 
     Raises:
-        ImageError: Whatever is wrong with it.
+        ImageError: If the file cannot be decoded.
     """
     file = _File(data, format_of(data, label), label, max_pixels, allow_truncated)
     return apart.call(_decoded, _pixels_of(file) if is_stoppable() else 0, file)
@@ -78,14 +81,14 @@ def _decoded(file: _File) -> Decoded:
         return Decoded(planes, with_contents(meta, meta.jpeg or file.data, file.kind))
     except ImageError:
         raise
-    except Exception as error:  # Pillow and OpenCV raise nearly everything there is
+    except Exception as error:  # Pillow and OpenCV raise many types
         if is_ours(error):
             raise
         raise corrupt(file.label, file.kind, error) from error
 
 
 def _pixels_of(file: _File) -> int:
-    """How many pixels will be decoded; 0 if the file is refused."""
+    """Return the number of pixels to decode; 0 if the file is refused."""
     try:
         width, height = SIZES[file.kind](file.data, file.label)
     except Exception:
@@ -94,7 +97,7 @@ def _pixels_of(file: _File) -> int:
 
 
 class _File(NamedTuple):
-    """A file to be decoded, and how."""
+    """A file to decode, with the options for decoding."""
 
     data: bytes
     kind: str
@@ -106,8 +109,8 @@ class _File(NamedTuple):
         check_size(width, height, self.label, self.max_pixels)
 
 
-# Opened through Pillow's classes and not through `Image.open`, which has a limit of its own that
-# can only be raised for the whole process, and many more formats than anybody sends.
+# Files are opened with Pillow's classes instead of `Image.open`, whose size limit can only be
+# changed for the whole process, and which accepts many more formats than needed.
 
 
 def _jpeg(file: _File) -> Decoded:
@@ -115,7 +118,7 @@ def _jpeg(file: _File) -> Decoded:
     said = [tags_left_out(file.label)] if had_bombs else []
     image = jpeg_read.open_jpeg(data)
     file.check_size(*image.size)
-    if data.count(_SCAN) > _MOST_SCANS:  # each costs the time of the whole photo
+    if data.count(_SCAN) > _MOST_SCANS:  # each scan takes as long as decoding the whole photo
         raise ImageError(
             f"{file.label}: truncated or corrupt JPEG (it has {data.count(_SCAN):,} scans)",
             code="image.bomb",
@@ -126,7 +129,7 @@ def _jpeg(file: _File) -> Decoded:
             said.append(no_end(file.label))
     except OSError as error:
         body = jpeg_read.without_end(data)
-        # Browsers and cameras show a file that lacks nothing but the marker of its end.
+        # Browsers and cameras show a file that lacks only its end marker.
         share = jpeg_read.missing_share(body)
         if not share and jpeg_read.has_all_scans(body):
             said.append(no_end(file.label))
@@ -198,7 +201,7 @@ def _deep_tiff(page: TiffPage, file: _File) -> Decoded:
 
 
 def _webp(file: _File) -> Decoded:
-    file.check_size(*webp_size(file.data))  # Pillow makes room for the pixels as it opens it
+    file.check_size(*webp_size(file.data))  # Pillow allocates the pixels when it opens the file
     return _other(WebPImagePlugin.WebPImageFile, file)
 
 
@@ -213,7 +216,7 @@ def _bmp(file: _File) -> Decoded:
 
 def _pnm(file: _File) -> Decoded:
     image = PpmImagePlugin.PpmImageFile(io.BytesIO(file.data))
-    # Pillow would round a color PNM to 8 bits; gray ones it reads at 16.
+    # Pillow would round a color PNM to 8 bits; gray PNMs keep 16 bits.
     if image.mode == "RGB" and image.tile[0].args not in ("RGB", ("RGB", 255)):
         raise ImageError(
             f"{file.label}: expected 8 bits in a color PNM; save deeper ones as PNG",
@@ -264,7 +267,7 @@ def _other(opener: Callable[[io.BytesIO], PIL.Image.Image], file: _File) -> Deco
 
 
 def _padded(opener: Callable[[io.BytesIO], PIL.Image.Image], file: _File) -> Decoded:
-    """A file whose pixels are its last bytes, so that those which are missing can be put there."""
+    """Decode a file that ends with its pixels, so that missing ones can be padded."""
     try:
         return _other(opener, file)
     except OSError as error:
@@ -290,12 +293,12 @@ _DECODERS: dict[str, Callable[[_File], Decoded]] = {
 
 
 def from_opened(image: PIL.Image.Image, label: str, warnings: Iterable[Warning] = ()) -> Decoded:
-    """Decode a PIL image, opened or made; its planes upright, 16 bits only where PIL has them.
+    """Decode a PIL image; planes are upright, with 16 bits only where PIL has them.
 
     Args:
-        image: What Pillow opened.
-        label: What messages call it.
-        warnings: What opening it had to say.
+        image: The image, opened from a file or created.
+        label: Name of the image in messages.
+        warnings: Warnings from opening it.
     """
     said = [*warnings]
     format = image.format
@@ -306,7 +309,7 @@ def from_opened(image: PIL.Image.Image, label: str, warnings: Iterable[Warning] 
         said.append(tags_left_out(label))
     stored = 1 if is_bomb else orientation_of(image.getexif())
     image.load()
-    # Pillow turns TIFFs upright itself while it loads them.
+    # Pillow rotates TIFFs upright itself when it loads them.
     exif = PIL.Image.Exif() if is_bomb else image.getexif()
     planes, profile_holds, more = from_pil(image, label)
     icc = image.info.get("icc_profile")

@@ -1,4 +1,4 @@
-"""From planes to files: PIL images, and the bytes of a file with what it leaves out."""
+"""Encodes planes as PIL images or files, with warnings about what a file leaves out."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ _KNOW_ALPHA = ("PNG", "WEBP", "TIFF", "AVIF")
 _KNOW_16_BITS = ("PNG", "TIFF")
 _EXIF_PREFIX = b"Exif\0\0"
 _LIMITED = ("exif", "xmp", "iptc")
-_JPEG_SEGMENT = 65533 - 64  # the most that EXIF, XMP or IPTC may need in a JPEG
-_SLOWNESS = {"PNG": 2, "WEBP": 4, "AVIF": 4}  # beside JPEG, roughly
+_JPEG_SEGMENT = 65533 - 64  # largest EXIF, XMP or IPTC block of a JPEG
+_SLOWNESS = {"PNG": 2, "WEBP": 4, "AVIF": 4}  # encoding time relative to JPEG, roughly
 _JPEG_QUALITY, _WEBP_QUALITY, _AVIF_QUALITY = 95, 90, 90
 
 
 class Encoded(NamedTuple):
-    """A file's bytes, and what the file leaves out of the photo."""
+    """The content of a file, and warnings about what it leaves out."""
 
     data: bytes
     warnings: tuple[Warning, ...]
@@ -50,21 +50,24 @@ def encode(
     quality: int | None = None,
     lossless: bool | None = None,
 ) -> Encoded:
-    """A file of `format` with what `meta` holds.
+    """Encode a photo with its metadata as a file.
 
     Args:
         pixels: ``HWC`` uint8 or uint16, upright.
         alpha: ``HW`` of the same dtype, or None.
-        meta: What came with the photo.
+        meta: Metadata of the photo.
         format: One of the formats in `OUTPUT_SUFFIXES`.
-        quality: 1 to 100, of JPEG, AVIF and lossy WebP; other formats have none. None keeps the
-            blocks of a JPEG that do not change; elsewhere it is 95 for JPEG, 90 for WebP and AVIF.
-        lossless: Whether WebP keeps every pixel. None: unless the source was a lossy WebP, or a
+        quality: 1 to 100, for JPEG, AVIF and lossy WebP only. Default: a JPEG from a JPEG keeps its
+            unchanged blocks; otherwise 95 for JPEG, 90 for WebP and AVIF.
+        lossless: Whether WebP is lossless. Default: True, unless the source was a lossy WebP or a
             quality is given.
 
+    Returns:
+        The content of the file, and warnings about what it leaves out.
+
     Raises:
-        ConfigError: For a quality out of range, and where lossless cannot be had.
-        ImageError: Where the photo cannot be written in that format.
+        ConfigError: For a quality out of range, or if the format cannot be lossless.
+        ImageError: If the photo cannot be written in that format.
     """
     check_options(format, quality, lossless)
     slow = _SLOWNESS.get(format, 1) * pixels.shape[0] * pixels.shape[1]
@@ -124,10 +127,10 @@ def _encode(
     elif lossy:
         options |= {"quality": quality or _WEBP_QUALITY}
     elif format == "WEBP":
-        options |= {"lossless": True, "exact": True}  # exact: colors under alpha 0 stay
+        options |= {"lossless": True, "exact": True}  # exact: keep the colors under alpha 0
     try:
         data = _encoded(pixels, alpha, meta, format, options)
-    except Exception as error:  # too large a side for JPEG or WebP, and the like
+    except Exception as error:  # such as sides too long for JPEG or WebP
         if is_ours(error):
             raise
         raise ImageError(
@@ -141,7 +144,7 @@ def _encode(
 
 
 def check_options(format: str, quality: int | None, lossless: bool | None) -> None:
-    """Check how a file is to be written.
+    """Check the options for writing a file.
 
     Args:
         format: One of the formats in `OUTPUT_SUFFIXES`.
@@ -149,8 +152,8 @@ def check_options(format: str, quality: int | None, lossless: bool | None) -> No
         lossless: See `encode`.
 
     Raises:
-        ConfigError: For a quality out of range, and for what the format or the other option
-            excludes.
+        ConfigError: For a quality out of range, and for options that the format does not have or
+            that exclude each other.
     """
     if quality is not None:
         expect_type(int, quality=quality)
@@ -180,11 +183,11 @@ _HELD = {
     "iptc": ("IPTC data", ("JPEG", "TIFF")),
     "comments": ("comments", ("JPEG", "PNG")),
 }
-"""What each field of `Meta` is called, and the formats that have a place for it."""
+"""The name of each field of `Meta` in messages, and the formats that can store it."""
 
 
 def _fitted(meta: Meta, format: str) -> tuple[Meta, list[str]]:
-    """What a file of `format` can hold of `meta`, and the names of what it cannot."""
+    """Return the part of `meta` that a file of `format` can store, and the names of the rest."""
     gone, names = set(), []
     for field, (name, formats) in _HELD.items():
         value = getattr(meta, field)
@@ -195,7 +198,7 @@ def _fitted(meta: Meta, format: str) -> tuple[Meta, list[str]]:
     if format != "PNG":
         kinds = {kind for kind, _ in meta.chunks}
         names += ["PNG texts"] if kinds & {*TEXTS} else []
-        if meta.icc or b"sRGB" in kinds:  # then these say nothing more
+        if meta.icc or b"sRGB" in kinds:  # these chunks are then redundant
             kinds -= {b"gAMA", b"cHRM", b"sRGB"}
         if space := b", ".join(sorted(kinds - {*TEXTS})).decode():
             names.append(f"color space ({space})")
@@ -229,7 +232,7 @@ def _encoded(
 
 
 def _options(meta: Meta) -> dict[str, Any]:
-    """Pillow's keyword arguments for what comes with the pixels."""
+    """Return Pillow's keyword arguments for metadata."""
     options = {
         "dpi": meta.dpi,
         "icc_profile": meta.icc,
@@ -243,7 +246,7 @@ def _xmp_chunks(meta: Meta) -> list[tuple[bytes, bytes]]:
 
 
 def _comment_chunks(meta: Meta) -> list[tuple[bytes, bytes]]:
-    """A JPEG's comments as texts: in UTF-8 where they are, else in Latin-1."""
+    """Return a JPEG's comments as PNG texts; bytes that are not UTF-8 are read as Latin-1."""
     chunks = []
     for comment in meta.comments:
         text = comment.replace(b"\0", b"")
@@ -256,7 +259,7 @@ def _comment_chunks(meta: Meta) -> list[tuple[bytes, bytes]]:
 
 
 def to_pil(pixels: Pixels, alpha: Pixels | None, meta: Meta) -> PIL.Image.Image:
-    """A PIL image L, LA, RGB or RGBA, or ``I;16`` for 16-bit gray; other 16 bits are rounded."""
+    """Make a PIL image L, LA, RGB or RGBA of 8 bits, or ``I;16`` for 16-bit gray."""
     if pixels.dtype == np.uint16 and (alpha is not None or pixels.shape[2] == 3):
         pixels, alpha = _to_8_bits(pixels), None if alpha is None else _to_8_bits(alpha)
     planes: Any = pixels if alpha is None else np.dstack([pixels, alpha])
@@ -272,12 +275,12 @@ def to_pil(pixels: Pixels, alpha: Pixels | None, meta: Meta) -> PIL.Image.Image:
 
 
 def _to_8_bits(plane: NDArray[Any]) -> NDArray[np.uint8]:
-    """Nearest 8-bit value of 16-bit ones: 65535 / 257 = 255."""
+    """Return the nearest 8-bit values of 16-bit ones: 65535 / 257 = 255."""
     return ((plane.astype(np.uint32) + 128) // 257).astype(np.uint8)
 
 
 def _on_white(pixels: Any, alpha: Any) -> Any:
-    """What a viewer shows on a white page; opaque pixels unchanged."""
+    """Blend colors with white by alpha; opaque pixels stay unchanged."""
     top = np.iinfo(pixels.dtype).max
     share = alpha[..., None].astype(np.float32) / np.float32(top)
     blend = np.rint(pixels * share + top * (1 - share)).astype(pixels.dtype)

@@ -1,4 +1,4 @@
-"""EXIF blocks, edited where they lie: what is not touched keeps its bytes, types and places.
+"""Edits EXIF blocks in place: everything else keeps its bytes, types and positions.
 
 Offsets inside a maker note count from the start of the block, so nothing may move. A block is a
 TIFF structure that starts with ``II`` or ``MM``, without the ``Exif`` prefix.
@@ -23,11 +23,11 @@ _PICTURE = b"\xff\xd8\xff"
 
 
 class ExifEntry(NamedTuple):
-    """A tag of a directory."""
+    """An entry of a TIFF directory."""
 
     tag: int
     kind: int  # the TIFF type, 1 to 13
-    number: int  # of values
+    number: int  # number of values
     at: int  # where the entry's 12 bytes start
     value: int  # where its value starts
     size: int  # bytes of the value
@@ -37,7 +37,7 @@ class Block:
     """A TIFF structure in memory, whose entries can be found and changed in place."""
 
     def __init__(self, data: bytes) -> None:
-        """Raises DamagedError where the first directory cannot be read."""
+        """Raises DamagedError if the first directory cannot be read."""
         self.data = bytearray(data)
         self.order = {b"II": "<", b"MM": ">"}.get(data[:2], "")
         if not self.order or len(data) < 14 or self._number(2, _SHORT) != 42:
@@ -52,9 +52,11 @@ class Block:
         return int(number)
 
     def directory(self, at: int) -> Iterator[ExifEntry]:
-        """The entries of the directory at an offset; those whose values lie outside are left out.
+        """Yield the entries of a directory, except those with values outside the block.
 
-        Raises DamagedError where the directory itself does.
+        at: Offset of the directory.
+
+        Raises DamagedError if the directory itself is outside.
         """
         for number in range(self._number(at, _SHORT)):
             place = at + 2 + 12 * number
@@ -66,7 +68,7 @@ class Block:
                 yield ExifEntry(tag, kind, count, place, value, size)
 
     def next(self, at: int) -> int:
-        """The offset of the directory that follows the one at an offset; 0 where there is none."""
+        """Return the offset of the directory after the one at an offset; 0 if it is the last."""
         return self._number(self._next_place(at), _LONG)
 
     def _next_place(self, at: int) -> int:
@@ -77,11 +79,11 @@ class Block:
         struct.pack_into(self.order + "I", self.data, self._next_place(at), 0)
 
     def find(self, entries: list[ExifEntry], tag: int) -> ExifEntry | None:
-        """The first entry of that tag."""
+        """Return the first entry with that tag; None without one."""
         return next((entry for entry in entries if entry.tag == tag), None)
 
     def integer(self, entry: ExifEntry | None) -> int | None:
-        """An entry's first value, where it is SHORT or LONG."""
+        """Return the first value of a SHORT or LONG entry; None for other types."""
         if entry is None or entry.kind not in (_SHORT, _LONG, 13):
             return None
         return self._number(entry.value, _SHORT if entry.kind == _SHORT else _LONG)
@@ -92,7 +94,7 @@ class Block:
         struct.pack_into(self.order + code, self.data, entry.value, number)
 
     def swap(self, one: ExifEntry | None, other: ExifEntry | None) -> None:
-        """Exchange type, count and value of two entries; their tags stay."""
+        """Exchange type, count and value of two entries, but not their tags."""
         if one is None or other is None:
             return
         first, second = self.data[one.at + 2 : one.at + 12], self.data[other.at + 2 : other.at + 12]
@@ -100,7 +102,7 @@ class Block:
         self.data[other.at + 2 : other.at + 12] = first
 
     def sub_entries(self, tag: int) -> list[ExifEntry]:
-        """The entries of the sub-directory that a tag of the first one points to."""
+        """Return the entries of the sub-directory that a tag of the first directory points to."""
         at = self.integer(self.find(self.entries, tag))
         try:
             return [] if at is None else list(self.directory(at))
@@ -109,7 +111,7 @@ class Block:
 
 
 def orientation_in(block: bytes | None) -> int:
-    """The orientation 1 to 8 in an EXIF block; 1 where there is none or nonsense."""
+    """Return the orientation in an EXIF block, 1 to 8; 1 if it is missing or invalid."""
     try:
         found = Block(block or b"")
         value = found.integer(found.find(found.entries, ORIENTATION))
@@ -119,7 +121,7 @@ def orientation_in(block: bytes | None) -> int:
 
 
 def upright(block: bytes) -> bytes:
-    """The block for pixels that were turned: orientation 1, sizes and resolutions swapped."""
+    """Adapt a block to rotated pixels: orientation 1, sizes and resolutions swapped if needed."""
     orientation = orientation_in(block)
     if orientation == 1:
         return block
@@ -138,7 +140,7 @@ def upright(block: bytes) -> bytes:
 
 
 def without_previews(block: bytes) -> bytes | None:
-    """The block without thumbnail and without previews in its maker note; None where it is broken.
+    """Remove the thumbnail, and previews in the maker note; None if the block is damaged.
 
     They would still show what was removed from the photo.
     """
@@ -154,9 +156,9 @@ def without_previews(block: bytes) -> bytes | None:
 
 
 def _blank_thumbnail(found: Block) -> int:
-    """Unlink the directories after the first, blank their pictures; return where the block ends.
+    """Unlink the directories after the first and blank their images; return the block's end.
 
-    The second directory is the thumbnail's, with a JPEG or with strips of pixels.
+    The second directory is that of the thumbnail, with a JPEG or with strips of pixels.
     """
     end, spans = len(found.data), _spans(found)
     try:
@@ -169,21 +171,21 @@ def _blank_thumbnail(found: Block) -> int:
             for start_tag, size_tag in ((_JPEG, _JPEG_SIZE), (_STRIPS, _STRIP_SIZES)):
                 start = found.integer(found.find(entries, start_tag)) or 0
                 size = found.integer(found.find(entries, size_tag))
-                # Where its size is missing, up to what comes next.
+                # If its size is missing, it extends to the next known offset.
                 after = min([span[0] for span in spans if span[0] >= start], default=end)
                 stop = min(start + size, end) if size else after
-                # A block that points into its own tags would lose them.
+                # If the thumbnail overlaps the tags, blanking it would destroy them.
                 if 0 < start < stop and not any(start < b and a < stop for a, b in spans):
                     found.data[start:stop] = bytes(stop - start)
                     end = start if stop >= end - 3 else end
             at = found.next(at)
-    except DamagedError:  # the pointer or a directory is cut off, as some programs write it
+    except DamagedError:  # some programs write a pointer or directory that is cut off
         pass
     return end
 
 
 def _spans(found: Block) -> list[tuple[int, int]]:
-    """(start, stop) of what the first directory and its sub-directories need."""
+    """Return (start, stop) of the parts that the first directory and its sub-directories use."""
     parts = [(found.first, found.entries)]
     for tag in (EXIF_IFD, GPS_IFD):
         at = found.integer(found.find(found.entries, tag))

@@ -1,4 +1,4 @@
-"""HEIC and AVIF: support that Pillow alone lacks."""
+"""HEIC and AVIF support that Pillow lacks."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from gatefill.errors import Warning
 from gatefill.extras import MissingExtra, need
 from gatefill.images.source import ImageError
 
-_HIGH_BIT_DEPTH = 0x40  # in the third byte of a configuration (AV1-ISOBMFF, 2.3.3)
+_HIGH_BIT_DEPTH = 0x40  # flag in the third byte of a configuration (AV1-ISOBMFF, 2.3.3)
 
 
 def open_heif(data: bytes, label: str) -> PIL.Image.Image:
-    """A HEIC file, opened by pillow-heif and not yet decoded; libheif turns it upright.
+    """Open a HEIC file with pillow-heif, without decoding it; libheif rotates it upright.
 
     Raises:
-        ImageError: pillow-heif, the extra `heif`, is not installed.
+        ImageError: If pillow-heif, the extra `heif`, is not installed.
     """
     try:
         plugin: Any = need("pillow_heif", "heif", "it")
@@ -32,7 +32,7 @@ def open_heif(data: bytes, label: str) -> PIL.Image.Image:
 
 
 def decode_deep(data: bytes, image: PIL.Image.Image) -> NDArray[np.uint16] | None:
-    """``HWC`` of a HEIC of more than 8 bits, spread over 16; None where it has 8."""
+    """Decode a HEIC of more than 8 bits to ``HWC``, scaled to 16 bits; None if it has 8 bits."""
     if image.info.get("bit_depth", 8) <= 8:
         return None
     plugin: Any = need("pillow_heif", "heif", "HEIC")
@@ -42,13 +42,13 @@ def decode_deep(data: bytes, image: PIL.Image.Image) -> NDArray[np.uint16] | Non
 
 
 def is_deep_avif(data: bytes) -> bool:
-    """Whether an AVIF's first configuration says that it has more than 8 bits per channel."""
+    """Return whether the first configuration of an AVIF declares more than 8 bits per channel."""
     at = data.find(b"av1C")
     return 0 < at < len(data) - 6 and bool(data[at + 6] & _HIGH_BIT_DEPTH)
 
 
 def left_out(image: PIL.Image.Image, label: str) -> Iterator[Warning]:
-    """What a HEIC or AVIF holds besides the picture that is filled."""
+    """Yield warnings about images in a HEIC or AVIF that are not filled."""
     frames = getattr(image, "n_frames", 1)
     if frames > 1:
         text = f"{label}: only the first of {frames} frames is filled, the others are left out"

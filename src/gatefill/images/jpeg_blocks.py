@@ -1,9 +1,9 @@
-"""JPEG in, JPEG out: blocks that hold no changed pixel keep their DCT coefficients bit for bit.
+"""Writes JPEGs so that blocks without changed pixels keep their DCT coefficients bit for bit.
 
-A JPEG is 8x8 blocks of DCT coefficients, quantized (ITU-T T.81). Decoding and encoding a whole
-photo anew changes nearly all of them. Here only blocks that hold a changed pixel are computed, from
-the samples that the source's own coefficients decode to and the new ones; with chroma subsampling a
-chroma block holds the pixels of four luma blocks. Everything else is copied as integers.
+A JPEG consists of 8x8 blocks of quantized DCT coefficients (ITU-T T.81). Decoding and encoding a
+whole photo changes nearly all of them. Here, only blocks with a changed pixel are recomputed; their
+unchanged samples are those that the source's coefficients decode to. With chroma subsampling a
+chroma block covers the pixels of four luma blocks. All other coefficients are copied as integers.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ from numpy.typing import NDArray
 from gatefill.images.jpeg_segments import JpegLayout
 
 Convert = Callable[[NDArray[np.uint8], int], NDArray[np.float32]]
-"""From pixels ``...C`` and a color space to samples ``...K`` of K components, in [0, 255]."""
+"""Converts pixels ``...C`` to samples ``...K`` of K components of a color space, in [0, 255]."""
 
-# jpeg_color_space, as libjpeg counts.
+# jpeg_color_space, numbered as in libjpeg.
 GRAY, RGB, YCBCR, CMYK, YCCK = 1, 2, 3, 4, 5
-_PROCESSES = (0, 1, 2, 9, 10)  # with DCT blocks, and all of them in one frame
-_BATCH = 1 << 20  # pixels that are worked on at a time
+_PROCESSES = (0, 1, 2, 9, 10)  # processes with DCT blocks in a single frame
+_BATCH = 1 << 20  # pixels to process at a time
 
 
 class UnkeptError(Exception):
-    """Why the coefficients of a file cannot be kept."""
+    """Raised with the reason why the coefficients of a file cannot be kept."""
 
 
 def available() -> bool:
-    """Whether the package that reads and writes coefficients is installed."""
+    """Return whether the package that reads and writes coefficients is installed."""
     return find_spec("jpegio") is not None
 
 
@@ -47,20 +47,23 @@ def with_blocks_changed(
     layout: JpegLayout,
     convert: Convert,
 ) -> bytes:
-    """A JPEG file whose blocks with changed pixels show `pixels`; all others are the source's.
+    """Write a JPEG that shows `pixels` in blocks with changed pixels and keeps all other blocks.
 
-    Sampling, quantization tables, restart interval, segments, and whether it is progressive are the
-    source's. What follows its end marker is left out.
+    Sampling, quantization tables, restart interval, segments and the (progressive) process are
+    those of the source. Data after its end marker is dropped.
 
     Args:
-        source: A JPEG file.
-        pixels: ``HWC`` uint8 of the JPEG's stored size and orientation.
-        changed: bool ``HW``, where they differ from what the source decodes to.
-        layout: Of the source.
-        convert: From pixels to samples of a color space, as libjpeg counts them.
+        source: The content of a JPEG file.
+        pixels: ``HWC`` uint8, in the JPEG's stored size and orientation.
+        changed: bool ``HW``, True where `pixels` differ from the decoded source.
+        layout: Layout of the source.
+        convert: Converts pixels to samples of a color space, numbered as in libjpeg.
+
+    Returns:
+        The content of the new file.
 
     Raises:
-        UnkeptError: Where the file is of a kind whose coefficients cannot be read or written.
+        UnkeptError: If the coefficients of this kind of file cannot be read or written.
     """
     if layout.process not in _PROCESSES or layout.later_tables:
         raise UnkeptError("it is of a rare kind")
@@ -75,20 +78,20 @@ def with_blocks_changed(
             for numbers in _by_sampling(jpeg):
                 _change(jpeg, numbers, pixels, changed, slots, convert)
             _check_range(jpeg)
-            # The source's own Huffman tables may lack codes that the new blocks need. Which table a
-            # component takes is not read where each has a scan of its own.
+            # The Huffman tables of the source may lack codes that the new blocks need. Which table
+            # a component uses is not read if each component has a scan of its own.
             jpeg.optimize_coding = 1
             for number, part in enumerate(jpeg.comp_info):
                 part.dc_tbl_no = part.ac_tbl_no = min(number, 1)
             jpegio.write(jpeg, write_to)
-        except RuntimeError as error:  # what libjpeg says
+        except RuntimeError as error:  # errors of libjpeg
             raise UnkeptError(str(error).removeprefix("[JSTRUCT] ")) from error
         return Path(write_to).read_bytes()
 
 
 @contextmanager
 def _files() -> Iterator[tuple[str, str]]:
-    """Two names of files to read and write; in memory where the system has such files."""
+    """Yield two file names to read and write; in memory if the system has memory files."""
     if hasattr(os, "memfd_create"):
         numbers = [os.memfd_create("gatefill") for _ in range(2)]
         try:
@@ -121,15 +124,15 @@ def _check(jpeg: Any, pixels: NDArray[np.uint8], slots: list[int]) -> None:
 
 
 def _check_range(jpeg: Any) -> None:
-    """Refuse what only a damaged file holds and no encoder writes (T.81, F.1.2 and G.1.2)."""
+    """Refuse coefficients that no encoder writes, only damage (T.81, F.1.2 and G.1.2)."""
     for plane in jpeg.coef_arrays:
-        # With more than this the package would leave its files open.
+        # For more coefficients the package would leave its files open.
         if plane.min() < -1024 or plane.max() > 1023:
             raise UnkeptError("it is damaged")
 
 
 def _by_sampling(jpeg: Any) -> list[list[int]]:
-    """The components, those of one sampling together."""
+    """Group the components by their sampling."""
     found: dict[tuple[int, int], list[int]] = {}
     for number, part in enumerate(jpeg.comp_info):
         found.setdefault((part.v_samp_factor, part.h_samp_factor), []).append(number)
@@ -144,7 +147,7 @@ def _change(
     slots: list[int],
     convert: Convert,
 ) -> None:
-    """Compute the blocks of components of one sampling that hold changed pixels, in place."""
+    """Recompute, in place, the blocks with changed pixels of components of one sampling."""
     part = jpeg.comp_info[numbers[0]]
     # Pixels per sample.
     tall = jpeg.max_v_samp_factor // part.v_samp_factor
@@ -153,7 +156,7 @@ def _change(
     batch = max(_BATCH // (64 * tall * wide), 1)
     for start in range(0, len(rows), batch):
         down, right = rows[start : start + batch], columns[start : start + batch]
-        # Beyond the edge the last pixel is repeated, as encoders do.
+        # Beyond the edge the last pixel is repeated, as in encoders.
         ys = np.minimum(down[:, None] * 8 * tall + np.arange(8 * tall), len(pixels) - 1)
         xs = np.minimum(right[:, None] * 8 * wide + np.arange(8 * wide), pixels.shape[1] - 1)
         place = ys[:, :, None], xs[:, None, :]
@@ -172,19 +175,19 @@ def _change(
 
 
 def _apart(planes: NDArray[Any], tall: int, wide: int) -> Iterator[NDArray[Any]]:
-    """Of planes ``N..``, the first pixel of each sample, the second, and so on."""
+    """Yield planes ``N..`` of the first pixel of each sample, the second, and so on."""
     for row in range(tall):
         for column in range(wide):
             yield planes[:, row::tall, column::wide]
 
 
 def _holding(changed: NDArray[np.bool_], tall: int, wide: int) -> NDArray[np.intp]:
-    """(row, column) of each cell of `tall` x `wide` pixels that holds a changed one."""
+    """Return (row, column) of each cell of `tall` x `wide` pixels that contains a changed pixel."""
     rows = np.flatnonzero(changed.any(axis=1))
     if not len(rows):
         return np.zeros((0, 2), np.intp)
     first = rows[0] // tall
-    part = changed[first * tall : rows[-1] + 1]  # most of a large photo has none
+    part = changed[first * tall : rows[-1] + 1]  # most of a large photo has no changed pixels
     by_rows = np.logical_or.reduceat(part, np.arange(0, len(part), tall), axis=0)
     held = np.logical_or.reduceat(by_rows, np.arange(0, part.shape[1], wide), axis=1)
     cells: NDArray[np.intp] = np.argwhere(held)
@@ -193,7 +196,7 @@ def _holding(changed: NDArray[np.bool_], tall: int, wide: int) -> NDArray[np.int
 
 
 def _basis() -> NDArray[np.float32]:
-    """The orthonormal DCT of 8 samples as a matrix, frequency by sample."""
+    """Return the orthonormal DCT of 8 samples as a matrix, frequency by sample."""
     frequency, sample = np.arange(8)[:, None], np.arange(8)
     matrix = np.cos((2 * sample + 1) * frequency * np.pi / 16) / 2
     matrix[0] /= np.sqrt(2)
@@ -204,10 +207,10 @@ _DCT = _basis()
 
 
 def _forward(samples: NDArray[np.float32]) -> NDArray[np.float32]:
-    """``N88`` samples as coefficients (T.81, A.3.3)."""
+    """Transform ``N88`` samples to coefficients (T.81, A.3.3)."""
     return np.asarray(_DCT @ samples @ _DCT.T)
 
 
 def _inverse(coefficients: NDArray[np.float32]) -> NDArray[np.float32]:
-    """``N88`` coefficients as samples."""
+    """Transform ``N88`` coefficients to samples."""
     return np.asarray(_DCT.T @ coefficients @ _DCT)

@@ -1,4 +1,4 @@
-"""Reading JPEGs: what is wrong with one, and how much of it there is."""
+"""Reads JPEGs: finds out whether a file is damaged or truncated, and by how much."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _RESTART = re.compile(rb"\xff[\xd0-\xd7]")
 _DIRECTORIES = ((0xE1, b"Exif\0\0"), (0xE2, b"MPF\0"))  # segments that hold TIFF directories
 
 SUBSAMPLINGS = {0: "4:4:4", 1: "4:2:2", 2: "4:2:0"}
-"""Pillow's numbers for chroma subsampling and their names."""
+"""Pillow's numbers for chroma subsampling, with their names."""
 
 
 def without_bombs(data: bytes) -> tuple[bytes, bool]:
-    """The file without segments whose tags claim more bytes than they hold, and whether it had any.
+    """Remove segments whose tags claim more bytes than they hold; return whether any do.
 
-    64 kB of them can be copied into hundreds of megabytes as the file is opened.
+    Opening 64 kB of such tags can take hundreds of megabytes of memory.
     """
     bad = []
     for prefix_marker, prefix in _DIRECTORIES:
@@ -35,7 +35,7 @@ def without_bombs(data: bytes) -> tuple[bytes, bool]:
                 break
             if segment.marker == prefix_marker and segment.content.startswith(prefix):
                 found.append(segment)
-        # What one segment cannot hold goes on in the next, so that they count together.
+        # Data too long for one segment continues in the next, so that they are counted together.
         if found and claims_too_much(b"".join(each.content[len(prefix) :] for each in found)):
             bad += found
     for segment in sorted(bad, key=lambda each: -each.start):
@@ -44,7 +44,7 @@ def without_bombs(data: bytes) -> tuple[bytes, bool]:
 
 
 def has_all_scans(data: bytes) -> bool:
-    """Whether every coefficient of every component has come in a scan, and been refined."""
+    """Return whether every coefficient of every component is in a scan, and fully refined."""
     missing: dict[int, set[int]] = {}
     is_progressive = False
     for marker, _, content in segments(data):
@@ -66,13 +66,13 @@ def has_all_scans(data: bytes) -> bool:
 
 
 def has_end(data: bytes) -> bool:
-    """Whether the marker of the end stands anywhere behind the first scan's header."""
+    """Return whether there is an end marker after the header of the first scan."""
     scans = (start for marker, start, _ in segments(data) if marker == SOS)
     return data.find(END, next(scans, 0)) >= 0
 
 
 def without_end(data: bytes) -> bytes:
-    """A JPEG that is cut off, without what is left of a marker or of a scan's header at its end."""
+    """Return a truncated JPEG without the incomplete marker or scan header at its end."""
     for marker, start, _ in segments(data):
         body = start + 2  # behind the marker
         length = int.from_bytes(data[body : body + 2], "big")
@@ -83,21 +83,21 @@ def without_end(data: bytes) -> bytes:
 
 
 def missing_share(body: bytes) -> float:
-    """Which part of the rows of a JPEG without an end depends on what is missing, in [0, 1].
+    """Return the share of the rows of a truncated JPEG that depend on missing data, in [0, 1].
 
-    The file is decoded with several things after its last byte. Where all of them give the same,
-    nothing was needed any more but the marker of the end.
+    The file is decoded with different bytes appended. If the results agree, only the end marker was
+    missing.
 
     Args:
-        body: A file `without_end`.
+        body: A file from `without_end`.
 
     Raises:
-        Exception: What Pillow raises where nothing can be decoded.
+        Exception: Whatever Pillow raises if nothing can be decoded.
     """
     dice = random.Random(0)
-    noise = bytes(dice.randrange(255) for _ in range(1 << 14))  # 255 would be a marker
+    noise = bytes(dice.randrange(255) for _ in range(1 << 14))  # 255 would start a marker
     tails = [b"\0" * 4096, b"\xaa" * 4096, b"\xfe" * 4096, noise]
-    # Where a restart marker is missing, nothing is read before the one that is due.
+    # If a restart marker is missing, the decoder reads nothing before the next one that is due.
     restarts = _RESTART.findall(body, max(body.rfind(b"\xff\xda"), 0))
     due = (restarts[-1][1] - 0xD0 + 1) % 8 if restarts else 0
     tails.append(b"\xff" + bytes([0xD0 + due]) + noise)
@@ -106,18 +106,18 @@ def missing_share(body: bytes) -> float:
     for tail in tails:
         other = np.asarray(open_jpeg(body + tail + END))
         rows |= (known != other).reshape(len(rows), -1).any(axis=1)
-    # Nothing is known below the first of them either: what was put there ends somewhere.
+    # Rows below the first differing one are unknown, too: the appended bytes end somewhere.
     return 1 - int(rows.argmax()) / len(rows) if rows.any() else 0.0
 
 
 def open_jpeg(data: bytes) -> PIL.Image.Image:
-    """The file, opened by Pillow and not yet decoded."""
+    """Open the file with Pillow without decoding it."""
     return JpegImagePlugin.jpeg_factory(io.BytesIO(data))
 
 
 def subsampling_of(image: PIL.Image.Image) -> str | None:
-    """The chroma subsampling of a color JPEG that Pillow opened, such as ``"4:2:0"``."""
+    """Return the chroma subsampling of a color JPEG opened by Pillow, such as ``"4:2:0"``."""
     if not isinstance(image, JpegImagePlugin.JpegImageFile) or image.layers != 3:
         return None
-    # Kinds that Pillow cannot write (4:1:1, 4:4:0) become 4:4:4, which loses nothing.
+    # Samplings that Pillow cannot write (4:1:1, 4:4:0) become 4:4:4, which loses nothing.
     return SUBSAMPLINGS.get(JpegImagePlugin.get_sampling(image), "4:4:4")

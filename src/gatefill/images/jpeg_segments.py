@@ -1,4 +1,4 @@
-"""A JPEG file as its marker segments (ITU-T T.81, annex B), and which of them an edit keeps."""
+"""The marker segments of a JPEG file (ITU-T T.81, annex B), and which of them are kept."""
 
 from __future__ import annotations
 
@@ -19,39 +19,39 @@ FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 EXIF_PREFIX = b"Exif\0\0"
 MOST = 65533  # bytes that a segment can hold
 
-_PICTURE = b"\xff\xd8\xff"  # how a JPEG inside another file starts
-_IN_DATA = {0x00, *range(0xD0, 0xD8)}  # what may stand behind FF in entropy-coded data
+_PICTURE = b"\xff\xd8\xff"  # the first bytes of a JPEG inside another file
+_IN_DATA = {0x00, *range(0xD0, 0xD8)}  # bytes that may follow FF in entropy-coded data
 
 
 class JpegSegment(NamedTuple):
-    """A marker and what stands behind it."""
+    """A marker with its data."""
 
     marker: int
     payload: bytes
 
     def tobytes(self) -> bytes:
-        """The segment as it stands in a file."""
+        """Return the segment as bytes of a file."""
         size = (len(self.payload) + 2).to_bytes(2, "big")
         return bytes([0xFF, self.marker]) + size + self.payload
 
 
 @dataclass(frozen=True)
 class JpegLayout:
-    """The segments of a JPEG file and where its parts lie."""
+    """The segments of a JPEG file and the positions of its parts."""
 
     head: Sequence[JpegSegment]  # before the first scan
-    later_tables: bool  # quantization tables that change on the way
+    later_tables: bool  # quantization tables are redefined between scans
     scans: int  # where the first scan's header starts
-    end: int  # behind the end marker; what follows is no part of the picture
+    end: int  # end of the end marker; the image ends here
 
     @property
     def process(self) -> int:
-        """The number behind SOF: 0 baseline, 1 extended, 2 progressive, 9 and 10 arithmetic."""
+        """Number of the SOF marker: 0 baseline, 1 extended, 2 progressive, 9 and 10 arithmetic."""
         frames = [marker & 15 for marker, _ in self.head if marker in FRAMES]
         return frames[0] if frames else -1
 
     def slots(self) -> list[int]:
-        """The quantization table slots that are defined before the first scan, in order."""
+        """Return the quantization table slots that are defined before the first scan, in order."""
         found = set()
         for marker, payload in self.head:
             at = 0
@@ -62,9 +62,9 @@ class JpegLayout:
 
 
 def next_marker(data: bytes, at: int) -> tuple[int, int] | None:
-    """Where the next marker from `at` on starts and where it ends; None where there is none.
+    """Return start and end of the next marker from `at` on; None without one.
 
-    In entropy-coded data FF stands before 00 or a restart marker only.
+    In entropy-coded data, FF is followed by 00 or a restart marker only.
     """
     while (at := data.find(b"\xff", at)) >= 0:
         last = at + 1
@@ -87,9 +87,9 @@ class MarkerSegment(NamedTuple):
 
 
 def segments(data: bytes) -> Iterator[MarkerSegment]:
-    """The segments of the first image in a JPEG file, as far as there are any, and its end.
+    """Yield the segments of the first image in a JPEG file, up to and including its end marker.
 
-    Compressed data, which follow a scan's header, are passed over.
+    Compressed data after a scan's header is skipped.
     """
     at = 2
     while (found := next_marker(data, at)) is not None:
@@ -98,16 +98,16 @@ def segments(data: bytes) -> Iterator[MarkerSegment]:
         if marker == EOI:
             yield MarkerSegment(EOI, start, b"")
             return
-        if marker not in (SOI, 0x01):  # without a size
+        if marker not in (SOI, 0x01):  # markers without a size
             size = max(int.from_bytes(data[at : at + 2], "big"), 2)
             yield MarkerSegment(marker, start, data[at + 2 : at + size])
             at += size
 
 
 def layout_of(data: bytes, *, head_only: bool = False) -> JpegLayout:
-    """Find the segments of a JPEG file. Raises DamagedError where there is no scan.
+    """Find the segments of a JPEG file. Raises DamagedError if there is no scan.
 
-    With `head_only` the scans are not looked at, and the file is taken to end with its data.
+    With `head_only` the scans are skipped, and the image is assumed to end with the file.
     """
     head: list[JpegSegment] = []
     scans, later_tables, end = 0, False, len(data)
@@ -128,10 +128,10 @@ def layout_of(data: bytes, *, head_only: bool = False) -> JpegLayout:
 
 
 def kept(head: Sequence[JpegSegment]) -> list[JpegSegment]:
-    """The segments that say something about a photo and hold after a part of it was filled.
+    """Select the segments that describe the photo and remain valid after a part was filled.
 
-    Small copies of the photo go, for they would still show what was removed: thumbnails, previews,
-    second pictures. So do content credentials, whose signature no longer holds.
+    Small copies of the photo, which would still show what was removed, are dropped: thumbnails,
+    previews, second images. So are content credentials, whose signature becomes invalid.
     """
     segments = []
     for segment in head:
@@ -173,7 +173,7 @@ _THUMBNAILS = (1033, 1036)
 
 
 def resources_in(data: bytes) -> list[tuple[int, bytes, bytes]]:
-    """(number, name, data) of Photoshop's image resources, as APP13 holds them behind a prefix."""
+    """Return (number, name, data) of Photoshop's image resources, as in APP13 after its prefix."""
     found, at = [], 0
     while data[at : at + 4] == b"8BIM" and at + 12 <= len(data):
         number = int.from_bytes(data[at + 4 : at + 6], "big")
@@ -192,7 +192,7 @@ def _resource(number: int, name: bytes, data: bytes) -> bytes:
 
 
 def iptc_of(head: Sequence[JpegSegment]) -> bytes | None:
-    """The IPTC records in a JPEG's segments, or None."""
+    """Return the IPTC records in a JPEG's segments, or None."""
     for marker, payload in head:
         if marker == APP13 and payload.startswith(PHOTOSHOP):
             return iptc_in(payload[len(PHOTOSHOP) :])
@@ -200,24 +200,24 @@ def iptc_of(head: Sequence[JpegSegment]) -> bytes | None:
 
 
 def iptc_in(resources: bytes) -> bytes | None:
-    """The IPTC records in Photoshop's image resources, or None."""
+    """Return the IPTC records in Photoshop's image resources, or None."""
     found = [data for number, _, data in resources_in(resources) if number == IPTC_RESOURCE]
     return found[0] if found else None
 
 
 def iptc_segment(records: bytes) -> JpegSegment:
-    """IPTC records as a segment of their own."""
+    """Make a segment of IPTC records."""
     return JpegSegment(APP13, PHOTOSHOP + _resource(IPTC_RESOURCE, b"", records))
 
 
 def with_more(data: bytes, segments: Sequence[JpegSegment]) -> bytes:
-    """A JPEG file with these segments behind its own application segments."""
+    """Insert segments after the application segments of a JPEG file."""
     own = [part for part in layout_of(data, head_only=True).head if APP0 <= part.marker <= APP15]
     return with_segments(data, [*own, *segments])
 
 
 def with_segments(data: bytes, segments: Sequence[JpegSegment]) -> bytes:
-    """A JPEG file with these application segments and comments in place of its own."""
+    """Replace the application segments and comments of a JPEG file."""
     layout = layout_of(data, head_only=True)
     tables = [
         segment
@@ -229,7 +229,7 @@ def with_segments(data: bytes, segments: Sequence[JpegSegment]) -> bytes:
 
 
 def left_out(data: bytes, label: str) -> list[Warning]:
-    """What `kept` and the end of the picture leave out of a JPEG file, apart from thumbnails."""
+    """Return warnings about what `kept` and the end of the image drop, except thumbnails."""
     layout = layout_of(data)
     found = []
     several = any(
@@ -241,7 +241,7 @@ def left_out(data: bytes, label: str) -> list[Warning]:
         what = "HDR gain map" if gain else "second picture"
         code = "file.gain_map" if gain else "file.pictures"
         found.append(Warning(code, f"{label}: its {what} is left out", {"name": label}))
-    elif rest.strip(b"\0\xff\r\n "):  # and not padding
+    elif rest.strip(b"\0\xff\r\n "):  # more than padding
         what = "video" if b"ftyp" in rest[:4096] else f"{len(rest):,} bytes after the picture"
         values = {"name": label, "bytes": len(rest)}
         found.append(Warning("file.trailer", f"{label}: its {what} is left out", values))

@@ -1,4 +1,4 @@
-"""A JPEG that was read is written as the same JPEG with a part of it filled."""
+"""Writes a photo that was read from a JPEG as the same JPEG with a part of it filled."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from gatefill.images.jpeg_segments import (
 )
 from gatefill.images.meta import Meta, first_line, orientation_of
 
-# ITU-T T.871: RGB to Y, Cb, Cr; 128 is added to the last two.
+# ITU-T T.871: RGB to Y, Cb, Cr; 128 is added to Cb and Cr.
 _TO_YCBCR = np.array(
     [[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]], np.float32
 )
@@ -36,32 +36,32 @@ _CENTER = np.array([0, 128, 128], np.float32)
 
 
 def as_source(pixels: Pixels, meta: Meta) -> tuple[bytes | None, list[Warning]]:
-    """The JPEG file that `meta` holds with `pixels` in place of its own, and what to say about it.
+    """Write `pixels` as the JPEG file of `meta` with only the changed blocks replaced.
 
-    Blocks that hold no changed pixel keep their coefficients. Orientation, sampling, tables and
-    all segments that still hold stay. Where coefficients cannot be kept, the photo is encoded
-    with the source's tables and sampling, and a warning says so.
+    Blocks without a changed pixel keep their coefficients. Orientation, sampling, tables and all
+    segments that remain valid are kept. If coefficients cannot be kept, the photo is encoded with
+    the tables and sampling of the source, and a warning says so.
 
     Args:
         pixels: The upright photo, ``HWC`` uint8.
-        meta: What came with it.
+        meta: Metadata of the photo, with the source file.
 
     Returns:
-        None in place of the file where the photo came from no JPEG file, or has another size or
-        other channels now.
+        The content of the file, and warnings. None in place of the file if the photo was not read
+        from a JPEG, or if its size or number of channels has changed.
     """
     if meta.jpeg is None or pixels.dtype != np.uint8:
         return None, []
     try:
         layout = layout_of(meta.jpeg)
         source, before = _decoded(meta.jpeg)
-    except Exception as error:  # a truncated file that was opened all the same, and the like
+    except Exception as error:  # such as a truncated file that was opened nevertheless
         if is_ours(error):
             raise
         return None, [_encoded_anew(meta, error)]
     if before.shape != pixels.shape:
         return None, []
-    # An `any` over so short an axis takes ten times as long.
+    # `any` over such a short axis would take ten times as long.
     differs = before != pixels
     planes = (differs[..., channel] for channel in range(differs.shape[2]))
     changed = turned_back(reduce(np.logical_or, planes), source.orientation)
@@ -78,24 +78,24 @@ def as_source(pixels: Pixels, meta: Meta) -> tuple[bytes | None, list[Warning]]:
             lambda samples, space: _samples_of(samples, space, source.profile),
         )
         return with_segments(data, kept(layout.head)), []
-    except (jpeg_blocks.UnkeptError, OSError) as error:  # OSError: no room for a file in between
+    except (jpeg_blocks.UnkeptError, OSError) as error:  # OSError: no space for a temporary file
         return _with_same_tables(stored, source, layout), [_encoded_anew(meta, error)]
 
 
 @dataclass(frozen=True)
 class _Source:
-    """How a JPEG was encoded."""
+    """How a JPEG is encoded."""
 
     mode: str
     orientation: int
     tables: dict[int, list[int]]
-    sampling: int  # as Pillow counts them
+    sampling: int  # numbered as in Pillow
     is_progressive: bool
     profile: bytes | None
 
 
 def _decoded(data: bytes) -> tuple[_Source, Pixels]:
-    """How a JPEG was encoded, and its pixels, upright."""
+    """Return how a JPEG is encoded, and its upright pixels."""
     image: Any = JpegImagePlugin.jpeg_factory(io.BytesIO(data))
     source = _Source(
         image.mode,
@@ -116,34 +116,34 @@ def _encoded_anew(meta: Meta, error: Exception) -> Warning:
 
 
 def _samples_of(pixels: NDArray[np.uint8], space: int, profile: bytes | None) -> Any:
-    """Pixels ``...C`` as samples ``...K`` float32 in [0, 255] of a JPEG's components."""
+    """Convert pixels ``...C`` to samples ``...K`` float32 in [0, 255] of a JPEG's components."""
     if space == jpeg_blocks.YCBCR:
         return _to_ycbcr(pixels)
     if space in (jpeg_blocks.CMYK, jpeg_blocks.YCCK):
         inks = _inks_of(pixels, profile).astype(np.float32)
         if space == jpeg_blocks.CMYK:
             return 255 - inks
-        # Adobe's files hold 255 minus the inks, and YCCK 255 minus that again, but for black.
+        # Adobe's files store 255 minus the inks, and YCCK inverts that again, except black.
         luma = _to_ycbcr(inks[..., :3])
         return np.concatenate([luma, 255 - inks[..., 3:]], axis=-1)
     return pixels.astype(np.float32)
 
 
 def _to_ycbcr(colors: NDArray[Any]) -> NDArray[np.float32]:
-    """``...3`` in one product, which is faster than many small ones."""
+    """Convert ``...3`` in one matrix product, which is faster than many small ones."""
     rows = colors.reshape(-1, 3).astype(np.float32) @ _TO_YCBCR.T
     rows += _CENTER
     return np.asarray(rows.reshape(colors.shape))
 
 
 def _inks_of(pixels: NDArray[np.uint8], profile: bytes | None) -> NDArray[np.uint8]:
-    """sRGB pixels ``...3`` as CMYK ``...4``, the opposite of how they were read."""
+    """Convert sRGB pixels ``...3`` to CMYK ``...4``, the inverse of the conversion for reading."""
     image = PIL.Image.fromarray(pixels.reshape(len(pixels), -1, 3))
     inks = image.convert("CMYK")
     if profile:
         try:
             target = ImageCms.getOpenProfile(io.BytesIO(profile)).profile
-        except ImageCms.PyCMSError:  # then reading went without it, too
+        except ImageCms.PyCMSError:  # reading ignored the profile in this case, too
             target = None
         try:
             if target is not None:
@@ -151,15 +151,15 @@ def _inks_of(pixels: NDArray[np.uint8], profile: bytes | None) -> NDArray[np.uin
                 found = ImageCms.profileToProfile(image, srgb, target, outputMode="CMYK")
                 inks = inks if found is None else found
         except ImageCms.PyCMSError as error:
-            reason = "its ICC profile has no way back to CMYK"
+            reason = "its ICC profile cannot convert to CMYK"
             raise jpeg_blocks.UnkeptError(reason) from error
     return np.asarray(inks).reshape(*pixels.shape[:-1], 4)
 
 
 def _with_same_tables(stored: NDArray[np.uint8], source: _Source, layout: JpegLayout) -> bytes:
-    """The photo encoded anew with the tables and the sampling of the JPEG it came from."""
+    """Encode the photo with the tables and the sampling of the JPEG it was read from."""
     segments = [segment for segment in kept(layout.head) if segment.marker != APP14]
-    if source.mode == "CMYK":  # becomes RGB, for which its profile does not hold
+    if source.mode == "CMYK":  # becomes RGB, for which its profile is wrong
         segments = [
             segment
             for segment in segments
@@ -170,7 +170,7 @@ def _with_same_tables(stored: NDArray[np.uint8], source: _Source, layout: JpegLa
         file,
         format="JPEG",
         qtables=source.tables,
-        # Kinds that Pillow cannot write (4:1:1, 4:4:0) become 4:4:4, which loses nothing.
+        # Samplings that Pillow cannot write (4:1:1, 4:4:0) become 4:4:4, which loses nothing.
         subsampling=SUBSAMPLINGS.get(source.sampling, "4:4:4"),
         progressive=source.is_progressive,
         optimize=True,

@@ -1,11 +1,11 @@
-"""Which kind of file some bytes are: by their beginning, never by a name."""
+"""Recognizes the format of a file by its first bytes, never by its name."""
 
 from __future__ import annotations
 
 from gatefill.images.source import ImageError
 
 READ = ("JPEG", "PNG", "WebP", "TIFF", "BMP", "GIF", "PNM", "AVIF", "HEIF")
-"""The kinds that can be read; HEIF with the extra `heif`."""
+"""The formats that can be read; HEIF needs the extra `heif`."""
 
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _BEGINNINGS: tuple[tuple[bytes, str], ...] = (
@@ -15,13 +15,13 @@ _BEGINNINGS: tuple[tuple[bytes, str], ...] = (
     (b"GIF87a", "GIF"),
     (b"GIF89a", "GIF"),
 )
-# Major brands in the first box (ISO/IEC 23000-22, AV1 Image File Format). "mif1" and "msf1" name
-# no codec: the compatible brands after them do.
+# Major brands in the first box (ISO/IEC 23000-22, AV1 Image File Format). "mif1" and "msf1" do not
+# name a codec: the compatible brands after them do.
 _AVIF = (b"avif", b"avis")
 _HEIF = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs")
 _ANY_CODEC = (b"mif1", b"msf1", b"mif2", b"1pic")
 
-# Raw files that are no TIFFs, or say in their header which ones they are.
+# Raw files that are not TIFFs, or that name their format in the header.
 _RAW: tuple[tuple[int, bytes, str], ...] = (
     (8, b"CR\x02", "Canon CR2"),
     (4, b"ftypcrx ", "Canon CR3"),
@@ -34,7 +34,7 @@ _RAW: tuple[tuple[int, bytes, str], ...] = (
     (0, b"FOVb", "Sigma X3F"),
     (0, b"\0MRM", "Minolta MRW"),
 )
-# Others that people send.
+# Other files that people try to open.
 _OTHERS: tuple[tuple[int, bytes, str], ...] = (
     (0, b"8BPS", "Photoshop document"),
     (0, b"%PDF", "PDF document"),
@@ -58,17 +58,17 @@ _OTHERS: tuple[tuple[int, bytes, str], ...] = (
 
 
 def format_of(data: bytes, label: str) -> str:
-    """The format of an image file, recognized by its first bytes.
+    """Recognize the format of an image file by its first bytes.
 
     Args:
-        data: The file.
-        label: What messages call it.
+        data: The content of the file.
+        label: Name of the file in messages.
 
     Returns:
         One of `READ`.
 
     Raises:
-        ImageError: The bytes are of another kind, which the message names where it is known.
+        ImageError: For another kind of file; the message names it if it is known.
     """
     if not data:
         raise ImageError(f"{label} is empty", code="image.empty")
@@ -96,7 +96,7 @@ def format_of(data: bytes, label: str) -> str:
 
 
 def _codec_of(data: bytes) -> str | None:
-    """AVIF or HEIF by the brands in the first box; None where it is something else."""
+    """Return AVIF or HEIF by the brands in the first box; None for anything else."""
     length = int.from_bytes(data[:4], "big")
     brands = [data[at : at + 4] for at in (8, *range(16, min(length, 256), 4))]
     for brand in brands if brands[0] in _ANY_CODEC else brands[:1]:
@@ -108,7 +108,7 @@ def _codec_of(data: bytes) -> str | None:
 
 
 def raw_refused(label: str, name: str) -> ImageError:
-    """The error for a camera's raw file, such as a ``"Canon CR2"``."""
+    """Return the error for a raw file of a camera, such as a ``"Canon CR2"``."""
     return ImageError(
         f"{label} is a raw file ({name}): develop it first, and fill the JPEG, TIFF or PNG "
         "that comes of it",

@@ -1,4 +1,4 @@
-"""Reading masks the way people make them. True = hole; in files white = hole."""
+"""Reads masks in the forms that people use. True = hole; in files white = hole."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ from gatefill.settings import expect_type
 from gatefill.stopping import left_behind, stop_point
 
 _LOSSY = ("JPEG", "MPO", "WEBP", "AVIF", "HEIF")
-_SAME_SHAPE = 0.03  # by how much the logarithms of two ratios of sides may differ
+_SAME_SHAPE = 0.03  # largest difference of the logarithms of two aspect ratios
 
 
 @dataclass(frozen=True)
 class MaskOptions:
-    """How masks, sketches and search regions are read.
+    """Options for reading masks, sketches and search regions.
 
     Raises:
-        ConfigError: A value is out of range.
+        ConfigError: If a value is out of range.
     """
 
-    invert: bool = False  # black = hole; of masks only
-    grow: int = 0  # pixels by which the hole is widened all round; of masks only
-    resize: bool = False  # stretch one of another size to the photo's
-    threshold: int = THRESHOLD  # of 255: what is brighter is white
-    as_stored: bool = False  # it fits the photo's file before EXIF turns it, and is turned with it
-    allow_truncated: bool = False  # take what there is of a file that is cut off
-    max_pixels: int = DEFAULT_MAX_PIXELS  # larger files are refused before they are decoded
-    seen_upright: bool = False  # arrays were made from the upright photo: nothing is said of turns
+    invert: bool = False  # black = hole; for masks only
+    grow: int = 0  # pixels by which the hole is dilated; for masks only
+    resize: bool = False  # stretch a mask of another size to the photo's size
+    threshold: int = THRESHOLD  # levels of 255 above this are white
+    as_stored: bool = False  # it fits the stored photo, and is rotated with it by EXIF
+    allow_truncated: bool = False  # decode the remaining part of truncated files
+    max_pixels: int = DEFAULT_MAX_PIXELS  # files with more pixels are refused before decoding
+    seen_upright: bool = False  # arrays fit the upright photo: no warnings about EXIF rotation
 
     def __post_init__(self) -> None:
         expect_type(int, grow=self.grow, threshold=self.threshold, max_pixels=self.max_pixels)
@@ -70,44 +70,46 @@ def read_mask(
     allow_truncated: bool = False,
     max_pixels: int = DEFAULT_MAX_PIXELS,
 ) -> NDArray[np.bool_]:
-    """The hole of `photo` as bool ``HW``, True = hole. It may be empty, but never everything.
+    """Read the hole of a photo as bool ``HW``, True = hole.
 
     Args:
-        source: Where the hole is drawn: white (above `threshold`) on black, in gray or any color;
-            in alpha alone, where what is drawn is the hole; as a copy of the photo with the hole
-            erased; or a bool array. None takes the photo's own alpha: what is transparent is the
-            hole, with its soft rim.
-        photo: What it is for.
-        invert: The other custom, black = hole.
-        grow: Pixels by which the hole is widened all round.
-        resize: Let a mask of another size be stretched to the photo's.
-        threshold: Of 255: what is brighter is white.
-        as_stored: The mask fits the photo's file as it is stored, before EXIF turns it.
-        allow_truncated: Take what there is of a file that is cut off.
-        max_pixels: Larger files are refused before they are decoded.
+        source: The mask: white (above `threshold`) on black, in gray or any color; an image whose
+            alpha marks what was drawn, which is the hole; a copy of the photo with the hole erased;
+            or a bool array. None: the transparent part of the photo, with its soft edge.
+        photo: The photo that the mask is for.
+        invert: Black = hole.
+        grow: Pixels by which the hole is dilated.
+        resize: Stretch a mask of another size to the photo's size.
+        threshold: Mask levels above this, of 255, are hole.
+        as_stored: The mask fits the photo as stored in its file, before EXIF rotation.
+        allow_truncated: Decode the remaining part of truncated files.
+        max_pixels: Files with more pixels are refused before they are decoded.
+
+    Returns:
+        bool ``HW``. It may be empty, but never covers the whole photo.
 
     Raises:
-        FileNotFoundError: There is no such file.
-        ImageError: It cannot be read.
-        MaskError: It does not fit the photo, or covers all of it, or the photo has no alpha.
+        FileNotFoundError: If the file does not exist.
+        ImageError: If it cannot be read.
+        MaskError: If it does not fit the photo or covers all of it, or if the photo has no alpha.
     """
     options = MaskOptions(invert, grow, resize, threshold, as_stored, allow_truncated, max_pixels)
     return read_hole(source, photo, options).mask
 
 
 def read_hole(source: Source | None, photo: Photo, options: MaskOptions = _DEFAULTS) -> Drawing:
-    """Read a mask as `read_mask` does, with its warnings.
+    """Read a mask like `read_mask`, and return warnings, too.
 
     Args:
         source: See `read_mask`.
-        photo: The photo that it is for.
-        options: How it is read.
+        photo: The photo that the mask is for.
+        options: How to read it.
 
     Returns:
         The hole, bool ``HW``, and warnings.
 
     Raises:
-        MaskError, ImageError, FileNotFoundError: As `read_mask`.
+        MaskError, ImageError, FileNotFoundError: As for `read_mask`.
     """
     found = Drawing(_own_alpha(photo)) if source is None else _read(source, photo, "mask", options)
     hole, said = found
@@ -137,19 +139,22 @@ def read_plane(
     resize: bool = False,
     max_pixels: int = DEFAULT_MAX_PIXELS,
 ) -> NDArray[np.bool_]:
-    """What is white in a drawing of the photo's size, such as a sketch, as bool ``HW``.
+    """Read a drawing of the photo's size, such as a sketch, as bool ``HW``, True = white.
 
-    It is read like a mask, but may cover everything.
+    It is read like a mask, but may cover the whole photo.
 
     Args:
         source: The drawing.
-        photo: What it is for.
-        name: What messages call it.
-        resize: Let one of another size be stretched to the photo's.
-        max_pixels: Larger files are refused before they are decoded.
+        photo: The photo that the drawing is for.
+        name: Name of the drawing in messages.
+        resize: Stretch a drawing of another size to the photo's size.
+        max_pixels: Files with more pixels are refused before they are decoded.
+
+    Returns:
+        bool ``HW``.
 
     Raises:
-        FileNotFoundError, ImageError, MaskError: As `read_mask`.
+        FileNotFoundError, ImageError, MaskError: As for `read_mask`.
     """
     options = MaskOptions(resize=resize, max_pixels=max_pixels)
     return read_drawing(source, photo, name, options).mask
@@ -158,25 +163,25 @@ def read_plane(
 def read_drawing(
     source: Source, photo: Photo, name: str, options: MaskOptions = _DEFAULTS
 ) -> Drawing:
-    """Read a drawing as `read_plane` does, with its warnings.
+    """Read a drawing like `read_plane`, and return warnings, too.
 
     Args:
         source: See `Source`.
         photo: The photo whose size it must have.
-        name: What messages call it, such as "sketch".
-        options: How it is read.
+        name: Name of the drawing in messages, such as "sketch".
+        options: How to read it.
 
     Returns:
         The plane, bool ``HW``, and warnings.
 
     Raises:
-        MaskError, ImageError, FileNotFoundError: As `read_plane`.
+        MaskError, ImageError, FileNotFoundError: As for `read_plane`.
     """
     return _read(source, photo, name, options)
 
 
 def _read(source: Source, photo: Photo, name: str, options: MaskOptions) -> Drawing:
-    """A drawing in the photo's size and orientation."""
+    """Read a drawing in the photo's size and orientation."""
     label = label_of(source, name)
     planes, meta = read_planes(
         source, label, options.max_pixels, allow_truncated=options.allow_truncated
@@ -199,12 +204,13 @@ def _read(source: Source, photo: Photo, name: str, options: MaskOptions) -> Draw
 
 
 def _about_turn(shape: tuple[int, int], photo: Photo, name: str, turn: int) -> tuple[Warning, ...]:
-    """What to say about a drawing that has no orientation of its own, for a photo that has one.
+    """Return warnings for a drawing without an orientation, if the photo has one.
 
-    Programs that do not ask EXIF see the photo as its file stores it, and draw for that.
+    Programs that ignore EXIF show the photo as stored, so that masks are drawn for that
+    orientation.
 
     Raises:
-        MaskError: It fits the stored photo and not the upright one.
+        MaskError: If the drawing fits the stored photo and not the upright one.
     """
     values = {"orientation": turn, "plane": name}
     if shape == photo.shape:
@@ -228,9 +234,9 @@ def _about_turn(shape: tuple[int, int], photo: Photo, name: str, turn: int) -> t
 
 
 def hidden_pixels(photo: Photo, hole: NDArray[np.bool_]) -> NDArray[np.bool_] | None:
-    """The known pixels that alpha hides, whose colors nobody has seen; None where there are none.
+    """Return the known pixels with alpha 0, whose colors are arbitrary; None if there are none.
 
-    Raises MaskError where no others are known.
+    Raises MaskError if no other pixels are known.
     """
     if photo.alpha is None or not hole.any():
         return None
@@ -269,7 +275,7 @@ def _resized(hole: NDArray[np.bool_], photo: Photo, allowed: bool, name: str) ->
             photo_width=photo.width,
             photo_height=photo.height,
         )
-    # Each pixel takes the mask's pixel under its own center.
+    # Each pixel takes the value of the mask pixel under its center.
     rows = (2 * np.arange(photo.height) + 1) * hole.shape[0] // (2 * photo.height)
     columns = (2 * np.arange(photo.width) + 1) * hole.shape[1] // (2 * photo.width)
     stretched: NDArray[np.bool_] = hole[rows[:, None], columns]
@@ -277,11 +283,11 @@ def _resized(hole: NDArray[np.bool_], photo: Photo, allowed: bool, name: str) ->
 
 
 def grown(hole: NDArray[np.bool_], radius: int) -> NDArray[np.bool_]:
-    """Every pixel whose distance to the hole is at most `radius`."""
+    """Dilate the hole by a disk: all pixels at a distance of at most `radius`."""
     if not radius or not hole.any():
         return hole
     rows, columns = np.flatnonzero(hole.any(axis=1)), np.flatnonzero(hole.any(axis=0))
-    radius = min(radius, sum(hole.shape))  # which reaches everywhere
+    radius = min(radius, sum(hole.shape))  # a radius that covers any photo
     around = (
         slice(max(rows[0] - radius, 0), rows[-1] + radius + 1),
         slice(max(columns[0] - radius, 0), columns[-1] + radius + 1),

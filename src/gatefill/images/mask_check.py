@@ -1,4 +1,4 @@
-"""Warnings about masks that look wrong, given before the fill."""
+"""Warnings about masks that are probably wrong, given before the fill."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ from gatefill.stopping import left_behind, stop_point, strips
 
 INVERTED_SHARE = 0.7
 
-# A mask that misses an object's edge leaves a rim of it outside the hole: going outwards, colors
-# then change within a few pixels, and all along the hole at about the same distance. Elsewhere in
-# photographs they change as often a little further out. The distances are in pixels outwards, the
-# other numbers are chosen on pasted objects with masks two and three pixels too small.
+# A mask that misses the edge of an object leaves a thin rim of it outside the hole: going outwards,
+# colors then change within a few pixels, at about the same distance all along the hole. Elsewhere
+# in photographs they change just as often a little further out. Distances are in pixels outwards;
+# the other constants were chosen on pasted objects with masks two and three pixels too small.
 _NEAR, _BEYOND, _FAR = slice(0, 2), slice(4, 7), slice(8, 11)
 _REACH = 11
-_CHANGE = 0.06  # of the range of a channel
-_TIMES = 2.0  # the larger of the two changes has to be so much larger
+_CHANGE = 0.06  # smallest change of color, as a share of the range of a channel
+_TIMES = 2.0  # smallest ratio of the larger of the two changes to the smaller
 _RIM_SHARE = 0.25
-_MIN_RIM, _MAX_RIM = 20, 20_000  # places along the hole that are looked at
-_MOST_CHANGES = 500_000  # more are noise, whose edge has no outside
-_TANGENT = 4  # contour points either way from which its direction is taken
+_MIN_RIM, _MAX_RIM = 20, 20_000  # number of points along the hole to examine
+_MOST_CHANGES = 500_000  # more changes mean noise, whose edge has no outside
+_TANGENT = 4  # contour points on each side that give its direction
 
 
 def mask_warnings(photo: Photo, mask: NDArray[np.bool_]) -> list[Warning]:
-    """What looks wrong with a mask.
+    """Return warnings about a mask that is probably wrong.
 
     Args:
-        photo: The photo that it is for.
+        photo: The photo that the mask is for.
         mask: Bool ``HW``, True = hole.
 
     Returns:
-        A warning for each thing that looks like a mistake; usually none.
+        A warning for each likely mistake; usually none.
     """
     if mask.shape != photo.shape:
         raise MaskError(
@@ -74,10 +74,11 @@ def mask_warnings(photo: Photo, mask: NDArray[np.bool_]) -> list[Warning]:
 
 
 def rim_share(photo: Photo, mask: NDArray[np.bool_]) -> float:
-    """By how much a change of color close to the hole is more frequent than one further out.
+    """Compare how often colors change close to the hole with how often they do further out.
 
-    In [-1, 1]: 1 where all of the hole's edge has a thin rim of another color outside it, about 0
-    for a hole anywhere in a photograph. 0 where the hole's edge is too short to tell.
+    Returns:
+        The difference of the two shares, in [-1, 1]: 1 if a thin rim of another color surrounds the
+        whole hole, about 0 for a hole anywhere in a photograph. 0 if the edge is too short to tell.
     """
     colors = _outwards(photo.pixels, mask)
     if len(colors) < _MIN_RIM:
@@ -92,9 +93,9 @@ def rim_share(photo: Photo, mask: NDArray[np.bool_]) -> float:
 
 
 def _outwards(pixels: Any, mask: NDArray[np.bool_]) -> Any:
-    """``NKC``: the pixels at 1 to K steps outwards from N places on the hole's edge.
+    """Return ``NKC``: the pixels at 1 to K steps outwards from N points on the hole's edge.
 
-    Places are left out whose way leads out of the photo or into the hole again.
+    Points are left out if their line leaves the photo or enters the hole again.
     """
     places, normals = _edge(mask)
     steps = np.arange(-1, _REACH + 1)
@@ -102,13 +103,13 @@ def _outwards(pixels: Any, mask: NDArray[np.bool_]) -> Any:
     inside = ((ways >= 0) & (ways < mask.shape)).all(axis=(1, 2))
     rows, columns = ways[inside].transpose(2, 0, 1)
     hole = mask[rows, columns]
-    # One step back is hole; the first step may still be, the others must not.
+    # One step back is hole; the first step may be hole, too, the others must not.
     usable = hole[:, 0] & ~hole[:, 3:].any(axis=1)
     return pixels[rows[usable, 2:], columns[usable, 2:]]
 
 
 def _changes(mask: NDArray[np.bool_]) -> int:
-    """How often hole and known pixels alternate along the rows."""
+    """Count how often hole and known pixels alternate along the rows."""
     count = 0
     for rows in strips(*mask.shape):
         count += int(np.count_nonzero(mask[rows, 1:] != mask[rows, :-1]))
@@ -116,7 +117,7 @@ def _changes(mask: NDArray[np.bool_]) -> int:
 
 
 def _edge(mask: NDArray[np.bool_]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Pixels on the hole's edge, ``N2`` (row, column), and their unit normals outwards, ``N2``."""
+    """Return pixels on the hole's edge, ``N2`` (row, column), and unit normals outwards, ``N2``."""
     if _changes(mask) > _MOST_CHANGES:
         return np.empty((0, 2)), np.empty((0, 2))
     plane = mask.view(np.uint8)
@@ -135,5 +136,5 @@ def _edge(mask: NDArray[np.bool_]) -> tuple[NDArray[np.float64], NDArray[np.floa
     places, tangent = places[::every], tangent[::every]
     length = np.hypot(*tangent.T)
     places, tangent = places[length > 0], tangent[length > 0] / length[length > 0, None]
-    # OpenCV goes round so that the hole is always on the same side.
+    # OpenCV orders contour points so that the hole is always on the same side.
     return places.astype(np.float64), np.stack([tangent[:, 1], -tangent[:, 0]], axis=1)

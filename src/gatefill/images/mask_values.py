@@ -1,4 +1,4 @@
-"""Find what is drawn in a mask: white on black, in alpha, by erasing, or nothing."""
+"""Finds what is drawn in a mask: white on black, opaque on transparent, erased, or nothing."""
 
 from __future__ import annotations
 
@@ -13,22 +13,25 @@ from gatefill.images.convert import OVERSHOOT, Planes, check_range
 from gatefill.images.photo import Photo
 
 THRESHOLD = 127
-"""Of 255: what is brighter is the hole."""
+"""Levels above this, of 255, are hole."""
 
-# Of 255. A drawing has dark and bright opaque pixels; one that lives in alpha has not.
+# Of 255. A drawing by brightness has dark and bright opaque pixels; one by alpha does not.
 _DARK, _BRIGHT = 64, 191
-# A photo has many levels of gray, most of them neither black nor white. Soft brushes and JPEG leave
-# such levels too, but along edges only.
+# A photo has many gray levels, most of them neither black nor white. Soft brushes and JPEG produce
+# such levels, too, but only along edges.
 _PHOTO_LEVELS, _PHOTO_SHARE = 48, 0.4
 _NEAR_BLACK, _NEAR_WHITE = 8, 247
-_SAMPLE = 1 << 20  # pixels that are looked at
-_SAME, _SAME_SHARE = 24, 0.9  # levels by which copies differ, and in how many of the pixels
+_SAMPLE = 1 << 20  # number of pixels to examine
+_SAME, _SAME_SHARE = (
+    24,
+    0.9,
+)  # difference in levels of copies, and the share of pixels that must agree
 _MOST_LABELS = 64
-_LEAST_LABEL = 9  # pixels of one value with nothing else beside them
+_LEAST_LABEL = 9  # pixels whose neighbors all have the same value
 
 
 class Drawing(NamedTuple):
-    """A bool mask ``HW``, True = drawn, and what is to be said about it."""
+    """A bool mask ``HW``, True = drawn, and warnings about it."""
 
     mask: NDArray[np.bool_]
     warnings: tuple[Warning, ...] = ()
@@ -37,18 +40,21 @@ class Drawing(NamedTuple):
 def drawn(
     planes: Planes, photo: Photo, label: str, *, name: str, threshold: int, lossy: bool
 ) -> Drawing:
-    """What is drawn in the planes of a mask, a sketch or a search region.
+    """Find what is drawn in the planes of a mask, a sketch or a search region.
 
     Args:
         planes: Of any dtype, upright.
-        photo: What it is drawn for.
-        label: What messages call its file.
-        name: What messages call it: "mask", "sketch", "search region".
-        threshold: Of 255: what is brighter is drawn.
-        lossy: Whether its file was encoded with loss.
+        photo: The photo that the drawing is for.
+        label: Name of the file in messages.
+        name: Kind of the drawing in messages: "mask", "sketch", "search region".
+        threshold: Levels above this, of 255, are drawn.
+        lossy: Whether the file is encoded with loss.
+
+    Raises:
+        ImageError: If the values have no meaning as a drawing.
     """
     color, alpha = planes
-    # The brightest channel: a hole drawn in pure red or blue is one, too.
+    # The brightest channel counts, so that pure red or blue is drawn as well.
     bright = color[..., 0] if color.shape[2] == 1 else color.max(axis=2)
     if alpha is None:
         return _by_brightness(bright, label, name, threshold, lossy)
@@ -66,10 +72,10 @@ def drawn(
 
 
 def erased(alpha: NDArray[Any]) -> NDArray[np.bool_]:
-    """What was erased from a picture with this alpha: its clear parts with all of their soft rims.
+    """Return the erased part of an image with this alpha: transparent parts with soft edges.
 
-    A soft eraser leaves a rim with traces of what was erased. It is part of the hole, but only
-    where it touches a clear part, so that half-transparent things elsewhere stay.
+    A soft eraser leaves an edge with traces of the erased content. The edge belongs to the hole
+    only where it touches a transparent part, so that semi-transparent objects elsewhere are kept.
     """
     clear = alpha <= np.iinfo(alpha.dtype).max // 2
     soft = (alpha < alpha.max()) | clear
@@ -110,7 +116,7 @@ def _by_brightness(
 
 
 def _from_copy(alpha: NDArray[Any], opaque: NDArray[np.bool_], label: str) -> Drawing:
-    """The mask in a copy of the photo, of which something was erased or cut out."""
+    """Read the mask from a copy of the photo that was partly erased or cut out."""
     if np.count_nonzero(opaque) * 2 >= opaque.size:
         text = "a photo with a part erased: its transparent part is the hole"
         return Drawing(erased(_as_integers(alpha)), (Warning("mask.erased", f"{label} is {text}"),))
@@ -119,9 +125,9 @@ def _from_copy(alpha: NDArray[Any], opaque: NDArray[np.bool_], label: str) -> Dr
 
 
 def _high(plane: NDArray[Any], label: str, threshold: int, *, lossy: bool) -> NDArray[np.bool_]:
-    """Above the threshold; the range is 0 to 1, 255 or 65535 as the values say.
+    """Return the pixels above the threshold; the range is 0 to 1, 255 or 65535 by the values.
 
-    Label maps have 0 and 1 even where the file has 8 bits, but a black JPEG may hold 1s as well.
+    Label maps have 0 and 1 even in 8-bit files, but a black JPEG may contain 1s as well.
     """
     if plane.dtype == np.bool_:
         return plane
@@ -154,7 +160,7 @@ def _max_value(plane: NDArray[Any]) -> int:
 
 
 def _as_integers(plane: NDArray[Any]) -> NDArray[Any]:
-    """Alpha as uint8 or uint16."""
+    """Convert alpha to uint8 or uint16."""
     if plane.dtype.kind == "f":
         return np.rint(np.clip(plane.astype(np.float64), 0, 1) * 65535).astype(np.uint16)
     if plane.dtype == np.bool_:
@@ -163,7 +169,7 @@ def _as_integers(plane: NDArray[Any]) -> NDArray[Any]:
 
 
 def _levels(plane: NDArray[Any]) -> NDArray[np.uint8]:
-    """About a million of a plane's values, of 255; none where they are no levels of gray."""
+    """Sample about a million values of a plane, scaled to 255; none if they are not gray levels."""
     step = max(1, round((plane.size / _SAMPLE) ** (1 / plane.ndim)))
     values = plane[(slice(None, None, step),) * plane.ndim].ravel()
     if values.dtype.kind == "f":
@@ -176,7 +182,7 @@ def _levels(plane: NDArray[Any]) -> NDArray[np.uint8]:
 
 
 def _is_photo(plane: NDArray[Any]) -> bool:
-    """Whether values are those of a photo and not of a drawing."""
+    """Return whether values are those of a photo rather than of a drawing."""
     levels = _levels(plane)
     if not levels.size:
         return False
@@ -186,7 +192,7 @@ def _is_photo(plane: NDArray[Any]) -> bool:
 
 
 def _is_copy(color: NDArray[Any], opaque: NDArray[np.bool_], photo: Photo) -> bool:
-    """Whether what is opaque of a mask is what the photo has there, and most of it."""
+    """Return whether the opaque part of a mask shows the same as the photo, mostly."""
     if color.shape[:2] != photo.shape or 2 * np.count_nonzero(opaque) < opaque.size:
         return False
     step = max(1, round((opaque.size / _SAMPLE) ** 0.5))
@@ -198,9 +204,9 @@ def _is_copy(color: NDArray[Any], opaque: NDArray[np.bool_], photo: Photo) -> bo
 
 
 def _labels(plane: NDArray[Any]) -> list[int]:
-    """The values of a map of labels; none where a plane is black and white, with soft edges or not.
+    """Return the values of a label map; none for a black-and-white plane, with soft edges or not.
 
-    Soft edges have values between black and white too, but no areas of one of them.
+    Soft edges have values between black and white too, but no areas of one value.
     """
     if plane.dtype.kind not in "ui" or plane.max() <= 1 or min(plane.shape) < 3:
         return []

@@ -1,4 +1,4 @@
-"""Metadata of a photo, and how it is adapted to a changed photo."""
+"""Metadata of a photo, and how it is adapted to an edited photo."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ logger = logging.getLogger(__name__)
 ORIENTATION = 0x0112
 EXIF_IFD, GPS_IFD, INTEROP_IFD = 0x8769, 0x8825, 0xA005
 
-# Tags of a TIFF's first directory that describe how its pixels are laid out (TIFF 6.0, DNG,
-# sub-images, tiles), or that are carried elsewhere (ICC, XMP, Photoshop's resources with their
-# thumbnail): they would be wrong in another file.
+# Tags of a TIFF's first directory that describe its pixel layout (TIFF 6.0, DNG, sub-images,
+# tiles), or that are stored elsewhere (ICC, XMP, Photoshop's resources with their thumbnail): they
+# would be wrong in another file.
 LAYOUT_TAGS = frozenset[int]().union(
     [
         *range(254, 267),
@@ -35,40 +35,40 @@ LAYOUT_TAGS = frozenset[int]().union(
     [*range(332, 344), 347, *range(512, 533), 700, 33723, 34377, 34675, 37724],
 )
 Subsampling = str
-"""Chroma of a JPEG: ``"4:4:4"``, ``"4:2:2"`` or ``"4:2:0"``."""
+"""Chroma subsampling of a JPEG: ``"4:4:4"``, ``"4:2:2"`` or ``"4:2:0"``."""
 
 
 @dataclass(frozen=True)
 class Meta:
-    """What came with the pixels and goes back into the output where its format can hold it."""
+    """The metadata of a photo, written to an output file as far as its format can store it."""
 
-    name: str = "photo"  # of the file, for messages
+    name: str = "photo"  # name of the file in messages
     format: str | None = None  # "JPEG", "PNG", ...; None for arrays
     exif: bytes | None = None  # a TIFF structure that starts with II or MM, orientation 1
     icc: bytes | None = None
-    subsampling: Subsampling | None = None  # None where the source was no color JPEG
+    subsampling: Subsampling | None = None  # None unless the source was a color JPEG
     dpi: tuple[float, float] | None = None  # horizontal, vertical
     xmp: bytes | None = None  # a packet, orientation 1
     iptc: bytes | None = None  # records
-    comments: tuple[bytes, ...] = ()  # of a JPEG or GIF
-    chunks: tuple[tuple[bytes, bytes], ...] = ()  # kind and body of a PNG's texts and color space
-    converted: str | None = None  # "CMYK" or "LAB", of which the pixels were made
+    comments: tuple[bytes, ...] = ()  # comments of a JPEG or GIF
+    chunks: tuple[tuple[bytes, bytes], ...] = ()  # PNG chunks (kind, body): texts and color space
+    converted: str | None = None  # "CMYK" or "LAB", if pixels were converted from it
     lossy: bool = False  # whether the source was encoded with loss
-    jpeg: bytes | None = field(default=None, repr=False)  # the file, where it was a JPEG
+    jpeg: bytes | None = field(default=None, repr=False)  # content of the file, if it is a JPEG
     orientation: int = 1  # EXIF orientation of the file, 1 to 8; the pixels are upright
-    warnings: tuple[Warning, ...] = ()  # what reading left out or had to assume
+    warnings: tuple[Warning, ...] = ()  # what was lost or assumed when reading
 
 
 def orientation_of(exif: Image.Exif) -> int:
-    """The EXIF orientation, 1 to 8; 1 where there is none or nonsense."""
+    """Return the EXIF orientation, 1 to 8; 1 if it is missing or invalid."""
     value = exif.get(ORIENTATION, 1)
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
 
 def clean_exif(exif: Image.Exif, name: str) -> bytes | None:
-    """The EXIF block for an upright, changed photo, without the ``Exif`` prefix; None where empty.
+    """Return the EXIF block for an upright, edited photo, without ``Exif`` prefix; None if empty.
 
-    Orientation becomes 1. The thumbnail goes: it would still show what was removed from the photo.
+    Orientation becomes 1. The thumbnail, which would still show what was removed, is dropped.
     """
     try:
         kept = Image.Exif()
@@ -81,7 +81,7 @@ def clean_exif(exif: Image.Exif, name: str) -> bytes | None:
         if ORIENTATION in kept:
             kept[ORIENTATION] = 1
         return kept.tobytes().removeprefix(b"Exif\0\0")
-    except Exception as error:  # EXIF in the wild is broken in every way; the photo still counts
+    except Exception as error:  # broken EXIF data must not prevent reading the photo
         if is_ours(error):
             raise
         logger.warning("%s: its EXIF data cannot be kept (%s)", name, first_line(error))
@@ -96,7 +96,7 @@ def _directory(exif: Image.Exif, tag: int) -> dict[int, Any]:
 
 
 def clean_dpi(value: object) -> tuple[float, float] | None:
-    """(horizontal, vertical) where `value` is a pair of sensible numbers, else None."""
+    """Return (horizontal, vertical) if `value` is a pair of plausible numbers, else None."""
     try:
         horizontal, vertical = (float(part) for part in value)  # type: ignore[attr-defined]
     except (TypeError, ValueError, ZeroDivisionError):
@@ -106,6 +106,6 @@ def clean_dpi(value: object) -> tuple[float, float] | None:
 
 
 def first_line(error: BaseException) -> str:
-    """The first line of an exception's message, or the name of its kind."""
+    """Return the first line of an exception's message, or the name of its class."""
     lines = str(error).strip().splitlines()
     return lines[0] if lines else type(error).__name__

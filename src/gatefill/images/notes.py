@@ -1,4 +1,4 @@
-"""Warnings and errors that the readers of several formats share."""
+"""Warnings and errors that readers of several formats share."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from gatefill.images.source import ImageError
 
 
 def no_end(label: str) -> Warning:
-    """All pixels are there, and only the marker of the file's end is missing."""
+    """Warn that only the end marker of the file is missing."""
     return Warning(
         "file.no_end",
         f"{label}: the marker of the file's end is missing; all of its pixels are there",
@@ -16,7 +16,7 @@ def no_end(label: str) -> Warning:
 
 
 def read_in_part(label: str, share: float | None = None) -> Warning:
-    """A file that is cut off was read as far as it goes; `share` of its rows are incomplete."""
+    """Warn that a truncated file was read in part; share: of the rows with missing pixels."""
     much = "" if share is None else f" in {max(share, 0.01):.0%} of its rows"
     return Warning(
         "file.truncated",
@@ -26,7 +26,7 @@ def read_in_part(label: str, share: float | None = None) -> Warning:
 
 
 def cut_off(label: str, kind: str, error: BaseException | None = None) -> ImageError:
-    """The error for a file that is cut off and could be read in part."""
+    """Return the error for a truncated file that could be read in part."""
     why = "" if error is None else f" ({first_line(error)})"
     return ImageError(
         f"{label}: truncated or corrupt {kind}{why}; what there is can be read (allow_truncated)",
@@ -36,17 +36,17 @@ def cut_off(label: str, kind: str, error: BaseException | None = None) -> ImageE
 
 
 def rounded(label: str) -> Warning:
-    """Floats became integers."""
+    """Warn that floats were rounded to integers."""
     return Warning("file.float", f"{label}: its float values are rounded to 16 bits")
 
 
 def tags_left_out(label: str) -> Warning:
-    """Tags that claim more bytes than there are were not believed."""
+    """Warn that EXIF tags are damaged: they claim more bytes than there are."""
     return Warning("file.exif", f"{label}: its EXIF data is damaged and left out")
 
 
 def chunks_left_out(label: str, names: tuple[str, ...]) -> Warning:
-    """Parts of a file beside its pixels that could not be read."""
+    """Warn that parts of a file other than pixels could not be read."""
     return Warning(
         "file.chunks",
         f"{label}: damaged parts beside the pixels are left out ({', '.join(names)})",
@@ -55,10 +55,10 @@ def chunks_left_out(label: str, names: tuple[str, ...]) -> Warning:
 
 
 def became_srgb(label: str, mode: str) -> Warning:
-    """Colors of another model were converted."""
+    """Warn that colors were converted to sRGB."""
     return Warning("file.color", f"{label}: its {mode} colors become sRGB", {"mode": mode})
 
 
 def profile_unusable(label: str, error: BaseException) -> Warning:
-    """The file's own color profile could not be applied."""
+    """Warn that the color profile of the file could not be applied."""
     return Warning("file.profile", f"{label}: its ICC profile cannot be used ({first_line(error)})")

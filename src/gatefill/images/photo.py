@@ -1,4 +1,4 @@
-"""A photo in its own bit depth, and the way from its pixels to floats and back."""
+"""A photo in its own bit depth, with conversion of its pixels to floats and back."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# ITU-R BT.601, as JPEG and Pillow have it.
+# ITU-R BT.601, as in JPEG and Pillow.
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 
 class HasSlices(Protocol):
-    """A part of a photo, such as `gatefill.geometry.Box`."""
+    """Part of a photo, such as `gatefill.geometry.Box`."""
 
     @property
     def slices(self) -> tuple[slice, slice]: ...
@@ -37,9 +37,10 @@ class HasSlices(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Photo:
-    """An upright photo as it was stored: its pixels are never converted for those that stay.
+    """An upright photo in the bit depth of its source.
 
-    A fill goes in like this, so that known pixels stay bit-identical at 8 and at 16 bits::
+    Known pixels are never converted; a fill is written between them, so that they stay
+    bit-identical at 8 and 16 bits::
 
         fill = method.fill(photo.rgb(box), mask[box.slices]).image
         pixels = photo.pixels.copy()
@@ -82,21 +83,21 @@ class Photo:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """(height, width) in pixels, as arrays have it: that of the photo's mask."""
+        """(height, width) in pixels, the shape of the photo's mask."""
         return self.height, self.width
 
     @property
     def size(self) -> tuple[int, int]:
-        """(width, height) in pixels, as PIL has it."""
+        """(width, height) in pixels, as in PIL."""
         return self.width, self.height
 
     @property
     def max_value(self) -> int:
-        """The greatest value of a channel: 255 or 65535."""
+        """The largest value of a channel: 255 or 65535."""
         return int(np.iinfo(self.pixels.dtype).max)
 
     def rgb(self, box: HasSlices | None = None) -> NDArray[np.float32]:
-        """``HW3`` float32 in [0, 1] of the whole photo or of a box; gray becomes three channels."""
+        """Return ``HW3`` float32 in [0, 1] of the photo or of a box of it; gray is repeated."""
         part = self.pixels if box is None else self.pixels[box.slices]
         floats = np.empty((*part.shape[:2], 3), np.float32)
         for rows in strips(*part.shape[:2]):
@@ -104,13 +105,16 @@ class Photo:
         return floats
 
     def quantized(self, filled: NDArray[np.floating[Any]]) -> Pixels:
-        """``HW3`` floats in [0, 1] as this photo stores pixels: clipped, rounded, ``HWC``.
+        """Convert ``HW3`` floats in [0, 1] to this photo's dtype and channels: clipped and rounded.
 
         Args:
-            filled: ``HW3`` in [0, 1], of any size, so that it serves boxes as well.
+            filled: ``HW3`` in [0, 1], of any size, such as that of a box.
 
         Returns:
-            ``HWC`` of this photo's depth and channels; a gray photo gets the luma.
+            ``HWC`` with this photo's bit depth and channels; for a gray photo the luma.
+
+        Raises:
+            ImageError: If `filled` is no float array ``HW3``.
         """
         if filled.ndim != 3 or filled.shape[2] != 3:
             raise ImageError(
@@ -126,12 +130,12 @@ class Photo:
         return levels
 
     def replaced(self, pixels: Pixels, *, opaque: NDArray[np.bool_] | None = None) -> Photo:
-        """This photo with other pixels, everything else kept.
+        """Return this photo with other pixels, and everything else unchanged.
 
         Args:
             pixels: ``HWC`` of the same shape and dtype.
-            opaque: Bool ``HW``, where alpha becomes full, for holes that were given by the photo's
-                own alpha. Alpha that is full everywhere is dropped.
+            opaque: Bool ``HW``, where alpha becomes opaque, for holes that were defined by the
+                photo's own alpha. Alpha that is opaque everywhere is dropped.
 
         Returns:
             A new photo.
@@ -153,28 +157,28 @@ class Photo:
         return Photo(pixels, alpha, self.meta)
 
     def to_pil(self) -> PIL.Image.Image:
-        """A PIL image of mode L, LA, RGB or RGBA that carries EXIF and ICC profile.
+        """Convert to a PIL image of mode L, LA, RGB or RGBA with EXIF data and ICC profile.
 
-        PIL has 16 bits for gray only (mode ``I;16``): 16-bit color, and gray with alpha, is
-        rounded to 8 bits here. `pixels`, `save` and `to_bytes` keep all 16.
+        PIL has 16 bits for gray only (mode ``I;16``): 16-bit color, and 16-bit gray with alpha, are
+        rounded to 8 bits. `pixels`, `save` and `to_bytes` keep 16 bits.
         """
         return to_pil(self.pixels, self.alpha, self.meta)
 
     def to_bytes(
         self, format: str, *, quality: int | None = None, lossless: bool | None = None
     ) -> bytes:
-        """The photo as a file of a format such as ``"png"``, ``".jpg"`` or ``"TIFF"``.
+        """Encode the photo in a format such as ``"png"``, ``".jpg"`` or ``"TIFF"``.
 
         Args:
-            format: A suffix or a format's name.
+            format: A suffix or the name of a format.
             quality: See `encoded`.
-            lossless: Likewise.
+            lossless: See `encoded`.
 
         Returns:
-            The file; what it leaves out is logged.
+            The content of the file. Warnings about data that it does not hold are logged.
 
         Raises:
-            ConfigError, ImageError: See `encoded`.
+            ConfigError, ImageError: As for `encoded`.
         """
         data, found = self.encoded(format, quality=quality, lossless=lossless)
         _log(found)
@@ -183,21 +187,24 @@ class Photo:
     def encoded(
         self, format: str, *, quality: int | None = None, lossless: bool | None = None
     ) -> Encoded:
-        """The photo as a file, and what the file leaves out.
+        """Encode the photo, and return warnings about data that the file does not hold.
 
-        A JPEG that was read and is written as JPEG keeps its tables, sampling, orientation and
-        segments; all blocks of 8x8 pixels without a changed one keep their DCT coefficients.
+        A photo read from a JPEG and encoded as JPEG keeps its tables, sampling, orientation and
+        segments; all 8x8 blocks without changed pixels keep their DCT coefficients.
 
         Args:
             format: Such as ``"png"``, ``".jpg"`` or ``"TIFF"``.
-            quality: 1 to 100, of JPEG and lossy WebP; other formats have none. With it a JPEG is
-                encoded anew. Without it that of JPEGs from other sources is 95, of WebP 90.
-            lossless: Whether WebP keeps every pixel. Default: unless the source was a lossy WebP,
-                or a quality is given.
+            quality: 1 to 100, for JPEG, AVIF and lossy WebP only. With it, a JPEG is encoded anew.
+                Default: 95 for JPEGs from other sources, 90 for WebP and AVIF.
+            lossless: Whether WebP is lossless. Default: True, unless the source was a lossy WebP or
+                a quality is given.
+
+        Returns:
+            The content of the file, and warnings.
 
         Raises:
-            ConfigError: For a quality out of range, and where lossless cannot be had.
-            ImageError: Where the photo cannot be written in that format.
+            ConfigError: For a quality out of range, or if the format cannot be lossless.
+            ImageError: If the photo cannot be written in that format.
         """
         name = format_named(format)
         return encode(self.pixels, self.alpha, self.meta, name, quality=quality, lossless=lossless)
@@ -210,26 +217,27 @@ class Photo:
         quality: int | None = None,
         lossless: bool | None = None,
     ) -> tuple[Warning, ...]:
-        """Write a file whose format follows its name; it appears whole or not at all.
+        """Write a file atomically; its suffix selects the format.
 
-        PNG and TIFF are lossless, WebP is unless the source was a lossy one, and a JPEG from a JPEG
-        changes in the blocks only in which the photo was changed. Metadata and alpha are kept where
-        the format can hold them; JPEG and BMP put transparent photos on white. 16 bits are kept in
-        PNG and TIFF and rounded elsewhere.
+        PNG and TIFF are lossless, and so is WebP unless the source was a lossy WebP. A JPEG written
+        from a JPEG changes only in blocks with changed pixels. Metadata and alpha are kept if the
+        format can store them; JPEG and BMP put transparent photos on white. 16 bits are kept in PNG
+        and TIFF, and rounded to 8 in other formats.
 
         Args:
             path: The file to write.
-            overwrite: Whether it may be there already.
+            overwrite: Replace the file if it exists.
             quality: See `encoded`.
             lossless: See `encoded`.
 
         Returns:
-            What the file leaves out of the photo; each is logged as a warning, too.
+            Warnings about data that the file does not hold; they are logged, too.
 
         Raises:
-            ConfigError: For a quality out of range, and where lossless cannot be had.
-            ImageError: For an unknown suffix, and where it cannot be written.
-            FileNotFoundError: Where the folder does not exist.
+            ConfigError: For a quality out of range, or if the format cannot be lossless.
+            ImageError: For an unknown suffix, if the file exists and `overwrite` is False, or if it
+                cannot be written.
+            FileNotFoundError: If the folder does not exist.
         """
         path = Path(path)
         format = check_output(path, overwrite=overwrite)

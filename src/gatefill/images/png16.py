@@ -1,4 +1,4 @@
-"""PNG at 16 bits per channel, of which Pillow can write gray only."""
+"""Encodes PNGs with 16 bits per channel, which Pillow can do for gray only."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 _COLOR_TYPE = {1: 0, 2: 4, 3: 2, 4: 6}  # channels -> gray, gray + alpha, RGB, RGBA
 _FILTER_UP = 2
-_ROWS = 256  # compressed at a time, so that memory stays small
+_ROWS = 256  # rows to compress at a time, to save memory
 
 
 def encode_png16(
@@ -21,7 +21,7 @@ def encode_png16(
     exif: bytes | None = None,
     dpi: tuple[float, float] | None = None,
 ) -> bytes:
-    """A PNG file of ``HWC`` uint16 with 1 to 4 channels (PNG specification, third edition)."""
+    """Encode ``HWC`` uint16 with 1 to 4 channels as PNG (PNG specification, third edition)."""
     height, width, channels = image.shape
     header = struct.pack(">IIBBBBB", width, height, 16, _COLOR_TYPE[channels], 0, 0, 0)
     chunks = [_chunk(b"IHDR", header)]
@@ -38,7 +38,7 @@ def encode_png16(
 
 
 def _compressed_rows(image: NDArray[np.uint16]) -> bytes:
-    """Rows as differences to the row above, bytewise, each behind its filter's number."""
+    """Compress rows as bytewise differences to the row above, each after its filter number."""
     height = image.shape[0]
     squeeze = zlib.compressobj(5, strategy=zlib.Z_FILTERED)
     parts = []
@@ -56,7 +56,7 @@ def _compressed_rows(image: NDArray[np.uint16]) -> bytes:
 
 
 def with_chunks(data: bytes, chunks: Iterable[tuple[bytes, bytes]]) -> bytes:
-    """A PNG file with more chunks behind its header."""
+    """Insert chunks after the header of a PNG file."""
     head = 8 + 25  # signature and IHDR
     return data[:head] + b"".join(_chunk(*chunk) for chunk in chunks) + data[head:]
 

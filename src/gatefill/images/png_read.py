@@ -1,4 +1,4 @@
-"""Reading PNGs: chunk by chunk, so that what does not make pixels cannot stop a photo."""
+"""Reads PNGs chunk by chunk, so that damage outside the pixels does not prevent reading."""
 
 from __future__ import annotations
 
@@ -13,10 +13,17 @@ import numpy as np
 from gatefill.images.source import ImageError
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_PIXELS = (b"IHDR", b"PLTE", b"tRNS", b"IDAT")  # the chunks that pixels are made of
-_KEPT = (b"eXIf", b"pHYs", b"gAMA", b"cHRM", b"sRGB", b"cICP")  # short ones that Pillow reads too
+_PIXELS = (b"IHDR", b"PLTE", b"tRNS", b"IDAT")  # the chunks that pixels depend on
+_KEPT = (
+    b"eXIf",
+    b"pHYs",
+    b"gAMA",
+    b"cHRM",
+    b"sRGB",
+    b"cICP",
+)  # short chunks that Pillow reads
 _MAX_KEPT = 1 << 20
-_MAX_PROFILE = 16 << 20  # bytes that a color profile may unpack to
+_MAX_PROFILE = 16 << 20  # largest decompressed size of a color profile, bytes
 _STEP = 1 << 16
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 # Adam7: first row and column, steps
@@ -27,21 +34,21 @@ _PASSES = (
 
 
 class Chunk(NamedTuple):
-    """A part of a PNG."""
+    """A chunk of a PNG."""
 
     kind: bytes
     data: bytes
-    is_sound: bool  # its check sum is right
+    is_sound: bool  # the checksum is correct
 
 
 @dataclass(frozen=True)
 class PngFile:
-    """A PNG with only what makes its pixels, and what else was in it."""
+    """A PNG reduced to the chunks that pixels depend on, and the content of other chunks."""
 
     parts: tuple[tuple[bytes, bytes], ...]  # chunks: kind and content, the header first
     width: int
     height: int
-    depth: int  # bits of a channel or of a palette's index
+    depth: int  # bits per channel or palette index
     kind: int  # color type 0, 2, 3, 4 or 6
     is_interlaced: bool
     icc: bytes | None  # the color profile
@@ -50,13 +57,13 @@ class PngFile:
 
     @property
     def data(self) -> bytes:
-        """A PNG file of the parts."""
+        """The reduced PNG as bytes."""
         body = b"".join(_chunk(kind, body) for kind, body in (*self.parts, (b"IEND", b"")))
         return SIGNATURE + body
 
     @property
     def raw_size(self) -> int:
-        """Bytes that the pixels take, unpacked and not unfiltered."""
+        """Bytes of the pixel data after decompression, before the filters are undone."""
         bits = self.depth * _CHANNELS.get(self.kind, 4)
         passes = _PASSES if self.is_interlaced else ((0, 0, 1, 1),)
         sizes = [
@@ -66,7 +73,7 @@ class PngFile:
         return sum(tall * (1 + -(-wide * bits // 8)) for tall, wide in sizes if min(tall, wide) > 0)
 
     def completed(self) -> tuple[PngFile, bool]:
-        """The file with pixel data of full length, 0 where it is cut off, and whether it was."""
+        """Pad truncated pixel data with zeros; also return whether it was truncated."""
         packed = b"".join(body for kind, body in self.parts if kind == b"IDAT")
         found = _unpacked(packed, self.raw_size)
         if len(found) == self.raw_size:
@@ -77,7 +84,7 @@ class PngFile:
 
 
 def chunks(data: bytes) -> Iterator[Chunk]:
-    """The chunks of a PNG file; the last one may be cut off."""
+    """Yield the chunks of a PNG file; the last one may be truncated."""
     at = len(SIGNATURE)
     while at + 8 <= len(data):
         (length,) = struct.unpack_from(">I", data, at)
@@ -88,13 +95,13 @@ def chunks(data: bytes) -> Iterator[Chunk]:
 
 
 def open_png(data: bytes, label: str) -> PngFile:
-    """Take a PNG apart; nothing of its pixels is unpacked.
+    """Split a PNG into chunks without decompressing its pixels.
 
-    Text of any length is left where it is, and a color profile is unpacked to a limit: neither is
-    a reason to refuse a photo.
+    Texts of any length are skipped, and a color profile is decompressed up to a limit: neither is a
+    reason to refuse a photo.
 
     Raises:
-        ImageError: The header is missing or damaged, or a chunk of pixels is.
+        ImageError: If the header or a chunk that pixels depend on is missing or damaged.
     """
     parts: list[tuple[bytes, bytes]] = []
     left_out: list[str] = []
@@ -106,7 +113,7 @@ def open_png(data: bytes, label: str) -> PngFile:
         if broken is not None:
             raise _corrupt(label, f"broken {broken} chunk")
         if kind in _PIXELS:
-            # A broken one may be the last of a file that is cut off.
+            # A damaged chunk may be the last one of a truncated file.
             broken = None if is_sound else kind.decode()
             parts.append((kind, body))
         elif not is_sound:
@@ -137,7 +144,7 @@ def _chunk(kind: bytes, body: bytes) -> bytes:
 
 
 def _profile(body: bytes) -> bytes | None:
-    """The color profile in an iCCP chunk; None where it is damaged or far too large."""
+    """Return the color profile in an iCCP chunk; None if it is damaged or far too large."""
     packed = body.partition(b"\0")[2][1:]
     decoder = zlib.decompressobj()
     try:
@@ -148,10 +155,10 @@ def _profile(body: bytes) -> bytes | None:
 
 
 def _unpacked(packed: bytes, size: int) -> bytes:
-    """The first `size` bytes of deflated data, as far as there are as many."""
+    """Return up to `size` bytes of decompressed data."""
     decoder, parts = zlib.decompressobj(), [b""]
     try:
-        # In steps, so that what comes before the damage is kept.
+        # In steps, so that the data before the damage is kept.
         for start in range(0, len(packed), _STEP):
             rest = packed[start : start + _STEP]
             while rest and size and not decoder.eof:
@@ -164,17 +171,20 @@ def _unpacked(packed: bytes, size: int) -> bytes:
 
 
 def decode_deep(file: PngFile, info: dict[Any, Any], label: str) -> tuple[Any, Any]:
-    """Color ``HWC`` and alpha ``HW`` (or None) of a 16-bit PNG, which Pillow rounds to 8 bits.
+    """Decode color ``HWC`` and alpha ``HW`` (or None) of a 16-bit PNG, which Pillow rounds to 8.
 
     Args:
-        file: What `open_png` found; Pillow has decoded it once, and by that vouches for it.
-        info: Pillow's, for the transparent color.
-        label: What messages call the file.
+        file: The file from `open_png`; Pillow has decoded it once, so that it is known to be valid.
+        info: The info dict of Pillow, for the transparent color.
+        label: Name of the file in messages.
+
+    Raises:
+        ImageError: If the pixels cannot be decoded.
     """
     import cv2
 
     pixels = [part for part in file.parts if part[0] in _PIXELS]
-    data = replace(file, parts=tuple(pixels)).data  # nothing that libpng could complain about
+    data = replace(file, parts=tuple(pixels)).data  # without chunks that libpng could reject
     found: Any = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     if found is None or found.dtype != np.uint16 or found.shape[:2] != (file.height, file.width):
         raise _corrupt(label, "pixels of 16 bits")

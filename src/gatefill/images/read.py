@@ -1,4 +1,4 @@
-"""Reading a photo from a path, bytes, a file, an array or a PIL image."""
+"""Reads a photo from a path, bytes, a file, an array or a PIL image."""
 
 from __future__ import annotations
 
@@ -30,26 +30,26 @@ def read_photo(
     max_pixels: int = DEFAULT_MAX_PIXELS,
     allow_truncated: bool = False,
 ) -> Photo:
-    """Read a photo upright, in its own bit depth, with what came with it.
+    """Read a photo upright, in its own bit depth, with its metadata.
 
-    What the bytes hold decides how they are read, whatever the file is called: JPEG, PNG, WebP,
-    TIFF, BMP, GIF, PNM, AVIF and, with the extra `heif`, HEIC. Of several frames the first is
-    taken, of a TIFF's pages the first at full resolution. Palettes become RGB, CMYK and Lab become
-    sRGB (CMYK through the file's ICC profile where there is one), 16 bits stay 16 bits. Float
-    arrays become 8 bits, float files 16; other integers 8 bits where their values fit.
+    The content decides the format, not the file name: JPEG, PNG, WebP, TIFF, BMP, GIF, PNM, AVIF
+    and, with the extra `heif`, HEIC. Of several frames the first is read, of a TIFF the first page
+    at full resolution. Palettes become RGB; CMYK and Lab become sRGB (CMYK through the file's ICC
+    profile if there is one); 16 bits stay 16 bits. Float arrays become 8 bits, float files 16 bits;
+    other integers 8 bits if their values fit.
 
     Args:
         source: See `Source`.
-        max_pixels: Larger files and PIL images are refused before they are decoded.
-        allow_truncated: Take what there is of a JPEG, PNG, BMP or PNM file, or of a gray or RGB
-            TIFF, that is cut off.
+        max_pixels: Files and PIL images with more pixels are refused before they are decoded.
+        allow_truncated: Decode the remaining part of a truncated JPEG, PNG, BMP, PNM, or gray or
+            RGB TIFF.
 
     Returns:
-        The photo; what had to be assumed or left out stands in its `meta.warnings`.
+        The photo; `meta.warnings` says what was assumed or left out.
 
     Raises:
-        FileNotFoundError: There is no such file.
-        ImageError: Anything else, such as a file of another kind.
+        FileNotFoundError: If the file does not exist.
+        ImageError: For anything else, such as an unknown format.
     """
     label = label_of(source, "photo")
     planes, meta = read_planes(source, label, max_pixels, allow_truncated=allow_truncated)
@@ -61,7 +61,7 @@ def read_photo(
 def read_planes(
     source: Source, label: str, max_pixels: int, *, allow_truncated: bool = False
 ) -> Decoded:
-    """The upright planes of any source; those of arrays keep their dtype."""
+    """Read the upright planes of any source; those of arrays keep their dtype."""
     if isinstance(source, PIL.Image.Image):
         return _from_pil_image(source, label, max_pixels)
     if is_array_like(source):
@@ -82,7 +82,7 @@ def _from_pil_image(image: PIL.Image.Image, label: str, max_pixels: int) -> Deco
         return Decoded(planes, meta if data is None else with_contents(meta, data, "JPEG"))
     except ImageError:
         raise
-    except Exception as error:  # an image opened lazily may be truncated
+    except Exception as error:  # an image that was opened lazily may be truncated
         if is_ours(error):
             raise
         raise ImageError(

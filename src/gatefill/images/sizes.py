@@ -1,4 +1,4 @@
-"""How large an image file says it is; nothing of its pixels is decoded."""
+"""Reads the size of an image file without decoding its pixels."""
 
 from __future__ import annotations
 
@@ -17,10 +17,14 @@ from gatefill.images.tiff_read import TiffPage
 
 
 def size_of(data: bytes, label: str = "photo") -> tuple[int, int]:
-    """(width, height) of an image file as it is stored; nothing of its pixels is decoded.
+    """Return (width, height) of an image file as stored, without decoding its pixels.
+
+    Args:
+        data: The content of the file.
+        label: Name of the file in messages.
 
     Raises:
-        ImageError: The file is damaged, or of a kind that is not read.
+        ImageError: If the file is damaged, or of an unknown format.
     """
     kind = format_of(data, label)
     try:
@@ -34,7 +38,7 @@ def size_of(data: bytes, label: str = "photo") -> tuple[int, int]:
 
 
 def most_depth(data: bytes) -> int:
-    """The most bytes that a channel of an image file may have, 1 or 2, by its first bytes."""
+    """Return the largest possible bytes per channel, 1 or 2, judged by the header."""
     kind = format_of(data, "photo")
     if kind == "PNG":
         return 2 if data[24:25] == b"\x10" else 1
@@ -48,7 +52,7 @@ def corrupt(label: str, kind: str, error: Exception) -> ImageError:
 
 
 def check_size(width: int, height: int, label: str, max_pixels: int) -> None:
-    """Raise ImageError where an image has no pixels, or more than `max_pixels`."""
+    """Raise ImageError for an image without pixels, or with more than `max_pixels`."""
     if width < 1 or height < 1:
         raise ImageError(
             f"{label}: expected at least one pixel, got {width} x {height}", code="image.size"
@@ -65,7 +69,7 @@ def check_size(width: int, height: int, label: str, max_pixels: int) -> None:
 
 
 def webp_size(data: bytes) -> tuple[int, int]:
-    """Width and height from a WebP's first chunk."""
+    """Return width and height from the first chunk of a WebP."""
     kind = data[12:16]
     if kind == b"VP8X":
         return 1 + int.from_bytes(data[24:27], "little"), 1 + int.from_bytes(data[27:30], "little")

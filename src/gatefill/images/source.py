@@ -1,4 +1,4 @@
-"""Types that a photo or mask may be given as, and how their bytes are read."""
+"""The types accepted as photo or mask, and how their bytes are read."""
 
 from __future__ import annotations
 
@@ -15,18 +15,19 @@ from gatefill.errors import GatefillError
 from gatefill.images.meta import first_line
 
 DEFAULT_MAX_PIXELS = 200_000_000
-"""Larger files are refused before they are decoded: as many pixels as the largest phones make."""
+"""Limit above which files are refused before they are decoded, about the size of the largest phone
+photos."""
 
 
 class ImageError(GatefillError):
-    """A photo or mask that cannot be read, used or written; the message is one line for users."""
+    """A photo or mask that cannot be read, used or written."""
 
     default_code = "image"
 
 
 @runtime_checkable
 class Tensor(Protocol):
-    """The part of a torch tensor that is used here, so that torch need not be imported."""
+    """The part of torch's Tensor that is used here, so that torch need not be imported."""
 
     def detach(self) -> Any: ...
     def cpu(self) -> Any: ...
@@ -45,7 +46,7 @@ channels first or as a batch of one; bool, integers of 8 or 16 bits or float in 
 
 
 def label_of(source: Source, kind: str) -> str:
-    """How to call `source` in a message: its file's name, else `kind`, such as "mask"."""
+    """Return the name of `source` in messages: its file name, else `kind`, such as "mask"."""
     if isinstance(source, (str, os.PathLike)):
         return os.fspath(source) or kind
     name = getattr(source, "name", None) or getattr(source, "filename", None)
@@ -53,14 +54,14 @@ def label_of(source: Source, kind: str) -> str:
 
 
 def fetch_bytes(source: Source, label: str, max_pixels: int) -> bytes:
-    """The bytes of a file given as path, bytes or open binary file.
+    """Read the bytes of a file given as path, bytes or open binary file.
 
-    Raises FileNotFoundError where there is none, ImageError where it cannot be read, and where it
-    is larger than a raw image of `max_pixels` could be.
+    Raises FileNotFoundError if it does not exist, ImageError if it cannot be read or is larger than
+    a raw image of `max_pixels` could be.
     """
     if isinstance(source, (bytes, bytearray, memoryview)):
         return bytes(source)
-    limit = 8 * max_pixels + (64 << 20)  # 16-bit RGBA, and room for profiles and previews
+    limit = 8 * max_pixels + (64 << 20)  # 16-bit RGBA, plus profiles and previews
     if isinstance(source, (str, os.PathLike)):
         data = _read_path(Path(source), label, limit)
     elif hasattr(source, "read"):
@@ -129,7 +130,7 @@ def _read_path(path: Path, label: str, limit: int) -> bytes:
 
 
 def is_source(given: object) -> bool:
-    """Whether something is one photo or mask, and not a sequence of them."""
+    """Return whether something is one photo or mask, and not a sequence of them."""
     return (
         isinstance(given, (str, os.PathLike, bytes, bytearray, memoryview, PIL.Image.Image))
         or is_array_like(given)
@@ -138,7 +139,7 @@ def is_source(given: object) -> bool:
 
 
 def is_array_like(source: object) -> bool:
-    """Whether `source` is an array or a tensor."""
+    """Return whether `source` is an array or a tensor."""
     return isinstance(source, np.ndarray) or (
         hasattr(source, "detach") and hasattr(source, "is_floating_point")
     )

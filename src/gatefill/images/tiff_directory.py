@@ -1,6 +1,6 @@
-"""The directories of a TIFF, read without their values: what a file claims, before it is believed.
+"""Parses TIFF directories without their values, to check what a file claims before reading it.
 
-Whoever reads the values first can be made to copy a file's bytes once for each of 65,535 entries.
+Reading values first could copy the bytes of a file once for each of 65,535 entries.
 """
 
 from __future__ import annotations
@@ -30,11 +30,18 @@ _SIZES |= {13: 4, 16: 8, 17: 8, 18: 8}
 _INTEGERS = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}
 _REDUCED, _MASK = 1, 4  # bits of NewSubfileType
 _OLD_REDUCED = 2
-_MAX_PAGES = 1000  # looked at for the page to take
-_MAX_OTHERS = 100  # sub-directories looked at, of each page
-_SLACK = 1 << 16  # bytes that entries may share with each other
+_MAX_PAGES = 1000  # pages examined to find the photo
+_MAX_OTHERS = 100  # sub-directories examined per page
+_SLACK = 1 << 16  # bytes that entries may share
 _CFA, _LINEAR_RAW = 32803, 34892
-_RAW_COMPRESSIONS = (32767, 32769, 32770, 34713, 65000, 65535)  # of Sony, Samsung, Nikon, Pentax
+_RAW_COMPRESSIONS = (
+    32767,
+    32769,
+    32770,
+    34713,
+    65000,
+    65535,
+)  # Sony, Samsung, Nikon, Pentax
 _RAW_OF_MAKERS = {
     "nikon": "Nikon NEF",
     "sony": "Sony ARW",
@@ -56,7 +63,7 @@ _RAW_OF_MAKERS = {
 
 @dataclass(frozen=True)
 class Directory:
-    """One directory: where each tag's values stand."""
+    """A TIFF directory: the position of each tag's values."""
 
     data: bytes
     order: str  # "<" or ">"
@@ -65,34 +72,34 @@ class Directory:
     next: int = 0
 
     def integers(self, tag: int) -> tuple[int, ...]:
-        """A tag's values; none where it is missing, is cut off or holds no integers."""
+        """Return a tag's values; empty if it is missing, truncated or not of an integer type."""
         kind, count, at = self.entries.get(tag, (0, 0, 0))
         if kind not in _INTEGERS or at + _SIZES[kind] * count > len(self.data):
             return ()
         return struct.unpack_from(f"{self.order}{count}{_INTEGERS[kind]}", self.data, at)
 
     def integer(self, tag: int, default: int = 0) -> int:
-        """A tag's first value."""
+        """Return a tag's first value."""
         return next(iter(self.integers(tag)), default)
 
     def text(self, tag: int) -> str:
-        """What an ASCII tag says."""
+        """Return the text of an ASCII tag."""
         _, count, at = self.entries.get(tag, (0, 0, 0))
         return self.data[at : at + count].decode("ascii", "replace").strip("\0 ")
 
     @property
     def is_photo(self) -> bool:
-        """Whether it is a picture at full resolution and no preview or mask of another one."""
+        """Whether it is an image at full resolution, not a preview or a transparency mask."""
         preview = self.integer(SUBFILE) & (_REDUCED | _MASK)
         return not preview and self.integer(OLD_SUBFILE) != _OLD_REDUCED
 
 
 class Tiff:
-    """The directories of a TIFF or an EXIF block, checked to claim no more than there is.
+    """The directories of a TIFF or an EXIF block, checked not to claim more bytes than there are.
 
     Raises:
-        ImageError: The values of all tags together are larger than the file; struct.error or
-            IndexError where its beginning is cut off.
+        ImageError: If the values of all tags together are larger than the file.
+        struct.error, IndexError: If its header is truncated.
     """
 
     def __init__(self, data: bytes, label: str) -> None:
@@ -116,11 +123,11 @@ class Tiff:
 
     @property
     def _start(self) -> int:
-        """Where the header says where the first directory is."""
+        """Return the position in the header that holds the offset of the first directory."""
         return 8 if self.is_big else 4
 
     def _chain(self, offset: int, most: int) -> Iterator[Directory]:
-        """Directories from `offset` on, each linked by the one before."""
+        """Yield the chain of directories from `offset` on."""
         while offset and offset not in self._seen and most:
             self._seen.add(offset)
             found = self._directory(offset)
@@ -157,7 +164,7 @@ class Tiff:
         return Directory(data, order, offset, entries, following)
 
     def _spend(self, size: int) -> None:
-        """Count what an entry and its values take of the file."""
+        """Count the bytes of the file that an entry and its values use."""
         self._left -= size
         if self._left < 0:
             raise ImageError(
@@ -167,7 +174,7 @@ class Tiff:
             )
 
     def refuse_raw(self) -> None:
-        """Raise ImageError where this is a camera's raw file; its first page is a preview."""
+        """Raise ImageError for a raw file of a camera, whose first page is only a preview."""
         everything = [*self.pages, *self.others]
         if any(DNG_VERSION in each.entries for each in self.pages):
             raise raw_refused(self.label, "DNG")
@@ -181,7 +188,7 @@ class Tiff:
                 raise raw_refused(self.label, next(filter(None, names), "of a camera's sensor"))
 
     def photo(self) -> Directory:
-        """The page to take: the first at full resolution, else the largest."""
+        """Return the page to read: the first at full resolution, else the largest."""
         if not self.pages:
             raise ImageError(
                 f"{self.label}: truncated or corrupt TIFF (it has no pages)",
@@ -192,7 +199,7 @@ class Tiff:
         return next((page for page in self.pages if page.is_photo), largest)
 
     def beginning_with(self, page: Directory) -> bytes:
-        """The file with its header changed so that `page` comes first."""
+        """Return the file with its header changed so that `page` comes first."""
         if page is self.pages[0]:
             return self.data
         offset = struct.pack(self.order + ("Q" if self.is_big else "I"), page.offset)
@@ -201,11 +208,11 @@ class Tiff:
 
 
 def claims_too_much(exif: bytes) -> bool:
-    """Whether the tags of an EXIF block, with or without its prefix, claim more than it holds."""
+    """Return whether the tags of an EXIF block, with or without prefix, exceed its size."""
     try:
         Tiff(exif.removeprefix(b"Exif\0\0"), "EXIF")
     except ImageError:
         return True
     except (struct.error, IndexError):
-        return False  # cut off: whoever reads it finds nothing
+        return False  # truncated: reading it finds no tags
     return False

@@ -1,4 +1,4 @@
-"""Reading TIFFs: which page, how much of it, and the pixels that Pillow would round."""
+"""Reads TIFFs: the page of the photo, and pixels that Pillow would round."""
 
 from __future__ import annotations
 
@@ -43,21 +43,21 @@ _X_DPI, _Y_DPI, _DPI_UNIT, _CENTIMETER = 282, 283, 296, 3
 _MIN_IS_WHITE, _MIN_IS_BLACK, _RGB = 0, 1, 2
 _PREMULTIPLIED = 1
 _HORIZONTAL, _FLOATING = 2, 3
-_KINDS = {1: "u", 2: "i", 3: "f", 4: "u"}  # of SampleFormat; 4 says nothing
+_KINDS = {1: "u", 2: "i", 3: "f", 4: "u"}  # by SampleFormat; 4 means undefined
 _DTYPES = ("u1", "u2", "u4", "i1", "i2", "i4", "f2", "f4", "f8")
-_TILE_PIXELS = 1 << 20  # that a tile may have, however small the photo is
+_TILE_PIXELS = 1 << 20  # pixels that a tile may have in any case
 _REVERSED = bytes(int(f"{value:08b}"[::-1], 2) for value in range(256))
 
 
 class TiffPage:
-    """The page of a TIFF that is the photo.
+    """The page of a TIFF that holds the photo.
 
     Args:
-        data: The file.
-        label: What messages call it.
+        data: The content of the file.
+        label: Name of the file in messages.
 
     Raises:
-        ImageError: The file is a camera's raw file, has no page, or claims more than it holds.
+        ImageError: If it is a raw file of a camera, has no page, or claims more bytes than it has.
     """
 
     def __init__(self, data: bytes, label: str) -> None:
@@ -76,12 +76,12 @@ class TiffPage:
 
     @property
     def is_deep(self) -> bool:
-        """Whether it has more than 8 bits per channel, which Pillow rounds or does not know."""
+        """Whether it has more than 8 bits per channel, which Pillow rounds or cannot read."""
         return max(self._bits) > 8
 
     @property
     def is_plain(self) -> bool:
-        """Whether `pixels` takes its kind of pixels and its compression."""
+        """Whether `pixels` supports its pixel type and compression."""
         known = self._page.integer(PHOTOMETRIC) in (_MIN_IS_WHITE, _MIN_IS_BLACK, _RGB)
         return known and self._dtype() is not None and self.compression in READ
 
@@ -105,11 +105,11 @@ class TiffPage:
         return above / below if below else 0.0
 
     def exif(self) -> Image.Exif:
-        """The page's directory with its sub-directories, as EXIF."""
+        """Return the page's directory with its sub-directories as EXIF."""
         exif = Image.Exif()
         try:
             exif.load(self.data)
-        except Exception as error:  # Pillow does not take the directories of a BigTIFF
+        except Exception as error:  # Pillow cannot read the directories of a BigTIFF
             if is_ours(error):
                 raise
             exif = Image.Exif()
@@ -117,7 +117,7 @@ class TiffPage:
         return exif
 
     def check(self) -> None:
-        """Raise ImageError where a strip or tile is larger than this photo can need."""
+        """Raise ImageError if a strip or tile is larger than this photo can need."""
         if TILE_WIDTH in self._page.entries:
             wide, tall = self._page.integer(TILE_WIDTH), self._page.integer(TILE_HEIGHT)
             if wide * tall > max(4 * self.width * self.height, _TILE_PIXELS) or not wide * tall:
@@ -130,9 +130,11 @@ class TiffPage:
             check_segment(segment, self.compression, self.label)
 
     def pixels(self, *, allow_truncated: bool = False) -> tuple[NDArray[Any], bool]:
-        """The decoded page as ``HWC``, straight alpha, as stored, and whether it is cut off.
+        """Decode the page, and return whether it is truncated.
 
-        With `allow_truncated` strips and tiles that are missing are 0.
+        The page is ``HWC``, straight alpha, in the orientation in which it is stored.
+
+        With `allow_truncated`, missing strips and tiles are 0.
         """
         photometric = self._page.integer(PHOTOMETRIC)
         dtype = self._dtype()
@@ -161,7 +163,7 @@ class TiffPage:
         return array, is_cut
 
     def _dtype(self) -> np.dtype[Any] | None:
-        """Of the stored values, in the file's byte order; None where there is none like it."""
+        """Return the dtype of stored values in the file's byte order; None if unsupported."""
         formats = self._page.integers(_SAMPLE_FORMAT) or (1,)
         name = f"{_KINDS.get(formats[0], '?')}{self._bits[0] // 8}"
         same = len(set(self._bits)) == 1 and len(set(formats)) == 1 and self._bits[0] % 8 == 0
@@ -187,7 +189,7 @@ class TiffPage:
         return out, is_cut
 
     def _segments(self) -> Iterator[tuple[TiffSegment, tuple[int, int, slice]]]:
-        """Each strip or tile that is there, and its place: top row, left column, channels."""
+        """Yield each strip or tile with its position: top row, left column, channels."""
         page = self._page
         is_tiled = TILE_WIDTH in page.entries
         wide = page.integer(TILE_WIDTH) if is_tiled else self.width
@@ -219,9 +221,9 @@ class TiffPage:
 def _predicted(
     rows: NDArray[np.uint8], dtype: np.dtype[Any], channels: int, predictor: int
 ) -> NDArray[Any]:
-    """Rows of bytes as values ``HWC`` in native order; differences are summed up.
+    """Undo the predictor: rows of bytes to values ``HWC`` in native order, differences summed up.
 
-    After section 14 of TIFF 6.0 and Adobe's TIFF Technical Note 3.
+    Section 14 of TIFF 6.0, and Adobe's TIFF Technical Note 3.
     """
     shape = (len(rows), -1, channels)
     if predictor == _FLOATING:
@@ -239,14 +241,14 @@ def _predicted(
 
 
 def _inverted(values: NDArray[Any]) -> NDArray[Any]:
-    """Values of a page where 0 is white."""
+    """Invert the values of a page where 0 is white."""
     if values.dtype.kind == "f":
         return 1 - values
     return np.iinfo(values.dtype).max - values
 
 
 def _straight(color: NDArray[Any], alpha: NDArray[Any]) -> NDArray[Any]:
-    """Divide color by the alpha it was multiplied with; the same dtype."""
+    """Divide color by the alpha it was multiplied with; the dtype stays the same."""
     most = 1.0 if color.dtype.kind == "f" else float(np.iinfo(color.dtype).max)
     straight = np.zeros(color.shape, color.dtype)
     for row, share, target in zip(color, alpha, straight, strict=True):

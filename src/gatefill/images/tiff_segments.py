@@ -1,7 +1,7 @@
-"""The strips and tiles of a TIFF, each inflated to its own size and no further.
+"""Decompresses strips and tiles of a TIFF, never to more than their known size.
 
-A strip of three megabytes can unpack to gigabytes. What a strip must hold is known beforehand, so
-that is all that is asked of it; one that holds much more is refused.
+A strip of three megabytes can decompress to gigabytes. The size of a strip is known beforehand, so
+only that many bytes are decompressed; a strip with many more is refused.
 """
 
 from __future__ import annotations
@@ -37,20 +37,20 @@ _LZMA, _ZSTD = 34925, 50000
 READ = (_NONE, _LZW, _DEFLATE, _OLD_DEFLATE, _PACKBITS, _LZMA, _ZSTD)
 """The compressions that can be read."""
 
-_SLACK = 4096  # bytes beyond its size that a strip may unpack to: writers pad
-_DICTIONARY = 128 << 20  # bytes an LZMA decoder may take
+_SLACK = 4096  # bytes of padding that some writers add to a strip
+_DICTIONARY = 128 << 20  # memory of an LZMA decoder, bytes
 _STEP = 1 << 20
 
 
 @dataclass(frozen=True)
 class TiffSegment:
-    """A strip or tile: its compressed bytes, and the rows of bytes that are in it."""
+    """A strip or tile: its compressed bytes, and the size of its rows."""
 
     data: bytes
     width: int  # pixels
     rows: int
     row_bytes: int
-    full_rows: int  # of the strips before it; the last may be padded to as many
+    full_rows: int  # rows of the other strips; the last strip may be padded to as many
 
     @property
     def size(self) -> int:
@@ -58,9 +58,9 @@ class TiffSegment:
 
 
 def check_segment(segment: TiffSegment, compression: int, label: str) -> None:
-    """Raise ImageError where a segment unpacks to much more than its rows.
+    """Raise ImageError if a segment decompresses to many more bytes than its rows have.
 
-    Nothing is kept of what is unpacked, and it ends with the first byte too many.
+    The decompressed data is discarded, and decompression stops at the first byte too many.
     """
     most = segment.full_rows * segment.row_bytes + _SLACK
     if compression in (_DEFLATE, _OLD_DEFLATE, _LZMA):
@@ -70,7 +70,7 @@ def check_segment(segment: TiffSegment, compression: int, label: str) -> None:
             try:
                 step = decoder.decompress(rest, _STEP)
             except (zlib.error, lzma.LZMAError):
-                return  # whoever decodes it will say so
+                return  # decoding it reports the error
             rest = b"" if compression == _LZMA else decoder.unconsumed_tail
             found += len(step)
             if found > most:
@@ -78,7 +78,7 @@ def check_segment(segment: TiffSegment, compression: int, label: str) -> None:
             if not step:
                 return
     elif compression in (_LZW, _PACKBITS):
-        # Neither makes data twice as long as it was.
+        # Neither of these compressions doubles the size of data.
         if len(segment.data) > 2 * most:
             raise _too_large(label, most)
     elif compression == _ZSTD and _zstd_size(segment.data) > most:
@@ -94,17 +94,17 @@ def check_segment(segment: TiffSegment, compression: int, label: str) -> None:
 def decode_segment(
     segment: TiffSegment, compression: int, label: str
 ) -> tuple[NDArray[np.uint8], bool]:
-    """The bytes of a segment, ``rows x row_bytes``, and whether some are missing, which are 0.
+    """Decompress a segment to ``rows x row_bytes``; also return whether bytes are missing.
 
-    No more is unpacked than they take.
+    Missing bytes are 0. No more bytes than needed are decompressed.
 
     Args:
         segment: A strip or tile.
         compression: One of `READ`.
-        label: What messages call the file.
+        label: Name of the file in messages.
 
     Raises:
-        ImageError: There is much more than that.
+        ImageError: If the segment has many more bytes.
     """
     found = _unpacked(segment, compression, label)
     is_short = len(found) < segment.size
@@ -114,7 +114,7 @@ def decode_segment(
 
 
 def _unpacked(segment: TiffSegment, compression: int, label: str) -> bytes:
-    """What there is of a segment's bytes, and no more than it must hold."""
+    """Return the decompressed bytes that there are, at most as many as needed."""
     if compression == _NONE:
         return segment.data[: segment.size]
     if compression not in (_DEFLATE, _OLD_DEFLATE, _LZMA):
@@ -134,7 +134,7 @@ def _unpacked(segment: TiffSegment, compression: int, label: str) -> bytes:
         if not decoder.eof and len(decoder.decompress(data, beyond + 1)) > beyond:
             raise _too_large(label, segment.size + beyond)
     except (zlib.error, lzma.LZMAError):
-        pass  # what was unpacked until then is what there is
+        pass  # keep the bytes before the damage
     return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
@@ -145,10 +145,10 @@ def _decoder(compression: int) -> Any:
 
 
 def _by_libtiff(segment: TiffSegment, compression: int) -> bytes:
-    """Unpack through Pillow's libtiff, as the rows of an 8-bit gray TIFF.
+    """Decompress with Pillow's libtiff, as the rows of an 8-bit gray TIFF.
 
-    Compression is about bytes, whatever they mean: so this serves every depth, and libtiff unpacks
-    no more than the rows it was told of.
+    Compression works on bytes, so that this is right for every bit depth; libtiff decompresses only
+    as many rows as declared.
     """
     tags = {
         WIDTH: segment.row_bytes,
@@ -167,7 +167,7 @@ def _by_libtiff(segment: TiffSegment, compression: int) -> bytes:
     try:
         image = TiffImagePlugin.TiffImageFile(io.BytesIO(head + segment.data))
         image.load()
-    except Exception as error:  # it is damaged, or cut off
+    except Exception as error:  # damaged or truncated
         if is_ours(error):
             raise
         return b""
@@ -175,7 +175,7 @@ def _by_libtiff(segment: TiffSegment, compression: int) -> bytes:
 
 
 def _zstd_size(data: bytes) -> int:
-    """What a frame says it unpacks to (RFC 8878, 3.1.1.1); 0 where it does not say."""
+    """Return the decompressed size that a frame declares (RFC 8878, 3.1.1.1); 0 for none."""
     if not data.startswith(b"\x28\xb5\x2f\xfd") or len(data) < 18:
         return 0
     flags = data[4]

@@ -1,4 +1,4 @@
-"""Tags of a TIFF or an EXIF block as bytes, to be written elsewhere with the types they have."""
+"""Tags of a TIFF or EXIF block as bytes, so that they can be written with their own types."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from gatefill.images.meta import EXIF_IFD, GPS_IFD, INTEROP_IFD, LAYOUT_TAGS
 BYTE, ASCII, SHORT, LONG, RATIONAL, UNDEFINED = 1, 2, 3, 4, 5, 7
 XMP_TAG, IPTC_TAG = 700, 33723
 _POINTERS = (EXIF_IFD, GPS_IFD, INTEROP_IFD)
-_SLACK = 1 << 16  # bytes that tags may share with each other
+_SLACK = 1 << 16  # bytes that tags may share
 
 
 class Tag(NamedTuple):
@@ -23,14 +23,14 @@ class Tag(NamedTuple):
 
 
 Directory: TypeAlias = "dict[int, Tag | Directory]"
-"""Values by tag; a sub-directory (EXIF, GPS, interoperability) stands in its pointer's place."""
+"""Values by tag; sub-directories (EXIF, GPS, interoperability) replace their pointers."""
 
 
 def read_tags(block: Block) -> Directory:
-    """The first directory of a block with its sub-directories.
+    """Read the first directory of a block with its sub-directories.
 
-    Raises DamagedError where the values are larger than the block: entries that share their bytes
-    would take any amount of memory.
+    Raises DamagedError if the values are larger than the block: entries that share their bytes
+    could use any amount of memory.
     """
     left = [len(block.data) + _SLACK]
 
@@ -55,7 +55,7 @@ def read_tags(block: Block) -> Directory:
 
 
 def places(block: Block, at: int) -> list[tuple[int, int, int, int]]:
-    """(tag, type, position, bytes) of the directory at an offset. Raises IndexError for none."""
+    """List (tag, type, position, bytes) of the directory at an offset, or raise IndexError."""
     try:
         entries = list(block.directory(at))
     except DamagedError as error:
@@ -64,17 +64,17 @@ def places(block: Block, at: int) -> list[tuple[int, int, int, int]]:
 
 
 def without_layout(directory: Directory) -> Directory:
-    """What says something about the photo and nothing about how its file stores pixels."""
+    """Drop the tags that describe how pixels are stored, and keep those about the photo."""
     return {tag: value for tag, value in directory.items() if tag not in LAYOUT_TAGS}
 
 
 def write_tags(order: str, directory: Directory, at: int) -> bytes:
-    """A directory with its values and sub-directories, to stand at an offset of a file.
+    """Encode a directory with its values and sub-directories for a position in a file.
 
     Args:
-        order: ``"<"`` or ``">"``, that of the tags' bytes.
-        directory: Not empty.
-        at: An even offset.
+        order: Byte order of the tags, ``"<"`` or ``">"``.
+        directory: The tags, at least one.
+        at: The position in the file, an even number.
     """
     entries, body = b"", bytearray()
     start = at + 6 + 12 * len(directory)
@@ -96,6 +96,6 @@ def write_tags(order: str, directory: Directory, at: int) -> bytes:
 
 
 def exif_block(order: str, directory: Directory) -> bytes:
-    """The directory as an EXIF block."""
+    """Encode the directory as an EXIF block."""
     mark = b"II*\0" if order == "<" else b"MM\0*"
     return mark + struct.pack(order + "I", 8) + write_tags(order, directory, 8)

@@ -1,4 +1,4 @@
-"""Writing TIFFs: Pillow cannot write 16-bit color, nor EXIF into compressed files."""
+"""Encodes TIFFs: Pillow can write neither 16-bit color nor EXIF data in compressed files."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ def encode_tiff(
     xmp: bytes | None = None,
     iptc: bytes | None = None,
 ) -> bytes:
-    """A deflated TIFF of ``HWC`` uint8 or uint16 with 1 to 4 channels, straight alpha.
+    """Encode ``HWC`` uint8 or uint16 with 1 to 4 channels, straight alpha, as a deflated TIFF.
 
-    Its byte order is that of the EXIF block, whose tags keep their bytes and types.
+    Its byte order is that of the EXIF block, so that the tags keep their bytes and types.
     """
     height, width, channels = image.shape
     block = Block(exif) if exif else None
@@ -89,7 +89,7 @@ def encode_tiff(
 
 
 def _compressed_strips(image: Pixels, rows: int, order: str) -> Iterator[bytes]:
-    """Rows as differences to the pixel on the left, deflated strip by strip."""
+    """Yield deflated strips of rows, stored as differences to the pixel on the left."""
     for start in range(0, image.shape[0], rows):
         strip = image[start : start + rows]
         differences = strip.astype(f"{order}u{strip.dtype.itemsize}")

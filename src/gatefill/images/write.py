@@ -1,4 +1,4 @@
-"""Files by name: which format a name stands for, and files that appear whole or not at all."""
+"""Finds the format for a file name, and writes files atomically."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ OUTPUT_SUFFIXES = {
     ".bmp": "BMP",
     ".avif": "AVIF",
 }
-"""The suffixes a photo can be saved under, and the format each stands for."""
+"""The suffixes a photo can be saved with, and their formats."""
 
 
 def format_named(name: str) -> str:
-    """The format behind a suffix or a format's name; ImageError where it is not known."""
+    """Return the format for a suffix or the name of a format; ImageError if it is unknown."""
     expect_type(str, format=name)
     format = OUTPUT_SUFFIXES.get("." + name.lower().removeprefix("."))
     if format is None:
@@ -41,25 +41,25 @@ def format_named(name: str) -> str:
 
 
 def suffix_of(format: str | None) -> str:
-    """The suffix for a photo of a format that was read; ``".png"`` where it can be read only."""
+    """Return the suffix for a photo read from a format; ``".png"`` if it can only be read."""
     known = {"MPO": ".jpg", "JPEG": ".jpg", "WEBP": ".webp", "TIFF": ".tif", "BMP": ".bmp"}
     known["AVIF"] = ".avif"
     return known.get((format or "").upper(), ".png")
 
 
 def check_output(path: str | os.PathLike[str], *, overwrite: bool = True) -> str:
-    """The format of a file to be written, checked before the work it is to hold begins.
+    """Return the format of an output file, checked before the fill starts.
 
     Args:
-        path: The file; its suffix decides the format.
-        overwrite: Whether a file that is there may be replaced.
+        path: The file; its suffix selects the format.
+        overwrite: Whether an existing file may be replaced.
 
     Returns:
         One of the formats in `OUTPUT_SUFFIXES`.
 
     Raises:
-        ImageError: For an unknown suffix, a directory or device in its place, or (unless
-            `overwrite`) a file that is there already.
+        ImageError: For an unknown suffix, for a directory or device, and for an existing file
+            unless `overwrite`.
         FileNotFoundError: If its folder does not exist.
     """
     path = Path(path)
@@ -100,14 +100,14 @@ def _check_place(path: Path, overwrite: bool) -> None:
 
 
 def write_atomically(path: str | os.PathLike[str], data: bytes, *, overwrite: bool = True) -> None:
-    """Write beside, then rename: a reader sees the old file or the new one, never a part.
+    """Write to a temporary file, then rename it: a reader sees the old file or the new one.
 
-    Links are followed and an old file's permissions kept.
+    Links are followed, and the permissions of an old file are kept.
 
     Args:
-        path: The file.
-        data: What it is to hold.
-        overwrite: Whether a file that is there may be replaced.
+        path: The file to write.
+        data: Its content.
+        overwrite: Whether an existing file may be replaced.
 
     Raises:
         ImageError: If it cannot be written.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 
@@ -10,7 +11,9 @@ import pytest
 
 pytest.importorskip("fastapi")
 
-from gatefill.server.language import preferred
+from starlette.types import Scope
+
+from gatefill.server.language import Language, message, preferred
 from tests.server.serving import file_of, hole, photo, upload
 
 KOREAN = re.compile("[가-힣]")
@@ -25,13 +28,13 @@ KOREAN = re.compile("[가-힣]")
         ("en-US,en;q=0.9,ko;q=0.8", "en"),
         ("fr, ko;q=0.1", "ko"),
         ("ko;q=0", "en"),
-        ("ko;q=1.2.3, *;;, ,=", "en"),
+        ("ko;q=1.2.3, *;;, ,=", "ko"),  # it is asked for, however badly
+        ("ko;q=.", "ko"),
+        ("en, ko;q=.", "en"),
         ("ko" * 10_000, "en"),
     ],
 )
 def test_the_language_follows_the_request(header: str, language: str) -> None:
-    if header.startswith("ko;q=1.2.3"):
-        language = "ko"  # it is asked for, however badly
     assert preferred(header) == language
 
 
@@ -48,17 +51,40 @@ def test_errors_are_told_in_both_languages_and_the_detail_stays(client: httpx.Cl
     assert KOREAN.search(missing["message"])
 
 
-def test_codes_without_a_korean_sentence_get_a_korean_beginning(client: httpx.Client) -> None:
-    files = {"image": file_of(photo()), "mask": file_of(hole())}
+def test_codes_without_a_korean_sentence_get_a_korean_beginning() -> None:
+    told = []
+
+    async def app(*_: object) -> None:
+        told.append(message("config.odd", "expected an odd size", {}))
+
+    scope: Scope = {"type": "http", "headers": [(b"accept-language", b"ko")]}
+    asyncio.run(Language(app)(scope, None, None))  # type: ignore[arg-type]
+    assert KOREAN.search(told[0])
+    assert "expected an odd size" in told[0]
+
+
+def test_errors_of_options_are_told_in_korean(client: httpx.Client) -> None:
     reply = client.post(
         "/api/v1/inpaint",
-        files=files,
+        files={"image": file_of(photo()), "mask": file_of(hole())},
         data={"format": "bmp", "lossless": "true", "quality": "3"},
         headers={"Accept-Language": "ko"},
     )
     assert reply.status_code == 400
-    assert KOREAN.search(reply.json()["message"])
-    assert reply.json()["detail"] in reply.json()["message"]
+    assert reply.json()["message"].startswith("무손실로")
+
+
+def test_a_stand_in_is_no_failure_in_korean(client: httpx.Client) -> None:
+    client.headers["Accept-Language"] = "ko"
+    reply = upload(client, file_of(photo()), file_of(hole()), model="lama")
+    (warning,) = json.loads(reply.headers["x-gatefill-warnings"])
+    assert warning["code"] == "server.other_model"
+    assert warning["text"] == "서버에 lama 모델이 없어 telea 모델로 채웠습니다."
+
+
+@pytest.mark.parametrize("header", ["ko;q=.", "ko;q=..", "*;q=.", "ko;q=" + "9" * 5000])
+def test_no_header_of_languages_is_an_internal_error(client: httpx.Client, header: str) -> None:
+    assert client.get("/healthz", headers={"Accept-Language": header}).status_code == 200
 
 
 def test_warnings_are_told_in_korean(client: httpx.Client) -> None:

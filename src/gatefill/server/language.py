@@ -42,9 +42,15 @@ def preferred(header: str) -> str:
     for part in header[:1000].split(","):
         found = _RANGE.fullmatch(part)
         if found and found[1].lower() in shares:
-            share = float(found[2]) if found[2] and found[2].count(".") < 2 else 1.0
-            shares[found[1].lower()] = max(shares[found[1].lower()], share)
+            shares[found[1].lower()] = max(shares[found[1].lower()], _share(found[2]))
     return "ko" if shares["ko"] > shares["en"] else "en"
+
+
+def _share(text: str | None) -> float:
+    try:
+        return 1.0 if text is None else float(text)
+    except ValueError:  # "1.2.3" or ".": it is asked for, however badly
+        return 1.0
 
 
 def message(code: str, text: str, values: Mapping[str, Any]) -> str:

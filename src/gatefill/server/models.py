@@ -107,7 +107,8 @@ class Shelf:
             return self.get(name), ()
         model = self._chosen
         text = f"this server has no model {name[:80]}: {model.name} filled the hole"
-        return model, (Warning("server.other_model", text, {"model": name[:80]}),)
+        said = {"model": name[:80], "used": model.name}
+        return model, (Warning("server.other_model", text, said),)
 
     def all(self) -> list[Model]:
         return list(self._models.values())

@@ -53,6 +53,8 @@ export default {
   "file.profile": "The photo's color profile cannot be used: {detail}",
   "file.reencoded": "The whole photo is encoded anew: {detail}",
   "file.trailer": "What stands after the picture in its file, such as a video, is left out.",
+  "output.format": "The photo cannot be written as {format}: {reason}",
+  "output.lossless": "The format cannot be lossless, or a quality was given as well.",
   "file.truncated": "The file is cut off: some pixels are missing, and what stands there is made up.",
 
   // The mask and what is drawn
@@ -76,6 +78,8 @@ export default {
   "mask.values": "The values of the mask cannot be read: {detail}",
   "mask.was_turned": "The mask was made for the photo before EXIF data turn it, and was turned with it.",
   "search.no_known_pixels": "The region to copy from lies wholly inside the hole.",
+  "select.both": "Give a box or a scribble, not both.",
+  "select.width": "The widest speck may have 1 to {most} pixels, not {value}.",
   "select.box": "The box does not lie inside the photo.",
   "select.nothing": "Nothing was found. Paint it by hand, or mark it more tightly.",
   "select.no_model": "The network that finds this is not on the server. Whoever runs it can bring it with: gatefill fetch selection",
@@ -88,6 +92,7 @@ export default {
   // The page and its server do not agree
   "editor.patch": "An earlier fill does not fit the photo any more. Open the photo again.",
   "editor.place": "What is drawn does not lie inside the photo. Open the photo again.",
+  "server.other_model": "This server has no model {model}; {used} filled the hole.",
   "server.unknown_model": "The server does not offer {model} any more: reload the page.",
 
   // The service

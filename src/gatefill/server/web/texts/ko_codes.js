@@ -53,6 +53,8 @@ export default {
   "file.profile": "사진의 색 프로필을 쓸 수 없습니다: {detail}",
   "file.reencoded": "사진 전체를 다시 인코딩합니다: {detail}",
   "file.trailer": "파일에서 그림 뒤에 붙은 것(동영상 등)은 빠집니다.",
+  "output.format": "사진을 {format} 형식으로 저장할 수 없습니다: {reason}",
+  "output.lossless": "무손실로 저장할 수 없는 형식이거나 품질을 함께 지정했습니다.",
   "file.truncated": "파일이 잘려 일부 픽셀이 없고, 그 자리는 임의로 채워졌습니다.",
 
   // 마스크와 그린 것
@@ -76,6 +78,8 @@ export default {
   "mask.values": "마스크의 값을 읽을 수 없습니다: {detail}",
   "mask.was_turned": "EXIF에 따라 돌리기 전의 사진에 맞춘 마스크여서, 사진과 함께 돌렸습니다.",
   "search.no_known_pixels": "가져올 영역이 모두 구멍 안에 있습니다.",
+  "select.both": "상자와 그린 선 중 하나만 보내세요.",
+  "select.width": "가장 굵은 자국은 1에서 {most}픽셀 사이여야 합니다(받은 값: {value}).",
   "select.box": "상자가 사진 밖에 있습니다.",
   "select.nothing": "찾지 못했습니다. 직접 칠하거나 더 좁게 표시하세요.",
   "select.no_model": "이것을 찾는 신경망이 서버에 없습니다. 서버 관리자가 gatefill fetch selection으로 가져올 수 있습니다.",
@@ -88,6 +92,7 @@ export default {
   // 페이지와 서버의 상태가 서로 다를 때
   "editor.patch": "이전에 채운 부분이 사진과 맞지 않습니다. 사진을 다시 여세요.",
   "editor.place": "그린 것이 사진 밖으로 벗어났습니다. 사진을 다시 여세요.",
+  "server.other_model": "서버에 {model} 모델이 없어 {used} 모델로 채웠습니다.",
   "server.unknown_model": "서버에 {model} 모델이 더 이상 없습니다. 페이지를 새로 고치세요.",
 
   // 서비스

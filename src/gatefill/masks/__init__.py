@@ -1,8 +1,8 @@
-"""Masks: those the field trains and tests with, made from a seed, and those found in a photo.
+"""Masks: random ones as used for training and evaluation, and masks of things found in a photo.
 
-A generator is a plain function of height, width and a seed or numpy generator; it returns a bool
-mask ``HW``, True = hole. `select_object`, `select_people`, `select_text`
-and `select_dust` find what should go.
+A generator is a function of height, width and a random seed or numpy generator that returns a bool
+mask ``HW``, True = hole. `select_object`, `select_people`, `select_text` and `select_dust` find
+what to remove from a photo.
 """
 
 from gatefill.errors import ConfigError, did_you_mean
@@ -29,17 +29,17 @@ MASKS: dict[str, MaskGenerator] = {
     "irregular": irregular,
     "center": center,
 }
-"""The kinds that need nothing but a size and a seed."""
+"""The kinds of masks that need only a size and a seed."""
 
 OBJECT = "object"
-"""The kind that needs cut-outs besides; see `object_mask`."""
+"""The kind that also needs cut-outs; see `object_mask`."""
 
 MASK_KINDS = (*MASKS, OBJECT)
 """The names of all kinds, the same on the command line, in reports and in recipes."""
 
 
 def unknown_kind(name: str) -> ConfigError:
-    """What to raise for the name of a kind of mask that there is not."""
+    """Return the error for an unknown kind of mask."""
     return ConfigError(
         f"expected a kind of mask, one of {', '.join(MASK_KINDS)}, got {name!r:.80}"
         f"{did_you_mean(name, MASK_KINDS)}",

@@ -1,4 +1,4 @@
-"""What all mask generators share: the type of one, its source of chance, what a mask must hold."""
+"""What all mask generators share: their type, the random generator, and constraints on masks."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from gatefill.errors import ConfigError
 Mask = NDArray[np.bool_]
 Canvas = NDArray[np.uint8]
 Chance = np.random.Generator | int
-"""A generator to draw from, or a seed. The same seed gives the same masks on every machine."""
+"""A numpy generator, or a random seed. The same seed gives the same masks on every machine."""
 
 
 class MaskGenerator(Protocol):
-    """Makes one mask: bool ``HW``, True = hole, for any size from 1x1.
+    """A function that makes one mask, bool ``HW``, True = hole, of any size from 1x1.
 
-    A mask of two pixels or more holds at least one hole pixel and one known pixel; the only pixel
-    of a 1x1 mask is hole. Raises ConfigError for sizes below 1.
+    A mask of two pixels or more has at least one hole pixel and one known pixel; the pixel of a 1x1
+    mask is hole. Raises ConfigError for sizes below 1.
     """
 
     def __call__(self, height: int, width: int, chance: Chance, /) -> Mask: ...
 
 
 def generator(chance: Chance) -> np.random.Generator:
-    """`chance` itself, or a generator seeded with it.
+    """Return a numpy generator: `chance` itself, or one seeded with it.
 
-    PCG64 is named, not left to numpy's default, because the default may change one day and the
-    masks of a seed must not. Raises ConfigError for seeds below 0.
+    PCG64 is named explicitly, because numpy's default may change and the masks of a seed must not.
+    Raises ConfigError for seeds below 0.
     """
     if isinstance(chance, np.random.Generator):
         return chance
@@ -45,7 +45,7 @@ def generator(chance: Chance) -> np.random.Generator:
 
 
 def canvas(height: int, width: int) -> Canvas:
-    """An empty drawing ``HW``. Raises ConfigError for sizes below 1."""
+    """Return an empty drawing ``HW``. Raises ConfigError for sizes below 1."""
     if height < 1 or width < 1:
         raise ConfigError(
             f"expected a mask of at least 1x1 pixels, got {width}x{height}",
@@ -57,9 +57,9 @@ def canvas(height: int, width: int) -> Canvas:
 
 
 def finished(drawing: Canvas, rng: np.random.Generator) -> Mask:
-    """The mask of a drawing, with one random pixel changed where it is all hole or has none.
+    """Convert a drawing to a mask; if all or none of it is hole, change one random pixel.
 
-    That happens on frames of a few pixels only, where a stroke covers everything.
+    That happens only in frames of a few pixels, where a stroke covers everything.
     """
     mask = drawing.astype(np.bool_)
     if mask.size == 1:
@@ -71,5 +71,5 @@ def finished(drawing: Canvas, rng: np.random.Generator) -> Mask:
 
 
 def hole_share(mask: Mask) -> float:
-    """The share of hole pixels, in [0, 1]."""
+    """Return the share of hole pixels, in [0, 1]."""
     return float(mask.mean())

@@ -1,4 +1,4 @@
-"""Masks sorted by how much of the frame is hole."""
+"""Random masks with a hole share in a given range."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ HOLE_BINS: dict[str, tuple[float, float]] = {
     "40-50": (0.4, 0.5),
     "50-60": (0.5, 0.6),
 }
-"""The usual bins in percent: more than the first number, up to and with the second."""
+"""The usual bins, in percent: more than the first number, up to the second one included."""
 
 
 def sample_in_bin(
@@ -26,20 +26,20 @@ def sample_in_bin(
     *,
     tries: int = 1000,
 ) -> Mask:
-    """The first of up to `tries` masks whose hole share lies in (low, high].
+    """Return the first of up to `tries` masks with a hole share in (low, high].
 
     Args:
-        kind: Makes a mask.
+        kind: The mask generator.
         height, width: Size of the mask in pixels.
         chance: A random seed, or a generator to draw from.
         low, high: Bounds of the hole share, in [0, 1].
-        tries: Number of masks to make at most.
+        tries: Largest number of masks to generate.
 
     Returns:
         Bool ``HW``, True = hole.
 
     Raises:
-        ConfigError: If no mask is in the bin; the message says which shares came instead.
+        ConfigError: If no mask is in the bin; the message names the shares that occurred.
     """
     if not 0 <= low < high <= 1:
         raise ConfigError(

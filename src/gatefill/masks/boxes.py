@@ -1,4 +1,4 @@
-"""Rectangular holes: the paper's random box and the hole in the middle."""
+"""Rectangular holes: the random box of the paper, and a centered hole."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from gatefill.masks.base import Chance, Mask, canvas, finished, generator
 
 @dataclass(frozen=True)
 class BoxConfig:
-    """The box of arXiv 1806.03589: 128x128 in a frame of 256x256, shrunk by 0..16 on each side."""
+    """The random box of arXiv 1806.03589: 128x128 in 256x256, reduced by 0..16 on each side."""
 
-    side: float = 1 / 2  # of the frame's side, for height and width alike
-    shrink: float = 1 / 16  # of the frame's side: the most that is taken off at both ends
+    side: float = 1 / 2  # as a share of the frame's height and width
+    shrink: float = 1 / 16  # largest reduction at each end, as a share of the frame's side
 
     def __post_init__(self) -> None:
         if not 0 <= 2 * self.shrink < self.side <= 1:
@@ -29,12 +29,12 @@ class BoxConfig:
 
 
 def box(height: int, width: int, chance: Chance, config: BoxConfig = BoxConfig()) -> Mask:
-    """One box somewhere in the frame, as the paper trains with; mean hole share .191.
+    """Make one box at a random position, as DeepFill is trained with; mean hole share .191.
 
     Args:
         height, width: Size of the mask in pixels.
         chance: A random seed, or a generator to draw from.
-        config: Sides of the box.
+        config: Size of the box.
 
     Returns:
         Bool ``HW``, True = hole.
@@ -48,11 +48,11 @@ def box(height: int, width: int, chance: Chance, config: BoxConfig = BoxConfig()
 
 
 def center(height: int, width: int, chance: Chance = 0) -> Mask:
-    """A hole of half the height and half the width in the middle; nothing is random.
+    """Make a centered hole of half the height and half the width; nothing is random.
 
     Args:
         height, width: Size of the mask in pixels.
-        chance: Not used; all kinds of masks are called alike.
+        chance: Not used; all mask generators have the same signature.
 
     Returns:
         Bool ``HW``, True = hole.
@@ -65,7 +65,7 @@ def center(height: int, width: int, chance: Chance = 0) -> Mask:
 
 
 def _span(length: int, rng: np.random.Generator, config: BoxConfig) -> slice:
-    """Where a box lies along one side of the frame, at least one pixel of it."""
+    """Return the position of a box along one side of the frame, at least one pixel."""
     side = max(round(length * config.side), 1)
     start = int(rng.integers(length - side, endpoint=True))
     shrink = int(rng.integers(round(length * config.shrink), endpoint=True))

@@ -14,28 +14,29 @@ from gatefill.masks.strokes import Point, draw_line, step
 
 @dataclass(frozen=True)
 class BrushConfig:
-    """The brush strokes of arXiv 1806.03589; lengths are pixels of a frame of 256x256.
+    """The brush strokes of arXiv 1806.03589; lengths are pixels in a frame of 256x256.
 
-    They grow with the frame's diagonal, so that the hole share is the same at any size.
+    Lengths scale with the diagonal of the frame, so that the hole share does not depend on its
+    size.
     """
 
     strokes: tuple[int, int] = (1, 3)
-    segments: tuple[int, int] = (4, 11)  # of one stroke
+    segments: tuple[int, int] = (4, 11)  # of each stroke
     turn: float = 2 * math.pi / 5  # mean angle between two segments, radians
     turn_spread: float = 2 * math.pi / 15
     width: tuple[float, float] = (12, 40)
 
 
 def brush(height: int, width: int, chance: Chance, config: BrushConfig = BrushConfig()) -> Mask:
-    """The paper's free-form strokes; mean hole share .150.
+    """Draw the free-form strokes of the paper; mean hole share .150.
 
-    The released generator has two defects that are not repeated: its random flips had no effect,
-    and it swapped height and width.
+    Two defects of the released generator are not reproduced: its random flips had no effect, and it
+    swapped height and width.
 
     Args:
         height, width: Size of the mask in pixels.
         chance: A random seed, or a generator to draw from.
-        config: Numbers and sizes of the strokes.
+        config: Number and size of the strokes.
 
     Returns:
         Bool ``HW``, True = hole.
@@ -57,7 +58,7 @@ def brush(height: int, width: int, chance: Chance, config: BrushConfig = BrushCo
 def _stroke_points(
     height: int, width: int, rng: np.random.Generator, config: BrushConfig
 ) -> list[Point]:
-    """The corners of one stroke: a zigzag whose every other segment turns the other way."""
+    """Return the corners of one stroke: a zigzag in which every other segment turns back."""
     reach = math.hypot(height, width) / 8
     least = config.turn - rng.uniform(0, config.turn_spread)
     most = config.turn + rng.uniform(0, config.turn_spread)
@@ -72,7 +73,7 @@ def _stroke_points(
 
 
 def box_or_brush(height: int, width: int, chance: Chance) -> Mask:
-    """The union of a box and brush strokes, as DeepFill v2 trains with; mean hole share .309.
+    """Combine a box and brush strokes, as DeepFill v2 is trained with; mean hole share .309.
 
     Args:
         height, width: Size of the mask in pixels.

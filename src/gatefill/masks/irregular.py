@@ -1,4 +1,4 @@
-"""Irregular masks: lines, curves, arcs and ellipses laid over each other."""
+"""Irregular masks: random lines, curves, arcs and ellipses."""
 
 from __future__ import annotations
 
@@ -14,25 +14,26 @@ from gatefill.masks.strokes import draw_line, random_spot
 
 @dataclass(frozen=True)
 class IrregularConfig:
-    """Drawings of the kind used with partial convolutions (arXiv 1804.07723).
+    """Random shapes as used with partial convolutions (arXiv 1804.07723).
 
-    The paper's own masks come from films and were published as files; this is the usual stand-in.
+    The masks of that paper were derived from videos and published as files; this generator is the
+    usual substitute.
     """
 
-    shapes: tuple[int, int] = (1, 8)  # of each kind: lines, curves, arcs, filled ellipses
-    thickness: tuple[float, float] = (0.006, 0.03)  # of height + width
-    reach: float = 0.25  # the largest half axis of arcs, of the frame's side
+    shapes: tuple[int, int] = (1, 8)  # number of each kind: lines, curves, arcs, filled ellipses
+    thickness: tuple[float, float] = (0.006, 0.03)  # as a share of height + width
+    reach: float = 0.25  # largest semi-axis of arcs, as a share of the frame's side
 
 
 def irregular(
     height: int, width: int, chance: Chance, config: IrregularConfig = IrregularConfig()
 ) -> Mask:
-    """Random lines, curves, arcs and ellipses laid over each other.
+    """Draw random lines, curves, arcs and ellipses over each other.
 
     Args:
         height, width: Size of the mask in pixels.
         chance: A random seed, or a generator to draw from.
-        config: Numbers and sizes of them.
+        config: Number and size of the shapes.
 
     Returns:
         Bool ``HW``, True = hole.
@@ -51,7 +52,7 @@ def _line(drawing: Canvas, rng: np.random.Generator, thickness: int, _: Irregula
 
 
 def _curve(drawing: Canvas, rng: np.random.Generator, thickness: int, _: IrregularConfig) -> None:
-    """A quadratic Bezier curve of 16 pieces, in whole numbers."""
+    """Draw a quadratic Bezier curve of 16 segments, in integer coordinates."""
     (x0, y0), (x1, y1), (x2, y2) = (random_spot(drawing, rng) for _ in range(3))
     points = []
     for step in range(17):
@@ -63,7 +64,7 @@ def _curve(drawing: Canvas, rng: np.random.Generator, thickness: int, _: Irregul
 def _arc(
     drawing: Canvas, rng: np.random.Generator, thickness: int, config: IrregularConfig
 ) -> None:
-    """Part of an ellipse's rim, as straight pieces of ten degrees."""
+    """Draw a part of an ellipse, as straight segments of ten degrees."""
     height, width = drawing.shape
     column, row = random_spot(drawing, rng)
     wide = _half_axis(width, config.reach, rng)

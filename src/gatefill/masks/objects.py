@@ -1,6 +1,6 @@
-"""Object-shaped holes, and cut-outs placed into a frame to be removed again.
+"""Object-shaped holes, and cut-outs pasted into a photo to be removed again.
 
-Paste a cut-out into a photo, take its mask, fill the hole: the photo itself is the truth.
+Paste a cut-out into a photo and fill its mask: the original photo is the ground truth.
 """
 
 from __future__ import annotations
@@ -17,29 +17,29 @@ from numpy.typing import NDArray
 from gatefill.errors import ConfigError, MaskError
 from gatefill.masks.base import Chance, Mask, canvas, finished, generator
 
-# Fainter alpha (of 255) counts as nothing: cut-outs often carry invisible dust around them.
+# Lower alpha (of 255) counts as transparent: cut-outs often have invisible specks around them.
 VISIBLE = 8
 
 
 @dataclass(frozen=True)
 class ObjectConfig:
-    """How a cut-out is laid into a frame."""
+    """Random size, rotation and mirroring of a cut-out."""
 
-    size: tuple[float, float] = (0.25, 0.6)  # its longer side, of the frame's shorter side
-    turn: float = 30.0  # degrees, at most, either way
-    flip: bool = True  # left and right in half of the cases
-    grow: float = 1 / 128  # how far the mask reaches beyond it, of the frame's shorter side
+    size: tuple[float, float] = (0.25, 0.6)  # longer side, as a share of the frame's shorter side
+    turn: float = 30.0  # largest rotation, degrees in both directions
+    flip: bool = True  # mirror half of the cut-outs
+    grow: float = 1 / 128  # dilation of the mask, as a share of the frame's shorter side
 
 
 @dataclass(frozen=True)
 class Placement:
-    """A cut-out as it lies in a frame; outside the mask the layer is fully transparent."""
+    """A cut-out at its position in a frame; outside the mask the layer is transparent."""
 
     layer: NDArray[np.uint8]  # HW4, RGB and alpha, colors not premultiplied
     mask: Mask
 
     def onto(self, photo: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """The photo ``HW3`` with the cut-out on it; equal to the photo outside the mask."""
+        """Paste the cut-out into a photo ``HW3``; pixels outside the mask stay unchanged."""
         if photo.shape != (*self.mask.shape, 3) or photo.dtype != np.uint8:
             raise MaskError(
                 f"expected a uint8 photo of size {self.mask.shape} with 3 channels, "
@@ -58,16 +58,16 @@ def place_cutout(
     chance: Chance,
     config: ObjectConfig = ObjectConfig(),
 ) -> Placement:
-    """Scale, rotate, perhaps mirror a cut-out and place it somewhere in the frame.
+    """Scale, rotate and perhaps mirror a cut-out, and place it at random in a frame.
 
     Args:
         rgba: The cut-out, uint8 ``HW4``.
         height, width: Size of the frame in pixels.
         chance: A random seed, or a generator to draw from.
-        config: Sizes and angles.
+        config: Range of sizes and angles.
 
     Returns:
-        The cut-out at its place; all of it lies inside the frame.
+        The cut-out at its position, entirely inside the frame.
 
     Raises:
         MaskError: Unless `rgba` is uint8 ``HW4`` and not fully transparent.
@@ -117,19 +117,19 @@ def object_mask(
     alphas: Sequence[NDArray[np.uint8]],
     config: ObjectConfig = ObjectConfig(),
 ) -> Mask:
-    """A hole of the shape of one of the cut-outs.
+    """Make a hole in the shape of one of the cut-outs.
 
     Args:
         height, width: Size of the mask in pixels.
         chance: A random seed, or a generator to draw from.
         alphas: Alpha planes of the cut-outs, uint8 ``HW``.
-        config: Sizes and angles.
+        config: Range of sizes and angles.
 
     Returns:
         Bool ``HW``, True = hole.
 
     Raises:
-        MaskError: If there is no cut-out, or nothing of one can be seen.
+        MaskError: If there is no cut-out, or one is fully transparent.
     """
     if not alphas:
         raise ConfigError(
@@ -146,7 +146,7 @@ def object_mask(
 
 
 def _trimmed(rgba: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The part of a cut-out in which there is something to see."""
+    """Crop a cut-out to its visible part."""
     visible = rgba[..., 3] >= VISIBLE
     rows, columns = np.flatnonzero(visible.any(axis=1)), np.flatnonzero(visible.any(axis=0))
     return rgba[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
@@ -159,11 +159,11 @@ def _laid(
     center: tuple[float, float],
     frame: tuple[int, int],
 ) -> NDArray[np.uint8]:
-    """The cut-out scaled, turned by (cos, sin) and centerd at (row, column) of an empty frame."""
-    # Colors are premultiplied while they are mixed: what is hidden must not bleed into the rim.
+    """Place the cut-out in an empty frame: scaled, rotated by (cos, sin), centered at (y, x)."""
+    # Colors are premultiplied for interpolation: hidden colors must not bleed into the edge.
     soft: NDArray[Any] = cutout.astype(np.float32)
     soft[..., :3] *= soft[..., 3:] / 255
-    if scale < 1:  # averages pixels; the warp alone would skip some
+    if scale < 1:  # area averaging; the warp alone would skip pixels
         tall, wide = (max(round(side * scale), 1) for side in cutout.shape[:2])
         soft = cv2.resize(soft, (wide, tall), interpolation=cv2.INTER_AREA)
         scale = 1.0
@@ -175,7 +175,7 @@ def _laid(
             [scale * sin, scale * cos, row - scale * (sin * wide + cos * tall) / 2],
         ]
     )
-    matrix[:, 2] += matrix[:, :2].sum(axis=1) / 2 - 0.5  # pixels are addressed by their centers
+    matrix[:, 2] += matrix[:, :2].sum(axis=1) / 2 - 0.5  # coordinates are those of pixel centers
     laid = cv2.warpAffine(soft, matrix, frame[::-1], flags=cv2.INTER_LINEAR)
     alpha = laid[..., 3:]
     color = np.divide(laid[..., :3] * 255, alpha, out=np.zeros_like(laid[..., :3]), where=alpha > 0)
@@ -184,7 +184,7 @@ def _laid(
 
 
 def _grown(mask: Mask, pixels: int) -> Mask:
-    """The mask widened by a disc of that radius."""
+    """Dilate the mask by a disk of that radius."""
     if pixels < 1:
         return mask
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * pixels + 1, 2 * pixels + 1))

@@ -1,4 +1,4 @@
-"""The pixels of a photo as networks and filters that find things take them."""
+"""The pixels of a photo in the form that networks and filters for selection need."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from gatefill.images import Photo, Source, read_photo
 
 
 def bytes_of(photo: Source | Photo) -> NDArray[np.uint8]:
-    """The photo as uint8 ``HW3``, RGB, upright.
+    """Read a photo as uint8 ``HW3``, RGB, upright.
 
     Raises:
         ImageError, FileNotFoundError: If it cannot be read.

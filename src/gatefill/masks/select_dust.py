@@ -1,4 +1,4 @@
-"""Find dust and scratches of scanned photos by morphology; no network is needed."""
+"""Finds dust and scratches in scanned photos by morphology; no network is needed."""
 
 from __future__ import annotations
 
@@ -13,31 +13,31 @@ from gatefill.images import Photo, Source
 from gatefill.masks.base import Mask
 from gatefill.masks.pixels import bytes_of
 
-_WIDTH_SHARE = 1 / 200  # of the photo's shorter side: the widest speck by default
-_FLOOR = 0.15  # how much a speck differs at least from its surroundings, of 1
-_TIMES = 3.0  # and how many times the differences that are usual around it
-_RIM = 0.6  # what belongs to a speck differs by this share of that
+_WIDTH_SHARE = 1 / 200  # default width of the widest speck, as a share of the shorter side
+_FLOOR = 0.15  # smallest difference of a speck from its surroundings, in [0, 1]
+_TIMES = 3.0  # the same as a multiple of the usual differences around it
+_RIM = 0.6  # hysteresis: pixels of a speck differ by this share of the threshold
 
 
 def select_dust(
     photo: Source | Photo, *, width: int | None = None, sensitivity: float = 0.5
 ) -> Mask:
-    """Find specks and scratches: small or thin marks that stand out of their surroundings.
+    """Find specks and scratches: small or thin marks that differ from their surroundings.
 
     Args:
         photo: As for `Inpainter.__call__`.
         width: Width of the widest mark in pixels; default: 1/200 of the shorter side, at least 3.
-        sensitivity: From 0, only the clearest marks, to 1, faint ones and some texture too.
+        sensitivity: From 0 (only the clearest marks) to 1 (faint marks and some texture, too).
 
     Returns:
-        Bool ``HW``, True on the marks and a rim of one pixel.
+        Bool ``HW``, True on the marks, dilated by one pixel.
 
     Raises:
         ConfigError: If a number is out of range.
         ImageError: If the photo cannot be read.
 
-    White and black top-hats leave what is narrower than `width` (Serra, "Image Analysis and
-    Mathematical Morphology", 1982); hysteresis keeps connected marks whole.
+    White and black top-hat filters extract what is narrower than `width` (Serra, "Image Analysis
+    and Mathematical Morphology", 1982); hysteresis thresholding keeps connected marks whole.
     """
     if not 0 <= sensitivity <= 1:
         raise ConfigError(
@@ -65,7 +65,7 @@ def select_dust(
 
 
 def _marks(gray: NDArray[np.float32], operation: int, width: int, factor: float) -> Mask:
-    """Marks that are brighter (or darker) than what lies around them."""
+    """Find marks that are brighter, or darker, than their surroundings."""
     side = 2 * width + 1
     element = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
     height: Any = cv2.morphologyEx(gray, operation, element)

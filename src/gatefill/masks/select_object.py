@@ -1,4 +1,4 @@
-"""Find the object in a rough box or under a scribble."""
+"""Finds the object in a rough box or under a scribble."""
 
 from __future__ import annotations
 
@@ -16,16 +16,14 @@ from gatefill.masks.base import Mask
 from gatefill.masks.models import OBJECT, session
 from gatefill.masks.pixels import bytes_of
 
-_SIDE = 320  # the network's own size
-_MEAN = np.array([0.485, 0.456, 0.406], np.float32)  # of ImageNet, as it was trained
+_SIDE = 320  # side of the network's input
+_MEAN = np.array([0.485, 0.456, 0.406], np.float32)  # of ImageNet, as in its training
 _SPREAD = np.array([0.229, 0.224, 0.225], np.float32)
-_CONTEXT = 0.15  # of the box's sides: what the network sees around it
-_AROUND_SCRIBBLE = (
-    0.6  # how far an object may reach beyond a scribble, of the scribble's longer side
-)
-_BORDER_SIDE = 400  # pixels of the longer side at which the border is refined
-_OBJECT, _GROUND = 0.9, 0.05  # from where on the network is believed without a second look
-_ROUNDS = 2  # of GrabCut
+_CONTEXT = 0.15  # margin around the box for the network, as a share of its sides
+_AROUND_SCRIBBLE = 0.6  # margin around a scribble, as a share of its longer side
+_BORDER_SIDE = 400  # longer side in pixels for refining the border
+_OBJECT, _GROUND = 0.9, 0.05  # probabilities above and below which GrabCut may not change a pixel
+_ROUNDS = 2  # iterations of GrabCut
 
 
 def select_object(
@@ -34,23 +32,23 @@ def select_object(
     *,
     scribble: NDArray[np.bool_] | None = None,
 ) -> Mask:
-    """Find the object in a rough box, or under a scribble, or the most salient one of the photo.
+    """Find the object in a rough box or under a scribble, or the most salient object of the photo.
 
     Args:
         photo: As for `Inpainter.__call__`.
         box: ``(left, top, right, bottom)`` in pixels of the upright photo; the object lies inside.
-        scribble: Bool ``HW``, True where one drew over the object; instead of a box.
+        scribble: Bool ``HW``, True on lines drawn over the object; instead of a box.
 
     Returns:
-        Bool ``HW``, True on the object; all False where nothing stands out.
+        Bool ``HW``, True on the object; all False if no object is found.
 
     Raises:
         ConfigError: If the box or the scribble does not fit the photo, or both are given.
-        DataError: If the network is not there; `gatefill.masks.fetch_models` brings it.
+        DataError: If the network was not downloaded with `gatefill.masks.fetch_models`.
         ImageError: If the photo cannot be read.
 
     The network is U²-Net small (Qin et al., Pattern Recognition 2020); GrabCut (Rother et al.,
-    SIGGRAPH 2004) moves the border to where colors change.
+    SIGGRAPH 2004) aligns the border with changes of color.
     """
     pixels = bytes_of(photo)
     height, width = pixels.shape[:2]
@@ -78,7 +76,7 @@ def select_object(
 
 
 def checked(box: Sequence[int] | None, shape: tuple[int, int]) -> Box:
-    """A box that was given, or all of a photo of ``HW``. Raises ConfigError."""
+    """Return a box after checking it; None: the whole photo ``HW``. Raises ConfigError."""
     height, width = shape
     if box is None:
         return Box(0, 0, height, width)
@@ -96,7 +94,7 @@ def checked(box: Sequence[int] | None, shape: tuple[int, int]) -> Box:
 
 
 def _around(scribble: NDArray[np.bool_], shape: tuple[int, int]) -> Box:
-    """Where the object under a scribble may lie."""
+    """Return the box in which the object under a scribble may be."""
     found = bounding_box(scribble) if scribble.shape == shape else None
     if found is None:
         raise ConfigError(
@@ -108,7 +106,7 @@ def _around(scribble: NDArray[np.bool_], shape: tuple[int, int]) -> Box:
 
 
 def _saliency(part: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """How likely each pixel belongs to the object that stands out, in [0, 1]."""
+    """Return the probability that each pixel belongs to the salient object, in [0, 1]."""
     small = cv2.resize(part, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA).astype(np.float32)
     values: Any = (small / max(float(small.max()), 1.0) - _MEAN) / _SPREAD
     found = session(OBJECT).run(None, {"input.1": values.transpose(2, 0, 1)[None]})[0][0, 0]
@@ -120,7 +118,7 @@ def _saliency(part: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 
 def _joined(likely: NDArray[np.float32], drawn: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Only what hangs together with the scribble."""
+    """Keep only what is connected to the scribble."""
     _, labels = cv2.connectedComponents(((likely > 0.5) | drawn).astype(np.uint8))
     return np.where(np.isin(labels, np.unique(labels[drawn])), likely, np.float32(0))
 
@@ -128,7 +126,7 @@ def _joined(likely: NDArray[np.float32], drawn: NDArray[np.bool_]) -> NDArray[np
 def refined(
     part: NDArray[np.uint8], likely: NDArray[np.float32], inside: NDArray[np.bool_]
 ) -> Mask:
-    """What is likely more than not, its border moved to where colors change."""
+    """Threshold the probabilities, and align the border with changes of color."""
     height, width = likely.shape
     scale = min(1.0, _BORDER_SIDE / max(height, width))
     size = (max(2, round(width * scale)), max(2, round(height * scale)))
@@ -141,7 +139,7 @@ def refined(
     is_object = np.isin(labels, (cv2.GC_FGD, cv2.GC_PR_FGD))
     if is_object.any() and not is_object.all():
         models = np.zeros((1, 65)), np.zeros((1, 65))
-        cv2.setRNGSeed(0)  # of this thread: the same photo gives the same mask
+        cv2.setRNGSeed(0)  # per thread: the same photo gives the same mask
         cv2.grabCut(small, labels, None, *models, _ROUNDS, cv2.GC_INIT_WITH_MASK)  # type: ignore[call-overload]
         is_object = np.isin(labels, (cv2.GC_FGD, cv2.GC_PR_FGD))
     full = cv2.resize(is_object.astype(np.float32), (width, height))

@@ -1,4 +1,4 @@
-"""Find the people in a photo."""
+"""Finds the people in a photo."""
 
 from __future__ import annotations
 
@@ -15,32 +15,32 @@ from gatefill.masks.models import PEOPLE, stored
 from gatefill.masks.pixels import bytes_of
 from gatefill.masks.select_object import checked, refined
 
-_SIDE = 256  # the network's own size
-_CONTEXT = 0.25  # of the box's sides: what the network sees around it
-_LIKELY = 0.5  # a pixel is a person's from here on
-_SURE = 0.9  # and a tenth of a person is at least as likely as this
+_SIDE = 256  # side of the network's input
+_CONTEXT = 0.25  # margin around the box for the network, as a share of its sides
+_LIKELY = 0.5  # smallest probability of a pixel of a person
+_SURE = 0.9  # a tenth of a person's pixels must reach this probability
 
 
 def select_people(photo: Source | Photo, box: Sequence[int] | None = None) -> Mask:
     """Find all people in a photo, or those in a box.
 
-    The network sees 256 x 256 pixels, so people far from the camera are found in a box only. In a
-    photo without people it may take a rock for one.
+    The network's input has 256 x 256 pixels, so that people far from the camera are found only with
+    a box around them. In a photo without people it may detect a rock as a person.
 
     Args:
         photo: As for `Inpainter.__call__`.
-        box: ``(left, top, right, bottom)`` in pixels of the upright photo; None looks everywhere.
+        box: ``(left, top, right, bottom)`` in pixels of the upright photo; None: the whole photo.
 
     Returns:
-        Bool ``HW``, True on people, with what they wear and hold; all False where there are none.
+        Bool ``HW``, True on people, with clothes and objects they hold; all False without people.
 
     Raises:
         ConfigError: If the box does not fit the photo.
-        DataError: If the network is not there; `gatefill.masks.fetch_models` brings it.
+        DataError: If the network was not downloaded with `gatefill.masks.fetch_models`.
         ImageError: If the photo cannot be read.
 
-    The network is MediaPipe's Selfie Segmentation (general model); GrabCut moves the border to
-    where colors change, as for objects.
+    The network is MediaPipe's Selfie Segmentation (general model); GrabCut aligns the border with
+    changes of color, as for objects.
     """
     pixels = bytes_of(photo)
     height, width = pixels.shape[:2]
@@ -57,7 +57,7 @@ def select_people(photo: Source | Photo, box: Sequence[int] | None = None) -> Ma
 
 
 def _only_sure(likely: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Without what might be a person, but nowhere surely is one."""
+    """Drop components in which no part is a person with high probability."""
     _, labels, stats, _ = cv2.connectedComponentsWithStats((likely > _LIKELY).view(np.uint8))
     sure = np.bincount(labels[likely > _SURE], minlength=len(stats)) >= stats[:, 4] / 10
     sure[0] = False
@@ -66,8 +66,8 @@ def _only_sure(likely: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _likelihood(part: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """How likely each pixel belongs to a person, in [0, 1]."""
-    # Made for each call: a network of OpenCV holds its input, so threads cannot share one.
+    """Return the probability that each pixel belongs to a person, in [0, 1]."""
+    # Created for each call: OpenCV stores the input in the network, so threads cannot share one.
     network = cv2.dnn.readNetFromTFLite(str(stored(PEOPLE)))
     small: Any = cv2.resize(part, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
     network.setInput(cv2.dnn.blobFromImage(small, 1 / 255))

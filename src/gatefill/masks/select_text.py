@@ -1,4 +1,4 @@
-"""Find text in a photo, such as captions, dates and watermarks."""
+"""Finds text in a photo, such as captions, dates and watermarks."""
 
 from __future__ import annotations
 
@@ -13,14 +13,12 @@ from gatefill.masks.base import Mask
 from gatefill.masks.models import TEXT, session
 from gatefill.masks.pixels import bytes_of
 
-_LONGEST = 1280  # pixels of the longer side that the network sees
-_STEP = 32  # it wants multiples of this
-_LIKELY = 0.3  # a pixel is text from here on
-_SURE = 0.5  # and a line of text has this mean
-_UNCLIP = (
-    1.6  # the network marks the middle of a line; it is widened by area / perimeter times this
-)
-_LEAST = 3  # pixels of the thinnest line
+_LONGEST = 1280  # longest side of the network's input, pixels
+_STEP = 32  # the sides of its input are multiples of this
+_LIKELY = 0.3  # smallest probability of a text pixel
+_SURE = 0.5  # smallest mean probability of a line of text
+_UNCLIP = 1.6  # detected middles of lines are dilated by area / perimeter times this
+_LEAST = 3  # height of the thinnest line, pixels
 
 
 def select_text(photo: Source | Photo) -> Mask:
@@ -30,10 +28,10 @@ def select_text(photo: Source | Photo) -> Mask:
         photo: As for `Inpainter.__call__`.
 
     Returns:
-        Bool ``HW``, True in the rectangles around the lines.
+        Bool ``HW``, True in rectangles around the lines.
 
     Raises:
-        DataError: If the network is not there; `gatefill.masks.fetch_models` brings it.
+        DataError: If the network was not downloaded with `gatefill.masks.fetch_models`.
         ImageError: If the photo cannot be read.
 
     The network is the detector of PP-OCRv4, a DBNet (Liao et al., "Real-Time Scene Text Detection
@@ -58,7 +56,7 @@ def select_text(photo: Source | Photo) -> Mask:
 
 
 def _likelihood(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """How likely the middle of a line of text is, ``HW`` at the network's own size."""
+    """Return the probability of the middle of a text line, ``HW`` at the network's input size."""
     height, width = pixels.shape[:2]
     scale = min(1.0, _LONGEST / max(height, width))
     size = [max(_STEP, round(side * scale / _STEP) * _STEP) for side in (width, height)]

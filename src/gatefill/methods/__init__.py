@@ -1,4 +1,4 @@
-"""The methods behind one interface; nothing heavy is imported until a name is used."""
+"""The methods and their common interface; modules are imported when a name is first used."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -32,7 +32,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    # `base` needs numpy, which the table does not: the command line's help texts come from it.
+    # `base` needs numpy, which the table and thus the command line's help texts do not.
     if name in __all__:
         value = getattr(import_module("gatefill.methods.base"), name)
         globals()[name] = value

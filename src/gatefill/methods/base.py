@@ -1,7 +1,7 @@
-"""The interface of all methods: a photo with a hole goes in, a `Fill` comes out.
+"""The interface of all methods: a photo with a hole in, a `Fill` out.
 
-Words: a *mask* is True where the hole is; *known* pixels are the others. Images here are float32
-``HW3``, RGB in [0, 1]; masks and sketches are bool ``HW``.
+A *mask* is True in the hole; the other pixels are *known*. Images are float32 ``HW3``, RGB in
+[0, 1]; masks and sketches are bool ``HW``.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ __all__ = [
 Image = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 Progress = Callable[[float], None]
-"""Called with the share of the work done, in [0, 1]; what it raises stops the work."""
-COPIED = (np.uint8, np.uint16, np.float32)  # what OpenCV copies by a mask
+"""Called with the completed fraction, in [0, 1]; an exception it raises cancels the work."""
+COPIED = (np.uint8, np.uint16, np.float32)  # dtypes that OpenCV can copy with a mask
 
 
 @dataclass(frozen=True)
 class Attention:
-    """For each of N hole positions, the K places where it looked, strongest first.
+    """For each of N hole positions, the K positions it attends to, strongest first.
 
     Positions are (row, column) in pixels of the whole frame, at the center of a cell of
     `stride` x `stride` pixels.
@@ -63,7 +63,7 @@ class Fill:
 
 
 class Method(Protocol):
-    """The interface of all methods."""
+    """The interface of all methods; any object with `info` and `fill` can be used as a method."""
 
     @property
     def info(self) -> MethodInfo: ...
@@ -80,24 +80,23 @@ class Method(Protocol):
         """Fill the hole.
 
         Args:
-            image: ``HW3`` float32 RGB in [0, 1], any size from 1x1; what stands in the hole is
+            image: ``HW3`` float32 RGB in [0, 1], any size from 1x1; its values in the hole are
                 ignored.
             mask: ``HW`` bool, True = hole; at least one pixel is hole and one is known.
-            sketch: ``HW`` bool, True = edge; only its part inside the hole is used.
-            progress: Called with the share of the work done.
-            search: ``HW`` bool, True = material may be taken from here, which holds known pixels;
-                None means everywhere.
+            sketch: ``HW`` bool, True = edge; only the part in the hole is used.
+            progress: Called with the completed fraction of the work.
+            search: ``HW`` bool, True = may be copied from, where known; None: everywhere.
 
         Raises:
-            GatefillError: Where an array is not as above, or where the method takes no sketch or
-                no search region and is given one.
+            GatefillError: If an array is not as described, or if the method does not accept the
+                sketch or the search region it is given.
         """
         ...
 
 
 @runtime_checkable
 class Seeded(Protocol):
-    """A method whose fills follow from a random seed, too."""
+    """A method whose fills depend on a random seed."""
 
     @property
     def seed(self) -> int:
@@ -105,35 +104,35 @@ class Seeded(Protocol):
         ...
 
     def seeded(self, seed: int) -> Method:
-        """The same method with another random seed; it shares the weights."""
+        """Return the same method with another random seed; weights are shared."""
         ...
 
 
 @runtime_checkable
 class TellsMemory(Protocol):
-    """A method that knows how much memory it takes."""
+    """A method that can estimate how much memory it takes."""
 
     def memory(self, pixels: int, hole: int) -> int:
-        """Bytes that a fill takes at most, the given frame included.
+        """Return the bytes that a fill takes at most, including the given frame.
 
         Args:
-            pixels: Of the frame.
-            hole: Of them, those of the hole.
+            pixels: Number of pixels of the frame.
+            hole: Number of hole pixels.
         """
         ...
 
 
 @runtime_checkable
 class SharesBatches(Protocol):
-    """A method with a network that can take several photos at once."""
+    """A method with a network that can process several photos as one batch."""
 
     def share_batches(self, most: int) -> None:
-        """Let threads that fill at the same moment share batches of at most so many frames."""
+        """Let threads that fill at the same time share batches of at most `most` frames."""
         ...
 
 
 def copied(plane: Any) -> Any:
-    """A copy of an array ``HW...``, however large, made in strips so that it can be stopped."""
+    """Copy an array ``HW...`` in strips, so that copying a large one can be cancelled."""
     copy = np.empty_like(plane)
     for rows in strips(*plane.shape[:2]):
         copy[rows] = plane[rows]
@@ -141,7 +140,9 @@ def copied(plane: Any) -> Any:
 
 
 def composite(filled: Image, image: Image, mask: Mask) -> Image:
-    """`filled` in the hole, `image` elsewhere: the only place where known pixels are put back.
+    """Return `filled` in the hole and `image` elsewhere.
+
+    This is the only place where known pixels are put back.
 
     Args:
         filled: ``HWC`` of any dtype.
@@ -160,8 +161,8 @@ def composite(filled: Image, image: Image, mask: Mask) -> Image:
             fill=list(filled.shape),
             mask=list(mask.shape),
         )
-    whole = np.empty(image.shape, image.dtype)  # in C order, else OpenCV would write to a copy
-    # OpenCV takes a tenth of the time.
+    whole = np.empty(image.shape, image.dtype)  # C order, otherwise OpenCV writes to a copy
+    # OpenCV takes a tenth of numpy's time.
     by_opencv = filled.dtype == image.dtype and image.dtype in COPIED and image.shape[2] in (3, 4)
     for rows in strips(*mask.shape):
         whole[rows] = image[rows]
@@ -179,9 +180,9 @@ def check_frame(
     sketch: Mask | None = None,
     search: Mask | None = None,
 ) -> None:
-    """Raise GatefillError unless the arrays are what `Method.fill` says it takes.
+    """Raise GatefillError unless the arrays are valid arguments of `Method.fill`.
 
-    info: what the method says of itself, which decides whether it takes a sketch and a region.
+    info: Description of the method, which says whether it accepts a sketch and a search region.
     """
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.float32:
         raise GatefillError(
@@ -223,7 +224,7 @@ def check_frame(
 
 
 def not_taken(info: MethodInfo, what: str) -> MaskError:
-    """What to raise where a method is given a sketch or a search region and takes none."""
+    """Return the error for a sketch or search region that the method does not accept."""
     return MaskError(
         f"{info.name} takes no {what}: leave it out or use another method",
         code="method.input_not_taken",

@@ -1,10 +1,10 @@
-"""Extrapolate edges into a hole: colors go on in the direction in which the photo is coherent.
+"""Extrapolates edges into a hole along the direction in which the photo is coherent.
 
-A shoreline that ends at a hole in the photo's border has no other end to be joined with. Here the
-structure tensor around the hole says which way edges run (Weickert: Coherence-Enhancing Diffusion,
-IJCV 1999), and each hole pixel takes the color that a straight line in that direction meets first
-(as in Bornemann, Maerz: Fast Image Inpainting Based on Coherence Transport, JMIV 2007, whose lines
-are curved). It is a start for a search and no fill: it has no texture.
+A shoreline that ends at a hole at the photo's border has no other end to be connected with. The
+structure tensor around the hole gives the direction of edges (Weickert: Coherence-Enhancing
+Diffusion, IJCV 1999), and each hole pixel takes the color of the first known pixel on a straight
+line in that direction (similar to Bornemann, Maerz: Fast Image Inpainting Based on Coherence
+Transport, JMIV 2007, with curved lines). The result initializes a search; it has no texture.
 """
 
 from __future__ import annotations
@@ -19,31 +19,31 @@ from gatefill.geometry import bounding_box
 from gatefill.methods import pyramid
 from gatefill.methods.base import Image, Mask
 
-NEAR = 2.0  # pixels, the smallest standard deviation over which tensors are averaged
-NOISE = 0.02  # of color from pixel to pixel, which is no edge
-UNSURE, SURE = 0.4, 0.8  # coherence that is not trusted at all, and fully
-APART = 0.15  # of color between both ends of a line that halves the trust
+NEAR = 2.0  # smallest standard deviation for averaging tensors, pixels
+NOISE = 0.02  # difference of color between pixels that is not an edge
+UNSURE, SURE = 0.4, 0.8  # coherence up to which the trust is 0, and from which it is 1
+APART = 0.15  # difference of color of a line's ends that halves the trust
 
-STEPS = 8  # pixels that lines are followed for at once
+STEPS = 8  # pixels by which all lines are followed at a time
 
 Plane = NDArray[np.float32]
 Places = NDArray[np.int64]
 
 
 class Extrapolated(NamedTuple):
-    """Colors for a hole, and how far they can be trusted."""
+    """Colors for a hole, and their reliability."""
 
     colors: Image  # HW3
     trust: Plane  # HW, in [0, 1], 0 outside the hole
 
 
 def extrapolate(image: Image, known: Mask, hole: Mask) -> Extrapolated:
-    """Carry the colors around a hole on along the edges around it.
+    """Extrapolate the edges around a hole into it.
 
     Args:
-        image: ``HW3`` in [0, 1], small: time goes with the hole's pixels times its side.
-        known: ``HW``, where colors may be taken from.
-        hole: ``HW``, disjoint from `known`.
+        image: ``HW3`` in [0, 1], small: the time grows with hole pixels times the hole's side.
+        known: ``HW``, True = colors may be taken from here.
+        hole: ``HW``, True = hole; disjoint from `known`.
     """
     box = bounding_box(hole)
     colors, trust = image.copy(), np.zeros(hole.shape, np.float32)
@@ -55,7 +55,7 @@ def extrapolate(image: Image, known: Mask, hole: Mask) -> Extrapolated:
 
 
 def _extrapolated(image: Image, known: Mask, hole: Mask) -> Extrapolated:
-    """The same for a part of the photo."""
+    """Do the same for a part of the photo."""
     ys, xs = np.nonzero(hole)
     down, right, coherence = _directions(image, known, ys, xs)
     some = coherence > UNSURE
@@ -83,9 +83,9 @@ def _extrapolated(image: Image, known: Mask, hole: Mask) -> Extrapolated:
 def _first_known(
     known: Mask, ys: Places, xs: Places, down: Plane, right: Plane
 ) -> tuple[Places, Places, Places, Plane]:
-    """Follow a straight line from each place to the first known pixel.
+    """Follow a straight line from each position to the first known pixel.
 
-    Returns the lines that meet one, rows and columns of it, and the distances, inf for the others.
+    Returns the indices of lines that meet one, its rows and columns, and distances; inf for none.
     """
     height, width = known.shape
     beyond = np.pad(np.zeros(known.shape, bool), 1, constant_values=True)
@@ -114,14 +114,14 @@ def _first_known(
 
 
 def _directions(image: Image, known: Mask, ys: Places, xs: Places) -> tuple[Plane, Plane, Plane]:
-    """The direction of edges at places in the hole, down and right, and their coherence."""
+    """Return the direction of edges (down, right) at positions in the hole, and their coherence."""
     side = max(np.ptp(ys), np.ptp(xs)) + 1
     tensor, inside = _tensors(image, known)
     sums = np.zeros((ys.size, 4), np.float32)
     planes = np.dstack([tensor, inside])
     height, width = known.shape
     scale = 1
-    while scale == 1 or NEAR * scale <= side:  # near edges count most, some are always in reach
+    while scale == 1 or NEAR * scale <= side:  # near edges weigh most, and some are always in range
         blurred = cv2.GaussianBlur(planes, (0, 0), NEAR, borderType=cv2.BORDER_CONSTANT)
         sums += pyramid.enlarge(np.asarray(blurred, np.float32), height, width)[ys, xs]
         scale *= 2
@@ -133,7 +133,7 @@ def _directions(image: Image, known: Mask, ys: Places, xs: Places) -> tuple[Plan
 
 
 def _tensors(image: Image, known: Mask) -> tuple[Image, Plane]:
-    """The structure tensor (xx, xy, yy), ``HW3``, and where it is measured; 0 elsewhere."""
+    """Return the structure tensor (xx, xy, yy), ``HW3``, and where it is measured; 0 elsewhere."""
     across, down = np.zeros_like(image), np.zeros_like(image)
     across[:, 1:-1] = (image[:, 2:] - image[:, :-2]) / 2
     down[1:-1] = (image[2:] - image[:-2]) / 2

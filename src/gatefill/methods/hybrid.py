@@ -1,9 +1,9 @@
-"""Hybrid: a network decides what belongs into the hole, the photo itself gives the texture.
+"""Hybrid: a network predicts the structure of the hole, PatchMatch copies texture from the photo.
 
-The network fills the photo at the scale it was trained at. Its fill, enlarged, is where PatchMatch
-starts, and, blurred, it is a guide: patches are matched by it as well as by color. Every color is
-still a color of the photo. The idea of guiding patches by a coarse prediction is that of Yang et
-al., CVPR 2017 (arXiv 1611.09969); the matching is `PatchMatch`'s.
+The network fills the photo at the scale it was trained at. Its fill, enlarged, initializes
+PatchMatch; blurred, it is a guide: patches are matched by the guide as well as by color. All colors
+are still copied from the photo. Guiding patches by a coarse prediction was proposed by Yang et al.,
+CVPR 2017 (arXiv 1611.09969); the matching is that of `PatchMatch`.
 """
 
 from __future__ import annotations
@@ -34,24 +34,27 @@ from gatefill.methods.registry import METHODS
 from gatefill.settings import check_fields
 from gatefill.stopping import stop_point
 
-HALF = 0.5  # share of a small pixel that must be known, so that it counts as known
-SPECK = 3.0  # pixels of the network below which a hole holds nothing but color
-EDGES_SIDE = 48  # pixels of the hole's longest side, where edges are extrapolated
-BYTES = 200  # for each pixel of a frame that is filled at its own size
+HALF = 0.5  # smallest known share of a downscaled pixel that counts as known
+SPECK = 3.0  # size of a hole, in the network's pixels, below which the network adds no structure
+EDGES_SIDE = 48  # longest side of the hole for extrapolating edges, pixels
+BYTES = 200  # per pixel of a frame that is filled at full size
 NETWORK_BYTES = 40 << 20
-NETWORK_SHARE = 0.3  # of the progress that is told
+NETWORK_SHARE = 0.3  # share of the network in the reported progress
 
 
 @dataclass(frozen=True)
 class HybridConfig:
-    """How the network's fill steers PatchMatch.
+    """How the network's fill guides PatchMatch. docs/hybrid.md says how the defaults were chosen.
 
-    side: pixels of the longest side that the network sees. context: that side as a multiple of the
-    hole's longest, where the photo reaches so far. blur: of the guide, standard deviation in the
-    network's pixels. weight: of the guide against color. weight_at_last: share of it that is left
-    at full resolution, where texture counts. network: how the network is used. patchmatch: the
-    rest; its `guide` is a factor for the network's fill and a sketch alike. How the defaults were
-    found stands in docs/hybrid.md.
+    Attributes:
+        side: Longest side of the network's input, in pixels.
+        context: Side of the network's view as a multiple of the hole's longest side, as far as the
+            photo reaches.
+        blur: Standard deviation of the guide's blur, in the network's pixels.
+        weight: Weight of the guide relative to color.
+        weight_at_last: Share of `weight` that remains at full resolution, where texture matters.
+        network: How the network is used.
+        patchmatch: Config of PatchMatch; its `guide` scales both the network's fill and a sketch.
     """
 
     side: int = 144
@@ -60,7 +63,8 @@ class HybridConfig:
     weight: float = 0.5
     weight_at_last: float = 1.0
     network: NetworkOptions = field(default_factory=NetworkOptions)
-    # Structure is the guide's business, so smaller patches and sharper votes serve texture.
+    # The guide keeps structure in place, so that smaller patches and sharper votes can keep
+    # texture.
     patchmatch: PatchMatchConfig = field(
         default_factory=lambda: PatchMatchConfig(patch_size=7, sharpness=32.0)
     )
@@ -77,10 +81,10 @@ class HybridConfig:
 
 
 class Hybrid:
-    """A network and PatchMatch as one method; sketches reach those of the two that take one."""
+    """A method that combines a network and PatchMatch; a sketch reaches those that accept one."""
 
     def __init__(self, network: Method, config: HybridConfig | None = None) -> None:
-        """network: any method, of which the fill at a small size is used."""
+        """network: any method; its fill at a reduced size is used."""
         self.network = network
         self.config = HybridConfig() if config is None else config
         self._patches = PatchMatch(self.config.patchmatch)
@@ -95,27 +99,27 @@ class Hybrid:
         return self.config.patchmatch.seed
 
     def seeded(self, seed: int) -> Hybrid:
-        """The same method with another random seed; the network is shared."""
+        """Return the same method with another random seed; the network is shared."""
         patchmatch = replace(self.config.patchmatch, seed=seed)
         return Hybrid(self.network, replace(self.config, patchmatch=patchmatch))
 
     def share_batches(self, most: int) -> None:
-        """Let threads that fill at the same moment share batches of at most so many frames."""
+        """Let threads that fill at the same time share batches of at most `most` frames."""
         if isinstance(self.network, NetworkMethod):
             self.network.share_batches(most)
 
     @property
     def device(self) -> str:
-        """Where the network runs; PatchMatch runs on the CPU."""
+        """The device of the network; PatchMatch runs on the CPU."""
         return str(getattr(self.network, "device", "cpu"))
 
     @property
     def dtype(self) -> str:
-        """The network's number format."""
+        """The number format of the network."""
         return str(getattr(self.network, "dtype", "float32"))
 
     def to(self, device: str | None = None, dtype: str | None = None) -> None:
-        """Move the network, where it is one that can be moved; see `NetworkMethod.to`."""
+        """Move the network, if it can be moved; see `NetworkMethod.to`."""
         move: Any = getattr(self.network, "to", None)
         if move is not None:
             move(device, dtype)
@@ -133,18 +137,18 @@ class Hybrid:
         *,
         search: Mask | None = None,
     ) -> Fill:
-        """Fill the hole; a large one is filled at a reduced size, see `reduced`.
+        """Fill the hole; a large hole is filled at a reduced size, see `reduced`.
 
         Args:
             image, mask, sketch, progress: See `Method.fill`.
-            search: ``HW`` bool, True = material may be taken from here (default: everywhere known).
+            search: ``HW`` bool, True = may be copied from. Default: all known pixels.
 
         Returns:
-            The filled image; the coarse one is the network's fill, enlarged (none for a large
-            hole); the attention is PatchMatch's.
+            The filled image. Its coarse image is the network's fill, enlarged (None for a large
+            hole); its attention is that of PatchMatch.
 
         Raises:
-            GatefillError: Where sizes differ or `search` leaves nothing.
+            GatefillError: If sizes differ, or if `search` contains no known pixels.
         """
         check_frame(self.info, image, mask, sketch, search)
         return fill_reduced(self._fill, image, mask, sketch, progress, search)
@@ -182,7 +186,7 @@ class Hybrid:
     def _structure(
         self, image: Image, mask: Mask, sketch: Mask | None, progress: Progress | None
     ) -> Image:
-        """The frame at the network's scale, with its fill in the hole."""
+        """Return the frame at the network's scale, with its fill in the hole."""
         height, width = mask.shape
         view = _view(mask, self.config)
         scale = min(1.0, self.config.side / max(view.height, view.width))
@@ -210,9 +214,9 @@ class Hybrid:
 
 
 def _with_edges(filled: Image, hole: Mask) -> Image:
-    """Let edges around the hole go on in it, as far as their direction is clear.
+    """Extrapolate edges around the hole into a network's fill where their direction is clear.
 
-    A network lets them end in a smudge, and has nothing to lead them to at the photo's border.
+    Networks tend to blur the ends of edges, and have no target for them at the photo's border.
     """
     height, width = hole.shape
     box = bounding_box(hole)
@@ -227,12 +231,12 @@ def _with_edges(filled: Image, hole: Mask) -> Image:
 
 
 def _only_specks(mask: Mask, scale: float) -> bool:
-    """Whether all holes are too small for the network to put any structure into them."""
+    """Return whether all holes are too small for the network to add structure."""
     return longest_side(mask) * scale < SPECK
 
 
 def _view(mask: Mask, config: HybridConfig) -> Box:
-    """The part of the frame that the network sees: the hole with wide context."""
+    """Return the part of the frame for the network: the hole with a wide margin."""
     hole = bounding_box(mask)
     assert hole is not None
     reach = max(config.context * max(hole.height, hole.width), config.side)
@@ -249,7 +253,7 @@ def _view(mask: Mask, config: HybridConfig) -> Box:
 
 
 def _shrunk(image: Image, mask: Mask, size: tuple[int, int]) -> tuple[Image, Mask]:
-    """The photo at a size of at most its own, known pixels averaged without the hole."""
+    """Downscale the photo, averaging known pixels only; its size never grows."""
     stop_point()
     known = ~mask
     share = pyramid.shrink(known, *size).reshape(size)

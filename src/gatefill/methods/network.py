@@ -1,4 +1,4 @@
-"""Between a photo and a network: what all methods that run a network share."""
+"""The adapter between photos and networks, shared by all methods that run a network."""
 
 from __future__ import annotations
 
@@ -25,23 +25,25 @@ from gatefill.stopping import stop_point
 if TYPE_CHECKING:
     from gatefill.runtime.base import Places, Runtime
 
-FRAME_BYTES = 60  # for each pixel of a frame, beside what the runtime takes
-CELL = 8  # pixels of a side of an attention cell
+FRAME_BYTES = 60  # per pixel of a frame, in addition to the runtime's memory
+CELL = 8  # side of an attention cell, pixels
 
 Finish = Callable[[Image, Image, Mask], Image]
-"""What comes after a network: its frame, the photo, the mask -> a better frame."""
+"""Post-processing after a network: (its frame, the photo, the mask) -> the final frame."""
 
 
 @dataclass(frozen=True)
 class NetworkOptions:
-    """How a network is used. Nothing of it is architecture, so it goes with any weights.
+    """How a network is used. None of these options belongs to its architecture or weights.
 
-    finish: whether what the method has to come after its network comes: DeepFill v2's fill is
-    fitted to the colors at the hole's boundary, Global & Local's is blended into the photo. None
-    does what the weights file says, which is how its network was meant to be used.
-    runtime: what runs the network. "auto" takes torch for large frames and onnxruntime where torch
-    is not installed or where its import would take longer than the fill.
-    memory_limit: bytes that features and attention may take together when torch runs it.
+    Attributes:
+        finish: Whether to apply the method's post-processing: DeepFill v2 corrects the color offset
+            at the hole's boundary, Global & Local blends the fill into the photo. None: as stored
+            in the weights file.
+        runtime: The library that runs the network. ``"auto"`` selects torch for large frames, and
+            onnxruntime if torch is not installed or if importing it would take longer than the
+            fill.
+        memory_limit: Bytes that features and attention may take together in torch.
     """
 
     finish: bool | None = None
@@ -53,15 +55,15 @@ class NetworkOptions:
 
 
 class NetworkMethod:
-    """A network behind the interface `Method`: one photo in, one `Fill` out.
+    """A `Method` that fills photos with a network.
 
-    It pads to the network's multiple and cuts the result; the runtime does the rest.
+    It pads photos to the network's multiple, and crops the result; the runtime does the rest.
 
     Args:
-        info: What the table of methods says; whether it takes a sketch, the runtime knows.
+        info: The entry in the table of methods; the runtime says whether a sketch is accepted.
         runtime: The network, ready to run.
-        finish: What comes after the network; None leaves its frame as it is. Once finished, the
-            network's own frame is the fill's `coarse`, where it has no other.
+        finish: Post-processing; None for none. With post-processing, the network's own output
+            becomes the fill's `coarse`, unless the network has a coarse output.
     """
 
     def __init__(self, info: MethodInfo, runtime: Runtime, finish: Finish | None = None) -> None:
@@ -74,22 +76,22 @@ class NetworkMethod:
         return self._info
 
     def share_batches(self, most: int) -> None:
-        """Let threads that fill at the same moment share batches of at most so many frames."""
+        """Let threads that fill at the same time share batches of at most `most` frames."""
         if isinstance(self.runtime, BatchRuntime):
             self.runtime = TogetherRuntime(self.runtime, most)
 
     @property
     def device(self) -> str:
-        """Where the network runs."""
+        """The device of the network."""
         return str(self.runtime.device)
 
     @property
     def dtype(self) -> str:
-        """The number format it runs in, such as ``"float32"``."""
+        """The number format of the network, such as ``"float32"``."""
         return str(self.runtime.dtype).removeprefix("torch.")
 
     def to(self, device: str | None = None, dtype: str | None = None) -> None:
-        """Move the network; None leaves device or number format. Raises ConfigError."""
+        """Move the network; None keeps device or number format. Raises ConfigError."""
         self.runtime.to(device, dtype)
 
     def memory(self, pixels: int, hole: int) -> int:  # noqa: ARG002 - the runtime takes whole frames
@@ -110,7 +112,7 @@ class NetworkMethod:
         height, width = mask.shape
         multiple = self.runtime.multiple
 
-        # The mirrored part of a hole is as unknown as the hole.
+        # The reflected part of a hole is as unknown as the hole.
         frame, hole = (pad_to_multiple(plane, multiple) for plane in (image, mask))
         drawing = None if sketch is None else pad_to_multiple(sketch, multiple)
         stop_point()
@@ -129,10 +131,11 @@ class NetworkMethod:
 
 
 def _to_attention(places: Places, mask: Mask) -> Attention:
-    """Cells as pixels of the photo, whose size may be smaller than the network's frame.
+    """Convert positions of cells to pixels of the photo.
 
-    Cells at the right and lower border may reach into what was padded: those without a hole pixel
-    of the photo are left out, and the others' centers lie on the photo.
+    The photo may be smaller than the network's frame. Cells at the right and lower border may lie
+    partly in the padding: those without hole pixels of the photo are dropped, and the centers of
+    the others are clipped to the photo.
     """
     tall, wide = (-(-side // CELL) for side in mask.shape)
     frame = np.zeros((tall * CELL, wide * CELL), dtype=bool)

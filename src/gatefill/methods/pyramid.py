@@ -1,6 +1,6 @@
 """Images with holes at several resolutions: halving, smooth filling, texture.
 
-All functions leave what stands in the hole out of their averages.
+Averages never include pixels in the hole.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from gatefill.methods.base import Image, Mask
 from gatefill.stopping import STRIP, stop_point, strips
 
-SOME = 0.01  # of a kernel must be known, so that its mean counts
-HALVED = 1 << 17  # pixels of the coarse image that are worked on at once
+SOME = 0.01  # smallest known share of a kernel for a valid mean
+HALVED = 1 << 17  # pixels of the coarse image to process at a time
 
 _BINOMIAL = np.array([1, 5, 10, 10, 5, 1], np.float32) / 32
 
@@ -23,19 +23,23 @@ _BINOMIAL = np.array([1, 5, 10, 10, 5, 1], np.float32) / 32
 def halve(
     image: Image, known: Mask, tick: Callable[[], None] | None = None
 ) -> tuple[Image, Mask, NDArray[np.float32]]:
-    """Half the size, rounded up: the known pixels under a 6x6 binomial kernel, averaged.
+    """Halve the size, rounded up: average the known pixels under a 6x6 binomial kernel.
 
-    image: ``HWC`` with at most 3 channels, known: ``HW``. Returns the image ``hwC``; which of its
-    pixels have any known pixel below them (so holes shrink from level to level, and a thin one
-    soon is gone: its surroundings fill it); and the known share of each pixel's kernel, in [0, 1].
-    tick: called now and then, so that it can stop the work.
+    Args:
+        image: ``HWC`` with at most 3 channels.
+        known: ``HW``, True = known.
+        tick: Called frequently; an exception it raises cancels the work.
+
+    Returns:
+        The image ``hwC``; ``hw``, True where any pixel below is known (holes shrink from level to
+        level, and thin ones disappear); and the known share of each pixel's kernel, in [0, 1].
     """
     height, width = known.shape
     rows, columns = (height + 1) // 2, (width + 1) // 2
     coarse = np.empty((rows, columns, image.shape[2]), np.float32)
     share = np.empty((rows, columns), np.float32)
     inside = _kernel_inside(height), _kernel_inside(width)
-    # In strips, so that a large photo needs no copies of itself.
+    # In strips, so that a large photo is not copied.
     strip = max(HALVED // max(width, 1), 8)
     for top in range(0, rows, strip):
         stop_point()
@@ -56,14 +60,14 @@ def halve(
 
 
 def _kernel_inside(length: int) -> NDArray[np.float32]:
-    """How much of the kernel lies inside the image, for each coarse pixel along one side."""
+    """Return the share of the kernel inside the image for each coarse pixel along one side."""
     padded = np.zeros(length + 5 + length % 2, np.float32)
     padded[2 : 2 + length] = 1
     return np.convolve(padded, _BINOMIAL, "valid")[::2].astype(np.float32)
 
 
 def _binomial_halves(planes: NDArray[np.float32], above: int, below: int) -> NDArray[np.float32]:
-    """The kernel's sums at every second pixel, with so many rows of zeros above and below."""
+    """Apply the kernel at every second pixel, with rows of zeros padded above and below."""
     width = planes.shape[1]
     padded = cv2.copyMakeBorder(
         planes, above, below, 2, 3 + width % 2, cv2.BORDER_CONSTANT, value=(0, 0, 0, 0)
@@ -76,7 +80,7 @@ def _binomial_halves(planes: NDArray[np.float32], above: int, below: int) -> NDA
 
 
 def pull_push(image: Image, known: Mask) -> Image:
-    """`image` with its unknown pixels filled smoothly from a pyramid of the known ones."""
+    """Fill the unknown pixels smoothly from a pyramid of the known ones."""
     if known.all():
         return image
     if not known.any():
@@ -90,20 +94,20 @@ def pull_push(image: Image, known: Mask) -> Image:
 
 
 def enlarge(image: Image, height: int, width: int) -> Image:
-    """`image` ``hwC`` at another size, bilinear."""
+    """Resize an image ``hwC`` by bilinear interpolation."""
     return np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR))
 
 
 def shrink(
     plane: NDArray[np.float32] | Mask, height: int, width: int, known: Mask | None = None
 ) -> NDArray[np.float32]:
-    """`plane` ``HW`` or ``HWC`` at a smaller size, by area; pixels not `known` count as 0."""
+    """Downscale a plane ``HW`` or ``HWC`` by area; unknown pixels count as 0."""
     tall, wide = plane.shape[:2]
     if plane.size <= 3 * STRIP:
         plane = plane.astype(np.float32, copy=False)
         plane = plane if known is None else plane * known[..., None]
         return np.asarray(cv2.resize(plane, (width, height), interpolation=cv2.INTER_AREA))
-    # First the rows, in strips, then the columns: no call works through a large photo.
+    # Rows first, in strips, then columns, so that no single call works on a whole large photo.
     narrow = np.empty((tall, width, *plane.shape[2:]), np.float32)
     for rows in strips(tall, wide):
         part = plane[rows].astype(np.float32, copy=False)
@@ -115,7 +119,7 @@ def shrink(
 
 
 def smoothed(image: Image, known: Mask) -> Image:
-    """The mean of the known pixels in each pixel's 3x3 neighborhood, ``HW3``."""
+    """Return the mean of the known pixels in each 3x3 neighborhood, ``HW3``."""
     weight = known.astype(np.float32)
     sums = cv2.boxFilter(image * weight[..., None], -1, (3, 3), borderType=cv2.BORDER_REFLECT)
     stop_point()
@@ -125,10 +129,10 @@ def smoothed(image: Image, known: Mask) -> Image:
 
 
 def texture_energy(image: Image, known: Mask) -> NDArray[np.float32]:
-    """How textured each place is: the mean absolute gradient of the gray image around it, ``HW``.
+    """Return the mean absolute gradient of the gray image around each pixel, ``HW``.
 
-    At coarse levels color alone cannot tell sharp from blurred material (Newson et al., IPOL
-    2017, section 2.2). Unknown places get the energy of their surroundings.
+    At coarse levels color alone cannot distinguish sharp from blurred texture (Newson et al., IPOL
+    2017, section 2.2). Unknown pixels get the energy of their surroundings.
     """
     gray = image @ np.full(3, 1 / 3, np.float32)
     energy = np.abs(np.diff(gray, axis=0, append=gray[-1:]))

@@ -1,6 +1,6 @@
-"""The table of methods: facts about each, and the import paths of its parts.
+"""The table of methods: a description of each, and the import paths of its parts.
 
-Reading the table loads no method; a part is imported when it is asked for.
+Reading the table imports no method; a part is imported when it is requested.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from gatefill.methods.base import Method
 
 _NETWORKS = "gatefill.methods.networks"
-_TORCH = "gatefill.runtime.torch"  # by path as well: the core has no torch
+_TORCH = "gatefill.runtime.torch"  # imported by path: the core install has no torch
 _NETWORK_METHOD = "gatefill.methods.network:NetworkMethod"
 _OBJECTIVES = "gatefill.training.objectives"
 _RECIPES = "gatefill.training.recipes"
@@ -26,7 +26,7 @@ _RECIPES = "gatefill.training.recipes"
 
 @dataclass(frozen=True)
 class MethodInfo:
-    """Facts about a method, known without loading it."""
+    """Description of a method, available without loading it."""
 
     name: str
     title: str
@@ -35,33 +35,33 @@ class MethodInfo:
     non_local: bool
     free_form: bool
     user_guided: bool
-    needs: tuple[str, ...] = ()  # extras of the package, such as "torch"
+    needs: tuple[str, ...] = ()  # required extras of the package, such as "torch"
     trainable: bool = False
     takes_weights: bool = False
     shipped: str | None = None  # name of the weights that come with the package
     takes_sketch: bool = False
-    takes_search: bool = False  # whether it copies, from where `search` allows
-    multiple: int = 1  # sides of the image are padded to a multiple of this by the method
-    max_side: int | None = None  # longest side it is meant for; larger photos are filled by crops
+    takes_search: bool = False  # whether it accepts a search region to copy from
+    multiple: int = 1  # the method pads the sides of images to a multiple of this
+    max_side: int | None = None  # longest side of its training images; larger photos are cropped
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A method. Import paths are ``"package.module:name"``."""
+    """A method in the table. Import paths are ``"package.module:name"``."""
 
     info: MethodInfo
-    method: str  # the class behind the interface `Method`
+    method: str  # the class that implements `Method`
     config: str  # its config dataclass
-    network: str | None = None  # config -> torch module, where the method runs one of its own
-    finish: str | None = None  # the function that comes after the network, where wanted
-    objective: str | None = None  # the class that training uses
+    network: str | None = None  # config -> torch module, if the method has a network
+    finish: str | None = None  # the post-processing function, if any
+    objective: str | None = None  # the class for training
     recipes: Mapping[str, str] = field(default_factory=dict)  # name -> function that makes a config
-    steers: bool = False  # whether it is built around a network that is ready to fill
+    steers: bool = False  # whether it is built around another method's network
 
     def load(self, part: str) -> Any:
-        """Import one of the parts: ``"method"``, ``"config"``, ``"network"``, ``"objective"``.
+        """Import a part: ``"method"``, ``"config"``, ``"network"``, ``"objective"``.
 
-        Raises ConfigError where the method has no such part.
+        Raises ConfigError if the method has no such part.
         """
         path = getattr(self, part)
         if path is None:
@@ -217,14 +217,14 @@ _BY_NAME = {each.info.name: each for each in ENTRIES}
 
 
 def entry(name: str) -> Entry:
-    """The table's entry of a method. Raises ConfigError for an unknown name, with close ones."""
+    """Return the entry of a method. Raises ConfigError for an unknown name, naming similar ones."""
     if name in _BY_NAME:
         return _BY_NAME[name]
     raise unknown_method(name, METHODS)
 
 
 def network_entry(name: str) -> Entry:
-    """The entry of a method that runs a network of its own. Raises ConfigError for any other."""
+    """Return the entry of a method with a network. Raises ConfigError for any other name."""
     known = {each.info.name: each for each in ENTRIES if each.network is not None}
     if name in known:
         return known[name]
@@ -232,7 +232,7 @@ def network_entry(name: str) -> Entry:
 
 
 def unknown_method(name: str, known: Mapping[str, object], wanted: str = "a method") -> ConfigError:
-    """What to raise for the name of a method that is not among those `known`."""
+    """Return the error for a name that is not in `known`."""
     return ConfigError(
         f"expected {wanted}, one of {', '.join(known)}, got {name!r:.80}"
         f"{did_you_mean(name, known)}",
@@ -243,7 +243,7 @@ def unknown_method(name: str, known: Mapping[str, object], wanted: str = "a meth
 
 
 def takes_no_weights(name: str, weights: object) -> ConfigError:
-    """What to raise where a method that runs no network is given weights."""
+    """Return the error for weights that are given to a method without a network."""
     return ConfigError(
         f"expected no weights for {name}, which needs none, got {weights}",
         code="method.takes_no_weights",
@@ -253,29 +253,32 @@ def takes_no_weights(name: str, weights: object) -> ConfigError:
 
 
 def info_of(name: str) -> MethodInfo:
-    """What one can know of a method unloaded. Raises ConfigError for an unknown name."""
+    """Return the description of a method. Raises ConfigError for an unknown name."""
     return entry(name).info
 
 
 def imported(path: str) -> Any:
-    """What an import path of the table stands for."""
+    """Import the object that an import path of the table refers to."""
     module, _, name = path.partition(":")
     return getattr(import_module(module), name)
 
 
 def create(name: str, config: object | None = None, *, device: str = "cpu") -> Method:
-    """A method, ready to fill.
+    """Create a method, ready to fill.
 
     Args:
         name: One of `METHODS`.
-        config: The method's config dataclass; None takes the defaults.
-        device: Where torch is to run a network, which has random weights here; networks with
-            weights come out of their files, see `gatefill.checkpoints.load_method`.
+        config: The method's config dataclass. Default: its defaults.
+        device: Device for a network in torch. The network has random weights; networks with weights
+            are loaded with `gatefill.checkpoints.load_method`.
+
+    Returns:
+        The method.
 
     Raises:
-        ConfigError: For an unknown name, a config of another method, or a device that is not
-            there or that the method cannot use.
-        MissingExtra: (an ImportError) Where packages are missing.
+        ConfigError: For an unknown name, a config of another method, or a device that does not
+            exist or that the method cannot use.
+        MissingExtra: (an ImportError) If packages of an optional extra are missing.
     """
     found = entry(name)
     _require(found.info)
@@ -311,17 +314,17 @@ def with_network(
     device: str = "cpu",
     memory_limit: int | None = None,
 ) -> Method:
-    """A method around a torch network of its kind, which it takes for itself.
+    """Create a method around a torch network, which it takes over.
 
     Args:
         name: One of `METHODS` that has a network.
-        network: Such a network, with its weights.
-        finish: Whether what the method has to come after its network comes.
-        device: Where torch is to run it.
-        memory_limit: Bytes that features and attention may take; None takes the usual.
+        network: A network of that method, with its weights.
+        finish: Whether to apply the method's post-processing.
+        device: The torch device.
+        memory_limit: Bytes that features and attention may take. Default: that of `NetworkOptions`.
 
     Raises:
-        ConfigError: For a device that torch cannot use here.
+        ConfigError: If torch cannot use the device.
     """
     limit = {} if memory_limit is None else {"memory_limit": memory_limit}
     runtime = imported(f"{_TORCH}:TorchRuntime")(network, device=device, **limit)
@@ -329,12 +332,11 @@ def with_network(
 
 
 def with_exported(path: str | os.PathLike[str], *, finish: bool | None = None) -> Method:
-    """A method around an exported network, which onnxruntime runs.
+    """Create a method around an exported network that onnxruntime runs.
 
     Args:
-        path: An ONNX file that `gatefill export` made for gatefill.
-        finish: Whether what the method has to come after its network comes; None does as the file
-            says.
+        path: An ONNX file that `gatefill export` wrote with the interface ``frame``.
+        finish: Whether to apply the method's post-processing. Default: as stored in the file.
 
     Raises:
         WeightsError: For any other file.
@@ -351,11 +353,11 @@ def _around(found: Entry, runtime: Any, finish: bool) -> Method:
 
 
 def steered_by(network: Method | None, config: object | None = None) -> Method:
-    """PatchMatch guided by a network; without one, PatchMatch alone.
+    """Create the hybrid of a network and PatchMatch; without a network, PatchMatch alone.
 
     Args:
         network: A method that is ready to fill, or None.
-        config: A `HybridConfig`; None takes the defaults.
+        config: A `HybridConfig`; Default: its defaults.
 
     Raises:
         ConfigError: For a config of another method.
@@ -369,7 +371,7 @@ def steered_by(network: Method | None, config: object | None = None) -> Method:
 
 
 def default_config(name: str) -> Any:
-    """The config dataclass of a method with its defaults, to be changed and given to `create`."""
+    """Return the config dataclass of a method with its defaults."""
     found = entry(name)
     if found.network is not None:
         require("torch", name)
@@ -383,7 +385,7 @@ def _require(info: MethodInfo) -> None:
 
 
 def _fitting(config: object | None, found: Entry) -> Any:
-    """The config, or the defaults where it is None. Raises ConfigError for another's config."""
+    """Return the config, or the defaults for None. Raises ConfigError for another method's."""
     kind = found.load("config")
     if config is None:
         return kind()

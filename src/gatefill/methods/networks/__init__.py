@@ -1,1 +1,1 @@
-"""The four networks: for each a config and the architecture as its paper has it."""
+"""The four networks: for each its config and its architecture as in the paper."""

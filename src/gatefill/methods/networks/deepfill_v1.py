@@ -15,16 +15,16 @@ from gatefill.settings import check_fields
 
 @dataclass(frozen=True)
 class DeepFillV1Config:
-    """What a DeepFill v1 network is. The default is the released network, 3,601,542 parameters."""
+    """Architecture of a DeepFill v1 network. Default: the released one, 3,601,542 parameters."""
 
     width: int = 32  # channels of the first layer; deeper ones have 2 and 4 times
     padding: Padding = "same"
-    fuse: bool = True  # attention prefers matches whose neighbors match too
-    resizing: Resizing = "aligned"  # which pixels attention keeps where it halves maps
-    mask_steps: Literal[1, 2] = 2  # to 1/8 at once, or to 1/4 and then to 1/2 as the original
-    match_activation: Literal["relu", "elu"] = "relu"  # of the layer before the attention
-    exclude_invalid: bool = False  # patches that touch the hole have no part in the softmax at all
-    even_borders: bool = False  # attention divides by the true overlap of patches
+    fuse: bool = True  # apply the fuse step: prefer matches whose neighbors match, too
+    resizing: Resizing = "aligned"  # pixel grid for downscaling in the attention
+    mask_steps: Literal[1, 2] = 2  # mask to 1/8 at once, or to 1/4, then 1/2 as in the original
+    match_activation: Literal["relu", "elu"] = "relu"  # activation before the attention
+    exclude_invalid: bool = False  # leave patches that touch the hole out of the softmax
+    even_borders: bool = False  # divide pasted patches by their true overlap
     channel_order: Literal["bgr", "rgb"] = "bgr"
 
     def __post_init__(self) -> None:
@@ -32,7 +32,7 @@ class DeepFillV1Config:
 
     @classmethod
     def compact(cls) -> DeepFillV1Config:
-        """Half the width, a quarter of the parameters, RGB."""
+        """Return the config with half the width and a quarter of the parameters, RGB."""
         return cls(width=16, channel_order="rgb")
 
 
@@ -56,15 +56,16 @@ class DeepFillV1Network(TwoStageNetwork):
         self.config = config
 
     def forward(self, image: Tensor, mask: Tensor) -> Stages:
-        """Fill the holes.
+        """Fill the holes of a batch.
 
         Args:
-            image: ``B3HW`` in [-1, 1], the channels in the config's order; H and W multiples of 8;
-                what stands in the hole is ignored.
+            image: ``B3HW`` in [-1, 1], channels in the config's order; H and W multiples of 8;
+                values in the hole are ignored.
             mask: ``B1HW``, 1 = hole, one per sample.
 
+
         Raises:
-            ConfigError: For sides that are no multiples of 8.
+            ConfigError: If a side is not a multiple of 8.
         """
         expect_multiples(image)
         known = 1.0 - mask
@@ -73,7 +74,7 @@ class DeepFillV1Network(TwoStageNetwork):
         # coarse network
         coarse = self.coarse(torch.cat([masked, ones, mask], dim=1), known).clamp(-1.0, 1.0)
 
-        # refinement network: both branches see the coarse result in the hole, and the mask
+        # refinement network: both branches get the coarse result in the hole, and the mask
         x = torch.cat([coarse * mask + masked, ones, mask], dim=1)
         hallucinated = self.hallucinate(x)
         attention = self.attention(self.match(x), mask)

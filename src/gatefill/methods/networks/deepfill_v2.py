@@ -16,24 +16,25 @@ from gatefill.settings import check_fields
 
 @dataclass(frozen=True)
 class DeepFillV2Config:
-    """What a DeepFill v2 network is. The default is the published network, 4,052,478 parameters.
+    """Architecture of a DeepFill v2 network. Default: the published network, 4,052,478 parameters.
 
-    Official, ported and own weights differ in these fields only.
+    Official, ported and own weights differ in these fields only. At equal `width` a gated
+    convolution has twice the parameters of a vanilla or partial one.
     """
 
-    width: int = 24  # channels of the first layer after the gate; deeper ones have 2 and 4 times
+    width: int = 24  # channels of the first layer after its gate; deeper ones have 2 and 4 times
     kind: ConvKind = "gated"
-    guided: bool = False  # a sketch is an input channel
+    guided: bool = False  # the sketch is an input channel
     padding: Padding = "same"
-    fuse: bool = True  # attention prefers matches whose neighbors match too
-    resizing: Resizing = "aligned"  # which pixels attention keeps where it halves maps
-    mask_steps: Literal[1, 2] = 2  # to 1/8 at once, or to 1/4 and then to 1/2 as the original
-    match_activation: Literal["relu", "elu"] = "relu"  # of the layer before the attention
-    exclude_invalid: bool = False  # patches that touch the hole have no part in the softmax at all
-    even_borders: bool = False  # attention divides by the true overlap of patches
-    refinement_mask: bool = False  # the refinement net also sees ones and mask, as in DeepFill v1
-    decoder_width: int | None = None  # of the refinement's decoder; None: `width`
-    gated_output: bool = False  # the to-RGB layers have a gate, too
+    fuse: bool = True  # apply the fuse step: prefer matches whose neighbors match, too
+    resizing: Resizing = "aligned"  # pixel grid for downscaling in the attention
+    mask_steps: Literal[1, 2] = 2  # mask to 1/8 at once, or to 1/4, then 1/2 as in the original
+    match_activation: Literal["relu", "elu"] = "relu"  # activation before the attention
+    exclude_invalid: bool = False  # leave patches that touch the hole out of the softmax
+    even_borders: bool = False  # divide pasted patches by their true overlap
+    refinement_mask: bool = False  # feed ones and mask to the refinement, as in DeepFill v1
+    decoder_width: int | None = None  # width of the refinement's decoder; None: `width`
+    gated_output: bool = False  # the output layers are gated, too
     output: Literal["tanh", "clip"] = "tanh"
     channel_order: Literal["bgr", "rgb"] = "bgr"
 
@@ -44,12 +45,12 @@ class DeepFillV2Config:
 
     @classmethod
     def compact(cls) -> DeepFillV2Config:
-        """Half the width, a quarter of the parameters: about one million, RGB."""
+        """Return the config with half the width and a quarter of the parameters, RGB."""
         return cls(width=12, channel_order="rgb")
 
 
 class DeepFillV2Network(TwoStageNetwork):
-    """Coarse and refinement network of figure 3; the layers stand in `TwoStageNetwork`."""
+    """The coarse and the refinement network of figure 3; `TwoStageNetwork` has the layers."""
 
     def __init__(self, config: DeepFillV2Config) -> None:
         super().__init__(
@@ -70,16 +71,16 @@ class DeepFillV2Network(TwoStageNetwork):
         self.config = config
 
     def forward(self, image: Tensor, mask: Tensor, sketch: Tensor | None = None) -> Stages:
-        """Fill the holes.
+        """Fill the holes of a batch.
 
         Args:
-            image: ``B3HW`` in [-1, 1], the channels in the config's order; H and W multiples of 8;
-                what stands in the hole is ignored.
+            image: ``B3HW`` in [-1, 1], channels in the config's order; H and W multiples of 8;
+                values in the hole are ignored.
             mask: ``B1HW``, 1 = hole, one per sample.
-            sketch: ``B1HW``, 1 = edge, only for a guided network; None means no edges.
+            sketch: ``B1HW``, 1 = edge, for guided networks only; None: no edges.
 
         Raises:
-            ConfigError: For sides that are no multiples of 8.
+            ConfigError: If a side is not a multiple of 8.
         """
         expect_multiples(image)
         known = 1.0 - mask
@@ -92,7 +93,7 @@ class DeepFillV2Network(TwoStageNetwork):
             x = torch.cat([masked, edges, ones, mask], dim=1)
         coarse = self.output(self.coarse(x, known))
 
-        # refinement network: both branches see the coarse result in the hole
+        # refinement network: both branches get the coarse result in the hole
         x = coarse * mask + masked
         if self.config.refinement_mask:
             x = torch.cat([x, ones, mask], dim=1)
@@ -103,5 +104,5 @@ class DeepFillV2Network(TwoStageNetwork):
         return Stages(coarse, refined, attention)
 
     def output(self, x: Tensor) -> Tensor:
-        """The last activation of both stages."""
+        """Apply the output activation of both stages."""
         return torch.tanh(x) if self.config.output == "tanh" else x.clamp(-1.0, 1.0)

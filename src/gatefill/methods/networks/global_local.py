@@ -14,20 +14,20 @@ from gatefill.settings import check_fields
 
 @dataclass(frozen=True)
 class GlobalLocalConfig:
-    """What a Global & Local completion network is. The default is the published network."""
+    """Architecture of a Global & Local completion network. Default: the published network."""
 
-    width: int = 64  # channels of the first layer; deeper ones have 2 and 4 times
-    mean: tuple[float, float, float] = (0.5, 0.5, 0.5)  # of the training images, fills the hole
-    norm_after_relu: bool = False  # batch normalization comes after the ReLU, as in GLCIC-PyTorch
-    output: Literal["sigmoid", "clip"] = "sigmoid"  # clip: it works in [-1, 1], as mmagic's
-    channel_order: Literal["bgr", "rgb"] = "rgb"  # of the network and of `mean`
+    width: int = 64  # channels of the first layer; deeper layers have 2 and 4 times as many
+    mean: tuple[float, float, float] = (0.5, 0.5, 0.5)  # mean training color, for the hole
+    norm_after_relu: bool = False  # batch normalization after the ReLU, as in GLCIC-PyTorch
+    output: Literal["sigmoid", "clip"] = "sigmoid"  # clip: works in [-1, 1], as in mmagic
+    channel_order: Literal["bgr", "rgb"] = "rgb"  # channel order of the network and of `mean`
 
     def __post_init__(self) -> None:
         check_fields(self, width=(2, 1024), mean=(0, 1))
 
     @classmethod
     def compact(cls) -> GlobalLocalConfig:
-        """Half the width, a quarter of the parameters."""
+        """Return the config with half the width and a quarter of the parameters."""
         return cls(width=32)
 
 
@@ -40,14 +40,14 @@ def _block(
     *,
     norm_after_relu: bool,
 ) -> nn.Module:
-    """Convolution, batch normalization, ReLU."""
+    """Build a block of convolution, batch normalization and ReLU."""
     padding = dilation * (kernel - 1) // 2
     layer = nn.Conv2d(channels, width, kernel, stride, padding, dilation)
     return nn.Sequential(layer, *_normalized_relu(width, norm_after_relu))
 
 
 def _doubling(channels: int, width: int, *, norm_after_relu: bool) -> nn.Module:
-    """Deconvolution to twice the size, batch normalization, ReLU."""
+    """Build a block of deconvolution to twice the size, batch normalization and ReLU."""
     layer = nn.ConvTranspose2d(channels, width, 4, 2, 1)
     return nn.Sequential(layer, *_normalized_relu(width, norm_after_relu))
 
@@ -94,12 +94,16 @@ class GlobalLocalNetwork(nn.Module):
         self.register_buffer("mean", mean, persistent=False)
 
     def forward(self, image: Tensor, mask: Tensor) -> Tensor:
-        """Fill the holes.
+        """Fill the holes of a batch.
 
-        image: ``B3HW`` in [-1, 1], H and W multiples of 4; what stands in the hole is ignored.
-        mask: ``B1HW``, 1 = hole, one per sample. Returns ``B3HW`` in [-1, 1], the whole frame.
+        Args:
+            image: ``B3HW`` in [-1, 1], H and W multiples of 4; values in the hole are ignored.
+            mask: ``B1HW``, 1 = hole, one per sample.
+
+        Returns:
+            ``B3HW`` in [-1, 1], the whole frame.
         """
-        # The network itself works in [0, 1], as the paper's does.
+        # The network itself works in [0, 1], as in the paper.
         if self.config.output == "sigmoid":
             image = (image + 1.0) / 2.0
         filled = image * (1.0 - mask) + self.mean * mask

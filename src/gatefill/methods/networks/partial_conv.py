@@ -16,12 +16,12 @@ from gatefill.settings import check_fields
 
 @dataclass(frozen=True)
 class PartialConvConfig:
-    """What a partial convolution U-Net is. The default is the published network."""
+    """Architecture of a partial convolution U-Net. Default: the published network."""
 
-    width: int = 64  # channels of the first layer; deeper ones have 2, 4 and 8 times
-    levels: int = 8  # halvings of the size; the paper's 8 lead from 512 to 2 pixels
+    width: int = 64  # channels of the first layer; deeper layers have 2, 4 and 8 times as many
+    levels: int = 8  # number of halvings; the paper's 8 go from 512 to 2 pixels
     padding: Padding = "symmetric"
-    normalization: Literal["none", "imagenet"] = "none"  # of what it sees
+    normalization: Literal["none", "imagenet"] = "none"  # normalization of the input
     channel_order: Literal["bgr", "rgb"] = "rgb"
 
     def __post_init__(self) -> None:
@@ -29,12 +29,12 @@ class PartialConvConfig:
 
     @classmethod
     def compact(cls) -> PartialConvConfig:
-        """Half the width, a quarter of the parameters."""
+        """Return the config with half the width and a quarter of the parameters."""
         return cls(width=32)
 
 
 class PartialBlock(nn.Module):
-    """Partial convolution, batch normalization if wanted, activation."""
+    """Partial convolution, optional batch normalization, activation."""
 
     def __init__(
         self,
@@ -58,9 +58,14 @@ class PartialBlock(nn.Module):
         nn.init.kaiming_normal_(self.weight)
 
     def forward(self, x: Masked, pads: Pads | None = None) -> Masked:
-        """``BCHW`` and its mask ``B1HW`` or ``BCHW`` -> features and mask ``B1hw``.
+        """Apply the block.
 
-        pads: how many pixels to pad, where `x` is a part of a map.
+        Args:
+            x: Features ``BCHW`` and their mask ``B1HW`` or ``BCHW``.
+            pads: Number of pixels to pad on each side, if `x` is a part of a map.
+
+        Returns:
+            Features ``BChw`` and mask ``B1hw``.
         """
         features, known = partial_convolution(
             *x, self.weight, self.bias, stride=self.stride, padding=self.padding, pads=pads
@@ -73,7 +78,7 @@ class PartialBlock(nn.Module):
 class PartialConvNetwork(nn.Module):
     """The U-Net of table 2: encoder ``enc1``..., decoder ``dec8``...``dec1``."""
 
-    multiple = 1  # takes any size: a doubled map is cut to its skip's size
+    multiple = 1  # any size: upscaled maps are cropped to their skip connection's size
     mean: Tensor
     deviation: Tensor
 
@@ -110,10 +115,14 @@ class PartialConvNetwork(nn.Module):
             self.add_module(f"dec{level}", decoder)
 
     def forward(self, image: Tensor, mask: Tensor) -> Tensor:
-        """Fill the holes.
+        """Fill the holes of a batch.
 
-        image: ``B3HW`` in [-1, 1]; what stands in the hole is ignored. mask: ``B1HW``, 1 = hole,
-        one per sample. Returns ``B3HW``, the whole frame, not clipped.
+        Args:
+            image: ``B3HW`` in [-1, 1]; values in the hole are ignored.
+            mask: ``B1HW``, 1 = hole, one per sample.
+
+        Returns:
+            ``B3HW``, the whole frame, not clipped.
         """
         if self.config.normalization == "imagenet":
             image = (image - self.mean) / self.deviation
@@ -124,7 +133,7 @@ class PartialConvNetwork(nn.Module):
         for level in range(1, self.config.levels + 1):
             skips.append(self.get_submodule(f"enc{level}")(skips[-1]))
 
-        # decoder: features and masks are doubled and joined with the encoder's
+        # decoder: features and masks are upscaled and concatenated with the encoder's
         x = skips.pop()
         for level in range(self.config.levels, 0, -1):
             x = self.get_submodule(f"dec{level}")(self.join(x, skips.pop()))
@@ -133,6 +142,6 @@ class PartialConvNetwork(nn.Module):
         return x[0]
 
     def encoder_norms(self) -> list[nn.BatchNorm2d]:
-        """The normalizations that fine-tuning holds still (section 3.3 of the paper)."""
+        """Return the normalizations that are frozen in fine-tuning (section 3.3 of the paper)."""
         encoders = [self.get_submodule(f"enc{i}") for i in range(1, self.config.levels + 1)]
         return [m for e in encoders for m in e.modules() if isinstance(m, nn.BatchNorm2d)]

@@ -1,7 +1,7 @@
-"""The layers that both DeepFill papers have: a coarse network, and a refinement of two branches.
+"""The layers of both DeepFill papers: a coarse network, and a refinement of two branches.
 
-Tables of layers: arXiv 1806.03589, figure 3, and the released code. The layers carry the names of
-the official variables, so that maps of weights are mechanical.
+Tables of layers: arXiv 1806.03589, figure 3, and the released code. The layers have the names of
+the official variables, so that weights can be mapped by name.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ MULTIPLE = 8  # sides must be multiples of this
 
 
 class Stages(NamedTuple):
-    """What a two-stage network returns: whole frames in [-1, 1], before compositing."""
+    """Outputs of a two-stage network: whole frames in [-1, 1], before compositing."""
 
     coarse: Tensor  # B3HW
     refined: Tensor  # B3HW
@@ -29,7 +29,7 @@ class Stages(NamedTuple):
 
 
 class TwoStageNetwork(nn.Module):
-    """The layers, and the four chains that they form; a subclass says what flows through them."""
+    """The layers, and the four chains they form; a subclass defines how they are connected."""
 
     multiple = MULTIPLE
 
@@ -50,8 +50,13 @@ class TwoStageNetwork(nn.Module):
         decoder_width: int | None = None,
         gated_output: bool = False,
     ) -> None:
-        """width: channels of the first layer; coarse_channels, refinement_channels: of the inputs.
-        The others are as in the configs."""
+        """Create the layers; arguments not described here are fields of the configs.
+
+        Args:
+            width: Channels of the first layer.
+            coarse_channels: Input channels of the coarse network.
+            refinement_channels: Input channels of the refinement network.
+        """
         super().__init__()
         self.kind = kind
         conv = partial(Convolution, kind=kind, padding=padding)
@@ -77,7 +82,7 @@ class TwoStageNetwork(nn.Module):
         self.conv16 = conv(c, c // 2)
         self.conv17 = to_rgb(c // 2, 3)
 
-        # refinement network, the branch that hallucinates
+        # refinement network: the branch that hallucinates
         self.xconv1 = conv(refinement_channels, c, 5)
         self.xconv2_downsample = conv(c, c, stride=2)
         self.xconv3 = conv(c, 2 * c)
@@ -89,7 +94,7 @@ class TwoStageNetwork(nn.Module):
         self.xconv9_atrous = conv(4 * c, 4 * c, dilation=8)
         self.xconv10_atrous = conv(4 * c, 4 * c, dilation=16)
 
-        # the branch that matches patches
+        # refinement network: the branch that matches patches
         self.pmconv1 = conv(refinement_channels, c, 5)
         self.pmconv2_downsample = conv(c, c, stride=2)
         self.pmconv3 = conv(c, 2 * c)
@@ -102,7 +107,7 @@ class TwoStageNetwork(nn.Module):
         self.pmconv9 = conv(4 * c, 4 * c)
         self.pmconv10 = conv(4 * c, 4 * c)
 
-        # decoder of both
+        # decoder of both branches
         self.allconv11 = conv(8 * c, 4 * d)
         self.allconv12 = conv(4 * d, 4 * d)
         self.allconv13_upsample = conv(4 * d, 2 * d, upsample=True)
@@ -112,7 +117,7 @@ class TwoStageNetwork(nn.Module):
         self.allconv17 = to_rgb(d // 2, 3)
 
     def coarse(self, x: Tensor, known: Tensor) -> Tensor:
-        """The coarse network up to its last activation; `known` is for partial convolutions."""
+        """Run the coarse network without output activation; known: for partial convolutions."""
         if self.kind == "partial":
             x = Masked(x, known)  # type: ignore[assignment]  # the layers pass it on
         x = self.conv1(x)
@@ -135,7 +140,7 @@ class TwoStageNetwork(nn.Module):
         return x[0] if self.kind == "partial" else x
 
     def hallucinate(self, x: Tensor) -> Tensor:
-        """The branch that invents: four dilated layers see further and further."""
+        """Run the branch without attention: four dilated layers enlarge the receptive field."""
         x = self.xconv1(x)
         x = self.xconv2_downsample(x)
         x = self.xconv3(x)
@@ -148,7 +153,7 @@ class TwoStageNetwork(nn.Module):
         return self.xconv10_atrous(x)  # type: ignore[no-any-return]
 
     def match(self, x: Tensor) -> Tensor:
-        """Features in which contextual attention compares patches."""
+        """Compute the features whose patches contextual attention compares."""
         x = self.pmconv1(x)
         x = self.pmconv2_downsample(x)
         x = self.pmconv3(x)
@@ -157,7 +162,7 @@ class TwoStageNetwork(nn.Module):
         return self.pmconv6(x)  # type: ignore[no-any-return]
 
     def decode(self, x: Tensor) -> Tensor:
-        """Both branches, side by side, back to a frame; up to the last activation."""
+        """Decode both branches, concatenated, to a frame, up to the output activation."""
         x = self.allconv11(x)
         x = self.allconv12(x)
         x = self.allconv13_upsample(x)
@@ -168,7 +173,7 @@ class TwoStageNetwork(nn.Module):
 
 
 def expect_multiples(image: Tensor) -> None:
-    """Raise ConfigError for a frame ``B3HW`` whose sides are no multiples of 8."""
+    """Raise ConfigError for a frame ``B3HW`` with a side that is not a multiple of 8."""
     height, width = image.shape[-2:]
     if height % MULTIPLE or width % MULTIPLE:
         raise ConfigError(

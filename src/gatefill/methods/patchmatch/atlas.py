@@ -1,8 +1,8 @@
-"""Fill many specks, such as dust, in an atlas: a small picture of nothing but their surroundings.
+"""Fills many specks, such as dust, in an atlas: a small image made of their surroundings only.
 
-What fills a speck is found close to it. The pyramid, the features and the blending of a whole frame
-would cost as much as the frame has pixels; in an atlas they cost what the specks and their margins
-have.
+The fill of a speck is found close to it. With a whole frame, the pyramid, the features and the
+blending would take time for all its pixels; with an atlas, only for those of the specks and their
+margins.
 """
 
 from __future__ import annotations
@@ -18,29 +18,29 @@ from gatefill.geometry import Box, longest_side
 from gatefill.methods.base import Attention, Fill, Image, Mask
 
 SPECK = 16  # longest side of a hole that is filled in an atlas, pixels
-CLOSE = 8  # holes with at most so many pixels between them share a crop
-MARGIN = 14  # of a crop around its hole, pixels
-FEWEST = 8  # crops that are worth an atlas
-LARGEST = 0.5  # share of the frame's pixels above which an atlas is not worth it
-MATERIAL = 64  # pixels to copy from that every crop must have
+CLOSE = 8  # holes at most this many pixels apart share a crop
+MARGIN = 14  # margin of a crop around its hole, pixels
+FEWEST = 8  # smallest number of crops for an atlas
+LARGEST = 0.5  # largest size of an atlas, as a share of the frame's pixels
+MATERIAL = 64  # smallest number of pixels to copy from in each crop
 
 
 @dataclass(frozen=True, eq=False)
 class Atlas:
-    """Crops of a frame, side by side, with a pixel between them that is no material."""
+    """Crops of a frame, arranged side by side, separated by a pixel that is never copied from."""
 
-    places: NDArray[np.int64]  # HW, the pixel of the frame, counted in scan order; -1 between crops
-    own: Mask  # HW, the hole pixels that a crop is there for; others may be in several crops
+    places: NDArray[np.int64]  # HW, index of the frame's pixel in scan order; -1 between crops
+    own: Mask  # HW, hole pixels that a crop fills; other pixels may be in several crops
 
     def packed(self, plane: NDArray[Any]) -> NDArray[Any]:
-        """A plane of the frame, ``hw`` or ``hwC``, in the atlas; 0 between the crops."""
+        """Copy a plane of the frame, ``hw`` or ``hwC``, to the atlas; 0 between the crops."""
         flat = plane.reshape(-1, *plane.shape[2:])
         taken = np.take(flat, self.places, axis=0, mode="clip")
         taken[self.places < 0] = 0
         return taken
 
     def unpacked(self, found: Fill, image: Image) -> Fill:
-        """A fill of the atlas, put back into the frame ``hw3`` that the atlas is of."""
+        """Copy a fill of the atlas back to the frame, ``hw3``."""
         filled = image.copy()
         filled.reshape(-1, 3)[self.places[self.own]] = found.image[self.own]
         attention = found.attention
@@ -67,15 +67,16 @@ def lay_out(mask: Mask, material: Mask) -> Atlas | None:
 
     Args:
         mask: ``hw``, True = hole.
-        material: ``hw``, True = may be copied into the hole, as far as it is known.
+        material: ``hw``, True = may be copied from, where known.
 
     Returns:
-        The atlas; None if the frame should be filled as it is: it has a larger hole, or few holes,
-        or so many that their crops are no smaller than the frame, or too little material near one.
+        The atlas; None if the frame should be filled directly: if it has a larger hole, few holes,
+        so many that their crops are no smaller than the frame, or too few pixels to copy from near
+        one.
     """
     square = np.ones((SPECK + 1, SPECK + 1), np.uint8)
     if cv2.erode(mask.view(np.uint8), square, borderValue=0).any():
-        return None  # most holes are known to be larger without a look at each
+        return None  # a quick test for most larger holes
     near = cv2.dilate(mask.view(np.uint8), np.ones((CLOSE + 1, CLOSE + 1), np.uint8))
     count, labels, stats, _ = cv2.connectedComponentsWithStats(near, connectivity=8)
     if count <= FEWEST:
@@ -83,7 +84,7 @@ def lay_out(mask: Mask, material: Mask) -> Atlas | None:
     crops = []
     for label, (left, top, width, height, _) in enumerate(stats[1:].tolist(), 1):
         around = Box(top, left, top + height, left + width)
-        # Several specks that share a crop may together be larger than one may be.
+        # Specks that share a crop may together be larger than the limit.
         if max(width, height) > SPECK and longest_side(mask[around.slices]) > SPECK:
             return None
         crops.append((label, around.grown(MARGIN - CLOSE // 2, *mask.shape)))
@@ -97,7 +98,7 @@ def lay_out(mask: Mask, material: Mask) -> Atlas | None:
 
 
 def _shelved(crops: list[tuple[int, Box]], mask: Mask, labels: NDArray[Any], area: int) -> Atlas:
-    """Put the crops on shelves, the tallest first; about as wide as high."""
+    """Arrange the crops on shelves, the tallest first; the atlas is about square."""
     crops = sorted(crops, key=lambda crop: -crop[1].height)
     length = max(round(1.1 * area**0.5), *(box.width for _, box in crops))
     spots, top, left, height = [], 0, 0, 0

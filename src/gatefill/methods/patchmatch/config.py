@@ -10,17 +10,22 @@ from gatefill.settings import check_fields
 
 @dataclass(frozen=True)
 class PatchMatchConfig:
-    """How PatchMatch fills.
+    """Options of PatchMatch.
 
-    patch_size: side of the compared patches, odd pixels; larger ones keep larger structures.
-    levels: how many times the photo is halved at most. rounds: searches and votes at full
-    resolution; each coarser level does two more. passes: search passes a round at those levels.
-    texture: weight of texture against color. guide: weight of a guide image or sketch.
-    sharpness: how much more the better matches count in a vote. finish: correct the color offsets
-    that are left at the hole's boundary and between its parts. repeats: look for what repeats
-    around the hole, and continue it. edges: start the coarse levels from edges that go on into the
-    hole. seed: random seed of the search. Many specks, see `atlas`, are filled with one pass and
-    without repeats and edges.
+    Many specks, see `atlas`, are filled with one pass and without repeats and edges.
+
+    Attributes:
+        patch_size: Side of the compared patches in pixels, odd; larger ones keep larger structures.
+        levels: Largest number of times the photo is halved.
+        rounds: Searches and votes at full resolution; each coarser level does two more.
+        passes: Search passes per round at the coarser levels.
+        texture: Weight of texture relative to color.
+        guide: Weight of a guide image or sketch.
+        sharpness: How much more the better matches count in a vote.
+        finish: Correct the remaining color offsets at the hole's boundary and between its parts.
+        repeats: Detect repetition around the hole, and continue it.
+        edges: Initialize the coarse levels with edges extrapolated into the hole.
+        seed: Random seed of the search.
     """
 
     patch_size: int = 9

@@ -1,8 +1,8 @@
 """The distance of two patches, by vector instructions.
 
-It is most of the work of a search. As a plain loop it is compiled to vector instructions as well,
-but takes twice the time: a row of a patch is short, and rarely a multiple of a vector. So its code
-is given here as LLVM has it: 16 bytes at a time, what is over the end of a row masked.
+Computing distances is most of the work of a search. A plain loop is compiled to vector instructions
+as well, but takes twice the time: a row of a patch is short, and rarely a multiple of a vector. The
+code is therefore given as LLVM code: 16 bytes at a time, with bytes after the end of a row masked.
 """
 
 from __future__ import annotations
@@ -13,17 +13,18 @@ from typing import Any
 
 from gatefill.compiling import emitted
 
-LANES = 16  # bytes that are compared at once
+LANES = 16  # bytes compared at a time
 MARGIN = LANES  # bytes that may be read after a patch's last one
 
 
 @emitted
 def squared_distance() -> Any:
-    """Sum of squared differences of two patches of bytes, given up at a bound.
+    """Sum of squared differences of two patches of bytes, stopped at a bound.
 
-    Called with ``features, stride, a, b, side, length, bound``: flat uint8, with `MARGIN` bytes
-    after the last patch; bytes from row to row; where the patches begin; their rows, and bytes of a
-    row; int32. Exact below the bound, else not less than it.
+    Arguments: ``features, stride, a, b, side, length, bound``: flat uint8, with `MARGIN` bytes
+        after
+    the last patch; bytes per row of the features; offsets of the two patches; their number of rows,
+    and bytes per row; int32. The result is exact below the bound, else not less than the bound.
     """
     types = import_module("numba").types
     intrinsic = import_module("numba.extending").intrinsic
@@ -39,7 +40,7 @@ def squared_distance() -> Any:
 
 
 def _emit(context: Any, code: Any, signature: Any, arguments: Any) -> Any:
-    """LLVM's code for `squared_distance`."""
+    """Emit the LLVM code of `squared_distance`."""
     ir = import_module("llvmlite.ir")
     features, stride, a, b, side, length, bound = arguments
     data = context.make_array(signature.args[0])(context, code, features).data
@@ -48,7 +49,7 @@ def _emit(context: Any, code: Any, signature: Any, arguments: Any) -> Any:
     sums = ir.VectorType(number, LANES // 2)
 
     def taken(vector: Any, lanes: range | list[int]) -> Any:
-        """Some lanes of a vector."""
+        """Select some lanes of a vector."""
         indices = ir.Constant(ir.VectorType(number, len(lanes)), [number(lane) for lane in lanes])
         return code.shuffle_vector(vector, ir.Constant(vector.type, ir.Undefined), indices)
 
@@ -59,14 +60,16 @@ def _emit(context: Any, code: Any, signature: Any, arguments: Any) -> Any:
         return vector
 
     def squares(first: Any, second: Any) -> Any:
-        """Sums of two squared differences each."""
+        """Compute sums of two squared differences each."""
         wide = ir.VectorType(short, LANES)
         apart = code.sub(code.zext(first, wide), code.zext(second, wide))
         apart = code.sext(apart, ir.VectorType(number, LANES))
         apart = code.mul(apart, apart)
         return code.add(taken(apart, range(0, LANES, 2)), taken(apart, range(1, LANES, 2)))
 
-    rest = code.and_(code.sub(length, place(1)), place(LANES - 1))  # last lane of the last vector
+    rest = code.and_(
+        code.sub(length, place(1)), place(LANES - 1)
+    )  # last used lane of the last vector
     before = code.sub(code.sub(length, place(1)), rest)  # bytes before that vector
     undefined = ir.Constant(bytes_, ir.Undefined)
     last = taken(code.insert_element(undefined, code.trunc(rest, byte), number(0)), [0] * LANES)

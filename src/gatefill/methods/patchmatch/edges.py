@@ -1,9 +1,9 @@
-"""Start the search from edges that go on into the hole.
+"""Initializes the search with edges that are extrapolated into the hole.
 
-At the coarse levels a hole holds a smooth mixture of what is around it. Where an edge between two
-materials ends at the hole, the search finds material for that mixture: a smudge, or one material
-that runs over the other. The extrapolated edge is a better start (see `extrapolation`). It is laid
-into the estimate once at each coarse level, before the search; the search and the votes decide.
+At coarse levels a hole starts as a smooth mixture of its surroundings. Where an edge between two
+materials ends at the hole, the search finds matches for that mixture: a smudge, or one material
+that covers the other. The extrapolated edge is a better start (see `extrapolation`). It is written
+into the estimate once per coarse level, before the search; search and votes then refine it.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from gatefill.methods.base import Image
 from gatefill.methods.extrapolation import Extrapolated, extrapolate
 from gatefill.methods.patchmatch.levels import Level
 
-LARGEST_SIDE = 40  # of the hole in pixels, where edges are extrapolated; coarser levels shrink that
-STILL_SMALL = 160  # where there is no coarser level
+LARGEST_SIDE = 40  # longest side of the hole for extrapolation, pixels; coarser levels scale it
+STILL_SMALL = 160  # the same for the coarsest level
 
 
 def with_edges(levels: list[Level]) -> list[Level]:
-    """The levels, finest first; the coarse ones know where edges would go on."""
+    """Add extrapolated edges to the coarse levels; levels: finest first."""
     found: Extrapolated | None = None
     extended: list[Level] = []
     for level in levels:
@@ -40,7 +40,7 @@ def with_edges(levels: list[Level]) -> list[Level]:
 
 
 def lay_in(estimate: Image, level: Level) -> bool:
-    """Put the extrapolated edges into the hole of an estimate, as far as they are trusted.
+    """Write the extrapolated edges into the hole of an estimate, weighted by their reliability.
 
     Returns whether anything changed.
     """

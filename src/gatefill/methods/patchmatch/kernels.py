@@ -1,13 +1,13 @@
-"""The inner loops of PatchMatch, compiled by numba; threads share the hole between them.
+"""The inner loops of PatchMatch, compiled by numba; threads divide the hole between them.
 
-Words: a *field* gives for every *target* patch (one that touches the hole) the center of its most
-similar *source* patch and the cost of that match. Features are uint8: what two patches are
-compared by, such as color and texture. They stand flat in memory, rows padded by the patch radius
-on all sides, so that a patch's center in the image is its corner in the features.
+A *field* gives for every *target* patch (one that touches the hole) the center of its most similar
+*source* patch and the cost of that match. Patches are compared by uint8 *features*, such as color
+and texture. They are stored flat, with rows padded by the patch radius on all sides, so that the
+center of a patch in the image is its corner in the features.
 
-All kernels work on the items ``start`` to ``stop - 1`` of theirs, so that `Threads.run` can hand
-them out, and let go of the interpreter's lock. They give the same result for any number of threads:
-none reads what another one writes, and random numbers depend on position, seed and pass only.
+All kernels process their items ``start`` to ``stop - 1``, so that `Threads.run` can distribute
+them, and release the interpreter lock. The result does not depend on the number of threads: no
+thread reads what another one writes, and random numbers depend on position, seed and pass only.
 """
 
 from __future__ import annotations
@@ -21,35 +21,35 @@ from gatefill.compiling import Bundle, compiled, inlined
 from gatefill.methods.patchmatch.distance import squared_distance
 
 BLOCK = 32  # side of the blocks that are searched in parallel, pixels
-NEVER = np.int32(2**31 - 1)  # a cost above all others
-NOWHERE = -(2**24)  # a row that no patch reaches
+NEVER = np.int32(2**31 - 1)  # larger than any cost
+NOWHERE = -(2**24)  # a row outside every patch
 
 
 class _Patches(NamedTuple):
     features: NDArray[np.uint8]  # flat, of rows padded by the patch radius
-    shape: tuple[int, int, int]  # bytes from row to row of the features, channels, side of a patch
+    shape: tuple[int, int, int]  # bytes per row of the features, channels, side of a patch
     ys: NDArray[np.int32]  # centers of the targets, block by block
     xs: NDArray[np.int32]
-    penalty: NDArray[np.int32]  # HW, what a source at this place costs beyond its distance
+    penalty: NDArray[np.int32]  # HW, cost added for a source at this position
 
 
 class Patches(Bundle, _Patches):
-    """The target patches and what they are compared by."""
+    """The target patches, and the features by which they are compared."""
 
 
 class _Field(NamedTuple):
-    y: NDArray[np.int32]  # far above the image where there is no target
+    y: NDArray[np.int32]  # far above the image without a target
     x: NDArray[np.int32]
     cost: NDArray[np.int32]
 
 
 class Field(Bundle, _Field):
-    """For each target the center of its match and the cost; all ``HW``."""
+    """For each target the center of its match, and the cost; all ``HW``."""
 
 
 @inlined
 def _mix(position: Any, salt: Any) -> Any:
-    """A 32-bit hash, never 0: where a random sequence starts."""
+    """Return a 32-bit hash, never 0: the start of a random sequence."""
     h = np.uint32(position) * np.uint32(0x9E3779B1) ^ np.uint32(salt) * np.uint32(0x85EBCA77)
     h = np.uint32(h ^ (h >> np.uint32(16)))
     h = np.uint32(h * np.uint32(0x7FEB352D))
@@ -59,7 +59,7 @@ def _mix(position: Any, salt: Any) -> Any:
 
 @inlined
 def _next(state: Any) -> Any:
-    """The next state of a 32-bit xorshift generator (Marsaglia 2003)."""
+    """Return the next state of a 32-bit xorshift generator (Marsaglia 2003)."""
     state = np.uint32(state ^ (state << np.uint32(13)))
     state = np.uint32(state ^ (state >> np.uint32(17)))
     return np.uint32(state ^ (state << np.uint32(5)))
@@ -67,7 +67,7 @@ def _next(state: Any) -> Any:
 
 @inlined
 def _below(number: Any, limit: Any) -> Any:
-    """A random number of 16 bits as one from 0 to `limit` - 1; cheaper than a remainder."""
+    """Scale a random number of 16 bits to 0..`limit` - 1; cheaper than a remainder."""
     return np.int64(np.uint64(number) * np.uint64(limit) >> np.uint64(16))
 
 
@@ -75,7 +75,7 @@ def _below(number: Any, limit: Any) -> Any:
 def _cost(
     features: Any, penalty: Any, shape: Any, y: Any, x: Any, sy: Any, sx: Any, bound: Any
 ) -> Any:
-    """What matching the target at (y, x) with the source at (sy, sx) costs; exact below `bound`.
+    """Return the cost of matching target (y, x) with source (sy, sx); exact below `bound`.
 
     `shape` is stride, channels and side of the patches.
     """
@@ -90,7 +90,7 @@ def _cost(
 
 @compiled()
 def measure(start: int, stop: int, patches: Patches, field: Field) -> None:
-    """Measure the cost of every match of the field anew, after the features changed."""
+    """Recompute the cost of every match of the field after the features changed."""
     features, penalty, shape = patches.features, patches.penalty, patches.shape
     ys, xs = patches.ys, patches.xs
     field_y, field_x, field_cost = field
@@ -105,7 +105,7 @@ def measure(start: int, stop: int, patches: Patches, field: Field) -> None:
 def inherit(
     start: int, stop: int, patches: Patches, field: Field, coarse: Field, matched: Any
 ) -> None:
-    """Give every target what its place at half the size was matched with, if there is anything."""
+    """Initialize targets with the scaled match of their position in the coarser level, if any."""
     height, width = field.cost.shape
     rows, columns = coarse.cost.shape
     for i in range(start, stop):
@@ -162,8 +162,8 @@ def sweep(
 ) -> None:
     """One pass of propagation and random search (Barnes et al. 2009, section 3.2).
 
-    Inside a block the pass is sequential, forward or backward, so that a good match runs through
-    the block at once; over a block's edge it reads the field as it was before the pass (`old`).
+    Within a block the pass is sequential, forward or backward, so that a good match spreads through
+    the whole block; across block borders it reads the field before the pass (`old`).
     """
     features, penalty, shape = patches.features, patches.penalty, patches.shape
     ys, xs = patches.ys, patches.xs
@@ -178,7 +178,7 @@ def sweep(
             y, x = ys[i], xs[i]
             best, best_y, best_x = field_cost[y, x], field_y[y, x], field_x[y, x]
 
-            # propagation from the two neighbors already visited
+            # propagation from the two neighbors visited before
             for which in range(2):
                 ny = y + step if which == 0 else y
                 nx = x if which == 0 else x + step
@@ -217,7 +217,7 @@ def sweep(
 def try_offsets(
     start: int, stop: int, patches: Patches, field: Field, offset_y: Any, offset_x: Any
 ) -> None:
-    """Offer each target the sources at some offsets, such as those that many others found."""
+    """Try for each target the sources at some offsets, such as those shared by many matches."""
     features, penalty, shape = patches.features, patches.penalty, patches.shape
     ys, xs = patches.ys, patches.xs
     field_y, field_x, field_cost = field

@@ -1,8 +1,8 @@
-"""The levels of PatchMatch's pyramid: the photo, what patches are compared by, what is known ahead.
+"""The levels of PatchMatch's pyramid: image, features, and what is known before the search.
 
-A level holds all that its solver reads: the photo at one resolution, the bytes that patches are
-compared by (color, texture, guides), and what is known of the hole before the search begins (a
-guess, and what repeats, see `repetition`).
+A level holds all data of its solver: the photo at one resolution, the uint8 features of patches
+(color, texture, guides), and initial data for the hole (a guess, and repeated content, see
+`repetition`).
 """
 
 from __future__ import annotations
@@ -26,48 +26,48 @@ from gatefill.parallel import Threads
 from gatefill.stopping import stop_point
 
 Planes = NDArray[np.uint8]
-FALL = 3  # levels over which the weight of a guide falls
-LARGEST = 2**20  # pixels that are searched for repetitions; larger parts are halved first
-MIXED = 0.95  # a pixel of which less is known is voted for like the hole
+FALL = 3  # number of levels over which the weight of a guide decreases
+LARGEST = 2**20  # largest area searched for repetition, pixels; larger ones are halved
+MIXED = 0.95  # pixels with a smaller known share are voted for like the hole
 
 
 @dataclass(frozen=True)
 class Level:
     """The photo at one resolution."""
 
-    image: Image  # HW3, 0 where not usable
-    usable: Mask  # material may be taken from here
-    hole: Mask  # to be voted for
-    features: Planes  # HWC: color (of known pixels), texture, guide
-    start: Image | None = None  # HW3, the initial guess if there is one
-    predicted: Image | None = None  # HW3, what repeats, copied into the hole
-    sure: Mask | None = None  # HW, the part of the hole where it is
-    repetition: Repetition | None = None  # where it was copied from, at the finest level
-    offsets: NDArray[np.int32] | None = None  # K2, at which the photo repeats itself
-    edges: Extrapolated | None = None  # where edges would go on, see `edges`
+    image: Image  # HW3, 0 unless usable
+    usable: Mask  # HW, may be copied from
+    hole: Mask  # HW, pixels to vote for
+    features: Planes  # HWC uint8: color (of known pixels), texture, guide
+    start: Image | None = None  # HW3, the initial guess, if any
+    predicted: Image | None = None  # HW3, with repeated content copied into the hole
+    sure: Mask | None = None  # HW, the part of the hole with repeated content
+    repetition: Repetition | None = None  # the sources of repeated content, at the finest level
+    offsets: NDArray[np.int32] | None = None  # K2, offsets at which the photo repeats itself
+    edges: Extrapolated | None = None  # edges extrapolated into the hole, see `edges`
 
 
 @dataclass(frozen=True)
 class Guide:
-    """Channels that matches should agree in at one resolution."""
+    """Channels in which matching patches should agree, at one resolution."""
 
     planes: Image  # HWC
-    at_last: float = 1.0  # share of the weight that is left at full resolution
-    yields: bool = False  # to what repeats: it then guides to where that was copied from
+    at_last: float = 1.0  # share of the weight that remains at full resolution
+    yields: bool = False  # repeated content takes precedence over the guide
 
     def shrunk(self, height: int, width: int) -> Guide:
-        """The same at a smaller size."""
+        """Downscale the guide."""
         planes = pyramid.shrink(self.planes.astype(np.float32), height, width)
         return replace(self, planes=planes.reshape(height, width, -1))
 
     def share_at(self, level: int) -> float:
-        """Of the weight at a level of the pyramid, 0 the finest: all of it from FALL on."""
+        """Return the share of the weight at a level, 0 the finest; it is 1 from level FALL on."""
         share: float = self.at_last ** max(1 - level / FALL, 0)
         return share
 
 
 def edge_guide(image: Image, mask: Mask, sketch: Mask) -> Guide:
-    """The photo's own edges outside the hole, the sketch's inside, blurred a little."""
+    """Make a guide of the photo's edges outside and the sketch inside the hole, blurred."""
     gray = (pyramid.pull_push(image, ~mask).mean(axis=2) * 255).astype(np.uint8)
     edges = np.where(mask, sketch, cv2.Canny(gray, 60, 150) > 0).astype(np.float32)
     blurred = cv2.GaussianBlur(edges, (0, 0), 1.5)
@@ -76,11 +76,11 @@ def edge_guide(image: Image, mask: Mask, sketch: Mask) -> Guide:
 
 @dataclass(frozen=True)
 class _Photo:
-    """What is halved from level to level."""
+    """The planes that are halved from level to level."""
 
     image: Image
     known: Mask
-    region: Mask  # material may come from here, as far as it is known
+    region: Mask  # HW, may be copied from, where known
     hole: Mask
 
     @property
@@ -98,22 +98,22 @@ def build_levels(
     threads: Threads,
     tick: Callable[[], None],
 ) -> list[Level]:
-    """The pyramid, finest first, halved until the hole has shrunk to nothing.
+    """Build the pyramid, finest level first, until the hole has disappeared by halving.
 
     Args:
-        config: How PatchMatch fills.
+        config: Options of PatchMatch.
         image: ``HW3`` in [0, 1].
         mask: ``HW``, True = hole.
-        region: ``HW``, True = material may be taken from here.
-        guess: ``HW3``, where the optimization starts.
-        guides: Of the photo's size.
-        threads: That do the work.
-        tick: Called often, so that it can stop the work.
+        region: ``HW``, True = may be copied from.
+        guess: ``HW3``, the initial guess of the optimization.
+        guides: Guides of the photo's size.
+        threads: The threads to use.
+        tick: Called frequently; an exception it raises cancels the work.
     """
     searched = config.repeats and search_area(mask) <= LARGEST
     found = threads.begin(find_repetition, image, region & ~mask, mask) if searched else None
     photos = _halved(config, image, mask, region, threads, tick)
-    # few photos repeat themselves, so this is done before it is known
+    # done in advance, since few photos repeat themselves
     levels = _levels(config, photos, guess, guides, None, threads, tick)
     if not config.repeats:
         return levels
@@ -139,7 +139,7 @@ def _levels(
     threads: Threads,
     tick: Callable[[], None],
 ) -> list[Level]:
-    """The levels of photos; repetition: what is copied into the hole ahead."""
+    """Build levels from the halved photos; repetition: content to copy into the hole beforehand."""
     image, mask = photos[0].image, photos[0].hole
     known, predicted, sure = ~mask, image, np.zeros_like(mask)
     if repetition is not None:
@@ -176,7 +176,7 @@ def _levels(
 
 
 def _check_cost(config: PatchMatchConfig, features: Planes) -> None:
-    """Costs are int32, so patches and guides have a bound."""
+    """Raise ConfigError if costs could exceed int32: patches times guide channels are limited."""
     if config.patch_size**2 * features.shape[2] * 255**2 >= 2**30:
         raise ConfigError(
             "expected smaller patches or fewer guide channels, got patches of side "
@@ -201,7 +201,7 @@ def _halved(
     image[mask] = 0
     photos: list[_Photo] = []
     while True:
-        # mixed pixels are voted for like the hole, but may serve as material
+        # mixed pixels are voted for like the hole, but may be copied from
         photos.append(_Photo(image, known, region, mask if not photos else share < MIXED))
         if known.all() or min(known.shape) < 48 or len(photos) > config.levels:
             return photos
@@ -213,7 +213,7 @@ def _halved(
 
 
 def _repetition(photos: list[_Photo], threads: Threads) -> Repetition | None:
-    """How the photo repeats itself: searched where it is small enough, refined from there on."""
+    """Find repetition at the first level that is small enough, and refine it for finer levels."""
     sizes = [search_area(photo.hole) for photo in photos]
     first = next((number for number, size in enumerate(sizes) if size <= LARGEST), None)
     if first is None:
@@ -225,13 +225,13 @@ def _repetition(photos: list[_Photo], threads: Threads) -> Repetition | None:
 
 
 def _halves(offsets: NDArray[np.int32]) -> NDArray[np.int32]:
-    """The same offsets at half the size; those that coincide once, those that are gone left out."""
+    """Return the offsets at half the size, without duplicates and zero offsets."""
     halves = np.unique(np.round(offsets / 2).astype(np.int32), axis=0)
     return np.asarray(halves[(halves != 0).any(axis=1)])
 
 
 def _weighted(guide: Image, weight: float) -> list[tuple[Image, float]]:
-    """Planes and factors, so that squared differences are `weight` times the guide's.
+    """Return planes and factors so that squared differences are scaled by `weight`.
 
     Each product fits into uint8.
     """
@@ -240,7 +240,7 @@ def _weighted(guide: Image, weight: float) -> list[tuple[Image, float]]:
 
 
 def _to_bytes(compared: list[tuple[Image, float]], threads: Threads) -> Planes:
-    """Planes ``HWC``, times their factors, as bytes."""
+    """Convert planes ``HWC``, times their factors, to uint8."""
     channels = sum(plane.shape[2] for plane, _ in compared)
     features = np.empty((*compared[0][0].shape[:2], channels), np.uint8)
     first = 0

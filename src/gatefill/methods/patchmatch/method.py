@@ -2,17 +2,19 @@
 
 Multi-scale patch optimization (Wexler et al., PAMI 2007) with the randomized search of Barnes et
 al. (SIGGRAPH 2009) and the texture features of Newson et al. (IPOL 2017). At every level of a
-pyramid two steps alternate: find for each patch that touches the hole its most similar patch of
-known pixels; let the matches vote for the hole's pixels. Only patches that touch the hole are
-matched, so the cost follows the hole.
+pyramid two steps alternate: a search finds for each patch that touches the hole the most similar
+    patch of known
+pixels; a vote averages the matches for each pixel of the hole. Only patches that touch the hole are
+matched, so the cost depends on the hole.
 
-What differs from the papers, and why (measured, see docs/patchmatch.md):
-- Holes shrink from level to level, since a coarse pixel is known as soon as one pixel below it is.
-  A thin hole is gone at the coarser levels: its surroundings give color and structure.
-- Coarse pixels that mix known and unknown are voted anew together with the hole.
-- Votes average smooth parts only; detail comes from the single best match.
-- Offsets that many matches share are offered to all: repeated structure is found everywhere.
-- Edges that end at the hole go on into it where the search begins.
+Differences from the papers (for measurements see docs/patchmatch.md):
+- Holes shrink from level to level, since a coarse pixel is known if any pixel below it is. Thin
+holes
+  disappear at the coarser levels: their surroundings determine color and structure.
+- Coarse pixels that mix known and unknown ones are voted for together with the hole.
+- Votes average only the smooth part of patches; detail comes from the single best match.
+- Offsets that many matches share are tried for all targets, so that repeated structure is found.
+- Edges that end at the hole are extrapolated into it to initialize the search.
 """
 
 from __future__ import annotations
@@ -39,12 +41,12 @@ from gatefill.parallel import Threads
 
 __all__ = ["PatchMatch", "PatchMatchConfig"]
 
-BYTES = 150  # for each pixel of a frame that is filled at its own size
-LARGEST_STEP = 0.06  # of color at the rim; what is more is another material, not another light
+BYTES = 150  # per pixel of a frame that is filled at full size
+LARGEST_STEP = 0.06  # limit of the color offset that is corrected at the boundary
 
 
 class PatchMatch:
-    """The method behind the interface; holds its config only, so it can be shared by threads."""
+    """The PatchMatch method. It holds only its config, so that threads can share it."""
 
     def __init__(self, config: PatchMatchConfig | None = None) -> None:
         self.config = PatchMatchConfig() if config is None else config
@@ -59,7 +61,7 @@ class PatchMatch:
         return self.config.seed
 
     def seeded(self, seed: int) -> PatchMatch:
-        """The same method with another random seed."""
+        """Return the same method with another random seed."""
         return PatchMatch(replace(self.config, seed=seed))
 
     def memory(self, pixels: int, hole: int) -> int:
@@ -83,20 +85,22 @@ class PatchMatch:
 
         Args:
             image, mask, sketch, progress: See `Method.fill`.
-            search: ``HW`` bool, True = material may be taken from here (default: everywhere known).
-            guess: ``HW3`` in [0, 1], what the hole may look like: where the optimization starts.
-            guide: ``HWC`` float32 in [0, 1], further channels that matching patches should agree
-                in, given inside and outside the hole.
-            guide_at_last: Share of the guide's weight that is left at full resolution, in [0, 1];
-                it falls over the last levels.
-            guide_yields: The photo goes on as it repeats itself, whatever the guide says there.
+            search: ``HW`` bool, True = may be copied from. Default: all known pixels.
+            guess: ``HW3`` in [0, 1], the initial guess for the hole.
+            guide: ``HWC`` float32 in [0, 1], additional channels in which matching patches should
+                agree, inside and outside the hole.
+            guide_at_last: Share of the guide's weight that remains at full resolution, in [0, 1];
+                the weight decreases over the finest levels.
+            guide_yields: Where the photo repeats itself, continue the repetition rather than follow
+                the guide.
 
         Returns:
-            The filled image. The attention says for each hole pixel which pixel it took its detail
-            from. A large hole without guess and guide is filled at a reduced size, see `reduced`.
+            The filled image. The attention gives for each hole pixel the pixel that its detail was
+            copied from. A large hole without guess and guide is filled at a reduced size, see
+            `reduced`.
 
         Raises:
-            GatefillError: Where sizes differ, where `search` leaves nothing, and for a
+            GatefillError: If sizes differ, if `search` contains no known pixels, or for a
                 `guide_at_last` out of range.
         """
         check_frame(self.info, image, mask, sketch, search)
@@ -191,7 +195,7 @@ def _even(
     xs: NDArray[np.int32],
     threads: Threads,
 ) -> None:
-    """`rim.even_step`, in place, for the pixels of the hole."""
+    """Apply `rim.even_step` to the hole pixels, in place."""
     box = bounding_box(rim | mask)
     if box is None or not rim.any():
         return
@@ -202,12 +206,12 @@ def _even(
 
 
 def _for_specks(config: PatchMatchConfig) -> PatchMatchConfig:
-    """What is close is soon searched, and a speck is smaller than what repeats."""
+    """Options for specks: their matches are close, and they are smaller than repeated content."""
     return replace(config, repeats=False, edges=False, passes=1)
 
 
 class _Told:
-    """The share of the work that is done, told anew at every call, so that it can be stopped."""
+    """Reports progress again at each call, so that the callback can cancel the work."""
 
     def __init__(self, progress: Progress | None) -> None:
         self.progress, self.share = progress, 0.0
@@ -220,7 +224,7 @@ class _Told:
 def _optimize(
     config: PatchMatchConfig, levels: list[Level], threads: Threads, told: _Told
 ) -> tuple[Image, tuple[Image, Mask], NDArray[np.int32], NDArray[np.int32]]:
-    """Coarse to fine; see `Solver` for what is returned of the finest level."""
+    """Solve all levels from coarse to fine; see `Solver` for the outputs of the finest level."""
     rounds = [config.rounds + 2 * number for number in range(len(levels))]
     work = [level.hole.sum() * count for level, count in zip(levels, rounds, strict=True)]
     total, done = max(float(sum(work)), 1.0), 0.0

@@ -1,7 +1,7 @@
-"""Whole-frame passes of PatchMatch, compiled and shared by threads.
+"""Whole-frame passes of PatchMatch, compiled and distributed over threads.
 
-They do what functions of `pyramid` do, which are there for all methods, in less time: each reads
-its input once and keeps no copies.
+They compute the same as the functions of `pyramid`, which all methods can use, in less time: each
+reads its input once and makes no copies.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from gatefill.methods.base import Image, Mask
 from gatefill.parallel import Threads
 from gatefill.stopping import stop_point
 
-LEAST_ROWS = 32  # that are worth handing to another thread
-MARGIN = 6  # pixels of lines beside the frame
-# the weights of the 6x6 kernel along one side
+LEAST_ROWS = 32  # smallest number of rows worth another thread
+MARGIN = 6  # padding of line buffers, pixels
+# weights of the 6x6 kernel along one side
 OUTER, MIDDLE, INNER = np.float32(1 / 32), np.float32(5 / 32), np.float32(10 / 32)
 
 
 def halve(
     image: Image, known: Mask, threads: Threads, tick: Callable[[], None] | None = None
 ) -> tuple[Image, Mask, NDArray[np.float32]]:
-    """`pyramid.halve` of an image ``HWC`` that is 0 where it is not known."""
+    """Compute `pyramid.halve` of an image ``HWC`` that is 0 at unknown pixels."""
     stop_point()
     height, width = known.shape
     rows, columns = (height + 1) // 2, (width + 1) // 2
@@ -44,7 +44,7 @@ def halve(
 
 
 def pull_push(image: Image, known: Mask, threads: Threads) -> Image:
-    """`pyramid.pull_push` of an image ``HWC`` that is 0 where it is not known; filled in place."""
+    """Compute `pyramid.pull_push` of an image ``HWC``, 0 at unknown pixels, in place."""
     if known.all() or not known.any() or min(known.shape) < LEAST_ROWS:
         return pyramid.pull_push(image, known)
     coarse, some, _ = halve(image, known, threads)
@@ -55,7 +55,7 @@ def pull_push(image: Image, known: Mask, threads: Threads) -> Image:
 
 
 def texture_energy(image: Image, known: Mask, threads: Threads) -> NDArray[np.float32]:
-    """`pyramid.texture_energy`, ``HW``."""
+    """Compute `pyramid.texture_energy`, ``HW``."""
     square = np.ones((3, 3), np.uint8)
     inside = np.asarray(cv2.erode(known.view(np.uint8), square), np.uint8)
     stop_point()
@@ -73,7 +73,7 @@ def texture_energy(image: Image, known: Mask, threads: Threads) -> NDArray[np.fl
 def put_bytes(
     plane: Image, factor: float, out: NDArray[np.uint8], first: int, threads: Threads
 ) -> None:
-    """Write channels in [0, 1], times a factor, as bytes into those of `out`, from `first` on."""
+    """Write channels in [0, 1], times a factor, as uint8 to channels of `out`, from `first` on."""
     stop_point()
     _, width, channels = plane.shape
     flat = np.ascontiguousarray(plane).reshape(-1)
@@ -95,10 +95,10 @@ def _halve_rows(
     coarse: Any,
     share: Any,
 ) -> None:
-    """Rows of the coarse image.
+    """Compute rows of the coarse image.
 
-    image and known: flat. lines: in row `start` room for one line of sums of the image and one of
-    what is known, both with 2 pixels of 0 to the left and 4 to the right.
+    image and known: flat. lines: in row `start`, space for one line of sums of the image and one of
+    sums of the mask, both padded by 2 zeros on the left and 4 on the right.
     """
     columns = share.shape[1]
     width = lines.shape[1] // (channels + 1) - MARGIN
@@ -122,7 +122,7 @@ def _halve_rows(
 
 @inlined
 def _add_lines(plane: Any, line: Any, row: Any, length: Any, margin: Any, height: Any) -> None:
-    """The kernel's sums over the six rows of a plane that belong to a coarse row."""
+    """Add up, weighted by the kernel, the six rows of a plane that belong to a coarse row."""
     y = 2 * row - 2
     a, b, c, d, e, f = (
         _tap(y, OUTER, height), _tap(y + 1, MIDDLE, height), _tap(y + 2, INNER, height),
@@ -141,13 +141,13 @@ def _add_lines(plane: Any, line: Any, row: Any, length: Any, margin: Any, height
 
 @inlined
 def _tap(y: Any, weight: Any, height: Any) -> Any:
-    """A row and its weight; some row without weight where it is outside."""
+    """Return a row and its weight; weight 0 for rows outside."""
     return (y, weight) if 0 <= y < height else (0, np.float32(0))
 
 
 @inlined
 def _six(line: Any, first: Any, step: Any) -> Any:
-    """The kernel's sum at six places of a line."""
+    """Sum six positions of a line, weighted by the kernel."""
     return (
         OUTER * (line[np.uint64(first)] + line[np.uint64(first + 5 * step)])
         + MIDDLE * (line[np.uint64(first + step)] + line[np.uint64(first + 4 * step)])
@@ -157,9 +157,9 @@ def _six(line: Any, first: Any, step: Any) -> Any:
 
 @inlined
 def _inside(place: Any, length: Any) -> Any:
-    """How much of the kernel lies inside along one side."""
+    """Return the share of the kernel inside the image along one side."""
     part = np.float32(1)
-    left = length - 2 * place  # places from the third tap on
+    left = length - 2 * place  # positions from the third tap on
     if place == 0:
         part -= OUTER + MIDDLE
     if left < 4:
@@ -173,7 +173,7 @@ def _inside(place: Any, length: Any) -> Any:
 
 @compiled()
 def _energy_rows(start: int, stop: int, image: Any, inside: Any, energy: Any) -> None:
-    """Absolute gradients of the gray image, where all that is around is known."""
+    """Compute absolute gradients of the gray image where all neighbors are known."""
     height, width, _ = image.shape
     for y in range(start, stop):
         below = min(y + 1, height - 1)
@@ -208,7 +208,7 @@ def _put_rows(
     step: int,
     first: int,
 ) -> None:
-    """Pixels of flat planes; step: channels of `out`. A reshape in here would need numba."""
+    """Write pixels of flat planes; step: channels of `out`. A reshape here would need numba."""
     for c in range(channels):
         for pixel in range(start * width, stop * width):
             value = plane[np.uint64(pixel * channels + c)] * factor

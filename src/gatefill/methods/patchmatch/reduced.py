@@ -1,8 +1,8 @@
-"""Fill a large hole at a reduced size, and take the fine detail from where the fill was copied.
+"""Fills a large hole at a reduced size, then copies fine detail from the matched positions.
 
-What a method copies at a reduced size says where each part of the hole comes from. At full size the
-colors are those of the small fill, enlarged, and the detail is that of the photo at the same
-places: memory and time follow the small size but for one pass over the hole.
+At a reduced size, a method determines which position each part of the hole is copied from. At full
+size, colors are those of the reduced fill, enlarged, and detail is that of the photo at the matched
+positions: time and memory depend on the reduced size, except for one pass over the hole.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from gatefill.methods.base import Attention, Fill, Image, Mask, Progress, copied
 from gatefill.parallel import Threads
 from gatefill.stopping import stop_point
 
-LARGEST_HOLE = 400_000  # pixels of a hole that is filled at its own size
-MIXED = 0.95  # a small pixel of which less is known belongs to the hole
-SMALL_SHARE = 0.9  # of the progress that is told
-LARGEST_FRAME = 6_000_000  # pixels of a frame that is filled at its own size
-FRAME_BYTES = 30  # for each pixel of the frame, at full size
-ROWS = 64  # of the photo from one call of progress to the next
+LARGEST_HOLE = 400_000  # largest hole that is filled at full size, pixels
+MIXED = 0.95  # downscaled pixels with a smaller known share belong to the hole
+SMALL_SHARE = 0.9  # share of the reduced fill in the reported progress
+LARGEST_FRAME = 6_000_000  # largest frame that is filled at full size, pixels
+FRAME_BYTES = 30  # per pixel of the frame at full size
+ROWS = 64  # rows of the photo between two progress reports
 
 Plane = NDArray[np.int32]
 
 
 class FillWhole(Protocol):
-    """Fills a photo at the size it is given in; `Method.fill` with all its arguments."""
+    """A function that fills a photo at the given size, with the arguments of `Method.fill`."""
 
     def __call__(
         self,
@@ -44,9 +44,9 @@ class FillWhole(Protocol):
 
 
 def halvings(pixels: int, hole: int) -> int:
-    """How often a frame of so many pixels is halved, so that neither it nor its hole is too large.
+    """Return how often a frame is halved until neither it nor its hole is too large.
 
-    The limits are `LARGEST_FRAME` and `LARGEST_HOLE`.
+    The limits are `LARGEST_FRAME` and `LARGEST_HOLE`, in pixels.
     """
     times = 0
     while hole > LARGEST_HOLE << 2 * times or pixels > LARGEST_FRAME << 2 * times:
@@ -55,7 +55,7 @@ def halvings(pixels: int, hole: int) -> int:
 
 
 def memory(pixels: int, hole: int, small_bytes: int) -> int:
-    """Bytes that `fill_reduced` takes; small_bytes: for each pixel of the reduced frame."""
+    """Return the bytes that `fill_reduced` takes; small_bytes: per pixel of the reduced frame."""
     return FRAME_BYTES * pixels + small_bytes * (pixels >> 2 * halvings(pixels, hole))
 
 
@@ -67,15 +67,15 @@ def fill_reduced(
     progress: Progress | None = None,
     search: Mask | None = None,
 ) -> Fill:
-    """Fill a hole at a size that is small enough for it; a small hole as it is.
+    """Fill a large hole at a reduced size, a small hole directly.
 
     Args:
-        fill: A method whose attention says where each pixel of the hole was copied from.
+        fill: Fills a photo; its attention must give the source of each hole pixel.
         image, mask, sketch, progress, search: See `Method.fill`.
 
     Returns:
-        The filled image. Of a hole that was reduced there is no coarse image, and the attention is
-        in cells of the reduced size.
+        The filled image. For a reduced hole there is no coarse image, and the attention is in cells
+        of the reduced size.
     """
     times = halvings(mask.size, int(np.count_nonzero(mask)))
 
@@ -115,7 +115,7 @@ def _enlarged(
     search: Mask | None,
     progress: Progress | None,
 ) -> Image:
-    """The small fill at full size, with the detail of where it was copied from."""
+    """Return the reduced fill at full size, with the detail of the positions it was copied from."""
     assert found.attention is not None
     shift_y, shift_x = _shifts(found.attention, found.image.shape[:2])
     known = ~mask if search is None else search & ~mask
@@ -136,7 +136,7 @@ def _enlarged(
 
 
 def _shifts(attention: Attention, size: tuple[int, ...]) -> tuple[Plane, Plane]:
-    """For each small pixel the offset of what was copied there, far away where nothing was."""
+    """Return for each reduced pixel the offset of its source; far away where nothing was copied."""
     shift_y, shift_x = np.full((2, *size), np.iinfo(np.int32).max // 256, np.int32)
     ys, xs = attention.target.T
     shift_y[ys, xs], shift_x[ys, xs] = (attention.source[:, 0] - attention.target).T
@@ -144,7 +144,7 @@ def _shifts(attention: Attention, size: tuple[int, ...]) -> tuple[Plane, Plane]:
 
 
 def _scaled(attention: Attention | None, scale: int, size: tuple[int, ...]) -> Attention | None:
-    """Positions of small pixels as those of the middle of their cells at full size."""
+    """Convert positions of reduced pixels to the centers of their cells at full size."""
     if attention is None:
         return None
     last = np.array(size, np.int32) - np.int32(1)
@@ -169,7 +169,7 @@ def _transfer(
     times: int,
     filled: Any,
 ) -> None:
-    """Rows ``top + start`` to ``top + stop - 1`` of the hole: small colors, the photo's detail."""
+    """Compute rows ``top + start`` to ``top + stop - 1`` of the hole: color plus copied detail."""
     height, width = mask.shape
     for y in range(top + start, top + stop):
         for x in range(width):
@@ -192,7 +192,7 @@ def _transfer(
 
 @inlined
 def _sample(small: Any, y: Any, x: Any, times: int) -> Any:
-    """The small image, enlarged by interpolation, at one pixel of the large one."""
+    """Interpolate the reduced image at one pixel of the full size."""
     scale = np.float32(1 << times)
     v = (np.float32(y) + np.float32(0.5)) / scale - np.float32(0.5)
     u = (np.float32(x) + np.float32(0.5)) / scale - np.float32(0.5)
@@ -231,7 +231,7 @@ def _sample(small: Any, y: Any, x: Any, times: int) -> Any:
 
 @inlined
 def _between(a: Any, b: Any, c: Any, d: Any, v: Any, u: Any) -> Any:
-    """Four corners of a square, interpolated: `v` down, `u` to the right."""
+    """Interpolate between four corners of a square: `v` down, `u` to the right."""
     first = a * (1 - u) + b * u
     second = c * (1 - u) + d * u
     return np.float32(first * (1 - v) + second * v)

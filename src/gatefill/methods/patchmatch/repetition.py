@@ -1,8 +1,8 @@
-"""Find how a photo repeats itself around a hole: bricks, tiles, windows, stripes, screen dots.
+"""Finds how a photo repeats itself around a hole: bricks, tiles, windows, stripes, screen dots.
 
-A few offsets at which many parts of a photo look alike are enough to complete it where it repeats
-(He, Sun: Statistics of Patch Offsets for Image Completion, ECCV 2012). Here the offsets come from
-the autocorrelation of the known pixels, which the Fourier transform gives for all offsets at once,
+A few offsets at which many parts of a photo are similar are enough to continue a repetition (He,
+Sun: Statistics of Patch Offsets for Image Completion, ECCV 2012). Here the offsets come from the
+autocorrelation of the known pixels, computed for all offsets at once by the Fourier transform, with
 holes left out of every sum (Padfield: Masked Object Registration in the Fourier Domain, 2012).
 """
 
@@ -22,20 +22,20 @@ from gatefill.methods.base import Image, Mask
 from gatefill.parallel import Threads
 from gatefill.stopping import stop_point
 
-LEAST = 8  # shorter offsets, pixels, are similar since photos are smooth
-DETAIL = 16.0  # standard deviation in pixels; slower changes, such as of light, are left out
-NOISE = 2e-4  # variance of a color that is noise
-OVERLAP = 0.1  # share of the known pixels that must have a partner at an offset
-OFFSETS = 40  # that are kept
-ALIKE = 0.45  # at most this share of the variance is left between a part and its repetition
-CONTRAST = 0.15  # of the variance is less on the way there; along a mere edge all is alike
-WORSE = 0.1  # of the variance is more left at an offset than at the best; no use is made of others
-DEPART = 16  # pixels within which it is
-REPEATS = 3  # offsets at which a photo must be alike, so that it counts as repeating itself
-SURE = 0.4  # a hole pixel is predicted where the best offset leaves less than this around it
-SHORT = 64  # rows and columns of offsets that are looked for at full size first
-STEPS = 16  # at most, from a hole pixel over others to a known one
-SAMPLES = 4000  # pixels by which offsets are refined at a finer level
+LEAST = 8  # shortest offset, pixels; shorter ones are similar in any smooth photo
+DETAIL = 16.0  # standard deviation, pixels, of the high-pass filter that removes lighting
+NOISE = 2e-4  # variance of noise in a color
+OVERLAP = 0.1  # smallest share of known pixels with a known partner at an offset
+OFFSETS = 40  # number of offsets that are kept
+ALIKE = 0.45  # largest remaining share of the variance between a part and its repetition
+CONTRAST = 0.15  # by which the share is higher on the way there; not so along a mere edge
+WORSE = 0.1  # by which an offset's share may exceed the best one's
+DEPART = 16  # distance in pixels for CONTRAST
+REPEATS = 3  # number of similar offsets that make a repetition
+SURE = 0.4  # largest remaining share around a hole pixel that is predicted
+SHORT = 64  # rows and columns of offsets that are tested first, at full size
+STEPS = 16  # largest number of offsets from a hole pixel to a known one
+SAMPLES = 4000  # number of pixels for refining offsets at a finer level
 CELL = 8  # side in pixels of the squares over which differences are summed
 
 BESIDE = np.array([(0, 0), *((y, x) for y in (-1, 0, 1) for x in (-1, 0, 1) if y or x)])
@@ -45,30 +45,30 @@ Plane = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Repetition:
-    """How a photo repeats itself around its hole."""
+    """The repetition of a photo around its hole."""
 
-    offsets: NDArray[np.int32]  # K2, down and right, the most alike first
-    choice: NDArray[np.int16]  # HW, the offset that predicts a hole pixel best; -1: none is sure
+    offsets: NDArray[np.int32]  # K2 (down, right), most similar first
+    choice: NDArray[np.int16]  # HW, index of the best offset of a hole pixel; -1: none is reliable
     targets: tuple[NDArray[np.int64], ...]  # rows and columns of the N predicted pixels
-    sources: tuple[NDArray[np.int64], ...]  # and of what is copied there
+    sources: tuple[NDArray[np.int64], ...]  # rows and columns of their sources
 
     @property
     def predicted(self) -> Mask:
-        """``HW``, where the choice is sure."""
+        """``HW``, True where the choice is reliable."""
         mask = np.zeros(self.choice.shape, bool)
         mask[self.targets] = True
         return mask
 
     def copied(self, plane: Plane) -> Plane:
-        """A plane of the photo, ``HW`` or ``HWC``, with what is predicted copied into the hole."""
+        """Copy the predicted pixels into the hole of a plane ``HW`` or ``HWC``."""
         plane = plane.copy()
         plane[self.targets] = plane[self.sources]
         return plane
 
     def finer(self, image: Image, material: Mask, hole: Mask) -> Repetition:
-        """The same at twice the size.
+        """Refine the repetition for twice the size.
 
-        image, material, hole: as for `find_repetition`, of the larger size.
+        image, material, hole: as for `find_repetition`, at the larger size.
         """
         known = material & ~hole
         offsets = _refined(2 * self.offsets, image, known, _near(hole))
@@ -82,7 +82,7 @@ class Repetition:
 
 
 def _followed(offsets: NDArray[np.int32], choice: NDArray[np.int16], known: Mask) -> Repetition:
-    """Follow each choice until a known pixel is reached; those that reach none are dropped."""
+    """Follow each choice until a known pixel is reached; drop those that reach none."""
     targets = np.nonzero(choice >= 0)
     ys, xs = targets[0].copy(), targets[1].copy()
     height, width = known.shape
@@ -100,13 +100,13 @@ def _followed(offsets: NDArray[np.int32], choice: NDArray[np.int16], known: Mask
 
 
 def search_area(hole: Mask) -> int:
-    """How many pixels `find_repetition` looks at."""
+    """Return the number of pixels that `find_repetition` examines."""
     box = _near(hole)
     return box.height * box.width
 
 
 def _near(hole: Mask) -> Box:
-    """The hole's surroundings, as far as the hole is large; nothing without a hole."""
+    """Return the hole's surroundings, as wide as the hole; empty without a hole."""
     box = bounding_box(hole)
     if box is None:
         return Box(0, 0, 0, 0)
@@ -116,13 +116,13 @@ def _near(hole: Mask) -> Box:
 def find_repetition(
     image: Image, material: Mask, hole: Mask, threads: Threads | None = None
 ) -> Repetition | None:
-    """The offsets at which the surroundings of the hole look alike; None if nothing repeats.
+    """Find the offsets at which the surroundings of the hole repeat; None if nothing does.
 
     Args:
         image: ``HW3`` in [0, 1].
-        material: ``HW``, True = known, and may be copied into the hole.
-        hole: ``HW``, what is to be predicted.
-        threads: That do the work; None works on this one alone.
+        material: ``HW``, True = known and may be copied from.
+        hole: ``HW``, pixels to predict.
+        threads: The threads to use. Default: only the current one.
     """
     near = _near(hole).slices
     if not hole[near].any():
@@ -155,10 +155,10 @@ def find_repetition(
 
 
 def _detail(gray: Plane, known: Mask) -> Plane:
-    """The gray image without its slow changes, 0 where it is not known."""
+    """Return the gray image without slow changes, 0 at unknown pixels."""
     weight = known.astype(np.float32)
     height, width = known.shape
-    # Slow changes need no resolution; a quarter of it is a sixteenth of the work.
+    # Slow changes need no resolution; at a quarter of the size this is a sixteenth of the work.
     size = -(-height // 4), -(-width // 4)
     sums, share = (
         cv2.GaussianBlur(
@@ -171,7 +171,7 @@ def _detail(gray: Plane, known: Mask) -> Plane:
 
 
 def _may_repeat(detail: Plane, known: Mask) -> bool:
-    """A quick look: short offsets at full size, and all at half the size."""
+    """Test quickly for repetition: short offsets at full size, and all at half the size."""
     if len(_alike(detail, known, reach=SHORT)):
         return True
     height, width = -(-detail.shape[0] // 2), -(-detail.shape[1] // 2)
@@ -181,13 +181,18 @@ def _may_repeat(detail: Plane, known: Mask) -> bool:
 
 
 def _alike(detail: Plane, known: Mask, reach: int | None = None) -> NDArray[np.int32]:
-    """Offsets, of one half of the plane, at which the picture repeats itself, the best first.
+    """Return offsets, in one half of the plane, at which the image repeats itself, the best first.
 
-    None if there are only a few, which may be chance. reach: rows and columns of the longest
-    offset; all by default.
+    The difference at an offset is the mean square over all pairs of known pixels, relative to its
+    value for unrelated pixels. It is low at a repetition, and higher between.
 
-    The difference at an offset is the mean square over all pairs of known pixels, as a share of
-    what it would be if they had nothing in common. It is low at a repetition, and higher between.
+    Args:
+        detail: The gray image without slow changes, ``HW``.
+        known: ``HW``.
+        reach: Rows and columns of the longest offset. Default: any.
+
+    Returns:
+        ``K2``; empty if there are so few offsets that they may be chance.
     """
     height, width = known.shape
     rows, columns = (side if reach is None else min(side, reach) for side in known.shape)
@@ -222,7 +227,7 @@ def _alike(detail: Plane, known: Mask, reach: int | None = None) -> NDArray[np.i
 
 
 def _separate(offsets: NDArray[np.int32]) -> int:
-    """How many of the offsets, up to `REPEATS`, are no neighbors of a better one."""
+    """Count the offsets, up to `REPEATS`, that are not next to a better one."""
     chosen: list[NDArray[np.int32]] = []
     for offset in offsets:
         apart = np.hypot(*offset) / 4
@@ -234,9 +239,9 @@ def _separate(offsets: NDArray[np.int32]) -> int:
 
 
 def _on_the_way(difference: Plane, offset: NDArray[np.int32]) -> float:
-    """The largest difference at the first pixels of the way to an offset.
+    """Return the largest difference at the first pixels on the way to an offset.
 
-    Farther on a hole across an edge would hide that the photo is alike all along the edge.
+    Farther away, a hole across an edge could hide that all parts of the edge are similar.
     """
     steps = int(np.abs(offset).max())
     way = np.rint(np.outer(np.arange(min(steps, DEPART)) / steps, offset)).astype(np.intp)
@@ -255,7 +260,7 @@ def _product(first: Plane, second: Plane) -> Plane:
 
 
 def _correlation(product: Plane, rows: int, columns: int) -> Plane:
-    """Sum over p of first(p) second(p + d), for d of rows from 0, columns from 1 - columns on."""
+    """Sum first(p) second(p + d) over p, for d of rows from 0, columns from 1 - columns on."""
     stop_point()
     plane = cv2.dft(product, flags=cv2.DFT_INVERSE | cv2.DFT_SCALE | cv2.DFT_REAL_OUTPUT)
     part = plane[:rows]
@@ -263,7 +268,7 @@ def _correlation(product: Plane, rows: int, columns: int) -> Plane:
 
 
 def _reaching(offsets: NDArray[np.int32], known: Mask, hole: Mask) -> NDArray[np.int32]:
-    """The best offsets, and among the next those that bring a part of the hole to known pixels."""
+    """Select the best offsets, and further ones that connect parts of the hole to known pixels."""
     ys, xs = (axis[:: max(len(axis) // 2000, 1)] for axis in np.nonzero(hole))
     height, width = known.shape
     reached = np.zeros(ys.shape, bool)
@@ -283,7 +288,7 @@ def _reaching(offsets: NDArray[np.int32], known: Mask, hole: Mask) -> NDArray[np
 
 
 def _refined(offsets: NDArray[np.int32], image: Image, known: Mask, near: Box) -> NDArray[np.int32]:
-    """Each offset, or one of the eight beside it if the photo is more alike there."""
+    """Move each offset by up to one pixel if the photo is more similar there."""
     ys, xs = np.nonzero(known[near.slices])
     step = max(ys.size // SAMPLES, 1)
     ys, xs = ys[::step] + near.top, xs[::step] + near.left
@@ -305,10 +310,10 @@ def _refined(offsets: NDArray[np.int32], image: Image, known: Mask, near: Box) -
 
 
 def _shares(differences: Plane, period: float, hole: Mask) -> Plane:
-    """For each offset and cell the share of the variance that is left there: ``Khw``.
+    """Return for each offset and cell the remaining share of the variance, ``Khw``.
 
-    It is measured over a period, so that plain parts of a pattern count with the rest of it, and
-    goes on into the hole from all around.
+    It is averaged over a period, so that plain parts of a pattern count together with the rest, and
+    extrapolated into the hole from all sides.
     """
     measured = np.clip(period / 2, CELL, DETAIL * 4) / CELL
     spread = max(CELL, 0.2 * float(np.sqrt(hole.sum()))) / CELL
@@ -332,7 +337,7 @@ def _shares(differences: Plane, period: float, hole: Mask) -> Plane:
 def _choice(
     shares: Plane, known: Mask, hole: Mask, offsets: NDArray[np.int32]
 ) -> NDArray[np.int16]:
-    """For each hole pixel the offset that fits best around it, -1 where none fits well."""
+    """Return for each hole pixel the index of the offset that fits best around it; -1 for none."""
     height, width = known.shape
     choice = np.full(hole.shape, -1, np.int16)
     reached = known
@@ -354,12 +359,12 @@ def _choice(
         more = missing & (choice >= 0)
         if not more.any():
             break
-        reached = reached | more  # what is out of reach of the photo repeats what was predicted
+        reached = reached | more  # pixels far from known ones copy predicted pixels
     return choice
 
 
 def _overlap(offset: int, length: int) -> tuple[slice, slice]:
-    """Where places have a partner at an offset along one side, and where the partners are."""
+    """Return the slices of positions with a partner at an offset, and of the partners."""
     return (
         slice(max(-offset, 0), length - max(offset, 0)),
         slice(max(offset, 0), length + min(offset, 0)),
@@ -370,7 +375,7 @@ def _overlap(offset: int, length: int) -> tuple[slice, slice]:
 def _differences(
     start: int, stop: int, image: Any, detail: Any, known: Any, offsets: Any, sums: Any
 ) -> None:
-    """Sums over cells, for each offset: squared difference, both energies, pairs; ``Khw3``."""
+    """Sum over cells, for each offset: squared difference, both energies, pairs; ``Khw3``."""
     height, width = known.shape
     for number in range(start, stop):
         down, right = offsets[number, 0], offsets[number, 1]

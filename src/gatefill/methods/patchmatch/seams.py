@@ -1,13 +1,13 @@
-"""Take away the seams between parts of a hole that were copied from different places.
+"""Removes the seams between parts of a hole that were copied from different positions.
 
 Gradient-domain blending (Perez, Gangnet, Blake: Poisson Image Editing, SIGGRAPH 2003) of many small
-copies at once. Two neighbors in the hole should differ as they did where they came from; where
-they came from two places, those two are mixed. A change of light between two copies is no step of
-either, so it is spread until nobody sees it. What differs from the paper, and why (measured, see
-docs/patchmatch.md):
-- The fill is held to what it was, so a seam is spread over some ten pixels and not over the hole.
-- Steps as large as between two materials stay: spread, they would leave a halo on both sides.
-- Of two steps in one direction the larger is taken: their mean would wash texture out.
+copies at once. The difference between two neighbors in the hole should be that at their source; if
+their sources are not neighbors, both differences are combined. A change of light between two copies
+is in neither difference, so it is spread until it is invisible. Differences from the paper (for
+measurements see docs/patchmatch.md):
+- The fill is pulled back to its colors, so that a seam is spread over ten pixels, not the whole
+hole. - Differences as large as between two materials are kept: spread, they would leave a halo.
+- Of two differences in one direction the larger is taken: their mean would blur texture.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from gatefill.methods.base import Image, Mask
 from gatefill.parallel import Threads
 from gatefill.stopping import stop_point
 
-HOLD = 0.01  # pull back to the fill; seams are spread over 1 / sqrt(HOLD) pixels
-LARGEST_SEAM = 0.16  # change of a step from which on nothing is done
-ROUNDS = 30  # of relaxation; what is left then is below a gray level
+HOLD = 0.01  # weight of the pull back to the fill; seams spread over 1 / sqrt(HOLD) pixels
+LARGEST_SEAM = 0.16  # larger changes of a difference are not made
+ROUNDS = 30  # iterations of relaxation; the remaining error is below a gray level
 
-LEAST_PIXELS = 2048  # that are worth handing to another thread
+LEAST_PIXELS = 2048  # smallest number of pixels worth another thread
 
 Plane = NDArray[np.int32]
 
@@ -41,12 +41,19 @@ def seam_change(
     tick: Callable[[], None] | None = None,
     threads: Threads | None = None,
 ) -> Image:
-    """What to add to the hole's pixels so that no seam shows.
+    """Compute the correction of the hole's pixels that removes seams.
 
-    filled: ``HW3`` in [0, 1], the photo with its filled hole. mask: ``HW``, True = hole. copied_y,
-    copied_x: ``HW``, the known pixel that each pixel of the hole took its detail from, -1 where
-    there is none. tick: called now and then, so that it can stop the work. threads: that do the
-    work; None works on this one alone. Returns ``N3`` for the N pixels of the hole in scan order.
+    Args:
+        filled: ``HW3`` in [0, 1], the photo with its filled hole.
+        mask: ``HW``, True = hole.
+        copied_y: ``HW``, row of the known pixel that each hole pixel's detail was copied from; -1
+            for none.
+        copied_x: ``HW``, its column.
+        tick: Called frequently; an exception it raises cancels the work.
+        threads: The threads to use. Default: only the current one.
+
+    Returns:
+        ``N3``, to be added to the N hole pixels in scan order.
     """
     box = bounding_box(mask)
     if box is None:
@@ -62,11 +69,11 @@ def seam_change(
     stop_point()
     scale = 1 / (_sides(ys, mask.shape[0]) + _sides(xs, mask.shape[1]) + np.float32(HOLD))
     places = ((ys - box.top + 1) * (box.width + 2) + (xs - box.left + 1)).astype(np.uint32)
-    # Of a chessboard's squares the white ones have black neighbors only, so that none waits for the
-    # one before it.
+    # Red-black ordering, as on a chessboard: white pixels have black neighbors only, so that
+    # updates of one color do not depend on each other.
     black = ((ys + xs) & 1).astype(np.bool_)
     order = np.concatenate([np.flatnonzero(~black), np.flatnonzero(black)])
-    # One pixel around the box stays 0, like everything known.
+    # The border of one pixel around the box stays 0, like everything known.
     change = np.zeros((3, (box.height + 2) * (box.width + 2)), np.float32)
     pixels = places[order], wanted[:, order], scale[order].astype(np.float32)
     for _ in range(0, ROUNDS, ROUNDS // 6):
@@ -77,13 +84,13 @@ def seam_change(
 
 
 def _sides(axis: Plane, length: int) -> NDArray[np.int64]:
-    """How many neighbors along one axis lie in the photo."""
+    """Return the number of neighbors along one axis inside the photo."""
     return (axis > 0).astype(np.int64) + (axis < length - 1)
 
 
 @inlined
 def _change(filled: Any, ways: Any, channel: Any) -> Any:
-    """By how much a step should change: from p to q, where it was a to b or c to d."""
+    """Return the change of the difference p to q, whose sources are a to b and c to d."""
     here, there, a, b, c, d, p, q = ways
     first = filled[a[0], a[1], channel] - filled[b[0], b[1], channel] if here else np.float32(0)
     second = filled[c[0], c[1], channel] - filled[d[0], d[1], channel] if there else first
@@ -108,20 +115,20 @@ def _add_wanted(
     largest: Any,
     total: Any,
 ) -> None:
-    """By how much the steps from each pixel to its neighbors should change, summed: ``3N``."""
+    """Sum the changes of differences from each pixel to its neighbors: ``3N``."""
     height, width = mask.shape
     for i in range(start, stop):
         y, x = ys[i], xs[i]
-        # where this pixel came from
+        # the source of this pixel
         ay, ax = copied_y[y, x], copied_x[y, x]
         for down, right in ((0, 1), (1, 0), (0, -1), (-1, 0)):
             qy, qx = y + down, x + right
             if not (0 <= qy < height and 0 <= qx < width):
                 continue
-            # the neighbor of where it came from
+            # the neighbor of that source
             by, bx = ay + down, ax + right
             here = ay >= 0 and 0 <= by < height and 0 <= bx < width and not mask[by, bx]
-            # where the neighbor came from
+            # the source of the neighbor
             dy, dx = copied_y[qy, qx], copied_x[qy, qx]
             cy, cx = dy - down, dx - right
             there = dy >= 0 and 0 <= cy < height and 0 <= cx < width and not mask[cy, cx]
@@ -149,10 +156,10 @@ def _relax(
     width: int,
     rounds: int,
 ) -> None:
-    """Solve ``change / scale - sum of the neighbors' change = wanted``, in place, for some colors.
+    """Solve ``change / scale - sum of the neighbors' change = wanted`` in place, for some colors.
 
-    By successive over-relaxation with the best factor for a large hole (Young 1954). `places` are
-    flat; unsigned, so that numba does not look for negative ones.
+    By successive over-relaxation with the optimal factor for a large hole (Young 1954). `places`
+    are flat, and unsigned, so that numba does not handle negative indices.
     """
     spread = 4 / (4 + HOLD)
     factor = np.float32(2 / (1 + np.sqrt(1 - spread**2)))

@@ -1,4 +1,4 @@
-"""Search and vote at one level of PatchMatch's pyramid: what patchmatch.py runs coarse to fine."""
+"""Search and vote at one level of PatchMatch's pyramid."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ from gatefill.methods.patchmatch.levels import Level, Planes
 from gatefill.parallel import Threads
 from gatefill.stopping import stop_point
 
-DOUBT = 30.0  # of detail whose match differs in smooth color: half of it counts at 0.18
-FLOOR = 6.5  # a pixel of a patch: costs below it are noise, and count alike in a vote
-UNKNOWN_COST = 255 * 255  # what each unusable pixel of a source patch costs: a last resort
-LEAST_PIXELS = 2048  # that are worth handing to another thread
-LEAST_ROWS = 64  # the same of whole-frame passes
-FINE_RADIUS = 32  # of the random search at full resolution: the coarser levels have looked further
+DOUBT = 30.0  # reduces detail whose match differs in smooth color: by half at 0.18
+FLOOR = 6.5  # cost per pixel of a patch that is noise: lower costs weigh the same in a vote
+UNKNOWN_COST = 255 * 255  # cost of each unusable pixel of a source patch: a last resort
+LEAST_PIXELS = 2048  # smallest number of pixels worth another thread
+LEAST_ROWS = 64  # smallest number of rows of whole-frame passes worth another thread
+FINE_RADIUS = 32  # of the random search at full resolution; coarser levels search farther
 
 
 def _folded(seed: int) -> int:
-    """A seed of any size as one of 40 bits: with the kernels' counters it must fit 64."""
+    """Fold a seed of any size to 40 bits: together with the kernels' counters it must fit 64."""
     while seed >> 40:
         seed = (seed >> 40) ^ (seed & (1 << 40) - 1)
     return seed
 
 
 class Solver:
-    """Search and vote at one level, on its own estimate of the photo."""
+    """Search and vote at one level, with its own estimate of the photo."""
 
     def __init__(
         self,
@@ -47,7 +47,7 @@ class Solver:
         threads: Threads,
         tick: Callable[[], None],
     ) -> None:
-        """coarse: the next coarser estimate. tick: called often, so that it can stop the work."""
+        """coarse: the estimate of the next coarser level. tick: see `build_levels`."""
         self.config, self.level, self.number = config, level, number
         self.threads, self.tick = threads, tick
         self.seed = _folded(config.seed)
@@ -73,7 +73,7 @@ class Solver:
         self.targets = cv2.dilate(level.hole.view(np.uint8), square).view(np.bool_)
         self.ys, self.xs, self.block_start = _blocks(self.targets)
         stop_point()
-        # guides must not make a patch of the hole itself look cheap
+        # guides must not make a patch inside the hole look cheap
         unknown_cost = UNKNOWN_COST * max(level.features.shape[2] - 3, 1)
         usable = cv2.boxFilter(
             level.usable.view(np.uint8), cv2.CV_32S, (side, side), normalize=False,
@@ -115,7 +115,7 @@ class Solver:
         return voting.Material(level.image, smooth)
 
     def start(self, coarse: kernels.Field | None) -> kernels.Field:
-        """A field of random matches or, better, of the coarser level's."""
+        """Return a field of random matches, or that of the coarser level."""
         height, width = self.targets.shape
         field = kernels.Field(
             np.full((height, width), kernels.NOWHERE, np.int32),
@@ -135,7 +135,7 @@ class Solver:
         if coarse is None:
             return field
         self._measure(field)
-        self.vote(field)  # the coarser level's matches, seen at this resolution
+        self.vote(field)  # the coarser level's matches at this resolution
         laid_in = lay_in(self.estimate, self.level)
         if self._predict():
             self._match_predicted(field)
@@ -145,7 +145,7 @@ class Solver:
         return field
 
     def _predict(self) -> bool:
-        """Put what repeats into the estimate; False if nothing does."""
+        """Write repeated content into the estimate; return False if there is none."""
         level = self.level
         if level.predicted is None or level.sure is None:
             return False
@@ -153,7 +153,7 @@ class Solver:
         return bool(level.sure.any())
 
     def _match_predicted(self, field: kernels.Field) -> None:
-        """Match what repeats with what it was copied from."""
+        """Match repeated content with its sources."""
         if self.level.repetition is not None:
             targets = self.level.repetition.targets
             field.y[targets], field.x[targets] = self.level.repetition.sources
@@ -161,8 +161,8 @@ class Solver:
         self._measure(field)
 
     def search(self, field: kernels.Field, turn: int) -> None:
-        """Improve the matches."""
-        # at full resolution the first pass finds what there is to be found
+        """Improve the matches by propagation and random search."""
+        # at full resolution the first pass finds nearly all improvements
         for number in range(self.config.passes if self.number else 1):
             for axis, before in zip((field.y, field.x), self.before, strict=True):
                 np.copyto(before[self.rows], axis[self.rows])
@@ -187,13 +187,13 @@ class Solver:
                 self._over(kernels.try_offsets, self.ys.size, self.patches, field, *offsets)
 
     def vote(self, field: kernels.Field, *, last: bool = False) -> None:
-        """Let the matches say what the hole holds and, but for the last time, measure them anew."""
+        """Set the hole's pixels by voting and, except the last time, recompute the costs."""
         self._vote(field, self.hole_y, self.hole_x, self.estimate, self.features)
         if not last:
             self._measure(field)
 
     def rim_step(self, field: kernels.Field) -> tuple[Image, Mask]:
-        """What the matches propose for the known pixels around the hole differs by how much?
+        """Measure by how much the votes for known pixels around the hole differ from them.
 
         Returns ``HW3`` known minus proposed color, 0 elsewhere, and where it was measured.
         """
@@ -202,7 +202,7 @@ class Solver:
         ys, xs = hole_pixels(rim)
         stop_point()
         step = np.zeros_like(image)
-        known = step[ys, xs] = image[ys, xs]  # stays where there is no vote
+        known = step[ys, xs] = image[ys, xs]  # unchanged without votes
         self._vote(field, ys, xs, step)
         stop_point()
         step[ys, xs] = known - step[ys, xs]
@@ -216,7 +216,7 @@ class Solver:
         out: Image,
         features: _Features | None = None,
     ) -> None:
-        """Vote for some pixels; features: which get the same colors."""
+        """Vote for some pixels; features: updated with the same colors."""
         side = self.config.patch_size
         self.threads.run(
             voting.propose, len(self.spans), self.spans, field, side, self.proposals,
@@ -235,11 +235,11 @@ class Solver:
         self._over(kernels.measure, self.ys.size, self.patches, field)
 
     def _over(self, kernel: Callable[..., None], pixels: int, *arguments: Any) -> None:
-        """Run a kernel over so many pixels, on all threads."""
+        """Run a kernel on all threads over that many pixels."""
         self.threads.run(kernel, pixels, *arguments, least=LEAST_PIXELS, tick=self.tick)
 
     def _shared_offsets(self, field: kernels.Field) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-        """The 16 offsets that most of the better half of the matches have."""
+        """Return the 16 most frequent offsets among the better half of the matches."""
         height, width = self.targets.shape
         cost = field.cost[self.ys, self.xs]
         good = cost <= np.median(cost)
@@ -253,7 +253,7 @@ class Solver:
 
 
 class _Features:
-    """What patches are compared by, padded by the patch radius: reflected over the frame's edge."""
+    """The features of patches, padded by the patch radius with reflections at the border."""
 
     def __init__(self, level: Level, radius: int) -> None:
         height, width, channels = level.features.shape
@@ -271,12 +271,12 @@ class _Features:
         ]
 
     def take(self, estimate: Image, ys: NDArray[np.int32], xs: NDArray[np.int32]) -> None:
-        """Take the colors of some pixels from an estimate."""
+        """Copy the colors of some pixels from an estimate."""
         self._inside[ys, xs, :3] = estimate[ys, xs] * 255 + 0.5
         self.reflect()
 
     def reflect(self) -> None:
-        """Reflect at the edges anew, where the hole is close to them."""
+        """Update the reflections at borders close to the hole."""
         rows, columns = self._reflected
         if rows is not None:
             self._padded[rows[0]] = self._padded[rows[1]]
@@ -285,30 +285,30 @@ class _Features:
 
 
 def _near_edge(hole: Mask, axis: int, radius: int) -> bool:
-    """Whether what is reflected along an axis shows any of the hole."""
+    """Return whether the reflection along an axis contains hole pixels."""
     lines = np.asarray(hole.any(axis=1 - axis))
     return bool(lines[: radius + 1].any() or lines[-radius - 1 :].any())
 
 
 def _reflections(length: int, radius: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Padded lines over both edges, and those that they show."""
+    """Return the padded lines at both borders, and the lines they reflect."""
     lines = [*range(-radius, 0), *range(length, length + radius)]
     shown = [cv2.borderInterpolate(line, length, cv2.BORDER_REFLECT_101) for line in lines]
     return np.array(lines) + radius, np.array(shown) + radius
 
 
 def _spans(targets: Mask) -> NDArray[np.int32]:
-    """Where the targets of each row begin and end; both 0 where there are none."""
+    """Return first and last column of the targets of each row; both 0 without targets."""
     some, first = targets.any(axis=1), targets.argmax(axis=1)
     end = targets.shape[1] - targets[:, ::-1].argmax(axis=1)
     return np.asarray(np.stack([first * some, end * some], axis=1), np.int32)
 
 
 def _blocks(targets: Mask) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int64]]:
-    """The targets block by block, in scan order inside each, and where each block starts."""
+    """Return the targets block by block, in scan order within each, and the start of each block."""
     ys, xs = hole_pixels(targets)
     block = ys // kernels.BLOCK * (targets.shape[1] // kernels.BLOCK + 1) + xs // kernels.BLOCK
-    # numbers of 16 bits are sorted in one pass
+    # 16-bit numbers are sorted in one pass
     order = np.argsort(block.astype(np.uint16) if block.max() < 2**16 else block, kind="stable")
     block = block[order]
     starts = np.flatnonzero(np.r_[True, block[1:] != block[:-1], True])

@@ -1,11 +1,10 @@
-"""The inner loops of the vote: each hole pixel becomes what the patches that cover it propose.
+"""The inner loops of voting: each hole pixel is computed from the patches that cover it.
 
-Where a vote takes its color from stands flat in memory, four numbers a pixel: the smooth color, and
-1 where the pixel is usable; all are 0 elsewhere. Rows are padded by the patch radius on all sides
-with zeros. So no proposal has to be tested: one from outside or from an unusable pixel has no
-weight.
+The colors of votes are stored flat, four values per pixel: the smooth color, and 1 if the pixel is
+usable; all 0 elsewhere. Rows are padded by the patch radius on all sides with zeros. No vote has to
+be checked therefore: one from outside or from an unusable pixel has no weight.
 
-For the rules of all kernels see `kernels`.
+See `kernels` for the rules of all kernels.
 """
 
 from __future__ import annotations
@@ -18,32 +17,32 @@ from numpy.typing import NDArray
 from gatefill.compiling import Bundle, compiled, inlined
 from gatefill.methods.patchmatch.kernels import NEVER, Field
 
-FAR = np.float32(1e19)  # a cost far above all others, whose square is no overflow
-DULL = np.float32(1e-9)  # sharpness at which all votes count alike, but for those that cost FAR
+FAR = np.float32(1e19)  # larger than any cost; its square does not overflow
+DULL = np.float32(1e-9)  # sharpness at which all votes weigh the same, except those of cost FAR
 
 
 class _Material(NamedTuple):
     image: NDArray[np.float32]  # HW3
-    smooth: NDArray[np.float32]  # flat: the image without its detail, and whether it is usable
+    smooth: NDArray[np.float32]  # flat: the image without detail, and whether it is usable
 
 
 class Material(Bundle, _Material):
-    """The pixels that votes take their color from."""
+    """The pixels that votes take colors from."""
 
 
 class _Proposals(NamedTuple):
-    cost: NDArray[np.float32]  # `FAR` where there is no target
+    cost: NDArray[np.float32]  # `FAR` without a target
     shift: NDArray[np.int32]  # from the center of a patch to that of its match, in padded pixels
-    least: NDArray[np.float32]  # of the costs in the row of a patch around each pixel
+    least: NDArray[np.float32]  # smallest cost in the row of a patch around each pixel
 
 
 class Proposals(Bundle, _Proposals):
-    """A field, as votes read it; flat, of the pixels ``HW`` in scan order."""
+    """A field in the layout for voting: flat, pixels ``HW`` in scan order."""
 
 
 @inlined
 def _column(image: Any, known: Any, above: Any, y: Any, below: Any, x: Any) -> Any:
-    """Sums of the known ones of three pixels, and how many they are."""
+    """Return the sum of the known ones of three pixels, and their number."""
     first, second, third = known[above, x], known[y, x], known[below, x]
     a, b, c = np.float32(first), np.float32(second), np.float32(third)
     return (
@@ -58,9 +57,9 @@ def _column(image: Any, known: Any, above: Any, y: Any, below: Any, x: Any) -> A
 def smooth_rows(
     start: int, stop: int, image: Any, known: Any, usable: Any, radius: int, smooth: Any
 ) -> None:
-    """Rows of a `Material`: the mean of the known pixels of each pixel's 3x3 neighborhood.
+    """Compute rows of a `Material`: the mean of known pixels in each 3x3 neighborhood.
 
-    At the frame's edge its last pixels count twice. smooth: 0 before.
+    At the border, the last pixels count twice. smooth: 0 before.
     """
     height, width = usable.shape
     for y in range(start, stop):
@@ -83,7 +82,7 @@ def smooth_rows(
 def propose(
     start: int, stop: int, spans: Any, field: Field, side: int, proposals: Proposals
 ) -> None:
-    """Rows of `Proposals`; spans: where the targets of each row begin and end, ``H2``."""
+    """Compute rows of `Proposals`; spans: first and last column of the targets per row, ``H2``."""
     field_y, field_x, field_cost = field
     cost, shift, least = proposals
     radius = side // 2
@@ -128,16 +127,17 @@ def vote(
     from_y: Any,
     from_x: Any,
 ) -> None:
-    """Each hole pixel becomes what the patches that cover it propose.
+    """Set each hole pixel by the votes of the patches that cover it.
 
-    The weighted mean of all proposals lays out color and structure but blurs; so only the smooth
-    part of the material is averaged, and the detail, ``image - smooth``, comes from the best match
-    alone, the less the more its color differs from the mean (`doubt`). Weights fall with
+    The weighted mean of all votes gives color and structure, but blurs. Therefore only the smooth
+    part of the material is averaged; detail, ``image - smooth``, comes from the best match alone,
+    and is reduced where that match differs from the mean (`doubt`). Weights decrease with
     ``(cost - least) / (least + floor) * sharpness``, with the least cost of the patches that cover
     the pixel.
 
-    out: ``HW3``. features: those of `Patches`, whose colors become the same; channels: of theirs, 0
-    leaves them as they are. from_y, from_x: ``HW``, where the detail is from.
+    out: ``HW3``. features: those of `Patches`, updated with the same colors; channels: their
+        number,
+    0 to leave them unchanged. from_y, from_x: ``HW``, set to the source of the detail.
     """
     image, smooth = material
     cost, shift, row_least = proposals
@@ -155,19 +155,19 @@ def vote(
             if value < least:
                 least, best_y = value, cy
         place = np.int64(y + radius) * stride + x + radius
-        slope = max(sharpness, DULL) / (least + floor)
+        gain = max(sharpness, DULL) / (least + floor)
         weights = np.float32(0)
         red, green, blue = np.float32(0), np.float32(0), np.float32(0)
         for cy in range(top, bottom):
             for c in range(cy * width + left, cy * width + right):
-                u = (cost[np.uint64(c)] - least) * slope
+                u = (cost[np.uint64(c)] - least) * gain
                 weight = one / (one + u + u * u)
                 k = np.uint64(4 * (place + shift[np.uint64(c)]))
                 red += weight * smooth[k]
                 green += weight * smooth[k + np.uint64(1)]
                 blue += weight * smooth[k + np.uint64(2)]
                 weights += weight * smooth[k + np.uint64(3)]
-        best = np.int64(-1)  # the first of those that cost least, if it is usable
+        best = np.int64(-1)  # the first patch of least cost, if its pixel is usable
         for c in range(best_y * width + left, best_y * width + right):
             if cost[np.uint64(c)] == least:
                 best = np.int64(c)
@@ -185,7 +185,7 @@ def vote(
         if best < 0:
             continue
         red, green, blue = red / weights, green / weights, blue / weights
-        # detail of a match that the others contradict would be a speckle
+        # detail of a match that the other votes contradict would be a speckle
         k = np.uint64(4 * best)
         apart = (smooth[k] - red) ** 2
         apart += (smooth[k + np.uint64(1)] - green) ** 2
@@ -210,6 +210,6 @@ def vote(
 
 @inlined
 def _usable_place(smooth: Any, place: Any, shift: Any, c: Any) -> Any:
-    """Where the patch at `c` would copy this place from; -1 where that is not usable."""
+    """Return where the patch at `c` would copy this pixel from; -1 if that is not usable."""
     k = np.int64(place + shift[np.uint64(c)])
     return k if smooth[np.uint64(4 * k + 3)] > 0 else np.int64(-1)

@@ -370,7 +370,7 @@ class Inpainter:
         )
 
     def memory(self, pixels: int, depth: int = 1) -> int:
-        """Return the bytes that a fill takes at most; pixels: of the photo; depth: bytes a channel."""
+        """Return the bytes that a fill takes at most; depth: bytes per channel, 1 or 2."""
         return bound(self.method, self.large, pixels, depth)
 
     def _regions(self, given: Given, large: Chosen) -> list[Region]:

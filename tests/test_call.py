@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,10 @@ import PIL.Image
 import pytest
 
 import gatefill
-from gatefill.errors import ConfigError
+from gatefill.errors import ConfigError, GatefillError
 from gatefill.images import Photo
 from gatefill.inpainter import Inpainter
+from gatefill.methods.base import Fill
 from tests.nearest import Nearest, photo_and_mask
 
 
@@ -262,3 +264,58 @@ def test_map_takes_a_mask_for_each_photo() -> None:
     next(results)
     with pytest.raises(FileNotFoundError, match=r"nope\.png"):
         next(results)
+
+
+def test_map_refuses_an_option_that_it_does_not_have() -> None:
+    photo, mask = photo_and_mask()
+    with pytest.raises(TypeError, match="unexpected keyword argument 'sketsh'"):
+        list(Inpainter(Nearest()).map([photo], [mask], sketsh=mask))  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize("format", ["jpg", "webp", "avif"])
+def test_a_quality_may_be_a_number_of_numpys(format: str) -> None:
+    photo, mask = photo_and_mask()
+    result = Inpainter(Nearest())(photo, mask)
+    assert result.to_bytes(format, quality=np.int64(50)) == result.to_bytes(format, quality=50)  # type: ignore[arg-type]
+
+
+class Spoilt(Nearest):
+    """A method whose frames another function changes."""
+
+    def __init__(self, change: Callable[[Any], Any], *, coarse: bool = False) -> None:
+        super().__init__()
+        self.change = change
+        self.coarse = coarse
+
+    def fill(self, *arguments: Any, **options: Any) -> Fill:
+        found = super().fill(*arguments, **options)
+        if self.coarse:
+            return replace(found, coarse=self.change(found.image))
+        return replace(found, image=self.change(found.image))
+
+
+@pytest.mark.parametrize("coarse", [False, True])
+def test_a_frame_of_another_shape_is_a_bug_of_its_method(coarse: bool) -> None:
+    photo, mask = photo_and_mask()
+    for change in (lambda frame: frame[:-1], lambda frame: np.pad(frame, ((1, 0), (0, 0), (0, 0)))):
+        with pytest.raises(TypeError, match="expected a fill of shape"):
+            Inpainter(Spoilt(change, coarse=coarse))(photo, mask)
+
+
+@pytest.mark.parametrize("coarse", [False, True])
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_fill_of_no_numbers_is_refused(value: float, coarse: bool) -> None:
+    photo, mask = photo_and_mask()
+
+    def in_hole(frame: Any) -> Any:
+        frame = frame.copy()
+        frame[tuple(np.argwhere(mask)[-1])] = value
+        return frame
+
+    with pytest.raises(GatefillError) as caught:
+        Inpainter(Spoilt(in_hole, coarse=coarse))(photo, mask)
+    assert caught.value.code == "method.not_finite"
+    outside = Spoilt(lambda frame: np.where(mask[..., None], frame, value), coarse=coarse)
+    np.testing.assert_array_equal(
+        Inpainter(outside)(photo, mask), Inpainter(Nearest())(photo, mask)
+    )

@@ -82,3 +82,32 @@ def test_missing_packages_give_the_pip_line(
     monkeypatch.setitem(sys.modules, "torchmetrics", None)
     assert run(["compare", "photos", "--methods", "telea", "-o", "report"]) == 2
     assert 'pip install "gatefill[compare]"' in capsys.readouterr().err
+
+
+METHODS_OF_OURS = """
+from tests.nearest import Nearest
+
+class Broken(Nearest):
+    def fill(self, *arguments, **options):
+        raise ValueError("inside")
+"""
+
+
+def test_fills_that_fail_give_an_exit_status_of_their_own(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "broken_methods.py").write_text(METHODS_OF_OURS)
+    monkeypatch.syspath_prepend(folder)
+    line = ["photos", "--masks", "center", "--size", "48x48", "-o", "report"]
+    assert run(["compare", "--methods", "telea", "broken_methods:Broken", *line[1:], line[0]]) == 3
+    said = capsys.readouterr()
+    assert "Broken failed on photo0.png, center: ValueError: inside" in said.err
+    assert "failed fills, which the means leave out: 2" in said.out
+    assert run(["evaluate", "broken_methods:Broken", *line, "--overwrite", "--json"]) == 3
+    assert json.loads(capsys.readouterr().out)["failures"] == 2
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_comparison_of_nothing_is_no_success() -> None:
+    line = ["evaluate", "telea", "photos", "--masks", "center", "--size", "512x512"]
+    assert run([*line, "-o", "report"]) == 3

@@ -149,7 +149,7 @@ NO_CLIENT = re.compile(
     r"(attention|config|device|dtype|fetch|frame|network|recipe|result|setting|tensor)\."
     r"|output\.(?!format|lossless)|select\.sensitivity"
     r"|weights\.(?!random)"
-    r"|method\.(needs_network|config_and_weights|other_weights|ready_made|needs_weights|no_part|not_trainable|takes_no_weights|unknown)"
+    r"|method\.(needs_network|not_finite|config_and_weights|other_weights|ready_made|needs_weights|no_part|not_trainable|takes_no_weights|unknown)"
     r"|server\.(address|empty|memory|no_token|origin|port|root_path|token|weights_twice)$"
 )
 

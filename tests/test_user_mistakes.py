@@ -227,6 +227,24 @@ def test_a_null_byte_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
         lambda: gatefill.load("patchmatch")("photo.png", "mask.png", grow=-1),
         lambda: gatefill.load("patchmatch")("photo.png", "mask.png", sketch=np.zeros((2, 2))),
         lambda: gatefill.load("telea"),
+        lambda: gatefill.load("patchmatch", context="1"),  # type: ignore[arg-type]
+        lambda: gatefill.load("patchmatch", context=10**400),
+        lambda: gatefill.load("patchmatch", max_pixels="3"),  # type: ignore[arg-type]
+        lambda: gatefill.load("patchmatch", batch_size=1.5),  # type: ignore[arg-type]
+        lambda: gatefill.load("patchmatch", batch_size="2"),  # type: ignore[arg-type]
+        lambda: gatefill.load("patchmatch", memory_limit="1"),  # type: ignore[arg-type]
+        lambda: gatefill.load("patchmatch", memory_limit=0),
+        lambda: gatefill.load("deepfill_v2", options=PatchMatchConfig()),  # type: ignore[arg-type]
+        lambda: gatefill.load("deepfill_v2", options={}),  # type: ignore[arg-type]
+        lambda: gatefill.load(weights=3),  # type: ignore[arg-type]
+        lambda: gatefill.load("patchmatch")("photo.png", "mask.png", feather=1.5),  # type: ignore[call-overload]
+        lambda: gatefill.load("patchmatch")("photo.png", "mask.png", feather="3"),  # type: ignore[call-overload]
+        lambda: gatefill.load("patchmatch")("photo.png", np.full((32, 40), "a")),
+        lambda: gatefill.load("patchmatch")("photo.png", "mask.png", sketch=np.full((32, 40), "a")),
+        lambda: gatefill.load("patchmatch").extend("photo.png", left=1.5),  # type: ignore[arg-type]
+        lambda: gatefill.load("patchmatch").extend("photo.png", left="3"),  # type: ignore[arg-type]
+        lambda: replace(CONFIG, texture=10**400),
+        lambda: gatefill.batch("photo.png", "out", mask="mask.png", feather=1.5),
     ],
 )
 def test_a_wrong_call_raises_an_error_with_a_code(call: Callable[[], Any]) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from gatefill.errors import GatefillError
 from gatefill.geometry import bounding_box
 from gatefill.images import Photo
 from gatefill.methods.base import Attention, Fill, Image, Mask, composite, copied
@@ -39,6 +40,7 @@ class Canvas:
     def put(self, region: Region, fill: Fill) -> None:
         """Copy the fill of a region into the holes that belong to the region."""
         own = region.own(self.left)
+        _check(fill, own)
         self._paste(self.pixels, region, own, fill.image)
         if fill.coarse is not None:
             if self.coarse is None:
@@ -75,3 +77,23 @@ class Canvas:
     def attention(self) -> Attention | None:
         """Return the attention of all regions as one."""
         return joined(self._attention)
+
+
+def _check(fill: Fill, own: Mask) -> None:
+    """Raise TypeError for a frame of another shape, GatefillError for one with NaN or infinity.
+
+    own: ``HW`` of the region, the pixels that are taken over.
+    """
+    for frame in (fill.image, fill.coarse):
+        if frame is None:
+            continue
+        if frame.shape != (*own.shape, 3):
+            raise TypeError(f"expected a fill of shape {(*own.shape, 3)}, got {frame.shape}")
+        for rows in strips(*own.shape):
+            new = frame[rows]
+            if not np.isfinite(new).all() and not np.isfinite(new[own[rows]]).all():
+                raise GatefillError(
+                    "expected a fill of finite numbers, got NaN or infinity: the weights may be "
+                    "damaged, or need float32",
+                    code="method.not_finite",
+                )

@@ -10,6 +10,7 @@ import numpy as np
 from gatefill.errors import ConfigError
 from gatefill.images import DEFAULT_MAX_PIXELS, Photo
 from gatefill.methods.base import Mask
+from gatefill.settings import expect_type
 
 
 def with_margins(
@@ -39,6 +40,7 @@ def with_margins(
         ConfigError: If a margin is negative, all are 0, or the canvas gets too large.
     """
     margins = {"left": left, "top": top, "right": right, "bottom": bottom}
+    expect_type(int, **margins)
     if min(margins.values()) < 0 or not any(margins.values()):
         raise ConfigError(
             "expected margins of 0 pixels or more, and one of more than 0, got "

@@ -11,7 +11,7 @@ from copy import copy
 from dataclasses import replace
 from functools import partial
 from itertools import islice
-from typing import Any, Self, Unpack, get_args, overload
+from typing import Any, Self, Unpack, overload
 
 import numpy as np
 
@@ -27,8 +27,8 @@ from gatefill.methods.base import Fill, Method, Progress, Seeded
 from gatefill.photo_attention import in_photo
 from gatefill.regions import Region, regions
 from gatefill.result import Result
-from gatefill.scales import Chosen, Large, choose, fill_resized
-from gatefill.settings import expect_at_least
+from gatefill.scales import Chosen, Large, check_large, choose, fill_resized
+from gatefill.settings import expect_whole, fits
 from gatefill.soft_edge import widened
 from gatefill.stopping import retold, share_of, stop_point
 
@@ -74,18 +74,16 @@ class Inpainter:
                 and hole; fills that need more are refused before they start. None: no limit.
 
         Raises:
-            ConfigError: If `large` is unknown, `context` below 0 or infinite, `max_pixels` below 1.
+            ConfigError: If `large` is unknown, or if one of the numbers is out of its range.
         """
-        if large not in get_args(Large):
+        check_large(large)
+        if not fits(context, float) or context < 0:
             raise ConfigError(
-                f"expected large as one of {', '.join(get_args(Large))}, got {large!r}",
-                code="config.large",
+                f"expected a context of 0 or more, got {context!r:.80}", code="config.context"
             )
-        if not 0 <= context < float("inf"):
-            raise ConfigError(
-                f"expected a context of 0 or more, got {context}", code="config.context"
-            )
-        expect_at_least(1, max_pixels=max_pixels)
+        expect_whole(1, max_pixels=max_pixels)
+        if memory_limit is not None:
+            expect_whole(1, memory_limit=memory_limit)
         self.method = method
         self.large: Large = large
         self.context = context
@@ -247,6 +245,8 @@ class Inpainter:
             ConfigError: If the number of masks is not that of the photos.
             GatefillError, FileNotFoundError: As `__call__`, when the photo is reached.
         """
+        if unknown := options.keys() - ReadOptions.__annotations__.keys():
+            raise TypeError(f"map() got an unexpected keyword argument {min(unknown)!r}")
         count = len(photos) if isinstance(photos, Sequence) else None
         waiting = pairs(photos, masks)
         read = partial(self.read, allow_truncated=options.get("allow_truncated", False))
@@ -333,7 +333,7 @@ class Inpainter:
     ) -> Result:
         started = time.perf_counter()
         truncated, feather = options.get("allow_truncated", False), options.get("feather", 0)
-        expect_at_least(0, feather=feather)
+        expect_whole(0, feather=feather)
         opened = opened or self.read(photo, allow_truncated=truncated)
         upright = isinstance(photo, Photo)
         given = read_given(self.method.info, opened, mask, options, self.max_pixels, upright)

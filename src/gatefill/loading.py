@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, Unpack
@@ -22,6 +23,7 @@ from gatefill.methods.base import Method, SharesBatches
 from gatefill.methods.network import NetworkOptions
 from gatefill.methods.registry import takes_no_weights
 from gatefill.scales import Large
+from gatefill.settings import expect_type, expect_whole
 
 if TYPE_CHECKING:
     from gatefill.methods.hybrid import HybridConfig
@@ -92,6 +94,9 @@ def load(
         MissingExtra: (an ImportError) If the packages of an optional extra are not installed.
     """
     notes: list[Warning] = []
+    expect_whole(1, batch_size=batch_size)
+    expect_type(NetworkOptions | None, options=options)
+    expect_type(str | os.PathLike | None, weights=weights)
     if isinstance(method, str) and weights is None and is_address(method):
         method, weights = None, method
     if not isinstance(method, str | None):
@@ -111,14 +116,6 @@ def load(
     else:
         light = dtype == "float32" and batch_size == 1  # onnxruntime takes photos one by one
         found, notes = _named(method, config, weights, options, device, light)
-    if batch_size < 1:
-        raise ConfigError(
-            f"expected a batch size of 1 or more, got {batch_size}",
-            code="config.range",
-            name="batch_size",
-            value=batch_size,
-            least=1,
-        )
     if batch_size > 1 and found is not method and isinstance(found, SharesBatches):
         found.share_batches(batch_size)
     inpainter = Inpainter(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Literal
+from typing import Literal, get_args
 
 import cv2
 import numpy as np
 
+from gatefill.errors import ConfigError
 from gatefill.geometry import bounding_box, longest_side
 from gatefill.methods import pyramid
 from gatefill.methods.base import Attention, Fill, Image, Mask, Method, MethodInfo, Progress
@@ -21,6 +22,15 @@ Chosen = Literal["whole", "crop", "resize"]
 
 HOLE = 0.5  # side of the largest holes in training, as a share of the side of the frame
 AREA = 1.5  # largest photo passed whole, as a multiple of the area of a training frame
+
+
+def check_large(large: object) -> None:
+    """Raise ConfigError unless `large` is one of the choices."""
+    if large not in get_args(Large):
+        raise ConfigError(
+            f"expected large as one of {', '.join(get_args(Large))}, got {large!r:.80}",
+            code="config.large",
+        )
 
 
 def choose(large: Large, info: MethodInfo, mask: Mask) -> Chosen:

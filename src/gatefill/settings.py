@@ -174,7 +174,7 @@ def check_fields(config: object, **ranges: tuple[float, float]) -> None:
     hints = _hints(type(config))
     for each in fields(config):
         value: Any = getattr(config, each.name)
-        if not _fits(value, hints[each.name]):
+        if not fits(value, hints[each.name]):
             raise _wrong_type(each.name, value, hints[each.name])
         least, most = ranges.get(each.name, (-math.inf, math.inf))
         values: tuple[Any, ...] = value if isinstance(value, tuple) else (value,)
@@ -196,10 +196,14 @@ def _hints(kind: type) -> Mapping[str, Any]:
     return get_type_hints(kind)
 
 
-def expect_at_least(least: float, **values: float | None) -> None:
-    """Raise ConfigError unless each value is finite and at least `least`; None is allowed."""
+def expect_at_least(least: float, **values: Any) -> None:
+    """Raise ConfigError unless each value is a finite number, at least `least`; None is allowed."""
     for name, value in values.items():
-        if value is not None and not least <= value < math.inf:
+        if value is None:
+            continue
+        if not _is_number(value):
+            raise _wrong_type(name, value, float)
+        if not least <= value < math.inf:
             raise ConfigError(
                 f"expected {name} {_span(least, math.inf)}, got {value}",
                 code="config.range",
@@ -209,17 +213,25 @@ def expect_at_least(least: float, **values: float | None) -> None:
             )
 
 
+def expect_whole(least: int, **values: int) -> None:
+    """Raise ConfigError unless each value is a whole number of at least `least`."""
+    for name, value in values.items():
+        expect_type(int, **{name: value})
+        expect_at_least(least, **{name: value})
+
+
 def expect_type(kind: Any, **values: object) -> None:
     """Raise ConfigError unless each value is of the given type, such as int."""
     for name, value in values.items():
-        if not _fits(value, kind):
+        if not fits(value, kind):
             raise _wrong_type(name, value, kind)
 
 
-def _fits(value: object, kind: Any) -> bool:
+def fits(value: object, kind: Any) -> bool:
+    """Return whether a value is of a type, such as ``int`` or ``Literal["a", "b"] | None``."""
     origin, arguments = get_origin(kind), get_args(kind)
     if origin in (Union, types.UnionType):
-        return any(_fits(value, each) for each in arguments)
+        return any(fits(value, each) for each in arguments)
     if origin is Literal:
         return any(value == each and type(value) is type(each) for each in arguments)
     if origin is tuple:
@@ -227,11 +239,23 @@ def _fits(value: object, kind: Any) -> bool:
             return False
         if len(arguments) == 2 and arguments[1] is Ellipsis:
             arguments = (arguments[0],) * len(value)
-        return len(value) == len(arguments) and all(map(_fits, value, arguments))
-    if kind in (int, float):  # numpy scalars, too; True does not count as a number
-        number = isinstance(value, Integral if kind is int else Real)
-        return number and not isinstance(value, bool) and math.isfinite(value)  # type: ignore[arg-type]
+        return len(value) == len(arguments) and all(map(fits, value, arguments))
+    if kind is int:  # numpy scalars, too; True does not count as a number
+        return isinstance(value, Integral) and not isinstance(value, bool)
+    if kind is float:
+        return _is_number(value) and _is_finite(value)
     return kind is Any or isinstance(value, kind)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool)
+
+
+def _is_finite(number: Any) -> bool:
+    try:
+        return math.isfinite(number)
+    except OverflowError:  # a whole number beyond all floats
+        return False
 
 
 def _wrong_type(name: str, value: object, kind: Any) -> ConfigError:

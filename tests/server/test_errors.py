@@ -31,6 +31,7 @@ from tests.server.serving import file_of, hole, photo
         (MemoryError(), 503, "out of memory", "server.out_of_memory"),
         # a bare ValueError or broadcasting error comes from inside
         (ValueError("operands could not be broadcast"), 500, "internal error", None),
+        (GatefillError("no", code="method.not_finite"), 500, "internal error", None),
         (KeyError("secret"), 500, "internal error", "server.internal_error"),
         (FileNotFoundError("/secret"), 500, "internal error", "server.internal_error"),
     ],

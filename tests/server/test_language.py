@@ -13,7 +13,8 @@ pytest.importorskip("fastapi")
 
 from starlette.types import Scope
 
-from gatefill.server.language import Language, message, preferred
+from gatefill.server.errors import Refused, described
+from gatefill.server.language import Language, _language, message, preferred
 from tests.server.serving import file_of, hole, photo, upload
 
 KOREAN = re.compile("[가-힣]")
@@ -85,6 +86,30 @@ def test_a_stand_in_is_no_failure_in_korean(client: httpx.Client) -> None:
 @pytest.mark.parametrize("header", ["ko;q=.", "ko;q=..", "*;q=.", "ko;q=" + "9" * 5000])
 def test_no_header_of_languages_is_an_internal_error(client: httpx.Client, header: str) -> None:
     assert client.get("/healthz", headers={"Accept-Language": header}).status_code == 200
+
+
+def test_a_bug_and_a_large_request_are_told_in_korean_alone() -> None:
+    token = _language.set("ko")
+    try:
+        bug = described(KeyError("inside")).as_dict()
+        large = described(Refused(413, "too large", "got more", megabytes=128)).as_dict()
+    finally:
+        _language.reset(token)
+    number = bug["values"]["number"]
+    assert number in bug["detail"]
+    assert number in bug["message"]
+    assert "128MB" in large["message"]
+    for told in (bug, large):
+        assert told["detail"] not in told["message"]
+        assert KOREAN.search(told["message"])
+
+
+def test_an_empty_file_is_told_in_korean(client: httpx.Client) -> None:
+    client.headers["Accept-Language"] = "ko"
+    told = upload(client, b"", file_of(hole()))
+    assert told.status_code == 400
+    assert told.json()["code"] == "image.empty"
+    assert "empty" not in told.json()["message"]
 
 
 def test_warnings_are_told_in_korean(client: httpx.Client) -> None:

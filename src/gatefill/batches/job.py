@@ -16,7 +16,7 @@ from gatefill.errors import ConfigError, did_you_mean
 from gatefill.images import Photo, read_mask, read_photo
 from gatefill.inpainter import Inpainter
 from gatefill.loading import DEFAULT_METHOD, default_weights, load
-from gatefill.settings import expect_at_least
+from gatefill.settings import expect_whole
 
 # These change how fast an output comes, not which one.
 _ONLY_SPEED = ("device", "batch_size")
@@ -99,7 +99,7 @@ def _check(call: Mapping[str, Any], save: Mapping[str, Any]) -> None:
     photo = read_photo(np.zeros((8, 8, 3), np.uint8))
     numbers = {name: call[name] for name in ("grow", "threshold") if name in call}
     read_mask(np.zeros((8, 8), np.uint8), photo, **numbers)
-    expect_at_least(0, feather=call.get("feather", 0))
+    expect_whole(0, feather=call.get("feather", 0))
     photo.encoded("webp", **save)
 
 

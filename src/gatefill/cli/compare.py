@@ -123,23 +123,28 @@ def compare(
     with terminal.progress_bar("comparing", quiet=json) as progress, one_thread():
         results = measure(images, methods, output, config, overwrite=overwrite, progress=progress)
     page = output / "index.html"
+    failures = sum(len(method["failures"]) for method in results["methods"])
+    status = terminal.PARTLY if failures or not results["cases"] else terminal.OK
     if json:
         terminal.show_json(
             {
                 "report": str(page),
                 "cases": len(results["cases"]),
                 "problems": results["problems"],
+                "failures": failures,
                 "summary": [
                     item for item in results["summary"] if item["mask"] == item["bin"] == "all"
                 ],
             }
         )
-        return terminal.OK
+        return status
     _show(results)
     if results["problems"]:
         terminal.say(f"files that took no part (see the report's end): {len(results['problems'])}")
+    if failures:
+        terminal.say(f"failed fills, which the means leave out: {failures}")
     terminal.say(f"{len(results['cases'])} cases; open {page}")
-    return terminal.OK
+    return status
 
 
 @app.command(

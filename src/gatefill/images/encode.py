@@ -70,6 +70,8 @@ def encode(
         ImageError: If the photo cannot be written in that format.
     """
     check_options(format, quality, lossless)
+    if quality is not None:
+        quality = int(quality)  # encoders take no numpy scalars
     slow = _SLOWNESS.get(format, 1) * pixels.shape[0] * pixels.shape[1]
     return apart.call(_encode, slow, pixels, alpha, meta, format, quality, lossless)
 

@@ -54,6 +54,13 @@ def drawn(
         ImageError: If the values have no meaning as a drawing.
     """
     color, alpha = planes
+    for plane in (color,) if alpha is None else (color, alpha):
+        if plane.dtype.kind not in "buif":
+            raise MaskError(
+                f"{label}: expected bool, integer or float values, got {plane.dtype}",
+                code="mask.values",
+                name=label,
+            )
     # The brightest channel counts, so that pure red or blue is drawn as well.
     bright = color[..., 0] if color.shape[2] == 1 else color.max(axis=2)
     if alpha is None:
@@ -131,12 +138,6 @@ def _high(plane: NDArray[Any], label: str, threshold: int, *, lossy: bool) -> ND
     """
     if plane.dtype == np.bool_:
         return plane
-    if plane.dtype.kind not in "uif":
-        raise MaskError(
-            f"{label}: expected bool, integer or float values, got {plane.dtype}",
-            code="mask.values",
-            name=label,
-        )
     if np.issubdtype(plane.dtype, np.floating):
         check_range(plane, label)
         return np.asarray(plane > (threshold + 0.5) / 255)

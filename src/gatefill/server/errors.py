@@ -24,12 +24,13 @@ logger = logging.getLogger(__name__)
 
 
 class Refused(Exception):  # noqa: N818 - says what happened, as a name
-    """A request that is refused, with the status and text of the response."""
+    """A request that is refused, with the status, text and values of the response."""
 
-    def __init__(self, status: int, error: str, detail: str) -> None:
+    def __init__(self, status: int, error: str, detail: str, **values: Any) -> None:
         super().__init__(detail)
         self.status = status
         self.error = error
+        self.values = values
 
 
 _NAMES = {
@@ -74,20 +75,30 @@ def described(error: BaseException) -> Told:
         return _told(413, "too large", error)
     if isinstance(error, (ImageError, MaskError)):
         return _told(400, "unusable image", error)
-    if isinstance(error, GatefillError):
+    if isinstance(error, GatefillError) and error.code != "method.not_finite":  # the server's own
         return _told(400, "unusable request", error)
-    status, name, detail = _of_the_service(error)
-    return Told(status, name, detail, f"server.{name.replace(' ', '_')}", {})
+    if isinstance(error, Refused):
+        return _of_service(error.status, error.error, str(error), **error.values)
+    told = _outcome(error)
+    if told is not None:
+        return _of_service(*told)
+    # The log has the traceback under a number that the client can name.
+    number = secrets.token_hex(4)
+    logger.error("error %s", number, exc_info=error)
+    detail = f"something went wrong here; the server's log tells more: {number}"
+    return _of_service(500, "internal error", detail, number=number)
 
 
 def _told(status: int, name: str, error: GatefillError) -> Told:
     return Told(status, name, str(error), error.code, error.values)
 
 
-def _of_the_service(error: BaseException) -> tuple[int, str, str]:
-    """Status, short name and sentence of any other exception."""
-    if isinstance(error, Refused):
-        return error.status, error.error, str(error)
+def _of_service(status: int, name: str, detail: str, **values: Any) -> Told:
+    return Told(status, name, detail, f"server.{name.replace(' ', '_')}", values)
+
+
+def _outcome(error: BaseException) -> tuple[int, str, str] | None:
+    """Status, short name and sentence of what may happen to a request; None for a bug."""
     if isinstance(error, Busy):
         return 503, "busy", str(error)
     if isinstance(error, TimeUp):
@@ -103,14 +114,7 @@ def _of_the_service(error: BaseException) -> tuple[int, str, str]:
         return error.status_code, name, str(error.detail)
     if isinstance(error, MemoryError):
         return 503, "out of memory", "there is not enough memory for this photo now"
-    # The log has the traceback under a number that the client can name.
-    number = secrets.token_hex(4)
-    logger.error("error %s", number, exc_info=error)
-    return (
-        500,
-        "internal error",
-        f"something went wrong here; the server's log tells more: {number}",
-    )
+    return None
 
 
 def _fields(error: ValidationError | RequestValidationError) -> str:

@@ -145,6 +145,7 @@ class BodyLimit:
                 413,
                 "too large",
                 f"expected a request of at most {self.limits.max_bytes:,} bytes, got more",
+                megabytes=self.limits.max_bytes >> 20,
             )
         if self.in_flight + more > self.limits.bytes_in_flight:
             raise Refused(503, "busy", "too many uploads at a time: try again in a moment")

@@ -13,6 +13,7 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
+from gatefill.images import ImageError
 from gatefill.server.errors import Refused
 from gatefill.server.schema import InpaintOptions, InpaintRequest, Layout
 
@@ -178,7 +179,7 @@ async def _content(part: UploadFile | str, name: str) -> bytes:
         raise Refused(422, "wrong field", f"{name}: expected a file with a name, got a text field")
     data = await part.read()
     if not data:
-        raise Refused(400, "unusable image", f"{name} is empty")
+        raise ImageError(f"{name} is empty", code="image.empty", name=name)
     return data
 
 

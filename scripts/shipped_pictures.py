@@ -56,10 +56,10 @@ def sketched(name: str) -> list[NDArray[np.uint8]]:
 
 
 def sketches() -> list[NDArray[np.bool_]]:
-    """A slope, a peak and a round thing."""
-    slope, peak = [(60, 160), (196, 100)], [(60, 160), (110, 100), (140, 130), (196, 150)]
+    """A diagonal line, a peak and an ellipse."""
+    diagonal, peak = [(60, 160), (196, 100)], [(60, 160), (110, 100), (140, 130), (196, 150)]
     found = []
-    for line in (slope, peak, cv2.ellipse2Poly((128, 128), (36, 30), 0, 0, 360, 5)):
+    for line in (diagonal, peak, cv2.ellipse2Poly((128, 128), (36, 30), 0, 0, 360, 5)):
         drawn = np.zeros((SIDE, SIDE), np.uint8)
         cv2.polylines(drawn, [np.array(line, np.int32)], False, 255, 2)
         found.append(drawn > 0)

@@ -21,10 +21,10 @@ def test_frames_and_gradients_are_the_same(channels_last: bool) -> None:
     mask = torch.zeros(2, 1, 64, 48, dtype=torch.double)
     mask[0, :, 10:30, 5:40], mask[1, :, 40:60, 20:30] = 1, 1
     ours, literal = network(image, mask)[:2], literal_forward(network, image, mask)
-    slopes = []
+    gradients = []
     for frames in (ours, literal):
         torch.testing.assert_close(frames[1], ours[1], atol=1e-5, rtol=1e-5)
         loss = (frames[0] - image).abs().mean() + (frames[1] - image).abs().mean()
-        slopes.append(torch.autograd.grad(loss, list(network.parameters())))
-    for one, two in zip(*slopes, strict=True):
+        gradients.append(torch.autograd.grad(loss, list(network.parameters())))
+    for one, two in zip(*gradients, strict=True):
         assert (one - two).norm() <= 1e-4 * two.norm() + 1e-9

@@ -57,8 +57,10 @@ def test_losses_and_gradients_of_one_step() -> None:
     losses = objective.critic_loss(objective.critic, batch, apart)
     assert losses.total.item() == pytest.approx(float(run["d_loss"]), abs=2e-6)
     losses.total.backward()
-    slopes = discriminator_to_official({n: p.grad for n, p in objective.critic.named_parameters()})
-    compare(slopes, dgrads, "dgrad")
+    gradients = discriminator_to_official(
+        {n: p.grad for n, p in objective.critic.named_parameters()}
+    )
+    compare(gradients, dgrads, "dgrad")
     objective.critic.zero_grad()
     for name, value in objective.critic.named_buffers():
         value.copy_(kept[name])  # in the original's graph both losses come from one call
@@ -71,22 +73,26 @@ def test_losses_and_gradients_of_one_step() -> None:
     assert losses.terms["g_adversarial"].item() == pytest.approx(float(run["gan_g_loss"]), abs=2e-6)
     assert losses.total.item() == pytest.approx(float(run["g_loss_total"]), abs=2e-6)
     losses.total.backward()
-    slopes = generator_to_official({n: p.grad for n, p in objective.generator.named_parameters()})
-    compare(slopes, run, "ggrad")
+    gradients = generator_to_official(
+        {n: p.grad for n, p in objective.generator.named_parameters()}
+    )
+    compare(gradients, run, "ggrad")
 
 
-def compare(slopes: dict[str, np.ndarray], run: dict[str, np.ndarray], prefix: str) -> None:
+def compare(gradients: dict[str, np.ndarray], run: dict[str, np.ndarray], prefix: str) -> None:
     """Norms of all gradients, and those that were kept, some of them every n-th channel only."""
     # Some values of the discriminator's third layer lie within 1e-7 of the kink of its leaky ReLU:
     # on which side they fall depends on the processor, and with it the layers before.
     norm_within, within = (5e-3, 2e-2) if prefix == "dgrad" else (1e-3, 1e-3)
-    for name, slope in slopes.items():
+    for name, gradient in gradients.items():
         norm = float(run[f"{prefix}_l2/{name}"])
-        assert np.linalg.norm(slope) == pytest.approx(norm, rel=norm_within), name
+        assert np.linalg.norm(gradient) == pytest.approx(norm, rel=norm_within), name
         kept = run.get(f"{prefix}/{name}")
         if kept is not None:
-            every = slope.shape[-1] // kept.shape[-1]
-            assert np.linalg.norm(slope[..., ::every] - kept) < within * np.linalg.norm(kept), name
+            every = gradient.shape[-1] // kept.shape[-1]
+            assert np.linalg.norm(gradient[..., ::every] - kept) < within * np.linalg.norm(kept), (
+                name
+            )
 
 
 @pytest.mark.parametrize("guided", [False, True], ids=["plain", "guided"])

@@ -75,15 +75,15 @@ class TestDeepFillV2:
 
         refined = torch.zeros_like(image).requires_grad_()
         losses = objective.generator_loss(judge, batch, Made(refined, image), 4)
-        (slope,) = torch.autograd.grad(losses.terms["g_adversarial"], refined)
+        (gradient,) = torch.autograd.grad(losses.terms["g_adversarial"], refined)
         (frame,) = seen
         deep = (slice(None), slice(None), slice(17, 47), slice(17, 47))
         rim = (slice(None), slice(None), slice(8, 12), slice(12, 52))
         assert torch.equal(frame[deep], image[deep])
         assert torch.equal(frame * (1 - mask), image * (1 - mask))
         assert not frame[rim].any()
-        assert not slope[deep].any()
-        assert slope[rim].all()
+        assert not gradient[deep].any()
+        assert gradient[rim].all()
         objective.critic_loss(judge, batch, Made(refined.detach()))
         assert torch.equal(seen[1], torch.cat([image, frame]))
         with pytest.raises(ValueError, match="adversarial_reach of 0 or more, got -1"):

@@ -145,23 +145,23 @@ class TestRates:
         assert rate_factor(OptimizerConfig(), images, 1000) == 1.0
 
     def test_tensorflow_adam_differs_by_epsilon_and_count_only(self) -> None:
-        slope = torch.tensor([1.0, -0.5, 3.0])
+        gradient = torch.tensor([1.0, -0.5, 3.0])
         ours, theirs = torch.zeros(3, requires_grad=True), torch.zeros(3, requires_grad=True)
         one = TensorFlowAdam([ours], 0.1, (0.5, 0.999))
         two = torch.optim.Adam([theirs], 0.1, (0.5, 0.999))
         for _ in range(3):
-            ours.grad, theirs.grad = slope.clone(), slope.clone()
+            ours.grad, theirs.grad = gradient.clone(), gradient.clone()
             one.step()
             two.step()
         torch.testing.assert_close(ours, theirs, atol=1e-6, rtol=1e-5)
         fresh = torch.zeros(3, requires_grad=True)
         shared = TensorFlowAdam([fresh], 0.1, (0.5, 0.999))
         shared.others_step()
-        fresh.grad = slope.clone()
+        fresh.grad = gradient.clone()
         shared.step()
         # Second step's corrections on a first step's moments.
         factor = 0.5 * math.sqrt(1 - 0.999**2) / (1 - 0.5**2) / math.sqrt(0.001)
-        torch.testing.assert_close(fresh.detach(), -0.1 * factor * slope.sign())
+        torch.testing.assert_close(fresh.detach(), -0.1 * factor * gradient.sign())
 
 
 def test_the_average_follows_and_forgets_its_start() -> None:

@@ -54,13 +54,15 @@ def test_a_step_at_the_rim_costs(mask: Tensor) -> None:
     assert spectral_loss(flat + 0.1, flat, mask) < 1e-3  # the same light everywhere
 
 
-def test_only_the_hole_gets_a_slope_and_it_is_finite(mask: Tensor) -> None:
+def test_only_the_hole_gets_a_gradient_and_it_is_finite(mask: Tensor) -> None:
     fill = torch.zeros(2, 3, 96, 96, requires_grad=True)
     truth = grain(0)
-    (slope,) = torch.autograd.grad(spectral_loss(torch.lerp(truth, fill, mask), truth, mask), fill)
-    assert slope.isfinite().all()
-    assert slope[..., 30:66, 30:66].any()
-    assert not (slope * (1 - mask)).any()
+    (gradient,) = torch.autograd.grad(
+        spectral_loss(torch.lerp(truth, fill, mask), truth, mask), fill
+    )
+    assert gradient.isfinite().all()
+    assert gradient[..., 30:66, 30:66].any()
+    assert not (gradient * (1 - mask)).any()
 
 
 @pytest.mark.parametrize(("side", "hole"), [(96, 0.0), (4, 1.0)])

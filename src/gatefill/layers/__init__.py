@@ -1,1 +1,1 @@
-"""The layers the networks are made of: pure functions, each with a thin Module."""
+"""The layers of the networks: pure functions, each with a thin Module."""

@@ -1,14 +1,16 @@
-"""The matrix of all pairs of places that contextual attention works on.
+"""The matrix of scores of all pairs of cells, on which contextual attention works.
 
-Let f and b be places of the foreground and of the background on a grid of h x w cells, each 2x2
-feature pixels. Two identities make the matrix cheap:
+Let f and b be cells of the foreground and the background, on a grid of h x w cells of 2x2 feature
+pixels. Two identities make the matrix cheap:
 
 - The correlation of two 3x3 patches is a sum of correlations of pixels along the diagonal,
-  ``S[f, b] = sum over d of P[f + d, b + d]``, so the big product runs over C channels, not 9 C.
+  ``S[f, b] = sum over d of P[f + d, b + d]``, so that the large product is over C channels, not 9
+  C.
 - Pasting overlapping 4x4 patches at stride 2 is, for each of the 2x2 pixels of a cell, one product
-  of the features with ``A[f, b] + A[f + e, b + e] + ...``, so it costs 4 C in place of 16 C.
+of
+  the features with ``A[f, b] + A[f + e, b + e] + ...``, which costs 4 C instead of 16 C.
 
-The results equal those of the convolutions in the original up to rounding.
+The results equal those of the original's convolutions up to rounding.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ from gatefill.layers.padding import Resizing, resize_nearest
 
 
 class Pairs:
-    """The matrix of all pairs of cells, seen as foreground row, column, background row, column.
+    """The scores of all pairs of cells, by foreground row, column, background row, column.
 
     foreground, background: ``BCHW`` float32. hole: ``B1hw``, 1 = hole, or None.
     """
@@ -44,9 +46,9 @@ class Pairs:
         self.valid = valid_cells(hole, small)
 
     def weights(self, fuse: bool, softmax_scale: float, exclude: bool = False) -> Tensor:
-        """Attention of every foreground cell, ``BNN``.
+        """Return the attention of every foreground cell, ``BNN``; each row sums to 1 or less.
 
-        exclude: Whether invalid patches are left out of the softmax's denominator.
+        exclude: Leave invalid patches out of the softmax's denominator.
         """
         scores = self._scores()
         if fuse:
@@ -56,19 +58,22 @@ class Pairs:
         valid = self.valid.flatten(2)
         scaled = flat * (valid * softmax_scale)
         if exclude:
-            some = valid.amax(dim=-1, keepdim=True) > 0  # else there is nothing to choose among
+            some = (
+                valid.amax(dim=-1, keepdim=True) > 0
+            )  # otherwise there are no patches to choose from
             scaled = scaled.masked_fill((valid == 0) & some, -torch.inf)
         return torch.softmax(scaled, dim=-1) * valid
 
     def paste(self, weights: Tensor, even: bool = False) -> Tensor:
-        """The foreground rebuilt, ``BCHW``.
+        """Paste background patches, weighted by the attention; returns ``BCHW``.
 
-        even: Whether the frame's border, where fewer patches overlap, is as bright as the inside.
+        even: Divide by the true overlap of patches, which is smaller at the border of the frame.
         """
         grid = weights.view(self.batch, self.h, self.w, self.h, self.w)
         out = weights.new_empty(self.batch, self.channels, self.h, 2, self.w, 2)
         for y, down in ((0, -1), (1, 1)):
-            # A cell's upper pixels are also covered by the patch above, its lower ones by the next.
+            # A cell's upper pixels are also covered by the patch above, its lower pixels by the one
+            # below.
             tall = _plus_diagonal(grid, down, 1, 3)
             for x, right in ((0, -1), (1, 1)):
                 both = _plus_diagonal(tall, right, 2, 4).flatten(3).flatten(1, 2)
@@ -78,7 +83,7 @@ class Pairs:
         return out * border_gain(2 * self.h, 2 * self.w, out) if even else out
 
     def _scores(self) -> Tensor:
-        """Correlation of 3x3 patches, the background's divided by their norms."""
+        """Correlate 3x3 patches; those of the background are divided by their norms."""
         products = self.foreground.transpose(1, 2) @ self.background
         grid = products.view(self.batch, self.h, self.w, self.h, self.w)
         return _three_diagonals(_three_diagonals(grid, 2, 4), 1, 3) / self.norm.view(
@@ -87,14 +92,14 @@ class Pairs:
 
 
 def patch_norms(cells: Tensor) -> Tensor:
-    """Length of the 3x3 patch around each cell, at least 1e-4: ``BChw`` -> ``B1hw``."""
+    """Return the norm of the 3x3 patch around each cell, at least 1e-4: ``BChw`` -> ``B1hw``."""
     energy = functional.avg_pool2d(cells.square().sum(1, keepdim=True), 3, 1, 1, divisor_override=1)
     # The square root has no finite gradient at 0, and such patches are clamped anyway.
     return energy.clamp_min(1e-8).sqrt()
 
 
 def valid_cells(hole: Tensor | None, cells: Tensor) -> Tensor:
-    """1 where the 3x3 patch around a cell has no hole in it: ``B1hw``, or None -> ``B1hw``."""
+    """Find cells without hole in their 3x3 patch: ``B1hw`` or None -> ``B1hw``, 1 = valid."""
     if hole is None:
         return torch.ones_like(cells[:, :1])
     touched = functional.max_pool2d(hole.to(cells.dtype), 3, 1, 1)
@@ -102,7 +107,7 @@ def valid_cells(hole: Tensor | None, cells: Tensor) -> Tensor:
 
 
 def border_gain(height: int, width: int, like: Tensor) -> Tensor:
-    """``HW``: 2 along the frame's border, where half as many patches overlap, 4 in its corners."""
+    """Return ``HW``: 2 at the border, where half as many patches overlap, 4 in the corners."""
     tall, wide = like.new_ones(height), like.new_ones(width)
     for side in (tall, wide):
         side[0] = side[-1] = 2.0
@@ -110,7 +115,7 @@ def border_gain(height: int, width: int, like: Tensor) -> Tensor:
 
 
 def _fused(scores: Tensor) -> Tensor:
-    """Add the scores of the left and right neighbors, in reading order.
+    """Fuse: add the scores of the left and right neighbors, in reading order.
 
     As in the original, the right neighbor of a row's last cell is the next row's first.
     """
@@ -119,7 +124,7 @@ def _fused(scores: Tensor) -> Tensor:
 
 
 def _three_diagonals(source: Tensor, f: int, b: int) -> Tensor:
-    """``source[f, b]`` and its two neighbors along the diagonal of the dimensions f and b."""
+    """Sum ``source[f, b]`` and its two neighbors along the diagonal of the dimensions f and b."""
     total = source.clone()
     for step in (-1, 1):
         _add_diagonal(total, source, step, f, b)
@@ -127,14 +132,14 @@ def _three_diagonals(source: Tensor, f: int, b: int) -> Tensor:
 
 
 def _plus_diagonal(source: Tensor, step: int, f: int, b: int) -> Tensor:
-    """``source[f, b] + source[f + step, b + step]``."""
+    """Return ``source[f, b] + source[f + step, b + step]``."""
     total = source.clone()
     _add_diagonal(total, source, step, f, b)
     return total
 
 
 def _add_diagonal(target: Tensor, source: Tensor, step: int, f: int, b: int) -> None:
-    """``target[f, b] += source[f + step, b + step]`` in place, where both places exist."""
+    """Add ``source[f + step, b + step]`` to ``target[f, b]`` in place, where both exist."""
     here, there = max(-step, 0), max(step, 0)
     rows, columns = source.shape[f] - 1, source.shape[b] - 1
     if rows > 0 and columns > 0:

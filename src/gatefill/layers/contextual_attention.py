@@ -1,7 +1,7 @@
-"""Contextual attention: each place is rebuilt from the background patches it resembles.
+"""Contextual attention: each cell is rebuilt from the background patches it is similar to.
 
 Source: arXiv 1801.07892, section 4.1 and figure 4, with the conventions of the released DeepFill v2
-code. How it is computed stands in `attention_pairs`.
+code. `attention_pairs` contains the computation.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from gatefill.layers.padding import Resizing, resize_nearest
 
 
 class Attended(NamedTuple):
-    """What `contextual_attention` returns. h = H / 2 and w = W / 2."""
+    """Output of `contextual_attention`; h = H / 2 and w = W / 2."""
 
     features: Tensor  # BCHW
-    offsets: Tensor  # B2hw int64, (rows, columns) from each cell to the cell it looked at most
-    weights: Tensor  # B1hw, how much of its attention that cell got, in [0, 1]
+    offsets: Tensor  # B2hw int64, (rows, columns) from each cell to the one with the largest weight
+    weights: Tensor  # B1hw, that largest weight, in [0, 1]
 
 
 def contextual_attention(
@@ -35,24 +35,31 @@ def contextual_attention(
     exclude: bool = False,
     even: bool = False,
 ) -> Attended:
-    """Rebuild `foreground` from patches of `background` that lie wholly outside the hole.
+    """Rebuild `foreground` from patches of `background` that lie outside the hole.
 
-    Patches that touch the hole get no weight but stay in the softmax's denominator; where all of
-    them do, the result is 0. Borders come out darker than the inside. Both are as the original is,
-    and can be changed.
+    Steps: 3x3 patches are compared by cosine similarity, of which only the background's patches are
+    normalized; scores are fused over neighbors, multiplied by `softmax_scale` and normalized by a
+    softmax; the result is the sum of 4x4 background patches weighted by the attention, over four.
+
+    As in the original, patches that touch the hole get weight 0 but stay in the denominator of the
+    softmax (if all patches touch it, the result is 0), and the result is darker at the border of
+    the map. `exclude` and `even` change that.
 
     Args:
         foreground: ``BCHW``, H and W even.
         background: ``BCHW`` of the same shape.
         hole: ``B1`` H/2 W/2, 1 = hole, or None for no hole; each sample has its own.
-        fuse: Prefer matches whose neighbors match side by side too.
-        softmax_scale: What scores are multiplied by.
-        resizing: Which pixels the halved maps keep.
-        exclude: Leave patches that touch the hole out of the denominator.
-        even: Divide by the true overlap of patches, which is less at the borders.
+        fuse: Prefer matches whose neighbors match, too.
+        softmax_scale: Factor on the scores before the softmax.
+        resizing: Pixel grid for downscaling: which pixels the halved maps keep.
+        exclude: Leave patches that touch the hole out of the softmax's denominator.
+        even: Divide by the true overlap of patches, which is smaller at the border.
+
+    Returns:
+        The rebuilt features, and for each cell the offset and the weight of its best match.
 
     Raises:
-        ValueError: For shapes that do not belong together.
+        GatefillError: If the shapes do not fit each other.
     """
     batch, _, height, width = foreground.shape
     if background.shape != foreground.shape or height % 2 or width % 2:
@@ -67,7 +74,7 @@ def contextual_attention(
             f"got {tuple(hole.shape)}",
             code="tensor.shape",
         )
-    # Scores differ by little and are multiplied by ten: half precision would pick other patches.
+    # Scores differ by little and are multiplied by ten: half precision would select other patches.
     single = [exact(part) for part in (foreground, background)]
     pairs = Pairs(single[0], single[1], hole, resizing)
     weights = pairs.weights(fuse, softmax_scale, exclude)
@@ -80,12 +87,12 @@ def contextual_attention(
 
 
 def exact(x: Tensor) -> Tensor:
-    """The same in float32 at least."""
+    """Convert to float32, unless the precision is higher."""
     return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
 def offsets_to(cells: Tensor) -> Tensor:
-    """Cells ``B1hw`` as row * w + column -> (rows, columns) ``B2hw`` to go from each place."""
+    """Convert cells ``B1hw``, row * w + column, to offsets ``B2hw`` (rows, columns)."""
     height, width = cells.shape[-2:]
     rows = torch.arange(height, device=cells.device).view(1, 1, -1, 1)
     columns = torch.arange(width, device=cells.device).view(1, 1, 1, -1)
@@ -95,9 +102,9 @@ def offsets_to(cells: Tensor) -> Tensor:
 class ContextualAttention(nn.Module):
     """`contextual_attention` of a feature map with itself; it has no parameters.
 
-    mask_steps: whether the mask comes down to the cells at once, or to twice their number first,
-    as in the original: two steps keep other pixels than one. The others are as in
-    `contextual_attention`.
+    mask_steps: Number of steps for downscaling the mask to the cells: 1, or 2 as in the original,
+        which
+    selects other pixels. The other arguments are those of `contextual_attention`.
     """
 
     def __init__(
@@ -118,9 +125,9 @@ class ContextualAttention(nn.Module):
         self.exclude, self.even = exclude, even
 
     def forward(self, features: Tensor, mask: Tensor) -> Attended:
-        """``BCHW`` and the frame's mask ``B1`` 4H 4W -> `Attended`."""
+        """Compute `Attended` of features ``BCHW`` and the frame's mask ``B1`` 4H 4W."""
         if torch.is_autocast_enabled(features.device.type):
-            # Autocast would take the scores' products in half precision.
+            # Autocast would compute the scores in half precision.
             with torch.autocast(features.device.type, enabled=False):
                 attended: Attended = self(features, mask)
                 return attended
@@ -136,7 +143,7 @@ class ContextualAttention(nn.Module):
         )
 
     def hole(self, mask: Tensor, height: int, width: int) -> Tensor:
-        """The frame's mask ``B1HW`` on the cells of features of `height` x `width`."""
+        """Downscale the frame's mask ``B1HW`` to the cells of features of `height` x `width`."""
         if self.mask_steps == 2:
             mask = resize_nearest(mask, height, width, self.resizing)
         return resize_nearest(mask, height // 2, width // 2, self.resizing)

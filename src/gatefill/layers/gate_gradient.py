@@ -1,7 +1,7 @@
-"""The gate with a gradient of its own, for training.
+"""The gate with a hand-written gradient for training.
 
-Autograd alone differentiates the two halves of the channels as strided views: with channels last,
-where a half is no whole run of memory, that costs a CPU five times the time of everything here.
+Autograd differentiates the two halves of the channels as strided views. With channels last, where a
+half is not contiguous, that takes a CPU five times as long as this whole function.
 """
 
 from __future__ import annotations
@@ -21,11 +21,12 @@ class Gate(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, relu: bool) -> Tensor:
         activation = functional.relu if relu else functional.elu
         if x.is_cuda:
-            # There halves are as fast as whole tensors.
+            # In this layout halves are contiguous, and as fast as whole tensors.
             first, second = x.chunk(2, dim=1)
             features, gates = activation(first), torch.sigmoid(second)
         else:
-            # The activations run over all channels, twice too many, as whole tensors are fast.
+            # Activations are computed for all channels, twice too many, as contiguous tensors are
+            # faster.
             features, gates = _halves(activation(x))[0], _halves(torch.sigmoid(x))[1]
         ctx.save_for_backward(features, gates)
         ctx.relu = relu
@@ -47,7 +48,7 @@ class Gate(torch.autograd.Function):
 
 
 def _halves(x: Tensor) -> tuple[Tensor, Tensor]:
-    """The two halves of the channels, each a whole run of memory in the order of `x`."""
+    """Return the two halves of the channels, each contiguous in the memory format of `x`."""
     last = x.is_contiguous(memory_format=torch.channels_last)
     order = torch.channels_last if last else torch.contiguous_format
     first, second = x.chunk(2, dim=1)

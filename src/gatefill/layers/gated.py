@@ -13,14 +13,16 @@ from gatefill.layers.padding import Padding, Pads, convolve, padded, upsample_tw
 from gatefill.layers.partial import Masked, partial_convolution
 
 ConvKind = Literal["gated", "single_gate", "partial", "vanilla"]
-"""gated: a learned gate per channel and place. single_gate: one gate per place for all channels,
-the cheaper form. partial: a hard gate computed from the mask. vanilla: no gate."""
+"""gated: a learned gate per channel and position, with twice the parameters of vanilla at equal
+width.
+single_gate: one learned gate per position for all channels, the cheaper form. partial: a hard gate
+computed from the mask. vanilla: no gate."""
 
 Activation = Literal["elu", "relu", "leaky_relu", "none"]
 
 
 def activate(x: Tensor, activation: Activation, inplace: bool = False) -> Tensor:
-    """ELU, ReLU, LeakyReLU(0.2) or nothing."""
+    """Apply ELU, ReLU, LeakyReLU(0.2) or no activation."""
     match activation:
         case "elu":
             return functional.elu(x, inplace=inplace)
@@ -33,10 +35,14 @@ def activate(x: Tensor, activation: Activation, inplace: bool = False) -> Tensor
 
 
 def gate(x: Tensor, activation: Activation = "elu", inplace: bool = False) -> Tensor:
-    """``phi(features) * sigmoid(gates)``: ``B2CHW`` -> ``BCHW``.
+    """Compute ``phi(features) * sigmoid(gates)``: ``B2CHW`` -> ``BCHW``.
 
-    The first half of the channels are features, the second half their gates. inplace: `x` may be
-    overwritten, which saves most of the time on a CPU.
+    The first half of the channels are features, the second half their gates.
+
+    Args:
+        x: Output of the convolution.
+        activation: phi.
+        inplace: Allow overwriting `x`, which saves most of the time on a CPU.
     """
     width = x.shape[1] // 2
     if x.requires_grad and activation in ("elu", "relu"):
@@ -49,15 +55,16 @@ def gate(x: Tensor, activation: Activation = "elu", inplace: bool = False) -> Te
 
 
 def gate_together(x: Tensor, activation: Activation = "elu") -> Tensor:
-    """One gate for all features of a place: ``B(C+1)HW`` -> ``BCHW``; the last channel gates."""
+    """Gate all features of a position by the last channel: ``B(C+1)HW`` -> ``BCHW``."""
     return activate(x[:, :-1], activation) * torch.sigmoid(x[:, -1:])
 
 
 class Convolution(nn.Module):
-    """One convolution of any kind, with its activation; a 2x upsampling may stand before it.
+    """One convolution of any kind with its activation, optionally after 2x upsampling.
 
-    `width` is the number of channels that come out, after the gate. Where `activation` is "none"
-    the layer has no gate either, as the networks' to-RGB layers, unless `always_gated`.
+    `width` is the number of output channels, after the gate; at equal width a gated convolution has
+    twice the parameters of a vanilla one. With `activation` "none" the layer has no gate, as in the
+    networks' output layers, unless `always_gated`.
     """
 
     def __init__(
@@ -84,27 +91,27 @@ class Convolution(nn.Module):
         gates = {"gated": width, "single_gate": 1}.get(self.kind, 0)
         self.weight = nn.Parameter(torch.empty(width + gates, channels, kernel, kernel))
         self.bias = nn.Parameter(torch.zeros(width + gates))
-        nn.init.xavier_uniform_(self.weight)  # as the original: Glorot, zero bias
+        nn.init.xavier_uniform_(self.weight)  # as in the original: Glorot, zero bias
 
     def forward(self, x: Tensor | Masked, pads: Pads | None = None) -> Any:
         """Run the layer on a whole map, or on a part of one.
 
         Args:
-            x: ``BCHW``. The kind "partial" also takes `Masked`; a plain map counts as known
-                everywhere.
-            pads: How many pixels to pad after the upsampling, where `x` is a part of a map.
+            x: ``BCHW``. The kind "partial" also accepts `Masked`; a plain map counts as entirely
+                known.
+            pads: Number of pixels to pad after upsampling, if `x` is a part of a map.
 
         Returns:
-            ``B`` width ceil(H / stride) ceil(W / stride), or 2H 2W when upsampling; `Masked` where
-            `x` was.
+            ``B`` width ceil(H / stride) ceil(W / stride), or 2H 2W with upsampling; `Masked` if `x`
+            is.
         """
         if self.kind == "partial":
             return self._partial(x, pads)
         assert isinstance(x, Tensor)
         x = upsample_twice(x) if self.upsample else x
         if self.kind == "gated" and not torch.is_grad_enabled():
-            # Two convolutions put out features and gates as whole runs of memory, on which
-            # activations are several times as fast as on halves of one.
+            # Two convolutions give features and gates as contiguous tensors, on which activations
+            # are several times as fast as on halves of one tensor.
             stride, dilation, padding = self.stride, self.dilation, self.padding
             x, left = padded(
                 x, self.kernel, stride=stride, dilation=dilation, padding=padding, pads=pads
@@ -126,7 +133,7 @@ class Convolution(nn.Module):
             padding=self.padding,
             pads=pads,
         )
-        # Without a gradient nobody else needs the convolution's own result.
+        # Without a gradient the output of the convolution may be overwritten.
         inplace = not x.requires_grad
         match self.kind:
             case "gated":

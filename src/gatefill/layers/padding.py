@@ -1,4 +1,4 @@
-"""Where a convolution pads and which pixel a resize picks: weights depend on both."""
+"""Padding and nearest resizing as in the frameworks that weights were trained in."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from torch import Tensor
 from torch.nn import functional
 
 Padding = Literal["same", "symmetric", "reflect"]
-"""same: TensorFlow's SAME with zeros, asymmetric where the stride demands it. symmetric: the same
-number of zeros on both sides, as PyTorch pads. reflect: symmetric, mirrored in place of zeros."""
+"""same: TensorFlow's SAME with zeros, asymmetric if the stride requires it. symmetric: the same
+number of zeros on both sides, as in PyTorch. reflect: symmetric, reflected pixels."""
 
 Resizing = Literal["aligned", "floor"]
-"""aligned: TensorFlow's align_corners=True. floor: every n-th pixel, as PyTorch's nearest."""
+"""aligned: TensorFlow's align_corners=True. floor: every n-th pixel, as in PyTorch's nearest."""
 
 Pads = tuple[int, int, int, int]
-"""Pixels to add at the left, right, top and bottom; negative amounts are cut off."""
+"""Pixels to add at the left, right, top and bottom; negative amounts are cropped."""
 
 
 def same_padding(size: int, kernel: int, stride: int = 1, dilation: int = 1) -> tuple[int, int]:
-    """TensorFlow's SAME along one side of `size` pixels: (before, after).
+    """Return TensorFlow's SAME padding (before, after) along one side of `size` pixels.
 
     The output has ceil(size / stride) pixels; an odd remainder goes after.
     """
@@ -34,7 +34,7 @@ def same_padding(size: int, kernel: int, stride: int = 1, dilation: int = 1) -> 
 def pad_amounts(
     rule: Padding, size: int, kernel: int, stride: int = 1, dilation: int = 1
 ) -> tuple[int, int]:
-    """Pixels that `rule` adds (before, after) along one side of `size` pixels."""
+    """Return the padding (before, after) of a rule along one side of `size` pixels."""
     if rule == "same":
         return same_padding(size, kernel, stride, dilation)
     both = dilation * (kernel - 1) // 2
@@ -51,20 +51,20 @@ def convolve(
     padding: Padding = "same",
     pads: Pads | None = None,
 ) -> Tensor:
-    """2-D convolution of ``BCHW`` under a padding rule; `weight` is ``OIkk``.
+    """Convolve ``BIHW`` in two dimensions under a padding rule.
 
     Args:
         x: ``BIHW``.
         weight: ``OIkk``.
         bias: ``O``, or None.
-        stride: Pixels from one output to the next.
-        dilation: Pixels from one tap of the kernel to the next.
-        padding: The rule for what stands beyond the frame.
-        pads: How many pixels to pad, where `x` is a part of a frame and only some of its sides
-            are the frame's; None takes what the rule gives for a whole frame.
+        stride: Pixels between two outputs.
+        dilation: Pixels between two taps of the kernel.
+        padding: The padding rule.
+        pads: Number of pixels to pad, if `x` is a part of a frame and has only some of its borders.
+            Default: those of the rule for a whole frame.
 
     Returns:
-        ``BO`` x ceil(H / stride) x ceil(W / stride) of a whole frame.
+        ``BO`` x ceil(H / stride) x ceil(W / stride) for a whole frame.
     """
     x, left = padded(
         x, weight.shape[-1], stride=stride, dilation=dilation, padding=padding, pads=pads
@@ -81,9 +81,10 @@ def padded(
     padding: Padding,
     pads: Pads | None,
 ) -> tuple[Tensor, tuple[int, int]]:
-    """What `convolve` reads, with what is left to pad on both sides of rows and columns.
+    """Pad the input of `convolve`, as far as its convolution cannot pad by itself.
 
-    A convolution that pads by itself spares a copy of the features.
+    Returns the padded input, and the padding of rows and columns left to the convolution, which
+    saves a copy of the features.
     """
     if pads is None:
         top, bottom = pad_amounts(padding, x.shape[-2], kernel, stride, dilation)
@@ -95,7 +96,7 @@ def padded(
 
 
 def _padded(x: Tensor, pads: Pads, padding: Padding) -> Tensor:
-    """``BCHW`` with more pixels around it; negative amounts are cut off."""
+    """Pad ``BCHW``; negative amounts are cropped."""
     added = [max(amount, 0) for amount in pads]
     if padding != "reflect":
         x = functional.pad(x, added)
@@ -108,20 +109,20 @@ def _padded(x: Tensor, pads: Pads, padding: Padding) -> Tensor:
 
 
 def _reflected(x: Tensor, axis: int, before: int, after: int) -> Tensor:
-    """`x` mirrored at both ends of an axis, as often as the padding is longer than the axis."""
+    """Reflect `x` at both ends of an axis, repeatedly if the padding is longer than the axis."""
     last = x.shape[axis] - 1
     places = torch.arange(-before, last + 1 + after, device=x.device)
-    # A triangle wave with the period of one way to the last place and back.
+    # A triangle wave whose period is the way to the last index and back.
     places = last - (last - places % max(2 * last, 1)).abs()
     return x.index_select(axis, places)
 
 
 @lru_cache(maxsize=256)
 def source_indices(size: int, new_size: int, rule: Resizing = "aligned") -> tuple[int, ...]:
-    """Which of `size` pixels each of `new_size` pixels copies.
+    """Return which of `size` pixels each of `new_size` pixels copies.
 
-    aligned: floor(i * (size - 1) / (new_size - 1) + 0.5). The product is rounded to float32, as
-    TensorFlow does it: in double precision some sizes (43, 54, 424, 680...) pick other pixels.
+    aligned: floor(i * (size - 1) / (new_size - 1) + 0.5). The product is rounded to float32, as in
+    TensorFlow: in double precision some sizes (43, 54, 424, 680...) select other pixels.
     """
     places = np.arange(new_size, dtype=np.float32)
     if rule == "floor":
@@ -132,8 +133,8 @@ def source_indices(size: int, new_size: int, rule: Resizing = "aligned") -> tupl
 
 
 def resize_nearest(x: Tensor, height: int, width: int, rule: Resizing = "aligned") -> Tensor:
-    """Nearest resizing of ``BCHW`` to height x width, by the pixels `source_indices` names."""
-    kept = type(x) is Tensor  # not where torch.export runs this with tensors that hold nothing
+    """Resize ``BCHW`` to height x width by copying the pixels of `source_indices`."""
+    kept = type(x) is Tensor  # False in torch.export, whose tensors have no data
     indices = _indices if kept else _indices.__wrapped__
     x = x.index_select(-2, indices(x.device, x.shape[-2], height, rule))
     return x.index_select(-1, indices(x.device, x.shape[-1], width, rule))
@@ -141,11 +142,11 @@ def resize_nearest(x: Tensor, height: int, width: int, rule: Resizing = "aligned
 
 @lru_cache(maxsize=256)
 def _indices(device: torch.device, size: int, new_size: int, rule: Resizing) -> Tensor:
-    """`source_indices` as a tensor; kept, as a GPU waits for every copy from the CPU."""
-    with torch.inference_mode(False):  # training, which may follow, saves it for its gradients
+    """Return `source_indices` as a cached tensor, as a GPU waits for every copy from the CPU."""
+    with torch.inference_mode(False):  # a later training step saves it for gradients
         return torch.tensor(source_indices(size, new_size, rule), device=device)
 
 
 def upsample_twice(x: Tensor) -> Tensor:
-    """Nearest doubling of ``BCHW``; both resizing rules replicate each pixel 2x2."""
+    """Double ``BCHW`` by nearest resizing; both rules replicate each pixel 2x2."""
     return functional.interpolate(x, scale_factor=2.0, mode="nearest")

@@ -12,7 +12,7 @@ from gatefill.layers.padding import Padding, Pads, convolve, upsample_twice
 
 
 class Masked(NamedTuple):
-    """A feature map and which of its pixels are known, as partial convolutions pass them on."""
+    """A feature map and the mask of its known pixels, the input of partial convolutions."""
 
     features: Tensor  # BCHW
     known: Tensor  # B1HW or BCHW, 1 = known
@@ -29,14 +29,23 @@ def partial_convolution(
     padding: Padding = "same",
     pads: Pads | None = None,
 ) -> Masked:
-    """Convolve only what is known, scaled up by how much was missing.
+    """Convolve known pixels only, and scale up by the share of missing ones.
 
-    x: ``BCHW``. known: ``BCHW`` or ``B1HW``, 1 = known and 0 = unknown. weight: ``OCkk``.
-    pads: as `convolve` takes them, where `x` is a part of a frame.
-    Returns the features ``BOhw`` and the new mask ``B1hw``: 1 where any input was known.
+    ``x' = W^T (X . M) * sum(1) / sum(M) + b`` where sum(M) > 0, else 0. Padding counts as unknown,
+    so borders are scaled up as well.
 
-    ``x' = W^T (X . M) * sum(1) / sum(M) + b`` where sum(M) > 0, else 0. Pixels that padding adds
-    count as unknown, so borders are scaled up as well.
+    Args:
+        x: ``BCHW``.
+        known: ``BCHW`` or ``B1HW``, 1 = known and 0 = unknown.
+        weight: ``OCkk``.
+        bias: ``O``, or None.
+        stride: Pixels between two outputs.
+        dilation: Pixels between two taps of the kernel.
+        padding: The padding rule.
+        pads: See `convolve`, if `x` is a part of a frame.
+
+    Returns:
+        The features ``BOhw`` and the new mask ``B1hw``: 1 where any input is known.
     """
     channels, kernel = weight.shape[1], weight.shape[-1]
     if known.shape[1] not in (1, channels):
@@ -45,8 +54,8 @@ def partial_convolution(
             code="tensor.shape",
         )
     with torch.no_grad():
-        # One plane of counts stands for all output channels; a B1HW mask counts C times.
-        # At least float32: half precision cannot count to the hundreds.
+        # One plane of counts serves all output channels; a B1HW mask counts C times. Counting needs
+        # float32 at least: half precision is not exact for hundreds.
         exact = torch.promote_types(weight.dtype, torch.float32)
         ones = known.new_ones(1, known.shape[1], kernel, kernel, dtype=exact)
         zeros: Padding = "symmetric" if padding == "reflect" else padding
@@ -65,13 +74,13 @@ def partial_convolution(
 
 
 class Joined(nn.Module):
-    """A map doubled to the size of a larger one, and joined with it (U-Net's skip connections).
+    """Doubles a map and concatenates it with a skip connection (U-Net).
 
-    Features and masks are joined alike, so that the mask has one plane per channel.
+    Features and masks are concatenated in the same way, so that the mask has one plane per channel.
     """
 
     def forward(self, x: Masked, skip: Masked) -> Masked:
-        """``BChw`` and ``BDHW`` -> ``B(C+D)HW``; 2h and 2w reach H and W, and one more at most."""
+        """Join ``BChw`` and ``BDHW`` to ``B(C+D)HW``; 2h and 2w equal H and W, or one more."""
         height, width = skip.features.shape[-2:]
         features, known = (upsample_twice(part)[:, :, :height, :width] for part in x)
         joined = [known.expand_as(features), skip.known.expand_as(skip.features)]

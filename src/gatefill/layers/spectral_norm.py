@@ -1,4 +1,4 @@
-"""Spectral normalization as the original DeepFill v2 code does it (Miyato et al., ICLR 2018)."""
+"""Spectral normalization as in the original DeepFill v2 code (Miyato et al., ICLR 2018)."""
 
 from __future__ import annotations
 
@@ -11,9 +11,16 @@ from gatefill.layers.padding import Padding, convolve
 def spectral_norm(weight: Tensor, u: Tensor, eps: float = 1e-12) -> tuple[Tensor, Tensor, Tensor]:
     """Divide `weight` ``O...`` by its largest singular value, estimated by one power iteration.
 
-    u: ``1O``, the estimate of the last call. Returns (weight / sigma, the new u, sigma).
-    The gradient runs through u, v and sigma: torch's own spectral norm holds u and v constant,
-    which changes the first layer's gradient by five per cent. `eps` is added to each norm.
+    The gradient passes through u, v and sigma; torch's own spectral norm treats u and v as
+    constant, which changes the gradient of the first layer by five percent.
+
+    Args:
+        weight: ``O...``.
+        u: ``1O``, the estimate of the previous call.
+        eps: Added to each norm.
+
+    Returns:
+        weight / sigma, the new u, and sigma.
     """
     matrix = weight.flatten(1)
     v = u @ matrix
@@ -25,7 +32,7 @@ def spectral_norm(weight: Tensor, u: Tensor, eps: float = 1e-12) -> tuple[Tensor
 
 
 class SpectralNormConv2d(nn.Module):
-    """Convolution with a spectrally normalized kernel; u moves at every call, training or not."""
+    """Convolution with a spectrally normalized kernel; every call updates u, in eval mode too."""
 
     u: Tensor
 

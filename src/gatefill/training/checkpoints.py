@@ -107,7 +107,7 @@ def _damaged(path: Path, reason: str) -> DataError:
 
 
 def save_tensors(value: dict[str, Any], path: Path) -> None:
-    """`torch.save`, of which a full disk is an OSError as everywhere else."""
+    """Call `torch.save`; report a full disk as an OSError."""
     with path.open("wb") as file:
         try:
             torch.save(value, file)

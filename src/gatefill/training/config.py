@@ -254,16 +254,16 @@ class TrainConfig:
 
     @property
     def channel_order(self) -> Literal["bgr", "rgb"]:
-        """In which order the network takes colors."""
+        """The order of the color channels of the network."""
         order: Literal["bgr", "rgb"] = self.network.channel_order
         return order
 
     def as_dict(self) -> dict[str, Any]:
-        """All fields as plain values that JSON can hold."""
+        """Return all fields as plain values that JSON can hold."""
         return dataclasses.asdict(self)
 
     def per_process(self, processes: int) -> int:
-        """Samples per process in one part of a batch."""
+        """Return the samples per process in one part of a batch."""
         parts = processes * self.accumulate
         if self.batch_size % parts:
             raise ConfigError(

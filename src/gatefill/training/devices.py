@@ -47,15 +47,22 @@ def check_processes(strategy: str, nodes: int) -> None:
 
 
 def make_fabric(config: TrainConfig, devices: str, strategy: str, nodes: int) -> Fabric:
-    """Lightning Fabric for a run.
+    """Create Lightning Fabric for a run.
 
-    devices: ``auto``, ``cpu``, ``cuda``, a number, or kind and number such as ``cpu:2``. Under
-    torchrun and SLURM the processes are there already; else Fabric starts them.
-    Raises ConfigError for devices that are not available, for another strategy than those of
-    `STRATEGIES`, and for less than one node.
+    Args:
+        config: Config of the run.
+        devices: ``auto``, ``cpu``, ``cuda``, a number, or kind and number such as ``cpu:2``. Under
+            torchrun and SLURM the processes exist already; otherwise Fabric starts them.
+        strategy: One of `STRATEGIES`.
+        nodes: Number of machines.
+
+    Raises:
+        ConfigError: For devices that are not available, an unknown strategy, or less than one node.
     """
     check_processes(strategy, nodes)
-    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # what it uses is in run.json
+    logging.getLogger("lightning_fabric").setLevel(
+        logging.WARNING
+    )  # devices and strategy are in run.json
     kind, _, count = devices.partition(":")
     if kind.isdigit():
         kind, count = "auto", kind
@@ -81,7 +88,7 @@ def make_fabric(config: TrainConfig, devices: str, strategy: str, nodes: int) ->
     fabric = Fabric(
         accelerator=accelerator,
         devices=number,
-        # Sharding is done by the loop itself; what it needs of Fabric is what DDP has.
+        # The loop shards by itself; the rest is the same as with DDP.
         strategy="ddp" if strategy == "fsdp" else strategy,
         num_nodes=nodes,
         precision=pick_precision(config.precision, accelerator),

@@ -34,16 +34,20 @@ class SNPatchGAN(nn.Module):
     def forward(self, image: Tensor, mask: Tensor, sketch: Tensor | None = None) -> Tensor:
         """Score how real each patch is.
 
-        image: ``B3HW`` in [-1, 1], channels as the generator's. mask: ``B1HW``, 1 = hole. sketch:
-        ``B1HW``, 1 = edge, for a guided one; none means no edges. Returns ``BN``, N = h w c in the
-        order of the original.
+        Args:
+            image: ``B3HW`` in [-1, 1], channels in the generator's order.
+            mask: ``B1HW``, 1 = hole.
+            sketch: ``B1HW``, 1 = edge, for guided discriminators; None: no edges.
+
+        Returns:
+            ``BN``, N = h w c in the order of the original.
         """
         x = torch.cat([image, mask], dim=1)
         if self.config.guided:
             drawing = torch.zeros_like(mask) if sketch is None else sketch * mask
             x = torch.cat([x, drawing], dim=1)
         for i in range(1, 7):
-            # The original has the activation after the last layer as well.
+            # The original has an activation after the last layer as well.
             x = functional.leaky_relu(self.get_submodule(f"conv{i}")(x), 0.2)
         return x.permute(0, 2, 3, 1).flatten(1)
 

@@ -1,4 +1,4 @@
-"""DISTS: a distance that forgives a texture drawn anew (arXiv 2004.07728).
+"""DISTS: a perceptual distance that tolerates resampled texture (arXiv 2004.07728).
 
 Per channel of each feature map it compares the mean, which describes a texture, and the
 correlation over positions, which describes structure.
@@ -25,8 +25,8 @@ class Dists:
 
     Args:
         trunk: VGG-16 with all five taps and `l2` pooling.
-        alpha: Weights of the means of the channels, of the image's three first.
-        beta: Of their correlations, likewise.
+        alpha: Weights of the means, for the image's three channels first.
+        beta: Weights of the correlations, in the same order.
     """
 
     def __init__(self, trunk: Trunk, alpha: Tensor, beta: Tensor) -> None:
@@ -35,11 +35,11 @@ class Dists:
         self._alpha, self._beta = alpha / whole, beta / whole
 
     def features(self, image: Tensor) -> list[Tensor]:
-        """What is compared of an image ``B3HW``, RGB in [-1, 1]: itself in [0, 1], and the taps."""
+        """Return the features of ``B3HW``, RGB in [-1, 1]: the image in [0, 1], and the taps."""
         return [image / 2 + 0.5, *self.trunk(image)]
 
     def distance(self, found: Sequence[Tensor], wanted: Sequence[Tensor]) -> Tensor:
-        """One value per pair, from 0 for equal images to about 1, of their `features`."""
+        """Return one distance per pair of `features`, from 0 for equal images to about 1."""
         means, correlations = [], []
         for ours, theirs in zip(found, wanted, strict=True):
             one, other = (each.flatten(2).float() for each in (ours, theirs))
@@ -52,12 +52,12 @@ class Dists:
         return 1 - torch.cat(means, 1) @ self._alpha - torch.cat(correlations, 1) @ self._beta
 
     def __call__(self, found: Tensor, wanted: Tensor) -> Tensor:
-        """One value per pair of images ``B3HW``, RGB in [-1, 1]."""
+        """Return one distance per pair of images ``B3HW``, RGB in [-1, 1]."""
         return self.distance(self.features(found), self.features(wanted))
 
 
 def load_dists(vgg: str | os.PathLike[str], weights: str | os.PathLike[str]) -> Dists:
-    """DISTS with weights from files.
+    """Load DISTS with weights from files.
 
     Args:
         vgg: VGG-16, as `load_trunk` reads it.

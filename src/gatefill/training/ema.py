@@ -1,4 +1,4 @@
-"""Exponential moving average of the generator's weights, which fills better than the newest."""
+"""Exponential moving average of the generator's weights, which fills better than the last."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 class Ema:
     """``average <- decay * average + (1 - decay) * weights`` after each step.
 
-    The decay starts low, min(decay, (1 + n) / (10 + n)), so that the first weights are forgotten.
+    The decay starts low, min(decay, (1 + n) / (10 + n)), so that the initial weights are forgotten.
     """
 
     def __init__(self, network: nn.Module, decay: float) -> None:

@@ -46,9 +46,9 @@ class BoundaryHinge:
         """Update the discriminator; return its loss, which is 1 if it cannot tell real from fake.
 
         Args:
-            batch: With the truth.
-            refined: What the generator made; no gradient is needed.
-            average: Exchanges gradients with other processes.
+            batch: The batch, with the ground truth.
+            refined: Output of the generator; no gradient is needed.
+            average: Averages gradients over all processes.
         """
         shown = torch.cat([batch.image, self._shown(batch, refined.detach())])
         sketch = None if batch.sketch is None else torch.cat([batch.sketch] * 2)
@@ -62,14 +62,14 @@ class BoundaryHinge:
         return loss.detach()
 
     def judge(self, batch: Batch, refined: Tensor) -> Tensor:
-        """The generator's loss."""
+        """Return the loss of the generator."""
         self.discriminator.requires_grad_(False)
         values = self._values(self._shown(batch, refined), batch.mask, batch.sketch)
         self.discriminator.requires_grad_(True)
         return hinge_generator_loss(values)
 
     def set_rate(self, factor: float) -> None:
-        """Follow the schedule of the learning rate."""
+        """Multiply the learning rate by a factor, as its schedule requires."""
         set_rate(self.optimizer, self.rate * factor)
 
     def state_dict(self) -> dict[str, Any]:

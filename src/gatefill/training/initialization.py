@@ -19,10 +19,11 @@ OUTPUT_GAIN = 0.5  # avoids saturation of tanh in the output layers
 
 
 def initialize(network: Network, start: Initialization) -> Network:
-    """Set a fresh network's weights and return it.
+    """Initialize the weights of a new network, and return it.
 
-    published: as the networks come, Glorot's initialization with zero bias. Each gate halves the
-    signal then, and after 17 layers one millionth is left.
+    published: Glorot's initialization with zero bias. Each gate then halves the signal, of which
+        one
+    millionth is left after 17 layers.
     keep_variance: every gated layer keeps the mean square of its inputs.
     """
     if start == "published":
@@ -48,17 +49,17 @@ def _keep_variance(layer: Convolution) -> None:
 
 
 def gain(activation: Activation, gated: bool) -> float:
-    """The deviation of features at which a layer's results have the mean square 1.
+    """Return the standard deviation of features for which a layer's outputs have mean square 1.
 
-    Inputs have the mean square 1; a gate is the sigmoid of a normal number of mean `GATE_BIAS`.
+    Inputs have mean square 1; a gate is the sigmoid of a normal variable with mean `GATE_BIAS`.
     """
-    # Gauss-Hermite quadrature: the mean over a normal number.
+    # Gauss-Hermite quadrature: the mean over a normal variable.
     points, weights = np.polynomial.hermite_e.hermegauss(61)
     weights = weights / weights.sum()
     gate = 1.0 / (1.0 + np.exp(-(points + GATE_BIAS))) if gated else np.ones_like(points)
     passed = float(weights @ gate**2)
     deviation = 1.0
-    for _ in range(50):  # a fixed point, since ELU's mean square does not grow with the square
+    for _ in range(50):  # fixed-point iteration, since ELU is not homogeneous
         found = float(weights @ _activated(deviation * points, activation) ** 2)
         deviation /= math.sqrt(passed * found)
     return deviation

@@ -24,7 +24,7 @@ class RunJournal:
     """The logs of one run; a resumed run appends to the same files."""
 
     def __init__(self, folder: Path, images: int) -> None:
-        """images: where the run goes on. Later entries are of steps that were lost, and go."""
+        """images: position at which the run resumes; later entries, of lost steps, are removed."""
         self.folder = folder
         self._lines = folder / "log.jsonl"
         self._forget_after(images)
@@ -39,7 +39,7 @@ class RunJournal:
             self._board.add_scalar(f"{kind}/{name}", value, images)
 
     def picture(self, images: int, name: str, picture: Picture) -> None:
-        """Write an image to TensorBoard and to two files: the newest one, and one that is kept."""
+        """Write an image to TensorBoard, and to a file of the newest and a permanent one."""
         self._board.add_image(name, picture, images, dataformats="HWC")
         with whole(self.folder / f"{name}.png") as beside:
             beside.write_bytes(png(picture))

@@ -66,23 +66,26 @@ def train(
     """Train a network, or resume from the last checkpoint in the folder.
 
     Args:
-        config: Of the run.
-        data: Images to train on; a part of them is held out where there is no `validation`.
-        folder: Of the run; made where there is none.
-        validation: Images to measure on.
-        devices: As Lightning Fabric takes them.
-        strategy: Likewise.
-        nodes: Likewise.
-        start_from: What a new run starts from in place of random weights: a weights file, or
-            another run's folder or checkpoint. A run that goes on has its own.
-        provenance: What the exported weights say of ``data`` and ``license``.
-        extractor: Makes sketches where the config wants them drawn.
+        config: Config of the run.
+        data: Training images; a part of them is held out unless there is `validation`.
+        folder: Folder of the run; created if necessary.
+        validation: Validation images.
+        devices: See `make_fabric`.
+        strategy: See `make_fabric`.
+        nodes: Number of machines.
+        start_from: Weights for a new run in place of random ones: a weights file, or the folder or
+            a checkpoint of another run. A resumed run keeps its own weights.
+        provenance: ``data`` and ``license`` to store in the exported weights.
+        extractor: Computes sketches if the config has `sketches` drawn.
         watch: Called after every step.
 
+    Returns:
+        The outcome of the run.
+
     Raises:
-        GatefillError: The config, the data or the folder's run do not fit, another run has the
-            folder, or the disk is full.
-        TrainingStopped: Several steps in a row gave NaN or infinity.
+        GatefillError: If config, data or the run in the folder do not fit each other, another run
+            uses the folder, or the disk is full.
+        TrainingStopped: If several steps in a row gave NaN or infinity.
     """
     fabric = make_fabric(config, devices, strategy, nodes)
     run = _Run(fabric, config, data, folder, provenance or {}, watch, strategy == "fsdp")
@@ -218,7 +221,7 @@ class _Run:
                 self._export(name, network, None)
 
     def _of_newest(self) -> list[str]:
-        """The weights files that take the newest weights: without validation, the best one too."""
+        """Return the files for the newest weights: without validation, the best one as well."""
         best = self.folder / "best.safetensors"
         unknown = self.state.progress.best_step is None or step_of(best) is None
         return ["last.safetensors", best.name] if unknown else ["last.safetensors"]
@@ -230,7 +233,8 @@ class _Run:
         clock = Clock(progress.seconds)
         while not self.state.finished and not self._asked_to_stop(stop):
             before = progress.images
-            # Random numbers depend only on the position in the run, so resuming does not change it.
+            # Random numbers depend only on the position in the run, so that resuming does not
+            # change them.
             torch.manual_seed(mixed_seed(config.seed, self.fabric.global_rank, before))
             started = time.monotonic()
             outcome = self.stepper.run(batches)
@@ -285,12 +289,12 @@ class _Run:
             )
 
     def _due(self, every: int, before: int) -> bool:
-        """Whether the last step passed a multiple of `every` images, or ended the budget."""
+        """Return whether the last step passed a multiple of `every` images, or the budget."""
         now = self.state.progress.images
         return now // every != before // every or self.state.finished
 
     def _asked_to_stop(self, stop: StopSignals) -> bool:
-        """Whether any of the processes has received a signal to end."""
+        """Return whether any of the processes has received a signal to end."""
         if self.fabric.world_size == 1:
             return stop.received is not None
         told = torch.tensor(float(stop.received is not None), device=self.fabric.device)

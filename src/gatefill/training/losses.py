@@ -12,15 +12,15 @@ from gatefill.errors import ConfigError
 
 
 def hinge_discriminator_loss(real: Tensor, fake: Tensor) -> Tensor:
-    """Hinge loss of a discriminator's values (arXiv 1806.03589, equation 3), halved and averaged.
+    """Hinge loss of the discriminator's values (arXiv 1806.03589, equation 3), halved and averaged.
 
-    As the released code: ``0.5 mean(relu(1 - real)) + 0.5 mean(relu(1 + fake))``; 1 at the start.
+    As in the released code: ``0.5 mean(relu(1 - real)) + 0.5 mean(relu(1 + fake))``; initially 1.
     """
     return 0.5 * (1.0 - real).relu().mean() + 0.5 * (1.0 + fake).relu().mean()
 
 
 def hinge_generator_loss(fake: Tensor) -> Tensor:
-    """``-mean(fake)``."""
+    """Hinge loss of the generator: ``-mean(fake)``."""
     return -fake.mean()
 
 
@@ -45,11 +45,11 @@ def discount(mask: Tensor, gamma: float = 0.9) -> Tensor:
 
 
 def discount_of_square(mask: Tensor, side: int, gamma: float = 0.9) -> Tensor:
-    """Weights as in DeepFill v1's released code, including a ring of known pixels.
+    """Weights of DeepFill v1's released code, which include a ring of known pixels.
 
-    There, every hole is cut out of a square of fixed size, of which up to a quarter is left known
-    at the borders; the weights belong to the square: ``max(gamma^min(i, S - i), gamma^min(j, S -
-    j))``, 0 outside. The square lies around the middle of the hole.
+    There, every hole lies in a square of fixed size S, of which up to a quarter stays known at the
+    borders; the weights belong to the square around the center of the hole:
+    ``max(gamma^min(i, S - i), gamma^min(j, S - j))``, 0 outside.
 
     Args:
         mask: ``B1HW``, 1 = hole.
@@ -79,7 +79,7 @@ def gradient_penalty(score: Tensor, image: Tensor, mask: Tensor | None = None) -
 
 
 def gram(features: Tensor) -> Tensor:
-    """Products of all pairs of channels, over C H W: ``BCHW`` -> ``BCC`` (arXiv 1804.07723)."""
+    """Gram matrix of channels over C H W: ``BCHW`` -> ``BCC`` (arXiv 1804.07723)."""
     flat = features.flatten(2)
     return flat @ flat.transpose(1, 2) / flat[0].numel()
 
@@ -112,7 +112,7 @@ def near_boundary(mask: Tensor, reach: int) -> Tensor:
 
 
 def hole_boxes(mask: Tensor) -> list[tuple[int, int, int, int]]:
-    """(top, bottom, left, right), half-open, of each sample's hole; the image if there is none."""
+    """Box (top, bottom, left, right), half-open, of each hole; the whole image without a hole."""
     height, width = mask.shape[-2:]
     boxes = []
     for plane in (mask[:, 0] > 0).cpu():
@@ -125,7 +125,7 @@ def hole_boxes(mask: Tensor) -> list[tuple[int, int, int, int]]:
 
 
 def hole_corners(mask: Tensor, side: int) -> list[tuple[int, int]]:
-    """(top, left) of a square of `side` pixels around the middle of each hole's box, inside."""
+    """Corner (top, left) of a square of `side` pixels around each hole, inside the image."""
     height, width = mask.shape[-2:]
     if side > min(height, width):
         raise ConfigError(
@@ -144,12 +144,12 @@ def hole_corners(mask: Tensor, side: int) -> list[tuple[int, int]]:
 def random_corners(mask: Tensor, side: int) -> Tensor:
     """Corners of squares of `side` pixels, each around a random pixel of the sample's hole.
 
-    The squares lie inside the image; around its middle where there is no hole, at (0, 0) where the
-    image is not larger. Nothing waits for the device.
+    The squares lie inside the image: around its center without a hole, at (0, 0) if the image is
+    not larger. The function does not synchronize with the device.
 
     Args:
         mask: ``B1HW``, 1 = hole.
-        side: In pixels.
+        side: Side in pixels.
 
     Returns:
         ``B2`` int64: (top, left).
@@ -171,7 +171,7 @@ def patches(frames: Tensor, corners: Tensor | Sequence[tuple[int, int]], side: i
     Args:
         frames: ``BCHW``.
         corners: (top, left) of each sample.
-        side: In pixels; a frame with a smaller side is left whole there.
+        side: Side in pixels; a smaller side of the frame is not cropped.
 
     Returns:
         ``BC`` side side.
@@ -193,17 +193,17 @@ def _to_edge(length: int, device: torch.device) -> Tensor:
 
 
 def places_of(inside: Tensor) -> Tensor:
-    """Positions of the true values in `inside`, flattened."""
+    """Return the positions of the true values in `inside`, flattened."""
     return inside.flatten().nonzero()[:, 0]
 
 
 def chosen(x: Tensor, places: Tensor) -> Tensor:
-    """Rows of `x` at the positions of `places_of`, with a faster gradient than ``x[inside]``.
+    """Select the rows of `x` at positions, with a faster gradient than ``x[inside]``.
 
-    That of an index by a boolean mask sorts all indices on a GPU, since they could repeat.
+    The gradient of an index by a boolean mask sorts all indices on a GPU, as they could repeat.
 
     Args:
-        x: Of one dimension or more, of which the first is that of the positions.
-        places: int64, all different.
+        x: ``N...``.
+        places: int64 from `places_of`, all different.
     """
     return x.index_select(0, places)

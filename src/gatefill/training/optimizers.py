@@ -27,13 +27,13 @@ class TensorFlowAdam(torch.optim.Optimizer):
         super().__init__(params, {"lr": lr, "betas": betas, "eps": 1e-8, "steps": 0})
 
     def others_step(self) -> None:
-        """Increase the step count for another network that shares the optimizer."""
+        """Advance the step count for another network that shares the optimizer."""
         for group in self.param_groups:
             group["steps"] += 1
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
-        """Move the parameters along their gradients."""
+        """Update the parameters by their gradients."""
         assert closure is None
         for group in self.param_groups:
             group["steps"] += 1
@@ -73,7 +73,7 @@ def make_optimizer(
 
 
 def rate_factor(config: OptimizerConfig, images: int, budget: int) -> float:
-    """Factor on the learning rate after a number of images of the budget."""
+    """Return the factor on the learning rate after a number of images of the budget."""
     warm = min((images + 1) / config.warmup, 1.0) if config.warmup else 1.0
     if config.schedule == "constant":
         return warm

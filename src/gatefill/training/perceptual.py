@@ -34,7 +34,7 @@ def hole_places(found: Sequence[Tensor], wanted: Sequence[Tensor], mask: Tensor)
 
     Args:
         found: Feature maps ``BCHW`` of the composite, one per tap.
-        wanted: Of the truth, likewise.
+        wanted: Feature maps of the ground truth, one per tap.
         mask: ``B1HW``, 1 = hole.
     """
     taps = []
@@ -74,9 +74,9 @@ def style_distance(taps: Sequence[TapPlaces]) -> Tensor:
         taps: The features there.
 
     Returns:
-        The Frobenius norm of the difference over that of the truth's covariance, so that every
-        sample and tap counts alike: its mean over the samples with a hole and over taps; 0 where
-        nothing is hole.
+        The Frobenius norm of the difference, relative to that of the ground truth's covariance, so
+        that all samples and taps have equal weight: averaged over samples with a hole and over
+        taps; 0 if there is no hole.
     """
     total = taps[0].found.new_zeros(())
     for tap in taps:
@@ -84,7 +84,7 @@ def style_distance(taps: Sequence[TapPlaces]) -> Tensor:
             continue
         ours, theirs = (_covariances(each, tap.counts) for each in (tap.found, tap.wanted))
         size = theirs.flatten(1).norm(dim=1)
-        # The root has no finite gradient at 0; over a flat surface there is next to no covariance.
+        # The root has no finite gradient at 0; covariances of flat surfaces are nearly 0.
         norm = ((ours - theirs).flatten(1).square().sum(1) + 1e-12).sqrt()
         share = (tap.counts > 0) / (tap.counts > 0).sum()
         total = total + (norm / (size + 0.1 * (size * share).sum() + 1e-3) * share).sum()
@@ -95,15 +95,15 @@ def lpips(trunk: Trunk, found: Tensor, wanted: Tensor) -> Tensor:
     """LPIPS v0.1 of pairs of images, one value per pair.
 
     Args:
-        trunk: With the channel weights of LPIPS and all five taps.
+        trunk: A trunk with the channel weights of LPIPS and all five taps.
         found: ``B3HW`` RGB in [-1, 1].
-        wanted: Likewise.
+        wanted: ``B3HW`` RGB in [-1, 1].
     """
     return lpips_of_features(trunk, trunk(found), trunk(wanted))
 
 
 def lpips_of_features(trunk: Trunk, found: Sequence[Tensor], wanted: Sequence[Tensor]) -> Tensor:
-    """`lpips` of images whose features are already there, as `trunk` gives them."""
+    """Compute `lpips` from features of the images, as returned by `trunk`."""
     total = torch.zeros(len(found[0]), device=found[0].device)
     for ours, theirs, weights in zip(found, wanted, trunk.channel_weights(), strict=True):
         apart = (_unit(ours.float(), 1) - _unit(theirs.float(), 1)).square()
@@ -112,16 +112,17 @@ def lpips_of_features(trunk: Trunk, found: Sequence[Tensor], wanted: Sequence[Te
 
 
 def _unit(features: Tensor, dim: int) -> Tensor:
-    # Beside the root and below it: its gradient at 0 has to be finite.
+    # Added both outside and inside the root, whose gradient must be finite at 0.
     norm = (features.square().sum(dim, keepdim=True) + 1e-12).sqrt()
     return features / (norm + 1e-10)
 
 
 def _covariances(rows: Tensor, counts: Tensor) -> Tensor:
-    """Of the channels of features ``PC``, for each sample: ``BCC``; 0 where it has no position.
+    """Return the covariances of the channels of ``PC`` per sample, ``BCC``; 0 without positions.
 
-    counts: Number of the P positions per sample. All samples at once, padded with zeros: a loop
-    over them takes a GPU longer than the whole network.
+    counts: Number of the P positions per sample. All samples are computed at once, padded with
+        zeros:
+    a loop over them would take a GPU longer than the whole network.
     """
     batch, most = len(counts), int(counts.max())
     numbers = torch.arange(batch, device=rows.device)

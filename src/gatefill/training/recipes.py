@@ -33,9 +33,9 @@ def deepfill_v2() -> TrainConfig:
 
 
 def deepfill_v2_guided() -> TrainConfig:
-    """The same with a sketch as an input of both networks; edges are drawn on the fly.
+    """The same with a sketch as an input of both networks; edges are computed during training.
 
-    The paper uses HED edges: put them beside the images and set data.sketches=files.
+    The paper uses HED edges: put their files beside the images and set data.sketches=files.
     """
     config = deepfill_v2()
     return replace(
@@ -133,7 +133,7 @@ def deepfill_v2_laptop() -> TrainConfig:
 
 
 def deepfill_v2_guided_laptop() -> TrainConfig:
-    """The guided form; one sample in five comes without a sketch, so that it works without too."""
+    """The guided variant; one sample in five has no sketch, so that it fills without one, too."""
     config = _laptop(deepfill_v2_guided(), "deepfill-v2-guided-laptop")
     return replace(
         config,
@@ -143,13 +143,13 @@ def deepfill_v2_guided_laptop() -> TrainConfig:
 
 
 def deepfill_v1_laptop() -> TrainConfig:
-    """DeepFill v1 with one critic step for each of the generator's."""
+    """DeepFill v1 with one critic step per generator step."""
     loss = DeepFillV1Loss(critic_steps=1, critic_width=32)
     return replace(_laptop(deepfill_v1(), "deepfill-v1-laptop"), loss=loss)
 
 
 def partial_conv_laptop() -> TrainConfig:
-    """Partial convolution without VGG's two terms, so that no other weights are needed."""
+    """Partial convolution without the two VGG terms, so that it needs no other weights."""
     config = _laptop(partial_conv(), "partial-conv-laptop")
     return replace(
         config,
@@ -166,7 +166,7 @@ def global_local_laptop() -> TrainConfig:
 
 
 def recipe(name: str) -> TrainConfig:
-    """The config of a recipe. Raises ConfigError for an unknown name, with close ones.
+    """Return the config of a recipe. Raises ConfigError for an unknown name, naming similar ones.
 
     The names of laptop variants may include the size of the full recipe: deepfill-v2-256-laptop.
     """

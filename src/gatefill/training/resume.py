@@ -30,9 +30,9 @@ class Change(NamedTuple):
 
 
 def changes(before: dict[str, Any], now: dict[str, Any], prefix: str = "") -> list[Change]:
-    """The settings that two configs, as dicts, both have and that differ.
+    """Return the settings that differ between two configs, given as dicts.
 
-    Settings that only one of them has come from another version of gatefill and are ignored.
+    Settings that only one of them has are from another version of gatefill, and are ignored.
     """
     found = []
     for key in now.keys() & before.keys():
@@ -57,7 +57,7 @@ def check_resumable(method: str, changed: Iterable[Change]) -> None:
 
 
 def fixed(change: Change) -> ConfigError:
-    """The error for a setting that a run cannot change."""
+    """Return the error for a setting that cannot be changed in a run."""
     return ConfigError(
         f"expected {change.key}={_text(change.before)}, with which the run in this folder "
         f"began, got {_text(change.now)}: a run cannot change it; choose another folder",
@@ -85,7 +85,7 @@ def expect_no_results(folder: Path) -> None:
 
 
 def step_of(weights: Path) -> int | None:
-    """The step at which a weights file was written; None if it cannot be read."""
+    """Return the step at which a weights file was written; None if it cannot be read."""
     try:
         return read_header(weights).provenance.step
     except (ValueError, OSError):
@@ -93,13 +93,13 @@ def step_of(weights: Path) -> int | None:
 
 
 def fingerprint(data: DataSource) -> dict[str, Any]:
-    """A fingerprint of a data set: the number of files or shards, and a hash of their names."""
+    """Return a fingerprint of a data set: number of files or shards, and a hash of their names."""
     names = sorted(data.key(file) for file in data.files) or sorted(data.shards)
     return {"count": len(names), "sum": hashlib.sha256("\n".join(names).encode()).hexdigest()}
 
 
 def about_data(before: dict[str, Any], now: dict[str, Any]) -> str:
-    """A sentence about data that changed between two sessions; "" if it did not."""
+    """Return a sentence about data that changed between two sessions; "" if it did not."""
     if not before or before == now:
         return ""
     if before["count"] == now["count"]:
@@ -112,8 +112,9 @@ def split(
 ) -> tuple[DataSource, DataSource]:
     """Split the data into training and validation images.
 
-    kept: keys of the validation files of the first session. They are used again, whatever the seed
-    is now; otherwise the network would be validated on images that it was trained on.
+    kept: Keys of the validation files of the first session. They are used again even if the seed
+        has
+    changed; otherwise the network would be validated on images it was trained on.
     """
     if kept and data.files:
         train, apart = data.split_at(kept)
@@ -123,9 +124,9 @@ def split(
 
 
 def trained_on(data: DataSource, validation: DataSource) -> list[str]:
-    """Names of validation files that are also training files, at the same path or as copies.
+    """Return names of validation files that are also training files, at the same path or as copies.
 
-    Copies have the same name and the same size; `gatefill data check --against` finds others too.
+    Copies have the same name and size; `gatefill data check --against` finds other copies, too.
     """
     wanted = {file.name for file in validation.files}
     alike: dict[str, list[Path]] = defaultdict(list)

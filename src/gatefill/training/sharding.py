@@ -1,8 +1,8 @@
 """FSDP: shards the generator's weights, gradients and optimizer state over all processes.
 
-PyTorch's `fully_shard` replaces the parameters in place, so that everything else, the optimizers
-and the average included, works as with whole ones. Checkpoints hold whole tensors and are the same
-with and without sharding.
+PyTorch's `fully_shard` replaces the parameters in place, so that everything else, including
+optimizers and the average, works as without sharding. Checkpoints contain whole tensors and are the
+same with and without sharding.
 """
 
 from __future__ import annotations
@@ -55,14 +55,14 @@ class ShardedForward:
 
 
 def whole_norm(norm: Tensor) -> Tensor:
-    """The norm over all processes of gradients that may be sharded."""
+    """Return the norm over all processes of gradients that may be sharded."""
     return norm.full_tensor() if isinstance(norm, DTensor) else norm
 
 
 def whole_state(network: nn.Module) -> Saved:
-    """A network's whole weights, on the CPU where they are sharded; all processes must call it.
+    """Return the whole weights of a network, on the CPU if sharded; all processes must call it.
 
-    Of a sharded network, only the first process gets them.
+    For a sharded network, only the first process gets them.
     """
     if not is_sharded(network):
         return network.state_dict()
@@ -79,13 +79,13 @@ def load_whole_state(network: nn.Module, state: Saved) -> None:
 
 
 def whole_optimizer(network: nn.Module, optimizer: torch.optim.Optimizer) -> Saved:
-    """An optimizer's whole ``state_dict()``; all processes must call it."""
+    """Return the whole ``state_dict()`` of an optimizer; all processes must call it."""
     if not is_sharded(network):
         return optimizer.state_dict()
     named: Saved = get_optimizer_state_dict(network, optimizer, options=_WHOLE)
     if not named:
         return {}
-    # By number, as without sharding.
+    # Parameters by number, as without sharding.
     numbers = {name: number for number, (name, _) in enumerate(network.named_parameters())}
     groups = [
         group | {"params": [numbers[name] for name in group["params"]]}

@@ -1,9 +1,9 @@
-"""A loss for detail without a discriminator: amplitudes of local spectra, without phases.
+"""A loss for detail that needs no discriminator: amplitudes of local spectra, without phases.
 
 The exact position of detail in a hole cannot be predicted, and does not change this loss. It
 penalizes missing detail, patterns of a single frequency, color noise, and edges at the boundary of
 the hole. Speech vocoders are trained with losses of amplitudes in windows of several sizes
-(Yamamoto et al., Parallel WaveGAN, arXiv 1910.11480); this is the same in two dimensions and for
+(Yamamoto et al., Parallel WaveGAN, arXiv 1910.11480); this is the same in two dimensions, for
 holes.
 """
 
@@ -15,17 +15,22 @@ from torch.nn import functional
 
 from gatefill.training.losses import chosen, places_of
 
-SIDES = (8, 16, 32)  # of windows, in pixels
-FLOOR = 0.02  # amplitude of noise that nobody sees, of colors in [-1, 1]
-# Rows: luminance and two differences of colors, whatever the order of the channels.
+SIDES = (8, 16, 32)  # sides of the windows, in pixels
+FLOOR = 0.02  # amplitude of invisible noise, for colors in [-1, 1]
+# Rows: luminance and two color differences, for any order of the channels.
 COLORS = ((3**-0.5,) * 3, (2**-0.5, -(2**-0.5), 0.0), (6**-0.5, 6**-0.5, -2 * 6**-0.5))
 
 
 def spectral_loss(found: Tensor, wanted: Tensor, mask: Tensor) -> Tensor:
     """Mean difference of the local spectra of two composites around the holes.
 
-    found, wanted: ``B3HW`` in [-1, 1], the same outside the holes. mask: ``B1HW``, 1 = hole. The
-    mean over the sides of windows that fit into the frame; 0 where none does or nothing is hole.
+    Args:
+        found: ``B3HW`` in [-1, 1].
+        wanted: ``B3HW`` in [-1, 1], the same outside the holes.
+        mask: ``B1HW``, 1 = hole.
+
+    Returns:
+        The mean over the window sizes that fit into the frame; 0 if none fits or without a hole.
     """
     sides = [side for side in SIDES if side <= min(mask.shape[-2:])]
     losses = [_apart(found.float(), wanted.float(), mask.float(), side) for side in sides]
@@ -33,7 +38,7 @@ def spectral_loss(found: Tensor, wanted: Tensor, mask: Tensor) -> Tensor:
 
 
 def _apart(found: Tensor, wanted: Tensor, mask: Tensor, side: int) -> Tensor:
-    """Of windows of one size, half of it apart, each as much as it holds of the hole."""
+    """Return the difference for windows of one size with half overlap, weighted by hole share."""
     share = functional.avg_pool2d(mask, side, side // 2)[:, 0]  # BYX
     places = places_of(share > 0)
     if not len(places):
@@ -44,10 +49,10 @@ def _apart(found: Tensor, wanted: Tensor, mask: Tensor, side: int) -> Tensor:
 
 
 def _logarithms(frames: Tensor, places: Tensor, side: int) -> Tensor:
-    """Of the Fourier amplitudes of the N chosen windows: ``N3HW`` of one half of the plane.
+    """Return log amplitudes of N chosen windows: ``N3HW`` of one half of the frequency plane.
 
-    White noise has its standard deviation as amplitude. frames: ``B3HW``. places: int64, among
-    the BYX windows.
+    The amplitude of white noise is its standard deviation. frames: ``B3HW``. places: int64, indices
+    among the BYX windows.
     """
     taper = torch.hann_window(side, device=frames.device)
     taper = taper[:, None] * taper

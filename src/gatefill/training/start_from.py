@@ -25,12 +25,12 @@ def load_start(objective: Objective, config: TrainConfig, path: Path) -> str:
     """Load weights of a file or another run into new networks; return their provenance.
 
     Args:
-        objective: With fresh networks.
-        config: Of the new run.
-        path: A weights file, or the name of weights that come with gatefill: the generator only. A
-            guided network also starts from the same network without sketches. Or the folder of a
-            run, or one of its checkpoints, for generator and discriminator: the averaged generator
-            where there is one.
+        objective: The objective of the new run, with new networks.
+        config: Config of the new run.
+        path: A weights file, or the name of weights that come with gatefill: for the generator
+            only; a guided network can also start from the same network without sketches. Or the
+            folder or a checkpoint of a run: for generator (averaged, if it has an average) and
+            discriminator.
 
     Raises:
         WeightsError: If the file is damaged or belongs to another network.
@@ -78,16 +78,16 @@ def _from_run(objective: Objective, config: TrainConfig, path: Path) -> str:
 
 
 def _lacks_sketches(given: Any, wanted: Any) -> bool:
-    """Whether a network is the wanted guided one but for the sketch."""
+    """Return whether a network is the wanted guided one, except for the sketch channel."""
     if not getattr(wanted, "guided", False) or getattr(given, "guided", True):
         return False
     return bool(replace(given, guided=True) == wanted)
 
 
 def _with_sketches(weights: Mapping[str, Tensor], fresh: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Weights whose first layer also takes a sketch, as fourth channel, as a fresh network does.
+    """Add the sketch channel of a new network to the first layer of weights.
 
-    Without a sketch they fill as before. A channel of zeros hardly moved in 512 steps.
+    Without a sketch they fill as before. (A channel of zeros hardly changed in 512 steps.)
     """
     name = "conv1.weight"
     first, sketch = weights[name], fresh[name][:, 3:4]

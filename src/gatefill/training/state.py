@@ -58,7 +58,7 @@ class State:
     def __init__(
         self, config: TrainConfig, objective: Objective, sharded_by: Fabric | None = None
     ) -> None:
-        """The generator's device must be settled. sharded_by: spread it over all processes."""
+        """The generator must be on its device already. sharded_by: shard it over all processes."""
         self.config, self.objective = config, objective
         self.progress = Progress()
         self.ema = Ema(deepcopy(objective.generator), config.ema) if config.ema else None
@@ -100,9 +100,9 @@ class State:
         return self.share >= 1.0
 
     def best_generator(self) -> nn.Module:
-        """The network to validate and export: the averaged one if there is one.
+        """Return the network to validate and export: the averaged one if there is one.
 
-        All processes must call it; of a sharded one, only the first gets the right weights.
+        All processes must call it; for a sharded network only the first gets the right weights.
         """
         best = self.objective.generator if self.ema is None else self.ema.network
         if self._whole is None:
@@ -113,7 +113,7 @@ class State:
         return self._whole
 
     def as_dict(self) -> dict[str, Any]:
-        """The state as tensors and plain values; all processes must call it."""
+        """Return the state as tensors and plain values; all processes must call it."""
         generator = self.objective.generator
         critic, critic_optimizer = self.objective.critic, self.critic_optimizer
         return {
@@ -135,7 +135,7 @@ class State:
         """Load a saved state; return the settings that have changed.
 
         Raises:
-            ConfigError: It is a run of another network, or a setting cannot be changed.
+            ConfigError: If the run has another network, or a setting cannot be changed.
         """
         changed = self._changed(json.loads(saved["config"]))
         generator = self.objective.generator
@@ -150,17 +150,19 @@ class State:
             load_whole_state(self.ema.network, saved["ema"] or saved["generator"])
             self.ema.steps = saved["ema_steps"]
         hinge = self.terms.hinge
-        if hinge is not None and saved.get("hinge") is not None:  # it may be new in this session
+        if (
+            hinge is not None and saved.get("hinge") is not None
+        ):  # the loss may be new in this session
             hinge.load_state_dict(saved["hinge"])
         self.progress = progress_of(saved)
         if any(change.key == "best_by" for change in changed):
-            self.progress.best = None  # value of another metric
+            self.progress.best = None  # `best` is the value of another metric
         torch.set_rng_state(saved["random"])
         return changed
 
     def _changed(self, before: dict[str, Any]) -> list[Change]:
         now = json.loads(json.dumps(self.config.as_dict(), default=str))
-        # A field that does not compare leaves the weights what they are.
+        # Fields excluded from comparison do not affect the weights.
         compared = [part.name for part in fields(self.config.network) if part.compare]
         if before["method"] != now["method"]:
             raise fixed(Change("method", before["method"], now["method"]))
@@ -174,7 +176,7 @@ class State:
 
 
 def progress_of(saved: dict[str, Any]) -> Progress:
-    """How far the run of a checkpoint had come."""
+    """Return the progress of the run in a checkpoint."""
     return Progress(**json.loads(saved["progress"]))
 
 

@@ -42,8 +42,9 @@ class Stepper:
         else:
             self.generator = fabric.setup_module(network)
         if self.objective.critic is not None:
-            # Called several times a step, which DistributedDataParallel does not take: each
-            # process has a critic of its own, and gradients are averaged by hand.
+            # The critic is called several times per step, which DistributedDataParallel does not
+            # support:
+            # each process has its own copy, and gradients are averaged explicitly.
             self.objective.critic.to(fabric.device)
 
     def run(self, batches: Iterator[Batch]) -> StepOutcome:
@@ -64,7 +65,7 @@ class Stepper:
         for _ in range(turn.critic):
             parts = self._take(batches)
             if together:
-                # One forward of the generator is used for both updates.
+                # One forward pass of the generator is used for both updates.
                 filled = [objective.fill(self.generator, batch) for batch in parts]
                 skipped += self._critic_update(parts, [_detached(each) for each in filled], terms)
             else:
@@ -76,7 +77,7 @@ class Stepper:
                 parts = self._take(batches)
             skipped += self._generator_update(parts, filled, terms)
         if skipped:
-            # A forward with NaN may have corrupted running means.
+            # A forward pass with NaN may have corrupted running means.
             for buffer, before in buffers:
                 buffer.copy_(before)
         return StepOutcome(terms, skipped)
@@ -136,7 +137,7 @@ class Stepper:
         loss: Tensor,
         terms: dict[str, Tensor],
     ) -> bool:
-        """Clip and step, unless a value is not finite; return whether it was done."""
+        """Clip the gradient and step, unless a value is not finite; return whether it was done."""
         clip = self.config.optimizer.clip
         limit = float("inf") if clip is None else clip
         norm = whole_norm(nn.utils.clip_grad_norm_(network.parameters(), limit))
@@ -151,7 +152,7 @@ class Stepper:
         return finite
 
     def _judge(self, *inputs: Any) -> Any:
-        """The critic in the run's precision; its values in float32."""
+        """Run the critic in the run's precision; return float32 values."""
         assert self.objective.critic is not None
         with self.fabric.autocast():
             values = self.objective.critic(*inputs)
@@ -188,7 +189,7 @@ class Stepper:
             gradient.copy_(part.view_as(gradient))
 
     def _everywhere(self, fine: Tensor) -> Tensor:
-        """Whether the condition holds in all processes."""
+        """Return whether the condition holds in all processes."""
         if self.fabric.world_size == 1:
             return fine
         count = self.fabric.all_reduce(fine.float(), reduce_op="sum")

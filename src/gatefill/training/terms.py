@@ -52,7 +52,7 @@ class Terms:
                 )
             self.teacher = load_network(find_weights(self.config.teacher_weights))[1].to(device)
         self.hinge = BoundaryHinge(config, device) if self.config.hinge else None
-        # The classifier is frozen, so bfloat16 is enough, whatever the run uses.
+        # The classifier is frozen, so that bfloat16 is sufficient for every run.
         self.halved = pick_precision("auto", device.type) == "bf16-mixed"
 
     def add(
@@ -62,13 +62,13 @@ class Terms:
         filled: Made,
         average: Callable[[nn.Module], None] = lambda _: None,
     ) -> Losses:
-        """The losses with the weighted terms of the composite added.
+        """Return the losses with the weighted terms of the composite added.
 
         Args:
-            losses: Of the objective.
-            batch: With the truth.
-            filled: What the generator made of it.
-            average: Exchanges a discriminator's gradients with other processes.
+            losses: Losses of the objective.
+            batch: The batch, with the ground truth.
+            filled: Output of the generator.
+            average: Averages a discriminator's gradients over all processes.
         """
         config, total, terms = self.config, losses.total, dict(losses.terms)
         composite = batch.composite(filled.refined)
@@ -101,7 +101,7 @@ class Terms:
         return Losses(total, terms)
 
     def _apart_from_teacher(self, batch: Batch, filled: Made) -> Tensor:
-        """L1 of composites, coarse ones too where both networks have them; over whole frames."""
+        """L1 to the teacher's composites, and to its coarse ones if both networks have them."""
         assert self.teacher is not None
         turned = self.teacher.config.channel_order != self.order  # type: ignore[union-attr]
         image = batch.image.flip(1) if turned else batch.image

@@ -1,4 +1,4 @@
-"""AlexNet and VGG-16 without their classifiers, whose features perceptual losses compare.
+"""AlexNet and VGG-16 without classifiers; perceptual losses compare their features.
 
 Their weights come from a file that the user names; none are in the package.
 """
@@ -32,7 +32,7 @@ class Architecture(NamedTuple):
     pooled_before: tuple[int, ...]  # the convolutions that follow a pooling
     window: int  # kernel size of the pooling, with stride 2
     taps: tuple[int, ...]  # the convolutions whose ReLU output is compared
-    places: tuple[int, ...]  # among torchvision's `features`
+    places: tuple[int, ...]  # indices in torchvision's `features`
 
 
 ALEXNET = Architecture(
@@ -48,12 +48,12 @@ class Trunk(nn.Module):
     """The convolutions of AlexNet or VGG-16; never trained.
 
     Args:
-        architecture: That of AlexNet or VGG-16.
-        weights: ``convN.weight`` (OIHW) and ``convN.bias``, N from 0; ``linN.weight``, where there
-            are any (else 1), are the channel weights of LPIPS (arXiv 1801.03924, equation 1).
-        taps: How many of the five feature maps are computed, from the first.
-        pooling: The maxima of the trained network, or the smooth root mean squares that DISTS
-            puts in their place (arXiv 2004.07728, equation 2).
+        architecture: AlexNet or VGG-16.
+        weights: ``convN.weight`` (OIHW) and ``convN.bias``, N from 0; ``linN.weight``, if present
+            (otherwise 1), are the channel weights of LPIPS (arXiv 1801.03924, equation 1).
+        taps: Number of feature maps to compute, of five, from the first.
+        pooling: ``max`` as in training, or ``l2``, the smooth root mean square that DISTS uses
+            instead (arXiv 2004.07728, equation 2).
     """
 
     shift: Tensor
@@ -82,7 +82,7 @@ class Trunk(nn.Module):
             alike = torch.ones(len(weights[f"conv{number}.bias"]))
             channels = weights.get(f"lin{place}.weight", alike).float().flatten()
             self.register_buffer(f"channels{place}", channels, persistent=False)
-        # Of LPIPS v0.1, for RGB in [-1, 1]: ImageNet's mean and deviation, which are for [0, 1].
+        # Input normalization of LPIPS v0.1 for RGB in [-1, 1]; ImageNet's values are for [0, 1].
         self.register_buffer("shift", torch.tensor([-0.030, -0.088, -0.188]).view(1, 3, 1, 1))
         self.register_buffer("scale", torch.tensor([0.458, 0.448, 0.450]).view(1, 3, 1, 1))
         window = torch.hann_window(5, periodic=False)[1:-1]
@@ -131,13 +131,13 @@ def load_trunk(
     """Load a trunk from a weights file.
 
     Args:
-        path: An ``.npz`` of arrays named as `Trunk` says, or torchvision's file of AlexNet or
-            VGG-16 (``features.N.weight``).
+        path: An ``.npz`` of arrays named as in `Trunk`, or torchvision's file of AlexNet or VGG-16
+            (``features.N.weight``).
         taps: Number of feature maps.
-        only: Take weights of this architecture only.
-        weighting: Of channels, when features are compared: that of LPIPS, from the file or, where
-            it has none, from torchmetrics, which brings it for both networks; or all alike.
-        pooling: As `Trunk` says.
+        only: Accept weights of this architecture only.
+        weighting: Channel weights: ``lpips``, from the file or, if it has none, from torchmetrics,
+            which includes them for both networks; ``plain`` for equal weights.
+        pooling: See `Trunk`.
 
     Raises:
         WeightsError: If the file has other content.
@@ -169,7 +169,7 @@ def load_trunk(
 def _published_channels(
     architecture: Architecture, convolutions: Mapping[str, Tensor]
 ) -> dict[str, Tensor]:
-    """The matching channel weights of LPIPS v0.1; none for a network of other widths."""
+    """Return the matching channel weights of LPIPS v0.1; none for networks of other widths."""
     package = find_spec("torchmetrics")
     assert package is not None
     assert package.origin is not None
@@ -192,7 +192,7 @@ def _read(path: str | os.PathLike[str]) -> object:
 
 
 def _named(stored: dict[str, Tensor], taps: int) -> tuple[Architecture | None, dict[str, Tensor]]:
-    """Which architecture a file holds, None for neither, and its weights by our names."""
+    """Return the architecture (None if unknown) and the weights of a file, by our names."""
     for architecture in (ALEXNET, VGG16):
         numbers = range(architecture.taps[taps - 1] + 1)
         for names in (

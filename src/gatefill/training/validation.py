@@ -98,11 +98,11 @@ class Validation:
 
 
 def lpips_trunk(config: TrainConfig) -> Trunk | None:
-    """The classifier for LPIPS in validation; None if there is none.
+    """Return the classifier for LPIPS in validation; None if there is none.
 
     Raises:
-        ConfigError: The best weights are to be chosen by it, and there is none.
-        WeightsError: Its file holds something else.
+        ConfigError: If the best weights are selected by LPIPS, and there is none.
+        WeightsError: If its file has other content.
     """
     path = config.lpips_weights or config.terms.perceptual_weights
     if path is not None:

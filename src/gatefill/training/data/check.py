@@ -44,10 +44,13 @@ def check(
 
     Args:
         source: The training data.
-        size: Side of the samples that are to be cut, in pixels.
-        progress: Called with the share of the files that is done.
-        against: Other data, such as that kept for validation, of which none should be among the
-            training data, scaled or saved anew either.
+        size: Side of the training samples in pixels.
+        progress: Called with the completed fraction of the files.
+        against: Other data, such as validation images, that should not be in the training data, not
+            even scaled or saved again.
+
+    Returns:
+        The report.
     """
     names: list[str] = []
     hashes: list[int] = []
@@ -91,7 +94,7 @@ def _shared(
     """Groups of near-duplicates with images of both sources."""
     others: dict[str, int] = {}
     for image in stored_images(against):
-        with suppress(ValueError, OSError):  # broken ones are a matter of their own check
+        with suppress(ValueError, OSError):  # broken images are reported by their own check
             others[image.name] = _hash(decode_image(image.data))
     everyone = [*names, *others]
     return tuple(
@@ -102,7 +105,7 @@ def _shared(
 
 
 def _hash(pixels: Pixels) -> int:
-    """64 bits that hardly change when an image is scaled or compressed."""
+    """Return a perceptual hash of 64 bits that is nearly invariant to scaling and compression."""
     import imagehash
 
     bits = imagehash.phash(PIL.Image.fromarray(pixels)).hash.flatten()

@@ -30,9 +30,9 @@ class Cutter:
     """Cuts samples out of images.
 
     Args:
-        config: Of the data.
+        config: Config of the data.
         masks: Makes the holes of images that have no mask of their own.
-        extractor: Makes sketches where the config wants them drawn.
+        extractor: Computes sketches if the config has `sketches` drawn.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class Cutter:
         self.config, self.masks, self.extractor = config, masks, extractor
 
     def random(self, planes: CutPlanes, rng: np.random.Generator) -> Sample:
-        """A random sample of an image."""
+        """Cut a random sample of an image."""
         config = self.config
         for _ in range(TRIES):
             height, width = _scaled_size(planes.image, config, rng)
@@ -57,7 +57,7 @@ class Cutter:
         return self._sample(planes, place, mask, rng)
 
     def middle(self, planes: CutPlanes, rng: np.random.Generator) -> Sample:
-        """The center of an image at the mean scale, for validation; only the mask is random."""
+        """Cut the center of an image at the mean scale, for validation; only the mask is random."""
         config = self.config
         factor = math.sqrt(config.scale[0] * config.scale[1])
         height, width = _size_at(planes.image, config, factor)
@@ -73,7 +73,7 @@ class Cutter:
         if edges is not None:
             if edges.shape != planes.image.shape[:2]:
                 edges = cv2.resize(edges, planes.image.shape[1::-1]).astype(np.uint8)
-            # Thin lines would fade where images shrink.
+            # Thin lines would fade when images are downscaled.
             shrink = max(round(edges.shape[0] / place.height), 1)
             edges = cv2.dilate(edges, np.ones((shrink, shrink), np.uint8)).astype(np.uint8)
             edges = _cut(edges, place)

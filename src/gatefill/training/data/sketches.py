@@ -33,8 +33,8 @@ def drawn_sketch(image: NDArray[np.uint8], rng: np.random.Generator) -> Mask:
     side = min(gray.shape)
     smooth = cv2.GaussianBlur(gray, (0, 0), rng.uniform(1.0, 2.5) * max(side / 256, 0.5))
     # Thresholds depend on the contrast of the image; otherwise fog would have no edges.
-    slope = cv2.Sobel(smooth, cv2.CV_32F, 1, 0), cv2.Sobel(smooth, cv2.CV_32F, 0, 1)
-    strong = float(np.quantile(np.hypot(*slope), rng.uniform(0.85, 0.95)))
+    gradient = cv2.Sobel(smooth, cv2.CV_32F, 1, 0), cv2.Sobel(smooth, cv2.CV_32F, 0, 1)
+    strong = float(np.quantile(np.hypot(*gradient), rng.uniform(0.85, 0.95)))
     edges = np.asarray(cv2.Canny(smooth, 0.4 * strong, max(strong, 8.0)), np.uint8)
 
     kept = long_edges(edges, shortest=max(side // 16, 3))

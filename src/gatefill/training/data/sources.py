@@ -67,9 +67,10 @@ class DataSource:
 def open_source(data: str | Path) -> DataSource:
     """Open the source that ``--data`` specifies.
 
-    A folder: all images below it. A text file: one path a line, absolute, or relative to the
-    list's folder or the current one. Shards: ``name-{000..099}.tar``, a tar file, or a URL that
-    fsspec opens. Raises DataError if nothing is found.
+    A folder: all images below it. A text file: one path per line, absolute, or relative to the
+        list's
+    folder or the current one. Shards: ``name-{000..099}.tar``, a tar file, or a URL that fsspec
+    opens. Raises DataError if nothing is found.
     """
     text = str(data)
     if text.endswith(".tar") or "://" in text:

@@ -30,9 +30,9 @@ __all__ = [
 
 
 def make_objective(config: TrainConfig) -> Objective:
-    """The objective of a run, with fresh networks.
+    """Create the objective of a run, with new networks.
 
-    Raises ConfigError if the method cannot be trained, or the network is of another method.
+    Raises ConfigError if the method cannot be trained, or if the network belongs to another method.
     """
     if config.method not in METHODS or not METHODS[config.method].trainable:
         known = [name for name, info in METHODS.items() if info.trainable]

@@ -1,4 +1,4 @@
-"""`Objective`: the networks and losses of a method, as the training loop uses them."""
+"""`Objective`: the networks and losses of a method, in the form that the training loop uses."""
 
 from __future__ import annotations
 

@@ -26,23 +26,23 @@ from gatefill.training.objectives.base import Generator, Judge, Losses, Made, Ob
 
 @dataclass(frozen=True)
 class DeepFillV1Loss:
-    """Weights of the losses; the defaults are the released code's."""
+    """Weights of the losses; the defaults are those of the released code."""
 
     hole: float = 1.2  # discounted L1 in the hole
     known: float = 1.2  # auto-encoding: L1 of the known pixels
-    coarse: float = 1.2  # the coarse frame's share of both
-    gamma: float = 0.9  # of the discount per pixel
-    # What the discount begins at: the square that boxes are cut out of, half of the frame, as the
-    # released code has it, or the hole, whatever its form.
+    coarse: float = 1.2  # weight of the coarse frame in both terms
+    gamma: float = 0.9  # discount factor per pixel
+    # Where the discount starts: at the border of the square that boxes are cut out of, half of the
+    # frame, as in the released code; or at the border of the hole, whatever its shape.
     discount: Literal["square", "hole"] = "square"
     adversarial: float = 0.001
-    penalty: float = 10.0  # on the critics' gradient, lambda of WGAN-GP
+    penalty: float = 10.0  # gradient penalty of the critics, lambda of WGAN-GP
     critic_steps: int = 5
     critic_width: int = 64  # channels of the critics' first layers
 
 
 class DeepFillV1Objective(Objective):
-    """Critics of the whole image and of half its side around the hole."""
+    """DeepFill v1 with critics of the whole image and of a patch of half its side."""
 
     separate_batches = True
 
@@ -70,7 +70,7 @@ class DeepFillV1Objective(Objective):
         scores = judge(torch.cat([batch.image, fake]), torch.cat([real_patch, fake_patch]))
         distance = sum(real.mean() - false.mean() for real, false in (s.chunk(2) for s in scores))
 
-        # Penalty at random places between real and fake, separately for image and patch.
+        # Gradient penalty at random points between real and fake, separately for image and patch.
         whole = _between(batch.image, fake)
         local = _between(real_patch, fake_patch)
         of_whole, of_local = judge(whole, local)
@@ -93,7 +93,7 @@ class DeepFillV1Objective(Objective):
         known = 1.0 - batch.mask
 
         def in_hole(frame: Tensor) -> Tensor:
-            # The mean over the patch around the hole, as the released code takes it.
+            # The mean over the patch around the hole, as in the released code.
             summed = ((frame - batch.image).abs() * weights).sum()
             return summed / (batch.size * 3 * self.side**2)
 
@@ -112,6 +112,6 @@ class DeepFillV1Objective(Objective):
 
 
 def _between(real: Tensor, fake: Tensor) -> Tensor:
-    """A random point on the line from each real sample to its fake one, with a gradient."""
+    """Return a random point between each real sample and its fake one, with a gradient."""
     share = torch.rand(real.shape[0], 1, 1, 1, device=real.device)
     return (real + share * (fake - real)).detach().requires_grad_()

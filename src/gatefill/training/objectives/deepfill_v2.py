@@ -38,14 +38,14 @@ class DeepFillV2Loss:
     # Distance in pixels from the known part beyond which the discriminator gets the truth; 0 = off.
     adversarial_reach: int = 0
     discriminator_width: int = 64  # channels of its first layer
-    separate_batches: bool = True  # for the two networks; False: one batch is filled once for both
+    separate_batches: bool = True  # one batch per network; False: one batch, filled once, for both
 
     def __post_init__(self) -> None:
         expect_at_least(0, **{"loss.adversarial_reach": self.adversarial_reach})
 
 
 class DeepFillV2Objective(Objective):
-    """With a sketch or without, as the network's config says."""
+    """DeepFill v2, with sketches if the network's config is guided."""
 
     def __init__(self, config: TrainConfig) -> None:
         assert isinstance(config.network, DeepFillV2Config)
@@ -55,7 +55,7 @@ class DeepFillV2Objective(Objective):
         self.generator = initialize(DeepFillV2Network(config.network), config.initialization)
         if self.loss.coarse_frozen:
             for name, layer in self.generator.named_children():
-                if name.startswith("conv"):  # the refinement's have a prefix
+                if name.startswith("conv"):  # names of the refinement network have a prefix
                     layer.requires_grad_(False)
         self.critic = SNPatchGAN(
             SNPatchGANConfig(self.loss.discriminator_width, guided=config.network.guided)
@@ -82,7 +82,7 @@ class DeepFillV2Objective(Objective):
 
     def critic_loss(self, judge: Judge, batch: Batch, filled: Made) -> Losses:
         fake = self._judged(batch, filled.refined)
-        # One call for both, as the original: u moves once per step.
+        # One call for both, as in the original: u is updated once per step.
         sketch = None if batch.sketch is None else torch.cat([batch.sketch, batch.sketch])
         values = judge(torch.cat([batch.image, fake]), torch.cat([batch.mask] * 2), sketch)
         real, false = values.chunk(2)

@@ -27,7 +27,7 @@ class GlobalLocalLoss:
 
 
 class GlobalLocalObjective(Objective):
-    """One critic that sees the whole image and half its side around the hole."""
+    """Global & Local with one critic of the whole image and a patch of half its side."""
 
     def __init__(self, config: TrainConfig) -> None:
         assert isinstance(config.network, GlobalLocalConfig)
@@ -35,7 +35,7 @@ class GlobalLocalObjective(Objective):
         self.loss = config.loss
         self.side = min(config.data.shape) // 2
         if config.batch_size == config.accumulate and self.side <= 32:
-            # The critic's last features have 1x1 pixels, and batch normalization needs two values.
+            # The critic's last features are 1x1 pixels, and batch normalization needs two values.
             raise ConfigError(
                 "expected two samples or more in each part of a batch at a data.size of up to 64, "
                 f"got batch_size={config.batch_size}",
@@ -67,7 +67,7 @@ class GlobalLocalObjective(Objective):
         return Losses(loss, {"d_loss": loss, "d_real": real.mean(), "d_fake": false.mean()})
 
     def generator_loss(self, judge: Judge, batch: Batch, filled: Made, images: int) -> Losses:
-        # In [0, 1], as the paper's network works.
+        # In [0, 1], as in the paper.
         wrong = (filled.refined - batch.image) / 2.0 * batch.mask
         terms = {"mse": wrong.square().mean()}
         total = terms["mse"]

@@ -34,7 +34,7 @@ class PartialConvLoss:
 
 
 class PartialConvObjective(Objective):
-    """Six terms without a critic."""
+    """Partial convolution with six terms and no critic."""
 
     def __init__(self, config: TrainConfig) -> None:
         assert isinstance(config.network, PartialConvConfig)
@@ -87,7 +87,7 @@ class PartialConvObjective(Objective):
             frames = torch.cat([found, composite, image])
             vgg = self.vgg.to(frames.device)
             features = vgg(frames.flip(1) if self.order == "bgr" else frames)
-            # The paper compares what comes out of the first three poolings.
+            # The paper compares the outputs of the first three poolings.
             layers = [functional.max_pool2d(each, 2, 2).chunk(3) for each in features]
             of_found, of_composite, of_image = ([each[i] for each in layers] for i in range(3))
             terms["perceptual"] = perceptual_loss(of_found, of_image)

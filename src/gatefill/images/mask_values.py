@@ -22,10 +22,8 @@ _DARK, _BRIGHT = 64, 191
 _PHOTO_LEVELS, _PHOTO_SHARE = 48, 0.4
 _NEAR_BLACK, _NEAR_WHITE = 8, 247
 _SAMPLE = 1 << 20  # number of pixels to examine
-_SAME, _SAME_SHARE = (
-    24,
-    0.9,
-)  # difference in levels of copies, and the share of pixels that must agree
+# Levels by which the pixels of a copy may differ, and the share of pixels that must agree.
+_SAME, _SAME_SHARE = 24, 0.9
 _MOST_LABELS = 64
 _LEAST_LABEL = 9  # pixels whose neighbors all have the same value
 

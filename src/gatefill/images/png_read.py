@@ -14,14 +14,8 @@ from gatefill.images.source import ImageError
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _PIXELS = (b"IHDR", b"PLTE", b"tRNS", b"IDAT")  # the chunks that pixels depend on
-_KEPT = (
-    b"eXIf",
-    b"pHYs",
-    b"gAMA",
-    b"cHRM",
-    b"sRGB",
-    b"cICP",
-)  # short chunks that Pillow reads
+# Short chunks that Pillow reads.
+_KEPT = (b"eXIf", b"pHYs", b"gAMA", b"cHRM", b"sRGB", b"cICP")
 _MAX_KEPT = 1 << 20
 _MAX_PROFILE = 16 << 20  # largest decompressed size of a color profile, bytes
 _STEP = 1 << 16

@@ -34,14 +34,8 @@ _MAX_PAGES = 1000  # pages examined to find the photo
 _MAX_OTHERS = 100  # sub-directories examined per page
 _SLACK = 1 << 16  # bytes that entries may share
 _CFA, _LINEAR_RAW = 32803, 34892
-_RAW_COMPRESSIONS = (
-    32767,
-    32769,
-    32770,
-    34713,
-    65000,
-    65535,
-)  # Sony, Samsung, Nikon, Pentax
+# Of Sony, Samsung, Nikon, Pentax.
+_RAW_COMPRESSIONS = (32767, 32769, 32770, 34713, 65000, 65535)
 _RAW_OF_MAKERS = {
     "nikon": "Nikon NEF",
     "sony": "Sony ARW",

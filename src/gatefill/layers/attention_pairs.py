@@ -58,9 +58,7 @@ class Pairs:
         valid = self.valid.flatten(2)
         scaled = flat * (valid * softmax_scale)
         if exclude:
-            some = (
-                valid.amax(dim=-1, keepdim=True) > 0
-            )  # otherwise there are no patches to choose from
+            some = valid.amax(dim=-1, keepdim=True) > 0  # whether there is any valid patch
             scaled = scaled.masked_fill((valid == 0) & some, -torch.inf)
         return torch.softmax(scaled, dim=-1) * valid
 

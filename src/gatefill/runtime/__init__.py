@@ -1,1 +1,1 @@
-"""How a network is run: what has to be computed, where, in which numbers, by which library."""
+"""How a network is run: which parts are computed, on which device, in which number format."""

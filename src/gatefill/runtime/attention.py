@@ -1,7 +1,8 @@
-"""Contextual attention for some cells of a frame, in memory that does not grow with all pairs.
+"""Contextual attention for some cells of a frame, with bounded memory.
 
-The same numbers as `gatefill.layers.contextual_attention`, for one frame without a gradient. Scores
-(`scores.py`) are computed for a box of foreground cells and a tile of background cells at a time.
+The result is that of `gatefill.layers.contextual_attention`, for one frame without a gradient.
+Scores (`scores.py`) are computed for a box of foreground cells and a tile of background cells at a
+time.
 """
 
 from __future__ import annotations
@@ -21,25 +22,28 @@ from gatefill.parallel import Threads
 from gatefill.runtime.pasting import FEW, NEGLIGIBLE, Pasting
 from gatefill.runtime.scores import Scores, tiles
 
-TILE = 2**21  # numbers of a table that are worked on at a time
-WORKING = 12 * 4  # bytes for each number of a table: what stands beside it while it is made
+TILE = 2**21  # elements of a table to process at a time
+WORKING = 12 * 4  # bytes per element of a table, with its temporaries
 LARGEST_CHUNK = 40
 
 
 class CellsFound(NamedTuple):
-    """What attention gives for a box of cells of h x w."""
+    """The attention of a box of cells of h x w."""
 
     features: Tensor  # 1C 2h 2w
-    sources: Tensor  # hwK int64, the K cells looked at most as row * width + column
+    sources: Tensor  # hwK int64, the K cells with the largest weights, row * width + column
     weights: Tensor  # hwK, their weights in [0, 1], strongest first
 
 
 class CellAttention:
-    """Attention over the cells of one frame: what all boxes of its holes share.
+    """Attention over the cells of one frame, for any number of boxes around its holes.
 
-    layer: the network's attention. features: ``1CHW``. mask: ``11`` 4H 4W, 1 = hole.
-    memory: bytes that all of it may take. tick: called now and then with what the work since then
-    cost, in multiplications.
+    Args:
+        layer: The attention layer of the network.
+        features: ``1CHW``.
+        mask: ``11`` 4H 4W, 1 = hole.
+        memory: Bytes of memory to use at most.
+        tick: Called frequently with the multiplications since the previous call.
     """
 
     def __init__(
@@ -61,19 +65,19 @@ class CellAttention:
         sharpness = valid * layer.softmax_scale
         self._scores = Scores(cells[0], patch_norms(cells)[0, 0], sharpness, layer.fuse)
         invalid = int((valid == 0).sum())
-        # With nothing valid there is nothing to choose among: weights are 0 either way.
+        # Without valid cells there is nothing to attend to: weights are 0 in either case.
         counted = 0 if layer.exclude and invalid < valid.numel() else invalid
         self._gain = border_gain(height, width, features) if layer.even else None
-        self._flat = False  # whether cells look at very many others
+        self._flat = False  # whether cells attend to very many others
         self._pasting = Pasting(features, sharpness, counted)
         shared = self._scores.nbytes + self._pasting.nbytes
         left = max(memory - shared, 0)
-        # At most half for the tables that are worked on, the rest for scores.
+        # At most half of the memory for tables in progress, the rest for scores.
         self._tile = max(min(TILE, left // (2 * WORKING)), 1)
         self._memory = left - WORKING * self._tile
 
     def __call__(self, box: Box, places: int) -> CellsFound:
-        """What the cells of a box see, with the `places` cells each looked at most."""
+        """Compute the attention of the cells of a box, with the `places` best cells of each."""
         features = self._features.new_empty(
             1, self._features.shape[1], 2 * box.height, 2 * box.width
         )
@@ -94,19 +98,19 @@ class CellAttention:
         return CellsFound(features, sources, weights)
 
     def _chunks(self, box: Box) -> Iterator[Box]:
-        """Parts of a box whose scores for the whole background fit into memory."""
+        """Yield parts of a box whose scores for the whole background fit into memory."""
         side = LARGEST_CHUNK
         while side > 1 and 4 * (side + 2) ** 2 * self.h * self.w > self._memory:
             side -= 1
         return tiles(box, side, side)
 
     def _chunk(self, box: Box, places: int) -> CellsFound:
-        # A patch covers 4x4 features, so those of the cells around are pasted into the box, too.
+        # A patch covers 4x4 features, so patches of the surrounding cells reach into the box, too.
         around = box.grown(1, self.h, self.w)
         found = None
         if not self._flat:
             listed = self._listed_scores(around)
-            if listed is None:  # so it will be around the other boxes
+            if listed is None:  # then the other boxes will have as many
                 self._flat = True
             else:
                 found = self._pasting.few(*listed, places)
@@ -120,10 +124,10 @@ class CellAttention:
         )
 
     def _listed_scores(self, box: Box) -> tuple[Tensor, Tensor, Tensor, Tensor] | None:
-        """The scores of the cells of a box that give any weight; None where they are many.
+        """Return the scores of the cells of a box that give any weight; None if there are many.
 
-        Returns the largest of each cell, and of each score: whose it is, of which background cell,
-        and itself.
+        Returns the largest score of each cell, and for each score its foreground cell, its
+        background cell, and its value.
         """
         top = self._features.new_full((box.area,), -torch.inf)
         most, count = FEW * box.area * self.h * self.w, 0
@@ -138,7 +142,7 @@ class CellAttention:
         return top, row[still], cell[still], score[still]
 
     def _lists(self, box: Box, top: Tensor) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-        """The same for one part of the background after the other, which raise `top`."""
+        """Do the same for one part of the background after the other, updating `top`."""
         places = torch.arange(self.h * self.w, device=top.device).view(self.h, self.w)
         left = [Box(0, 0, self.h, self.w)]
         inner = Box(1, 1, self.h - 1, self.w - 1)
@@ -163,7 +167,7 @@ class CellAttention:
                 yield rows[which], places[tile.slices].flatten()[cell], some[which, cell]
 
     def _all_scores(self, box: Box) -> tuple[Tensor, Tensor]:
-        """All scores of the cells of a box, a row for each, and each cell's largest."""
+        """Return all scores of a box, one row per cell, and the largest of each row."""
         table = self._features.new_empty(box.height, box.width, self.h, self.w)
         for tile, scores in self._sharp_scores(box, Box(0, 0, self.h, self.w)):
             rows, columns = tile.slices
@@ -172,19 +176,19 @@ class CellAttention:
         return flat, flat.amax(dim=1)
 
     def _sharp_scores(self, box: Box, background: Box) -> Iterator[tuple[Box, Tensor]]:
-        """What a softmax is taken of for the cells of a box, tile by tile of the background."""
+        """Yield the arguments of the softmax for the cells of a box, by tiles of the background."""
         for tile in self._tiles(box, background):
             yield tile, self._scores.table(box, tile)
             self._tick(pairs_cost(box.area, tile.area))
 
     def _tiles(self, box: Box, background: Box) -> Iterator[Box]:
-        """Tiles of the background: long rows, as fast sums want them, but in the cache."""
+        """Yield tiles of the background that fit the cache, with long rows for fast sums."""
         cells = max(self._tile // ((box.height + 6) * (box.width + 6)), 64)
         width = min(background.width, max(64, cells // 16))
         return tiles(background, max(cells // width, 1), width)
 
     def _overlapped(self, patches: Tensor, around: Box, box: Box) -> Tensor:
-        """The features ``1C`` 2h 2w of a box: the patches of 4x4 of `around`, at stride 2."""
+        """Add up the 4x4 patches of `around`, at stride 2, to features ``1C`` 2h 2w of a box."""
         size = 2 * around.height, 2 * around.width
         planes = patches.view(around.area, 16, -1).permute(2, 1, 0).reshape(1, -1, around.area)
         whole = functional.fold(planes, size, kernel_size=4, stride=2, padding=1)
@@ -197,5 +201,5 @@ class CellAttention:
 
 
 def pairs_cost(foreground: int, background: int) -> float:
-    """What the scores of so many cells cost, in multiplications, reading and writing included."""
+    """Estimate the cost of scores in multiplications, including reading and writing them."""
     return 256.0 * foreground * background

@@ -1,4 +1,4 @@
-"""What the adapter `NetworkMethod` asks of whatever runs its network."""
+"""The interface between the adapter `NetworkMethod` and the libraries that run networks."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ Image = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 Progress = Callable[[float], None]
 
-MARGIN = 3  # pixels around a hole that are right, too: what comes after the network looks there
-CELL = 8  # pixels of a side of an attention cell
-PLACES = 4  # places reported per cell
+MARGIN = 3  # pixels around a hole that are computed, too, for post-processing
+CELL = 8  # side of an attention cell, pixels
+PLACES = 4  # attended cells reported per cell
 
 
 @dataclass(frozen=True)
 class Places:
-    """Where cells of `CELL` x `CELL` pixels looked, strongest first; (row, column) of cells."""
+    """The cells (row, column) that cells of `CELL` x `CELL` pixels attend to, strongest first."""
 
     cells: NDArray[np.int64]  # N2
     sources: NDArray[np.int64]  # NK2
@@ -31,9 +31,10 @@ class Places:
 
 @dataclass(frozen=True)
 class Found:
-    """What a network found: whole frames ``HW3`` RGB in [0, 1], right in the holes.
+    """Output of a network: whole frames ``HW3`` RGB in [0, 1].
 
-    Around the holes they are the network's as far as a few pixels, then the photo's.
+    They are the network's in the holes and a few pixels around them, and equal to the photo
+    elsewhere.
     """
 
     image: Image
@@ -46,30 +47,30 @@ class Runtime(Protocol):
 
     @property
     def multiple(self) -> int:
-        """What the sides of a frame must be multiples of."""
+        """The number that the sides of a frame must be multiples of."""
         ...
 
     @property
     def takes_sketch(self) -> bool:
-        """Whether the network has an input for a sketch."""
+        """Whether the network has a sketch input."""
         ...
 
     @property
     def device(self) -> object:
-        """Where it runs; its text is such as ``"cuda:0"``."""
+        """The device; as text for example ``"cuda:0"``."""
         ...
 
     @property
     def dtype(self) -> object:
-        """The number format; its text ends in such as ``"float32"``."""
+        """The number format; its text ends in the name, such as ``"float32"``."""
         ...
 
     def to(self, device: str | None = None, dtype: str | None = None) -> None:
-        """Move the network. Raises ConfigError for what cannot be had."""
+        """Move the network. Raises ConfigError if that is not possible."""
         ...
 
     def memory(self, pixels: int) -> int:
-        """Bytes that a run takes at most for a frame of so many pixels."""
+        """Return the bytes that a run takes at most for a frame of that many pixels."""
         ...
 
     def run(
@@ -78,22 +79,26 @@ class Runtime(Protocol):
         """Fill the holes of one frame.
 
         Args:
-            image: ``HW3`` RGB in [0, 1], sides fit for the network.
-            mask: ``HW``, True = hole, of which there is at least one pixel.
-            sketch: ``HW``, True = edge; None where the network takes none or none is wanted.
-            progress: Called with the share of the work done; what it raises stops the work.
+            image: ``HW3`` RGB in [0, 1]; sides are multiples of `multiple`.
+            mask: ``HW``, True = hole; at least one pixel is hole.
+            sketch: ``HW``, True = edge; None for no sketch.
+            progress: Called with the completed fraction; an exception that it raises cancels the
+                run.
+
+        Returns:
+            The output of the network.
         """
         ...
 
 
 def near_holes(mask: Mask) -> tuple[Box, ...]:
-    """The boxes in which results are right: the holes and a few pixels around them."""
+    """Return the boxes in which results are valid: the holes and a few pixels around them."""
     near = [box.grown(MARGIN, *mask.shape) for box in component_boxes(mask)]
     return tuple(merge_overlapping(near))
 
 
 def hole_cells(mask: Mask) -> NDArray[np.int64]:
-    """The cells ``N2`` (row, column) that hold hole pixels; sides are multiples of `CELL`."""
+    """Return the cells ``N2`` (row, column) with hole pixels; `CELL` divides the mask's sides."""
     rows, columns = mask.shape[0] // CELL, mask.shape[1] // CELL
     held = mask.reshape(rows, CELL, columns, CELL).any(axis=(1, 3))
     return np.argwhere(held)

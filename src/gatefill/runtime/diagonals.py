@@ -1,10 +1,10 @@
-"""Sums along the diagonals of a table of attention: from products of cells to sharp scores.
+"""Sums along the diagonals of an attention table: from products of cells to scaled scores.
 
 A table has foreground rows, foreground columns, background rows and background columns. The
-correlation of two patches is a sum of three by three products whose cells lie alike, and fusing
-adds up three by three correlations. Tensor operations pass over the table ten times for that. Where
-scores are only to be listed, a kernel does it in one pass, a diagonal of rows at a time, in arrays
-that stay in the processor's cache.
+correlation of two 3x3 patches is the sum of nine products of cells at the same relative positions,
+and fusing sums nine correlations. Tensor operations need ten passes over the table. If the scores
+are only to be listed, a kernel does it in one pass, by diagonals of rows, in arrays that stay in
+the processor's cache.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from gatefill.parallel import Threads
 from gatefill.runtime.pasting import NEGLIGIBLE
 from gatefill.stopping import stop_point
 
-HALO = 4  # rows, and columns, that products have more than scores
+HALO = 4  # additional rows and columns of products, compared with scores
 
 
 def three_rows(table: Tensor) -> Tensor:
-    """The sum of three numbers one row apart in foreground and background, in a new tensor."""
+    """Sum three elements one row apart in foreground and background, in a new tensor."""
     total = table[1:-1, :, 1:-1] + table[:-2, :, :-2]
     total += table[2:, :, 2:]
     return total
 
 
 def three_columns(table: Tensor) -> Tensor:
-    """The same, one column apart."""
+    """Sum three elements one column apart in foreground and background, in a new tensor."""
     total = table[:, 1:-1, :, 1:-1] + table[:, :-2, :, :-2]
     total += table[:, 2:, :, 2:]
     return total
@@ -46,29 +46,29 @@ def listed_scores(
     top: Tensor,
     threads: Threads,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Fused scores that may give weight, for cells that have no neighbor at an opposite border.
+    """List the fused scores that may give weight, for cells without a neighbor across the border.
 
     Args:
-        products: Correlations of cells, float32 ``(f + 4) (g + 4)`` N, those with the background's
-            ``(h + 4) (w + 4)`` in order; other numbers may stand on both sides.
-        before: How many numbers stand before them.
-        per_norm: By what correlations of patches are multiplied for each background cell,
-            ``(h + 2) (w + 2)``.
-        sharpness: By what fused scores are multiplied, ``hw``.
-        barred: What is added then: 0, or minus infinity for a cell not to be looked at, ``hw``.
-        top: The largest score of each foreground cell so far, ``fg``; raised in place.
-        threads: Share the work.
+        products: Correlations of cells, float32 ``(f + 4) (g + 4)`` N, which contain those with the
+            background's ``(h + 4) (w + 4)`` cells in order.
+        before: Number of other elements before them in each row.
+        per_norm: Factor on correlations of patches for each background cell, ``(h + 2) (w + 2)``.
+        sharpness: Factor on fused scores, ``hw``.
+        barred: Added to the result: 0, or minus infinity for cells that may not be attended to,
+            ``hw``.
+        top: Largest score of each foreground cell so far, ``fg``; updated in place.
+        threads: The threads to use.
 
     Returns:
-        Of each score that is not far below the largest so far: whose it is, of which background
-        cell (row * w + column), and itself.
+        For each score close enough to the largest so far: its foreground cell, its background cell
+        (row * w + column), and its value.
     """
     f, g = (side - HALO for side in products.shape[:2])
     h, w = sharpness.shape
     parts = min(threads.count, w)
     widest = -(-w // parts)
     work = np.empty((parts, 5 * g + 7, widest + HALO), np.float32)
-    most = parts, f * g * h * widest  # memory that is not written to is not taken
+    most = parts, f * g * h * widest  # memory that is never written is not allocated
     tops = top.repeat(parts, 1).numpy()
     count = np.zeros(parts, np.int64)
     found = [np.empty(most, kind) for kind in (np.int32, np.int32, np.float32)]
@@ -96,7 +96,7 @@ def _list(
     work: Any,
     found: Any,
 ) -> None:
-    """`listed_scores` for some of the parts into which background columns are divided."""
+    """Run `listed_scores` for some of the parts into which background columns are divided."""
     f, g = products.shape[0] - HALO, products.shape[1] - HALO
     h, w = sharpness.shape
     top, count, rows, cells, listed = found
@@ -133,7 +133,7 @@ def _list(
                         total[i] = here[i] + above[i] + below[i]
                 if step < 2:
                     continue
-                one, two = (step + 2) % 3 * g, (step + 1) % 3 * g  # the last row and that before
+                one, two = (step + 2) % 3 * g, (step + 1) % 3 * g  # of the last two rows
                 factors, added = sharpness[x - 2, left:], barred[x - 2, left:]
                 for j in range(g):
                     row = (y - 2) * g + j

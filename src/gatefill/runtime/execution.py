@@ -1,4 +1,4 @@
-"""One run of a network by torch: each step on the boxes that a plan gives it."""
+"""One run of a network in torch: each step is computed on the boxes of a plan."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ from gatefill.runtime.graph import Graph, operation
 from gatefill.runtime.plan import Plan, Step, inputs_of, part_of, transposed_part
 from gatefill.runtime.scores import tiles
 
-LEAST_TILE = 32  # places along the longer side
-AT_HAND = 48e6  # bytes of features; larger ones are slower, by a fifth on the processors measured
-WORTH_TILING = 1.08  # of the cost; the margins of small tiles are computed several times
+LEAST_TILE = 32  # positions along the longer side
+AT_HAND = 48e6  # bytes of features that stay in caches; larger ones took a fifth longer
+WORTH_TILING = 1.08  # largest factor on the cost, as margins of tiles are computed several times
 
 
 class Computed(NamedTuple):
-    """A box of a step's output and what stands there."""
+    """A box of a step's output and its values."""
 
     box: Box
     value: Any  # a tensor, or several as the step gives them
 
 
 class Needed(NamedTuple):
-    """What it takes to compute a part of a step."""
+    """The resources for computing a part of a step."""
 
-    bytes: float  # of the largest features on the way
+    bytes: float  # of the largest intermediate features
     cost: float  # multiplications
 
 
 class Execution:
-    """One run of a network: the values of its steps, as far as they are computed."""
+    """One run of a network: the values of its steps that have been computed."""
 
     def __init__(
         self,
@@ -46,7 +46,7 @@ class Execution:
         memory_limit: int,
         progress: Progress | None,
     ) -> None:
-        """frame: the network's inputs by name; the others as `TorchRuntime` has them."""
+        """frame: the network's inputs by name; the other arguments: see `TorchRuntime`."""
         self.graph = graph
         self.plan = plan
         self.given = frame
@@ -58,7 +58,7 @@ class Execution:
         self._done, self._total = 0.0, max(plan.cost + self._attention_cost(), 1.0)
 
     def frame(self, name: str) -> list[Computed]:
-        """The regions of a stored step."""
+        """Return the computed regions of a stored step."""
         if name not in self.stored:
             step = self.graph.step(name)
             regions = self.plan.regions[name]
@@ -69,12 +69,12 @@ class Execution:
         return self.stored[name]
 
     def finish(self) -> None:
-        """Say that all is done."""
+        """Report that all work is done."""
         if self._progress is not None:
             self._progress(1.0)
 
     def value(self, name: str, box: Box) -> Any:
-        """What stands in a box of a step's output."""
+        """Return the values in a box of a step's output."""
         step = self.graph.step(name)
         if step.stored:
             for region in self.frame(name):
@@ -86,7 +86,7 @@ class Execution:
         return self.compute(step, box)
 
     def compute(self, step: Step, box: Box) -> Any:
-        """A box of a step that is not at hand."""
+        """Compute a box of a step that is not stored."""
         layer: Any = self.graph.modules.get(step.name)
         match step.kind:
             case "input":
@@ -125,7 +125,7 @@ class Execution:
         return nn.functional.pad(whole, pads)
 
     def _combined(self, step: Step, layer: Any, box: Box) -> Any:
-        """A step that takes every place by itself."""
+        """Compute a step in which every position depends on the same position of its inputs."""
         node = self.graph.nodes[step.name]
 
         def value(each: fx.Node) -> Any:
@@ -139,7 +139,7 @@ class Execution:
         return call(*arguments, **keywords)
 
     def _in_holes(self, name: str, box: Box) -> Tensor:
-        """A box of a step that is known around the holes only, and 0 elsewhere."""
+        """Return a box of a step that is computed around the holes only, and 0 elsewhere."""
         regions = self.frame(name)
         first = regions[0].value
         if len(regions) == 1 and holds(regions[0].box, box):
@@ -159,7 +159,7 @@ class Execution:
         return total
 
     def _tiled(self, step: Step, box: Box) -> Any:
-        """A box of a stored step, in tiles where its features would take too much memory."""
+        """Compute a box of a stored step, in tiles if its features would take too much memory."""
         height, width = self._tile(step, box)
         total: Any = None
         for tile in tiles(box, height, width):
@@ -175,9 +175,10 @@ class Execution:
         return like(value, total)
 
     def _tile(self, step: Step, box: Box) -> tuple[int, int]:
-        """The size of tiles for a box: as small as memory wants it, or where that costs little.
+        """Choose the size of tiles for a box: as memory requires, or smaller if that costs little.
 
-        Features of small tiles stay in the processor's caches and in memory that is at hand.
+        Features of small tiles stay in the processor's caches and in memory that is already
+        allocated.
         """
         height, width = box.height, box.width
         needed = self._needed(step, height, width)
@@ -191,7 +192,7 @@ class Execution:
         return height, width
 
     def _needed(self, step: Step, height: int, width: int) -> Needed:
-        """What a part of a step in mid-frame needs."""
+        """Return the resources for a part of a step in the middle of the frame."""
         top, left = (side // 2 for side in self.plan.sizes[step.name])
         top, left = top - height // 2, left - width // 2
 
@@ -207,7 +208,7 @@ class Execution:
         return needed(step, Box(top, left, top + height, left + width))
 
     def _attend(self, step: Step, box: Box) -> Computed:
-        """Attention for a box of features."""
+        """Compute attention for a box of features."""
         if self._attention is None:
             layer = self.graph.modules[step.name]
             assert isinstance(layer, ContextualAttention)
@@ -230,24 +231,24 @@ class Execution:
         )
 
     def _tick(self, cost: float) -> None:
-        """Say how much is done; what `progress` raises stops the run."""
+        """Report progress; an exception that `progress` raises cancels the run."""
         if cost and self._progress is not None:
             self._done += cost
             self._progress(min(self._done / self._total, 1.0))
 
 
 def parts(value: Any) -> list[Tensor]:
-    """The maps that a step gives: one, or features and a mask."""
+    """Return the maps of a step's value: one, or features and a mask."""
     return list(value) if isinstance(value, tuple) else [value]
 
 
 def like(value: Any, maps: list[Tensor]) -> Any:
-    """Other maps in the form of `value`."""
+    """Arrange other maps in the same way as in `value`."""
     return type(value)(*maps) if isinstance(value, tuple) else maps[0]
 
 
 def cut(value: Any, box: Box) -> Any:
-    """A box of maps ``BCHW``."""
+    """Crop maps ``BCHW`` to a box."""
     rows, columns = box.slices
     if isinstance(value, CellsFound):
         return value._replace(features=value.features[:, :, rows, columns])
@@ -255,7 +256,7 @@ def cut(value: Any, box: Box) -> Any:
 
 
 def holds(outer: Box, inner: Box) -> bool:
-    """Whether a box lies in another."""
+    """Return whether a box contains another one."""
     return (
         outer.top <= inner.top
         and outer.left <= inner.left

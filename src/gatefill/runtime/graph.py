@@ -1,7 +1,7 @@
-"""A torch network as a list of steps: read off its own `forward`, which stays a plain one.
+"""A torch network as a list of steps, recorded from its own `forward`.
 
-`forward` runs once with torch.fx's stand-ins for tensors, which note every operation. Layers, whose
-arithmetic of places is known, are noted whole.
+`forward` runs once with the proxies of torch.fx in place of tensors, which record every operation.
+Layers, whose receptive fields are known, are recorded as a whole.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from gatefill.runtime.plan import Kind, Step, Window
 
 @dataclass(frozen=True)
 class Graph:
-    """A network's steps, and the operation of torch behind each."""
+    """The steps of a network, and the torch operation of each."""
 
     steps: tuple[Step, ...]
     nodes: dict[str, fx.Node]
@@ -32,7 +32,7 @@ class Graph:
     outputs: dict[str, str]  # "image", "coarse" and "attention" -> step
 
     def step(self, name: str) -> Step:
-        """The step of that name."""
+        """Return the step of that name."""
         return self._by_name[name]
 
     @cached_property
@@ -41,7 +41,7 @@ class Graph:
 
 
 class _Tracer(fx.Tracer):
-    """torch.fx's, without its `trace`, which patches `nn.Module` for all threads meanwhile."""
+    """A torch.fx tracer without its `trace`, which patches `nn.Module` for all threads."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
@@ -50,11 +50,11 @@ class _Tracer(fx.Tracer):
         self.tensor_attrs = {}
 
     def to_bool(self, obj: fx.Proxy) -> bool:  # noqa: ARG002
-        # The one question that a network asks is whether sides misfit; the adapter pads them.
+        # The only condition in a network checks the sides of its input, which the adapter pads.
         return False
 
     def run(self) -> fx.Graph:
-        """Note what `forward` does with stand-ins for tensors and layers."""
+        """Record what `forward` does with proxies for tensors and layers."""
         given = inspect.signature(self.root.forward).parameters
         frames = [self.create_proxy("placeholder", name, (), {}) for name in given]
         result = self._with_noted_layers(self.root, "").forward(*frames)
@@ -62,7 +62,7 @@ class _Tracer(fx.Tracer):
         return self.graph
 
     def _with_noted_layers(self, module: nn.Module, path: str) -> nn.Module:
-        """A shallow copy of a network or of a `Sequential` in it, whose layers note their calls."""
+        """Copy a network, or a `Sequential` in it, with layers that record their calls."""
         noted = copy.copy(module)
         noted._modules = {
             name: self._with_noted_layers(child, f"{path}{name}.")
@@ -74,7 +74,7 @@ class _Tracer(fx.Tracer):
 
 
 class _NotedLayer(nn.Module):
-    """Stands in for a layer: a call of it becomes a node."""
+    """Replaces a layer: a call becomes a node of the graph."""
 
     def __init__(self, note: Callable[..., fx.Proxy]) -> None:
         super().__init__()
@@ -85,9 +85,9 @@ class _NotedLayer(nn.Module):
 
 
 def trace(network: nn.Module) -> Graph:
-    """The steps of a network in the order in which it takes them."""
+    """Return the steps of a network in the order of execution."""
     graph = _Tracer(network).run()
-    for node in reversed(list(graph.nodes)):  # what only the question about sides needs
+    for node in reversed(list(graph.nodes)):  # nodes that only the check of the sides needs
         if not node.users and node.op not in ("output", "placeholder"):
             graph.erase_node(node)
     outputs = _outputs(graph)
@@ -118,7 +118,7 @@ class _Constant(nn.Module):
 
 
 def _stages(graph: fx.Graph) -> fx.Node | None:
-    """The node that bundles the results of a two-stage network."""
+    """Return the node that collects the results of a two-stage network."""
     (result,) = next(node for node in graph.nodes if node.op == "output").args
     assert isinstance(result, fx.Node)
     return result if hasattr(result.target, "_fields") else None
@@ -135,7 +135,7 @@ def _outputs(graph: fx.Graph) -> dict[str, str]:
 
 
 def _step(node: fx.Node, module: nn.Module | None) -> Step:
-    """What a node does with places."""
+    """Convert a node to a step, with its receptive field."""
     inputs = tuple(each.name for each in node.all_input_nodes)
     kind: Kind = "input" if node.op in ("placeholder", "get_attr") else "point"
     step = Step(node.name, kind, inputs)
@@ -158,7 +158,7 @@ def _step(node: fx.Node, module: nn.Module | None) -> Step:
     if isinstance(module, nn.Conv2d):
         window = Window(layer.kernel_size[0], layer.stride[0], layer.dilation[0], "symmetric")
         assert layer.padding[0] == window.dilation * (window.kernel - 1) // 2
-    else:  # our own layers
+    else:  # layers of gatefill
         window = Window(
             layer.kernel,
             layer.stride,
@@ -170,9 +170,9 @@ def _step(node: fx.Node, module: nn.Module | None) -> Step:
 
 
 def _with_stores(steps: Sequence[Step], outputs: dict[str, str]) -> list[Step]:
-    """Mark the steps to keep: results, attention and what it reads, and what several steps read.
+    """Mark the steps to store: results, attention and its input, and inputs of several steps.
 
-    Steps that only combine what is there cost nothing and are done anew wherever they are read.
+    Steps that only combine stored values cost nothing, and are computed wherever they are needed.
     """
     readers: dict[str, int] = {}
     for step in steps:
@@ -180,7 +180,7 @@ def _with_stores(steps: Sequence[Step], outputs: dict[str, str]) -> list[Step]:
             readers[name] = readers.get(name, 0) + 1
     attended = {step.inputs[0] for step in steps if step.kind == "attention"}
     results = set(outputs.values())
-    at_hand: set[str] = set()  # given, stored, or a mere combination of such
+    at_hand: set[str] = set()  # inputs, stored steps, or mere combinations of these
     marked: list[Step] = []
     for step in steps:
         light = step.kind in ("input", "point") and all(name in at_hand for name in step.inputs)
@@ -194,7 +194,7 @@ def _with_stores(steps: Sequence[Step], outputs: dict[str, str]) -> list[Step]:
 
 
 def _in_hole(node: fx.Node, stored: set[str]) -> str | None:
-    """The stored input of a product with the mask, which is 0 outside the hole."""
+    """Return the stored input of a product with the mask, which is 0 outside the hole."""
     inputs = [each.name for each in node.all_input_nodes]
     if node.target not in (operator.mul, torch.mul) or "mask" not in inputs:
         return None
@@ -203,7 +203,7 @@ def _in_hole(node: fx.Node, stored: set[str]) -> str | None:
 
 
 def operation(node: fx.Node) -> Callable[..., Any]:
-    """What a node that is no layer does."""
+    """Return the function of a node that is not a layer."""
     if node.op == "call_method":
         name = cast(str, node.target)
         return lambda value, *args, **kwargs: getattr(value, name)(*args, **kwargs)

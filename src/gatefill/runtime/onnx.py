@@ -1,7 +1,7 @@
-"""Running a network by onnxruntime, without torch: files that `gatefill export` made.
+"""Runs a network with onnxruntime, without torch, from files that `gatefill export` wrote.
 
-The graph computes the whole frame, except that attention and the last layers are computed for what
-holes depend on. Holes of large photos are therefore given to it with their surroundings only.
+The graph computes the whole frame, except attention and the last layers, which are computed near
+the holes only. Holes of large photos are therefore passed to it as crops.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ from gatefill.runtime.base import (
     near_holes,
 )
 
-BYTES = 1400  # of features, for each pixel
-TABLE_BYTES = 0.0035  # of attention, for each pair of pixels
-PATIENCE = 0.05  # seconds between two questions whether to go on
+BYTES = 1400  # bytes of features per pixel
+TABLE_BYTES = 0.0035  # bytes of attention per pair of pixels
+PATIENCE = 0.05  # seconds between two checks for cancelling
 
 
 class OnnxRuntime:
-    """A network of an ONNX file, ready to run.
+    """A network in an ONNX file, ready to run.
 
     Args:
         path: A file with the interface ``"frame"``, see `gatefill.export.model`.
@@ -56,7 +56,7 @@ class OnnxRuntime:
     dtype = "float32"
 
     def to(self, device: str | None = None, dtype: str | None = None) -> None:
-        """Nothing but the CPU and float32 can be had. Raises ConfigError for anything else."""
+        """Check that nothing but the CPU and float32 is requested. Raises ConfigError otherwise."""
         if device not in (None, "cpu") or dtype not in (None, "float32", "auto"):
             raise ConfigError(
                 "expected device 'cpu' and float32 for a network that onnxruntime runs, "
@@ -67,7 +67,7 @@ class OnnxRuntime:
             )
 
     def memory(self, pixels: int) -> int:
-        """See `Runtime.memory`; attention takes a table of all pairs of cells."""
+        """See `Runtime.memory`; attention allocates a table of all pairs of cells."""
         return int(BYTES * pixels + TABLE_BYTES * pixels**2)
 
     def run(
@@ -101,7 +101,7 @@ class OnnxRuntime:
         names = [each.name for each in session.get_outputs()]
         if progress is None:
             return dict(zip(names, session.run(names, feeds), strict=True))
-        # The library does not tell how far it is, but it can be stopped.
+        # The library does not report its progress, but a run can be cancelled.
         options = onnxruntime.RunOptions()
         with ThreadPoolExecutor(1, "gatefill") as pool:
             work = pool.submit(session.run, names, feeds, options)
@@ -120,8 +120,8 @@ class OnnxRuntime:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = cores()
         options.log_severity_level = 3
-        # Threads that spin while they wait for each other take the cores from everything else: on a
-        # busy machine a frame takes twice the processor's time.
+        # Threads that busy-wait for each other take the cores from all other work: on a loaded
+        # machine a frame would take twice the processor time.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         return _opened(self.path, options)
 
@@ -135,12 +135,12 @@ class OnnxRuntime:
 
     @property
     def method(self) -> str:
-        """The method that the network belongs to."""
+        """The name of the network's method."""
         return self.facts["method"]
 
     @property
     def finish(self) -> bool:
-        """Whether what the method has to come after its network is wanted."""
+        """Whether the method's post-processing is to be applied."""
         return bool(json.loads(self.facts["finish"]))
 
     def __getstate__(self) -> dict[str, Any]:
@@ -152,7 +152,7 @@ class OnnxRuntime:
 
 
 def read_facts(path: Path) -> dict[str, str]:
-    """What `gatefill export` wrote into an ONNX file of either interface, in JSON.
+    """Read the metadata that `gatefill export` wrote to an ONNX file, as JSON.
 
     Raises:
         WeightsError: For any other file.
@@ -166,7 +166,7 @@ def _opened(path: Path, options: Any) -> Any:
     try:
         return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     except Exception as problem:
-        # A dozen types without a common one of their own.
+        # onnxruntime raises a dozen types without a common base class.
         if not path.is_file():
             raise FileNotFoundError(f"no weights at {path}") from None
         raise _refused(path, str(problem).partition("\n")[0][:200]) from None
@@ -180,7 +180,7 @@ def _facts_of(path: Path, session: Any) -> dict[str, str]:
 
 
 def _near(frame: Image, image: Image, mask: Mask) -> Image:
-    """The network's frame near the holes, the photo elsewhere."""
+    """Return the network's frame near the holes, and the photo elsewhere."""
     result = image.copy()
     for box in near_holes(mask):
         result[box.slices] = frame[box.slices]

@@ -1,8 +1,9 @@
-"""Softmax and pasting of contextual attention for some cells, from the table of their scores.
+"""Softmax and pasting of contextual attention for some cells, from a table of scores.
 
-A softmax over ten times a score leaves a cell with weight for a few hundred others, of which there
-may be hundreds of thousands. Their weights are kept as a list and their patches are added one by
-one. Where cells look at very many others, as in a photo of one color, all are pasted in a product.
+With scores times ten, a softmax leaves weight for a few hundred of what may be hundreds of
+thousands of cells. Their weights are kept as a list, and their patches are added one by one. If
+cells attend to very many others, as in a photo of one color, all patches are pasted by a matrix
+product.
 """
 
 from __future__ import annotations
@@ -15,26 +16,27 @@ from torch.nn import functional
 
 from gatefill.stopping import stop_point
 
-NEGLIGIBLE = 30.0  # e^-30 of the largest weight is below what float32 can add to it
-FEW = 1 / 32  # share of all pairs up to which adding one by one is faster than a product
-PASTED = 4096  # background patches that are pasted at a time in a product
-PATCH = 4  # features along a side of a patch; patches lie two features apart
+NEGLIGIBLE = 30.0  # e^-30 of the largest weight is lost in float32 when added to it
+FEW = 1 / 32  # share of pairs up to which adding patches is faster than a product
+PASTED = 4096  # background patches per matrix product
+PATCH = 4  # side of a patch in features; patches are at stride 2
 
 
 class Attending(NamedTuple):
-    """What F cells get and where they looked."""
+    """The patches of F cells, and the cells they attend to."""
 
     patches: Tensor  # F, 16C: rows, columns, channels of a patch
-    sources: Tensor  # FK, the K cells looked at most, strongest first
-    weights: Tensor  # FK, in [0, 1]; 0 where there are fewer
+    sources: Tensor  # FK, the K cells with the largest weights, strongest first
+    weights: Tensor  # FK, in [0, 1]; 0 if there are fewer than K
 
 
 class Pasting:
-    """The patches of one frame's background.
+    """The background patches of one frame.
 
-    features: ``1CHW``. sharpness: ``hw``, what scores of a cell are multiplied by, 0 for cells that
-    are not looked at. h = H / 2, w = W / 2. counted: how many of the latter stay in the denominator
-    with a score of 0.
+    Args:
+        features: ``1CHW``; h = H / 2 and w = W / 2.
+        sharpness: ``hw``, factor on the scores of a cell; 0 for cells that may not be attended to.
+        counted: Number of the latter that stay in the denominator with a score of 0.
     """
 
     def __init__(self, features: Tensor, sharpness: Tensor, counted: int) -> None:
@@ -51,19 +53,19 @@ class Pasting:
         return self._pixels.nbytes
 
     def few(self, top: Tensor, row: Tensor, cell: Tensor, score: Tensor, places: int) -> Attending:
-        """Attend by a list of scores, each of a row and a background cell, patch by patch.
+        """Attend by a list of scores, each with a row and a background cell, patch by patch.
 
         top: the largest score of each of the F rows.
         """
         peak, rest = self._peak(top)
-        # Smaller numbers would become denormal, and products with those are very slow.
+        # Smaller weights would be denormal numbers, with which products are very slow.
         weight = (score - peak[row]).clamp_(min=-2 * NEGLIGIBLE).exp_()
         weight /= rest.index_add(0, row, weight)[row]
         count = torch.bincount(row, minlength=len(top))
         start = count.cumsum(0) - count
 
         stop_point()
-        # By rows, and inside each the strongest first.
+        # Sorted by row, and within each row the strongest first.
         order = weight.argsort(descending=True, stable=True)
         order = order[row[order].argsort(stable=True)]
         row, cell, weight = row[order], cell[order], weight[order]
@@ -86,7 +88,7 @@ class Pasting:
         return Attending(patches.flatten(1), sources, strengths)
 
     def all(self, scores: Tensor, top: Tensor, places: int) -> Attending:
-        """Attend by all scores ``F`` hw, -inf for cells that are not looked at, in a product.
+        """Attend by all scores ``F`` hw, -inf for excluded cells, in a matrix product.
 
         The scores are overwritten.
         """
@@ -114,6 +116,6 @@ class Pasting:
         )
 
     def _peak(self, top: Tensor) -> tuple[Tensor, Tensor]:
-        """What is taken off scores before `exp`, and what stands in the denominator besides."""
+        """Return what to subtract from scores before `exp`, and the rest of the denominator."""
         peak = top.clamp_min(0.0) if self._counted else top
         return peak, self._counted * torch.exp(-peak)

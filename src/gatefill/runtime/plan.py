@@ -1,9 +1,8 @@
-"""Which parts of a network must be computed for its result to be right at some pixels.
+"""Which parts of a network must be computed for its result to be valid at some pixels.
 
-A network is a list of `Step`s, each with the arithmetic of its places: which part of its inputs a
-part of its output depends on (its receptive field). Walking back from the pixels that are wanted
-gives a box for every step, exact at the borders of the frame for every padding rule. Nothing here
-computes with pixels.
+A network is a list of `Step`s, each of which says on which part of its inputs a part of its output
+depends (its receptive field). Tracing back from the requested pixels gives a box for every step,
+exact at the borders of the frame for every padding rule. Nothing here computes with pixels.
 """
 
 from __future__ import annotations
@@ -20,19 +19,19 @@ Size = tuple[int, int]
 
 @dataclass(frozen=True)
 class Window:
-    """The places that one place of a layer's output depends on."""
+    """The positions of the input that one position of a layer's output depends on."""
 
     kernel: int
     stride: int = 1
     dilation: int = 1
     padding: Padding = "same"
-    doubled: bool = False  # the input is doubled (nearest) before the kernel sees it
+    doubled: bool = False  # the input is doubled (nearest) before the convolution
 
 
 Kind = Literal["input", "point", "window", "transposed", "join", "attention"]
-"""input: given, or constant. point: every place depends on the same place of all inputs. window: a
-convolution. transposed: one that enlarges. join: the first input doubled, beside the second.
-attention: every place depends on the whole frame."""
+"""input: an input or a constant. point: every position depends on the same position of all inputs.
+window: a convolution. transposed: a transposed convolution. join: the first input, doubled,
+concatenated with the second. attention: every position depends on the whole frame."""
 
 
 @dataclass(frozen=True)
@@ -43,50 +42,50 @@ class Step:
     kind: Kind
     inputs: tuple[str, ...] = ()
     window: Window | None = None
-    cost: float = 0.0  # multiplications per place of the output
-    channels: int = 0  # of the output before its gate
-    stored: bool = False  # computed once and kept; other steps are computed where they are needed
-    in_hole: str | None = None  # the input that counts inside holes only, being multiplied by them
+    cost: float = 0.0  # multiplications per position of the output
+    channels: int = 0  # channels of the output before the gate
+    stored: bool = False  # computed once and kept; other steps are recomputed where they are needed
+    in_hole: str | None = None  # the input that matters in holes only: it is multiplied by the mask
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Which parts of the stored steps are computed, and what that costs."""
+    """The parts of the stored steps to compute, and their cost."""
 
     size: Size  # of the frame
-    boxes: tuple[Box, ...]  # of the frame, where the result is right
+    boxes: tuple[Box, ...]  # boxes of the frame in which the result is valid
     regions: Mapping[str, tuple[Box, ...]]  # of each stored step
     sizes: Mapping[str, Size]  # of each step's whole output
-    costs: Mapping[str, float]  # multiplications of each stored step and of what leads to it
+    costs: Mapping[str, float]  # multiplications of each stored step, including steps before it
 
     @property
     def cost(self) -> float:
-        """Multiplications of all, attention's own left out."""
+        """Multiplications of all steps, without those of attention itself."""
         return sum(self.costs.values())
 
 
 class Part(NamedTuple):
-    """The part of an input that a part of the output depends on, and what to pad around it."""
+    """The part of an input that a part of the output depends on, and its padding."""
 
     box: Box
     pads: Pads
 
 
 def part_of(window: Window, box: Box, size: Size) -> Part:
-    """What a convolution reads for `box` of its output; `size` is that of its whole input."""
+    """Return the part that a convolution reads for `box` of its output; size: of its input."""
     top, bottom, above, below = _along(window, box.top, box.bottom, size[0])
     left, right, before, after = _along(window, box.left, box.right, size[1])
     return Part(Box(top, left, bottom, right), (before, after, above, below))
 
 
 def _along(window: Window, start: int, stop: int, size: int) -> tuple[int, int, int, int]:
-    """Along one side: the first place and the end of the input, and what to pad on both."""
+    """Return start and end of the input along one side, and the padding at both ends."""
     size = 2 * size if window.doubled else size
     padded, _ = pad_amounts(window.padding, size, window.kernel, window.stride, window.dilation)
     first = start * window.stride - padded
     last = (stop - 1) * window.stride - padded + (window.kernel - 1) * window.dilation + 1
     low, high = max(first, 0), min(last, size)
-    # A window is wider than twice what is padded, so what "reflect" mirrors is part of it.
+    # A window is wider than twice the padding, so pixels for "reflect" are part of it.
     if window.doubled:
         source = low // 2, -(-high // 2)
         return *source, 2 * source[0] - first, last - 2 * source[1]
@@ -94,9 +93,9 @@ def _along(window: Window, start: int, stop: int, size: int) -> tuple[int, int, 
 
 
 def transposed_part(window: Window, box: Box, size: Size) -> Part:
-    """The same for a transposed convolution that pads (kernel - stride) / 2.
+    """Do the same for a transposed convolution with padding (kernel - stride) / 2.
 
-    The pads are those of its output: negative, what is to be cut off on each side.
+    The pads apply to its output: they are negative, for cropping each side.
     """
     spans = []
     padded = (window.kernel - window.stride) // 2
@@ -111,7 +110,7 @@ def transposed_part(window: Window, box: Box, size: Size) -> Part:
 
 
 def inputs_of(step: Step, box: Box, sizes: Mapping[str, Size]) -> list[tuple[str, Box]]:
-    """Which box of which input a box of the step's output depends on."""
+    """Return the boxes of the inputs that a box of the step's output depends on."""
     match step.kind:
         case "window":
             assert step.window is not None
@@ -131,7 +130,7 @@ def inputs_of(step: Step, box: Box, sizes: Mapping[str, Size]) -> list[tuple[str
 
 
 def sizes_of(steps: Sequence[Step], size: Size) -> dict[str, Size]:
-    """The size of each step's whole output for a frame of `size`."""
+    """Return the size of each step's whole output for a frame of `size`."""
     sizes: dict[str, Size] = {}
     for step in steps:
         if step.kind == "input" or not step.inputs:
@@ -152,7 +151,7 @@ def sizes_of(steps: Sequence[Step], size: Size) -> dict[str, Size]:
 def make_plan(
     steps: Sequence[Step], outputs: Iterable[str], size: Size, boxes: Sequence[Box]
 ) -> Plan:
-    """The plan for a frame of `size` whose result is wanted in `boxes`."""
+    """Make the plan for a frame of `size` whose result is needed in `boxes`."""
     sizes = sizes_of(steps, size)
     by_name = {step.name: step for step in steps}
     asked: dict[str, list[Box]] = {step.name: [] for step in steps if step.stored}
@@ -162,7 +161,7 @@ def make_plan(
     costs: dict[str, float] = {}
 
     def ask(name: str, box: Box) -> float:
-        """Note a box of a step; returns what it costs where the step is not stored."""
+        """Add a box of a step; return its cost if the step is not stored."""
         step = by_name[name]
         if step.stored:
             asked[name].append(box)
@@ -178,7 +177,7 @@ def make_plan(
                 total += ask(name, part)
         return total
 
-    # Whoever asks for a step comes after it.
+    # The steps that need a step come after it.
     for step in reversed(steps):
         if step.stored:
             regions[step.name] = tuple(_distinct(asked[step.name], step.kind == "attention"))
@@ -187,7 +186,7 @@ def make_plan(
 
 
 def _distinct(boxes: Sequence[Box], by_cells: bool) -> list[Box]:
-    """Boxes of which no two overlap; attention works on cells of 2x2 places."""
+    """Merge boxes until none overlap; attention works on cells of 2x2 positions."""
     if by_cells:
         boxes = [
             Box(
@@ -205,19 +204,19 @@ def _whole(size: Size) -> Box:
     return Box(0, 0, *size)
 
 
-MOST_BOXES = 64  # planned one by one; specks beyond that are taken together
+MOST_BOXES = 64  # boxes planned one by one; if there are more, they are merged
 
 
 def best_plan(
     steps: Sequence[Step], outputs: Sequence[str], size: Size, holes: Sequence[Box]
 ) -> Plan:
-    """The cheapest of the plans for the boxes around `holes`: apart, joined, or the whole frame."""
+    """Return the cheapest plan for the holes: with boxes apart, merged, or the whole frame."""
     boxes, margin = list(holes), 8
     while len(boxes) > MOST_BOXES:
         boxes = merge_overlapping([box.grown(margin, *size) for box in boxes])
         margin *= 2
 
-    # Nearby boxes are joined while that is cheaper: their receptive fields overlap.
+    # Nearby boxes are merged while that is cheaper: their receptive fields overlap.
     shared = {step.inputs[0] for step in steps if step.kind == "attention"}
     known: dict[Box, float] = {}
 
@@ -236,7 +235,7 @@ def best_plan(
 
 
 def _worth_joining(boxes: Sequence[Box], cost: Callable[[Box], float]) -> tuple[Box, Box] | None:
-    """Two boxes that cost more apart than as one."""
+    """Return two boxes that cost more separately than merged."""
     for i, first in enumerate(boxes):
         for second in boxes[i + 1 :]:
             if cost(first.union(second)) <= cost(first) + cost(second):

@@ -1,7 +1,7 @@
-"""Scores of contextual attention: how alike the cells of one frame are, box by box.
+"""Scores of contextual attention: the similarity of cells of one frame, computed box by box.
 
-A table is a tensor of foreground row, column, background row, column; boxes may stick out of the
-frame by a few cells, where tables hold zeros.
+A table is a tensor of foreground row, column, background row, column. Boxes may extend beyond the
+frame by a few cells, where tables are zero.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from gatefill.parallel import Threads
 from gatefill.runtime.diagonals import HALO, listed_scores, three_columns, three_rows
 from gatefill.stopping import stop_point
 
-AROUND = 4  # cells of zeros around the frame: patches and two fusions reach three
-STRIP = 64  # columns of the background whose scores are listed together
-LINE = 16  # numbers: a product written to rows that do not start there takes up to twice as long
-LEAST = 2**20  # scores below which the kernel need not be loaded, or even compiled
+AROUND = 4  # cells of padding around the frame; patches and two fuse steps need three
+STRIP = 64  # background columns whose scores are listed together
+LINE = 16  # alignment of rows in elements; unaligned products take up to twice as long
+LEAST = 2**20  # smallest number of scores worth loading or compiling the kernel
 
 Table = Callable[[Box, Box], Tensor]
 
@@ -31,17 +31,19 @@ class BlockScores(NamedTuple):
     """Scores of a block of the background that may give weight."""
 
     block: Box
-    rows: Tensor  # N int64, whose they are: numbers of foreground cells
-    cells: Tensor  # N int64, of which cell of the block
+    rows: Tensor  # N int64, indices of foreground cells
+    cells: Tensor  # N int64, indices of cells of the block
     scores: Tensor  # N
 
 
 class Scores:
-    """The scores of one frame's cells, as a softmax takes them.
+    """The scores of one frame's cells, the arguments of the softmax.
 
-    cells: features ``Chw``. norms: of the patches around them, ``hw``. sharpness: ``hw``, what
-    scores of a background cell are multiplied by, 0 for cells that are not looked at. fuse: whether
-    those of neighbors are added.
+    Args:
+        cells: Features ``Chw``.
+        norms: Norms of the patches around the cells, ``hw``.
+        sharpness: ``hw``, factor on the scores of a background cell; 0 for excluded cells.
+        fuse: Whether scores of neighbors are added.
     """
 
     def __init__(self, cells: Tensor, norms: Tensor, sharpness: Tensor, fuse: bool) -> None:
@@ -58,12 +60,12 @@ class Scores:
         return self._cells.nbytes + self._per_norm.nbytes
 
     def table(self, f: Box, b: Box) -> Tensor:
-        """All scores of two boxes in the frame; minus infinity for cells that are not looked at."""
+        """Return all scores of two boxes; minus infinity for cells that may not be attended to."""
         scores = self._fused(f, b) if self.fuse else self._scores(f, b)
         return torch.addcmul(self._barred[b.slices], scores, self._sharpness[b.slices])
 
     def can_list(self, f: Box, b: Box) -> bool:
-        """Whether `listed` takes these boxes, and pays: as neighbors of no cell jump."""
+        """Return whether `listed` supports these boxes, and is faster: no neighbor wraps around."""
         return (
             self.fuse
             and self._cells.device.type == "cpu"
@@ -77,10 +79,11 @@ class Scores:
     def listed(
         self, f: Box, b: Box, top: Tensor, numbers: int, threads: Threads
     ) -> Iterator[BlockScores]:
-        """Those of the scores that are not far below the largest, block by block.
+        """Yield the scores that are close enough to the largest, block by block.
 
-        top: the largest of each foreground cell so far, raised in place. numbers: of a table that
-        may be worked on at a time, about.
+        top: largest score of each foreground cell so far, updated in place. numbers: approximate
+            number
+        of table elements to process at a time.
         """
         wide = _grown(f, 2, 2)
         mine = self._cut(self._cells, wide).flatten(1).T
@@ -94,7 +97,7 @@ class Scores:
             pitch = before + (rows + HALO) * span
             pitch += -pitch % LINE
             table = memory[: wide.area * pitch].view(wide.area, pitch)
-            kept = 0  # numbers of products that the last block had, too
+            kept = 0  # elements of products shared with the previous block
             for block in tiles(strip, rows, strip.width):
                 stop_point()
                 new = _grown(block, 2, 2)
@@ -118,9 +121,9 @@ class Scores:
                     table[:, before : before + kept] = table[:, end - kept : end].clone()
 
     def _scores(self, f: Box, b: Box) -> Tensor:
-        """Correlation of 3x3 patches, the background's divided by their norms.
+        """Correlate 3x3 patches; those of the background are divided by their norms.
 
-        It is a sum of correlations of cells along the diagonal of the table.
+        The result is a sum of correlations of cells along the diagonal of the table.
         """
         stop_point()
         wide_f, wide_b = (_grown(box, 1, 1) for box in (f, b))
@@ -131,22 +134,22 @@ class Scores:
         stop_point()
         scores = three_rows(wide)
         scores *= self._cut(self._per_norm, b)
-        return self._blank(scores, f, None)  # the norms blank the background
+        return self._blank(scores, f, None)  # the norms zero the background
 
     def _fused_along_rows(self, f: Box, b: Box) -> Tensor:
-        """Scores, and those of the left and right neighbors in reading order."""
+        """Return the scores plus those of the left and right neighbors in reading order."""
         total = three_columns(self._scores(_grown(f, 0, 1), _grown(b, 0, 1)))
         return self._with_jumps(total, self._scores, f, b, across=False)
 
     def _fused(self, f: Box, b: Box) -> Tensor:
-        """The same again for the neighbors above and below, columns read one after the other."""
+        """Repeat that for the neighbors above and below, in the order of columns."""
         total = three_rows(self._fused_along_rows(_grown(f, 1, 0), _grown(b, 1, 0)))
         return self._with_jumps(total, self._fused_along_rows, f, b, across=True)
 
     def _with_jumps(self, total: Tensor, table: Table, f: Box, b: Box, across: bool) -> Tensor:
-        """Add what neighbors at the opposite border give, in reading order or column by column.
+        """Add the scores of neighbors across the border, in reading order or column by column.
 
-        As in the original, after a row's last cell comes the first one of the next row.
+        As in the original, the cell after the last one of a row is the first one of the next row.
         """
         for step in (-1, 1):
             along = (step, 0) if across else (0, step)
@@ -154,7 +157,7 @@ class Scores:
                 [(box, box.moved(*along)), *self._wrapped(box, step, across)] for box in (f, b)
             )
             pairs = product(mine, theirs)
-            next(pairs)  # neither jumps
+            next(pairs)  # neither wraps around
             for (here_f, there_f), (here_b, there_b) in pairs:
                 stop_point()
                 rows, columns = here_f.moved(-f.top, -f.left).slices
@@ -163,7 +166,7 @@ class Scores:
         return self._blank(total, f, b)
 
     def _wrapped(self, box: Box, step: int, across: bool) -> list[tuple[Box, Box]]:
-        """The cells of a box whose neighbor is at the opposite border, and those neighbors."""
+        """Return the cells of a box whose neighbor is across the border, and those neighbors."""
         if across:
             edge, opposite = (0, self.h - 1) if step < 0 else (self.h - 1, 0)
             if not box.top <= edge < box.bottom:
@@ -179,7 +182,7 @@ class Scores:
         return [(here, there)]
 
     def _blank(self, table: Tensor, f: Box, b: Box | None) -> Tensor:
-        """Zero the table, in place, for cells outside the frame."""
+        """Set the table to zero, in place, for cells outside the frame."""
         for box, first in ((f, 0), (b, 2)):
             if box is None:
                 continue
@@ -195,13 +198,13 @@ class Scores:
         return table
 
     def _cut(self, framed: Tensor, box: Box) -> Tensor:
-        """A box of a map with `AROUND` cells of zeros around it."""
+        """Crop a map with `AROUND` cells of zeros around it."""
         rows, columns = box.moved(AROUND, AROUND).slices
         return framed[..., rows, columns]
 
 
 def tiles(box: Box, height: int, width: int) -> Iterator[Box]:
-    """Parts of at most `height` x `width` that cover a box, about equally large."""
+    """Yield parts of at most `height` x `width`, about equally large, that cover a box."""
     rows, columns = -(-box.height // height), -(-box.width // width)
     for i in range(rows):
         for j in range(columns):
@@ -218,5 +221,5 @@ def _framed(plane: Tensor) -> Tensor:
 
 
 def _grown(box: Box, rows: int, columns: int) -> Box:
-    """A box with more cells on all sides, also beyond the frame."""
+    """Grow a box on all sides, also beyond the frame."""
     return Box(box.top - rows, box.left - columns, box.bottom + rows, box.right + columns)

@@ -1,4 +1,4 @@
-"""Building networks without drawing from torch's process-wide random generator."""
+"""Builds networks without using torch's process-wide random generator."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch.overrides import TorchFunctionMode
 
 Network = TypeVar("Network", bound=nn.Module)
 
-# What `reset_parameters` of torch's layers and ours draws with; `torch.nn.init` calls these.
+# The functions that `reset_parameters` of torch's layers and ours draw with, from `torch.nn.init`.
 _DRAWING = frozenset(
     (
         Tensor.uniform_,
@@ -30,20 +30,23 @@ _DRAWING = frozenset(
 def seeded(build: Callable[[Any], Network], config: object, seed: int = 0) -> Network:
     """Build a network on the CPU with initial weights that depend on `seed` alone.
 
-    torch's own generator is neither read nor advanced, so that other threads and the caller's
-    random numbers are left alone.
+    torch's own generator is neither read nor advanced, so that random numbers of other threads and
+    of the caller are not affected.
 
     Args:
         build: The network's class.
         config: Its config.
-        seed: Another seed gives other weights.
+        seed: Random seed of the weights.
+
+    Returns:
+        The network.
     """
     with _OwnGenerator(torch.Generator().manual_seed(seed)):
         return build(config)
 
 
 class _OwnGenerator(TorchFunctionMode):
-    """Within the block, and in its thread only, initial weights come from a given generator."""
+    """Draws initial weights from a given generator, within the block and its thread only."""
 
     def __init__(self, generator: torch.Generator) -> None:
         super().__init__()

@@ -1,7 +1,7 @@
-"""Several frames of one size at once: what threads ask for at the same moment is one batch.
+"""Batches frames of one size that several threads fill at the same time.
 
-A GPU takes little longer for eight small frames than for one. While one batch is computed the next
-one gathers by itself, so that nobody waits for company and a single caller loses nothing.
+A GPU takes little longer for eight small frames than for one. Frames that arrive while a batch is
+computed form the next batch, so that no frame waits for others and a single caller loses nothing.
 """
 
 from __future__ import annotations
@@ -12,45 +12,45 @@ from typing import Protocol, runtime_checkable
 
 from gatefill.runtime.base import Found, Image, Mask, Progress, Runtime
 
-LARGEST = 1 << 19  # pixels of a frame that is batched; a larger one fills a GPU by itself
+LARGEST = 1 << 19  # largest frame that is batched, pixels; larger ones use a GPU fully
 
 
 @runtime_checkable
 class BatchRuntime(Runtime, Protocol):
-    """A runtime that can also run several frames of one size at once."""
+    """A runtime that can also run several frames of one size as a batch."""
 
     def run_batch(self, frames: list[tuple[Image, Mask, Mask | None]]) -> list[Found]:
-        """Fill the holes of several frames of one size; no attention is reported."""
+        """Fill the holes of several frames of one size; attention is not reported."""
         ...
 
 
 @dataclass(eq=False)
 class _Frame:
-    """What one caller asks for, and what becomes of it."""
+    """The frame of one caller, and its result."""
 
     image: Image
     mask: Mask
     sketch: Mask | None
     called: threading.Event = field(default_factory=threading.Event)
-    found: Found | BaseException | None = None  # None when called: it is this caller's turn
+    found: Found | BaseException | None = None  # None when woken: to compute the next batch
 
 
 class TogetherRuntime:
     """A runtime whose callers in several threads share batches.
 
-    One of the callers computes a batch of all that wait with a frame of its size, then calls the
-    next one. Frames that come alone, and large ones, are run as without this.
+    One of the callers computes a batch of all waiting frames of its size, then wakes the next one.
+    Single frames, and large ones, are run without batching.
 
     Args:
-        runtime: What runs the network.
-        most: Frames in a batch.
+        runtime: The runtime of the network.
+        most: Largest number of frames in a batch.
     """
 
     def __init__(self, runtime: BatchRuntime, most: int) -> None:
         self.runtime = runtime
         self.most = most
         self._lock = threading.Lock()
-        self._busy = False  # a caller is computing
+        self._busy = False  # whether a caller is computing
         self._waiting: list[_Frame] = []
 
     @property
@@ -103,7 +103,7 @@ class TogetherRuntime:
         return own.found
 
     def _compute(self, own: _Frame) -> None:
-        """Compute the own frame and those that go with it, then call the next one."""
+        """Compute a batch with the caller's own frame, then wake the next caller."""
         with self._lock:
             others = [
                 each

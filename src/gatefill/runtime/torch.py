@@ -1,8 +1,8 @@
-"""Running a network by torch, where its holes need it and nowhere else.
+"""Runs a network with torch, computing only what its holes depend on.
 
-The plan (`gatefill.runtime.plan`) says which boxes of which steps are needed; a step is computed on
-a box by computing its inputs on the boxes that it depends on. The numbers are those of the whole
-frame. Every run has its own state, so threads may share a runtime.
+The plan (`gatefill.runtime.plan`) gives the boxes of the steps to compute; a step is computed on a
+box from its inputs on the boxes that it depends on. The result equals that of the whole frame.
+Every run has its own state, so that threads may share a runtime.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ from gatefill.runtime.seeded import seeded
 
 log = logging.getLogger(__name__)
 
-MEMORY_LIMIT = 2 << 30  # bytes; weights and frames come on top
-BYTES = 260  # of features, for each pixel
+MEMORY_LIMIT = 2 << 30  # bytes, in addition to weights and frames
+BYTES = 260  # bytes of features per pixel
 FIXED_BYTES = 100 << 20
 KEPT_PLANS = 32
 FORMATS = ("float32", "bfloat16", "float16")
@@ -50,13 +50,13 @@ Order = Literal["rgb", "bgr"]
 
 
 class TorchRuntime:
-    """A network of torch, ready to run on a device in a number format.
+    """A network in torch, ready to run on a device in a number format.
 
     Args:
-        network: The network, which the runtime takes for itself.
-        device: Where torch is to run it.
-        dtype: The number format of weights and features; scores of attention are float32.
-        memory_limit: Bytes that features and attention may take together, roughly.
+        network: The network, which the runtime takes over.
+        device: The torch device.
+        dtype: The number format of weights and features; attention scores are always float32.
+        memory_limit: Bytes that features and attention may take together, approximately.
 
     Raises:
         ConfigError: For a device that torch cannot use here.
@@ -110,9 +110,9 @@ class TorchRuntime:
         return Found(self._pasted(image, found["image"]), coarse, places)
 
     def run_batch(self, frames: Sequence[tuple[Image, Mask, Mask | None]]) -> list[Found]:
-        """Fill the holes of several frames of one size at once, each computed as a whole.
+        """Fill the holes of several frames of one size as a batch, each computed as a whole.
 
-        The numbers are those of `run` but for rounding; no attention is reported.
+        Results equal those of `run` up to rounding; attention is not reported.
         """
         pixels = torch.cat([self._tensor(image) for image, _, _ in frames])
         masks = torch.cat([self._tensor(mask[..., None]) for _, mask, _ in frames])
@@ -134,19 +134,19 @@ class TorchRuntime:
         ]
 
     def _regions(self, frame: Tensor, mask: Mask) -> list[Computed]:
-        """The part of a whole frame ``13HW`` that counts."""
+        """Return the valid part of a whole frame ``13HW``."""
         return [Computed(box, frame[:, :, *box.slices]) for box in near_holes(mask)]
 
     def to(self, device: str | None = None, dtype: str | None = None) -> None:
-        """Move the network; None leaves device or number format as it is.
+        """Move the network; None leaves device or number format unchanged.
 
         Args:
             device: Such as ``"cuda"``.
-            dtype: ``"float32"``, ``"bfloat16"`` or ``"float16"``; ``"auto"`` takes the fastest that
-                keeps hole pixels within 45 dB of float32, as measured on this machine.
+            dtype: ``"float32"``, ``"bfloat16"`` or ``"float16"``; ``"auto"`` selects the fastest
+                one that reaches 45 dB PSNR in holes against float32, as measured on this machine.
 
         Raises:
-            ConfigError: For a device that torch cannot use here, and for another number format.
+            ConfigError: If torch cannot use the device, or for another number format.
         """
         place = self.device if device is None else usable_device(device)
         if dtype == "auto":
@@ -162,7 +162,7 @@ class TorchRuntime:
         self.network.to(self.device, self.dtype)
 
     def plan(self, mask: Mask) -> Plan:
-        """What is computed for a mask; plans are kept for the next photo of the same shape."""
+        """Return the plan for a mask; plans are cached for further photos with the same mask."""
         height, width = mask.shape
         boxes = near_holes(mask)
         key = (mask.shape[:2], boxes)
@@ -176,16 +176,16 @@ class TorchRuntime:
         return found
 
     def _tensor(self, array: np.ndarray) -> Tensor:
-        """``HWC`` -> ``1CHW``, channels last, on the device in the number format."""
+        """Convert ``HWC`` to ``1CHW``, channels last, on the device in the number format."""
         plane = torch.from_numpy(np.ascontiguousarray(array))[None].permute(0, 3, 1, 2)
         return plane.to(self.device, self.dtype)
 
     def _reordered(self, frame: Tensor) -> Tensor:
-        """RGB to the network's order, or back."""
+        """Convert between RGB and the network's channel order."""
         return frame.flip(1) if self.channel_order == "bgr" else frame
 
     def _pasted(self, image: Image, regions: list[Computed]) -> Image:
-        """The photo with the network's results in their boxes."""
+        """Paste the network's results into the photo, in their boxes."""
         frame = image.copy()
         for box, value in regions:
             part = self._reordered(exact(value)).clamp(-1.0, 1.0) / 2.0 + 0.5
@@ -194,11 +194,11 @@ class TorchRuntime:
 
 
 def _places(regions: list[Computed], mask: Mask) -> Places:
-    """Where the cells of the hole looked, out of the regions of attention."""
+    """Collect the cells attended to by cells of the hole from the regions of attention."""
     cells, sources, weights = hole_cells(mask), [], []
     columns = mask.shape[1] // CELL
     taken = np.zeros(len(cells), np.int64)
-    for number, (box, _) in enumerate(regions):  # boxes of features, two to a cell
+    for number, (box, _) in enumerate(regions):  # boxes of features, two per cell
         inside = (2 * cells >= (box.top, box.left)) & (2 * cells < (box.bottom, box.right))
         taken[inside.all(axis=1)] = number
     for number, (box, found) in enumerate(regions):
@@ -216,11 +216,12 @@ def _places(regions: list[Computed], mask: Mask) -> Places:
 
 @lru_cache(maxsize=8)
 def fastest_format(device: torch.device) -> str:
-    """The number format in which the layers of the networks run fastest on a device.
+    """Return the number format in which the networks' layers run fastest on a device.
 
-    GPUs take float32: on an H200 float16 was slower at 512x512, as fast at 1024x1024, and farther
-    from the exact fill. A CPU takes bfloat16 only where a layer is measured to take less than two
-    thirds of the time: without instructions for it, it takes many times as long.
+    GPUs use float32: on an H200 float16 was slower at 512x512, as fast at 1024x1024, and less
+        exact. A
+    CPU uses bfloat16 only if a layer is measured to take less than two thirds of the time: without
+    instructions for it, bfloat16 takes many times as long.
     """
     if device.type != "cpu":
         return "float32"
@@ -241,10 +242,10 @@ def _seconds(call: Callable[[], object]) -> float:
 
 
 def _after_fork() -> None:
-    """Compute on one thread, as torch's other threads did not come along.
+    """Use one thread after a fork, since torch's other threads do not exist in the child.
 
-    Work that is given to its pool would never end, and networks use the pool while they are loaded
-    already. So this happens at the fork, and not at a fill.
+    Work given to torch's pool would never end, and loading a network already uses the pool. So this
+    is set at the fork, and not at a fill.
     """
     torch.set_num_threads(1)
 
@@ -254,16 +255,16 @@ if hasattr(os, "register_at_fork"):  # not on Windows, which cannot fork
 
 
 def untrained(build: Callable[[Any], Network], config: object, title: str) -> Network:
-    """A network with random weights, the same every time, and a warning that says so."""
+    """Build a network with random weights from a fixed seed, and log a warning."""
     log.warning("%s: no trained weights are loaded, the result will be meaningless", title)
     return seeded(build, config)
 
 
 def usable_device(device: str | torch.device) -> torch.device:
-    """The device of that name. Raises ConfigError where torch cannot compute on it here."""
+    """Return the device of that name. Raises ConfigError if torch cannot compute on it."""
     try:
         ones = torch.zeros(1, device=device).add(1)
-        ones.cpu()  # a device without values, such as "meta", gives none back
+        ones.cpu()  # fails for devices without data, such as "meta"
         return ones.device
     except (RuntimeError, AssertionError, NotImplementedError) as problem:
         reason = str(problem).partition("\n")[0][:200]

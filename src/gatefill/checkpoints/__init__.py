@@ -1,6 +1,6 @@
-"""Reading and writing weights: the native format and everybody's.
+"""Reads and writes weights: gatefill's own format, and those of other programs.
 
-Nothing here imports torch, safetensors or TensorFlow before it is needed.
+torch, safetensors and TensorFlow are imported only by functions that need them.
 """
 
 from gatefill.checkpoints.convert import convert

@@ -1,4 +1,4 @@
-"""Config dataclasses from the JSON of a weights file, checked field by field."""
+"""Creates config dataclasses from the JSON of a weights file, with checks of every field."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ Config = TypeVar("Config")
 
 
 def config_from(kind: type[Config], fields: Mapping[str, Any]) -> Config:
-    """An instance of the config dataclass `kind` with the values of `fields`.
+    """Create an instance of the config dataclass `kind` from the values of `fields`.
 
-    A field that the file lacks takes its default: files of older versions stay readable as long
-    as a new field's default is what was done before. Raises WeightsError naming every field that
-    the dataclass does not know, that has no value, or whose value is of the wrong type.
+    A field that the file lacks takes its default, so that files of older versions stay readable as
+    long as the default of a new field is the previous behavior. Raises WeightsError naming every
+    field that is unknown, that has no value, or whose value has the wrong type.
     """
     hints = typing.get_type_hints(kind)
     known = {item.name: item for item in dataclasses.fields(typing.cast(Any, kind))}
@@ -42,7 +42,7 @@ def config_from(kind: type[Config], fields: Mapping[str, Any]) -> Config:
 
 
 def _value(name: str, hint: Any, value: Any) -> Any:
-    """`value` as the type `hint`; JSON's lists become tuples."""
+    """Convert `value` to the type `hint`; JSON's lists become tuples."""
     origin, inner = typing.get_origin(hint), typing.get_args(hint)
     if origin in (typing.Union, types.UnionType):
         for choice in inner:

@@ -1,7 +1,7 @@
-"""Conversion of weights of other programs, recognized by their keys, to gatefill's format.
+"""Converts weights of other programs, recognized by their keys, to gatefill's format.
 
-Torch and TensorFlow are imported by the functions that need them, so that the command line and
-`gatefill.checkpoints` come up without them.
+torch and TensorFlow are imported by the functions that need them, so that the command line and
+`gatefill.checkpoints` can be imported without them.
 """
 
 from __future__ import annotations
@@ -58,17 +58,17 @@ TITLES: dict[Kind, str] = {
 
 @dataclass(frozen=True)
 class Foreign:
-    """A network of another program, in our names."""
+    """A network of another program, with the names of gatefill."""
 
     kind: Kind
     method: str
-    config: Any  # of the method's network
+    config: Any  # config of the method's network
     state: dict[str, Tensor]
     step: int | None
 
 
 def kind_of(names: Iterable[str]) -> Kind | None:
-    """The program whose weights have variables or keys of these names; None if it is unknown."""
+    """Return the program whose weights have these keys; None if it is unknown."""
     names = set(names)
     if "inpaint_net/conv1/kernel" in names:
         return "official"
@@ -94,20 +94,20 @@ def convert(
     data: str = NOT_STATED,
     license: str = NOT_STATED,
 ) -> WeightsInfo:
-    """Write the generator of another program as a gatefill weights file.
+    """Convert the generator of another program to a gatefill weights file.
 
     Args:
         source: A TensorFlow checkpoint (folder, prefix or ``.index`` file) or a ``.pth`` file.
         target: The file to write, ending in ``.safetensors``.
-        data: What the weights were trained on, stored in the file.
-        license: What they may be used for, stored in the file.
+        data: Name of the training data, stored in the file.
+        license: License of the weights, stored in the file.
 
     Returns:
-        What the new file says of itself.
+        The header of the new file.
 
     Raises:
-        OutputError: If `target` ends in something else.
-        WeightsError: If the source is none of these, does not fit or is damaged.
+        OutputError: If `target` has another suffix.
+        WeightsError: If the source is of another program, does not fit its network, or is damaged.
         OSError: If a file cannot be read or written.
         MissingExtra: (an ImportError) If torch or TensorFlow is needed and not installed.
     """
@@ -127,14 +127,14 @@ def convert(
         data=data,
         license=license,
     )
-    # GLCIC-PyTorch blends its fill in, as the paper does; the others leave the network's own.
+    # GLCIC-PyTorch blends its output into the photo, as in the paper; the other programs do not.
     finish = foreign.kind == "glcic"
     save_weights(target, foreign.method, foreign.config, foreign.state, provenance, finish=finish)
     return read_header(target)
 
 
 def read_foreign(path: str | os.PathLike[str]) -> Foreign:
-    """The generator in another program's file, as `convert` takes it; same errors."""
+    """Read the generator in another program's file; sources and errors are those of `convert`."""
     need("torch", "torch", "reading weights")
     content = _read(path)
     kind = kind_of(content.arrays)
@@ -163,19 +163,19 @@ def read_foreign(path: str | os.PathLike[str]) -> Foreign:
 
 @dataclass(frozen=True)
 class _Found:
-    """Arrays of a file under the names they have there."""
+    """The arrays of a file under their original names."""
 
     arrays: dict[str, Any]  # numpy arrays or torch tensors
     step: int | None
 
 
 def _read(path: str | os.PathLike[str]) -> _Found:
-    """Whatever arrays are at `path`."""
+    """Read all arrays at `path`."""
     if tensorflow.is_checkpoint(path):
         prefix = tensorflow.checkpoint_prefix(path)
         return _Found(tensorflow.read_variables(path), tensorflow.checkpoint_step(prefix))
     if Path(path).is_dir():
-        tensorflow.checkpoint_prefix(path)  # says what it looked for
+        tensorflow.checkpoint_prefix(path)  # raises an error that names the missing files
     if not Path(path).is_file():
         raise FileNotFoundError(f"no weights at {path}")
     if is_safetensors(path):
@@ -189,7 +189,7 @@ def _read(path: str | os.PathLike[str]) -> _Found:
 
 
 def _read_torch(path: Path) -> _Found:
-    """The tensors of a ``.pth`` file, read without running anything that may be in it."""
+    """Read the tensors of a ``.pth`` file without running code in it."""
     import torch
 
     if path.stat().st_size > MAX_FILE_BYTES:
@@ -202,7 +202,7 @@ def _read_torch(path: Path) -> _Found:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception:
-        # torch raises half a dozen types here, with advice to unpickle after all: never do.
+        # torch raises several types here, with advice to unpickle, which must never be done.
         raise WeightsError(
             f"expected a file of tensors written by torch.save, but {path.name} "
             "is damaged or holds something else",
@@ -227,7 +227,7 @@ def _read_torch(path: Path) -> _Found:
 
 
 def _unwrapped(arrays: dict[str, Any]) -> dict[str, Any]:
-    """Without the ``module.`` that torch's DataParallel puts before every name."""
+    """Remove the prefix ``module.`` of torch's DataParallel from all names."""
     prefix = "module."
     if arrays and all(name.startswith(prefix) for name in arrays):
         return {name.removeprefix(prefix): value for name, value in arrays.items()}
@@ -235,7 +235,7 @@ def _unwrapped(arrays: dict[str, Any]) -> dict[str, Any]:
 
 
 def _ours(kind: Kind, arrays: Mapping[str, Any]) -> tuple[str, Any, dict[str, Tensor]]:
-    """The method, its network's config, and the weights under our names."""
+    """Return the method, its network's config, and the weights with gatefill's names."""
     match kind:
         case "mmagic":
             return mmagic.from_mmagic(arrays)
@@ -253,7 +253,7 @@ def _ours(kind: Kind, arrays: Mapping[str, Any]) -> tuple[str, Any, dict[str, Te
 
 
 def _our_state(kind: Kind, arrays: Mapping[str, Any]) -> dict[str, Tensor]:
-    """The generator's weights under our names."""
+    """Return the generator's weights with gatefill's names."""
     from gatefill.checkpoints.official_names import generator_from_official
 
     if kind == "official":
@@ -271,7 +271,7 @@ def _our_state(kind: Kind, arrays: Mapping[str, Any]) -> dict[str, Tensor]:
 
 
 def _config(kind: Kind, state: Mapping[str, Tensor]) -> DeepFillV2Config:
-    """The network these weights belong to: sizes from the shapes, options from the kind."""
+    """Return the config of the network: sizes by the shapes, options by the program."""
     from gatefill.methods.networks.deepfill_v2 import DeepFillV2Config
 
     first = state.get("conv1.weight")
@@ -284,7 +284,7 @@ def _config(kind: Kind, state: Mapping[str, Tensor]) -> DeepFillV2Config:
     width, guided = first.shape[0] // 2, first.shape[1] == 6
     match kind:
         case "ported":
-            # Fed RGB by its authors. Its attention reads the mask at 1/8 at once, without fuse.
+            # Trained on RGB. Its attention reads the mask at 1/8 in one step, without fusing.
             return DeepFillV2Config(
                 width=width, guided=guided, fuse=False, mask_steps=1, channel_order="rgb"
             )

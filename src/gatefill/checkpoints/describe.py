@@ -1,4 +1,4 @@
-"""What a file of weights is, ours or another program's."""
+"""Describes a weights file, of gatefill or of another program."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from gatefill.checkpoints.native import Provenance, is_safetensors, read_header
 
 @dataclass(frozen=True)
 class Description:
-    """What `describe` finds out."""
+    """The result of `describe`."""
 
-    format: str  # "gatefill weights", or whose weights they are
+    format: str  # "gatefill weights", or the other program
     method: str
     config: dict[str, Any]
-    parameters: int | None  # None for ONNX files, which do not tell
+    parameters: int | None  # None for ONNX files
     file_bytes: int  # of all files of a checkpoint together
-    step: int | None  # of training, where the file tells
+    step: int | None  # training step, if the file has it
     provenance: Provenance | None  # None in files of other programs, which keep none
 
     def as_dict(self) -> dict[str, Any]:
-        """The same as plain values that JSON can hold."""
+        """Return all fields as plain values that JSON can hold."""
         return dataclasses.asdict(self)
 
     def rows(self) -> list[tuple[str, str]]:
-        """(what, value) in words, in the order in which one wants to know."""
+        """Return (name, value) pairs as text, most important first."""
         facts = {} if self.provenance is None else dataclasses.asdict(self.provenance)
         config = ", ".join(f"{name}={value}" for name, value in self.config.items())
         return [
@@ -55,11 +55,11 @@ class Description:
 
 
 def describe(path: str | os.PathLike[str]) -> Description:
-    """What weights are at `path`: of gatefill, exported by it, or anything that `convert` takes.
+    """Describe weights: of gatefill, exported by gatefill, or of any program `convert` supports.
 
-    Our own files need nothing but the core install. Raises WeightsError where the file is neither
-    or is damaged, OSError where it cannot be read, and MissingExtra where torch or TensorFlow
-    is needed to look into another program's file.
+    gatefill's own files need only the core install. Raises WeightsError for other or damaged files,
+    OSError for unreadable ones, and MissingExtra if torch or TensorFlow is needed to read another
+    program's file.
     """
     path = Path(path)
     if path.is_file() and is_safetensors(path):
@@ -105,7 +105,7 @@ def _exported(path: Path) -> Description:
 
 
 def _file_bytes(path: Path) -> int:
-    """Bytes of a file, or of the index and data files of a TensorFlow checkpoint."""
+    """Return the bytes of a file, or of the index and data files of a TensorFlow checkpoint."""
     if not tensorflow.is_checkpoint(path):
         return path.stat().st_size
     prefix = tensorflow.checkpoint_prefix(path)

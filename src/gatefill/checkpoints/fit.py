@@ -1,4 +1,4 @@
-"""Whether weights fit a network: every name, every shape, and what differs in words."""
+"""Checks whether weights fit a network: all names, all shapes, and finite values."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Shapes = Mapping[str, tuple[int, ...]]
 
 
 def expect_names(found: Iterable[str], wanted: Iterable[str]) -> None:
-    """Raise WeightsError naming the first of the names that are missing or not known."""
+    """Raise WeightsError if names are missing or unknown, naming the first ones."""
     missing, unknown = sorted(set(wanted) - set(found)), sorted(set(found) - set(wanted))
     parts = [_first(names, what) for names, what in ((missing, "missing"), (unknown, "unknown"))]
     if missing or unknown:
@@ -27,7 +27,7 @@ def expect_names(found: Iterable[str], wanted: Iterable[str]) -> None:
 
 
 def expect_shapes(found: Shapes, wanted: Shapes) -> None:
-    """Raise WeightsError where names or shapes differ, with both shapes of the first few."""
+    """Raise WeightsError if names or shapes differ, with both shapes of the first ones."""
     expect_names(found, wanted)
     differing = [
         f"{name} expected {list(shape)}, got {list(found[name])}"
@@ -43,7 +43,7 @@ def expect_shapes(found: Shapes, wanted: Shapes) -> None:
 
 
 def expect_finite(state: Mapping[str, Tensor]) -> None:
-    """Raise WeightsError where a weight is NaN or infinite, of which no picture could come."""
+    """Raise WeightsError if a weight is NaN or infinite."""
     spoilt = [name for name, value in state.items() if not bool(value.isfinite().all())]
     if spoilt:
         raise WeightsError(

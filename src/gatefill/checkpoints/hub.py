@@ -1,8 +1,8 @@
-"""Weights in folders as the Hugging Face hub has them, there or here.
+"""Weights in folders in the layout of the Hugging Face hub, on the hub or on disk.
 
-A folder holds ``model.safetensors`` (a gatefill weights file), ``config.json`` (what its header
-says, for programs that read no safetensors) and ``README.md``, the model card. Nothing else of a
-repository is read, so no code of it can run.
+A folder contains ``model.safetensors`` (a gatefill weights file), ``config.json`` (the content of
+its header, for programs that do not read safetensors) and ``README.md``, the model card. Nothing
+else of a repository is read, so that no code in it can run.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from gatefill.extras import need
 
 WEIGHTS, CONFIG, CARD = "model.safetensors", "config.json", "README.md"
 
-# `Path` makes one slash of two, so that is how an address comes from a command line.
+# `Path` joins two slashes into one, so addresses from the command line have one.
 _ADDRESS = re.compile(r"hf:/{1,2}(?P<name>[\w.-]+/[\w.-]+)(?:@(?P<revision>[\w./-]+))?")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
@@ -30,23 +30,24 @@ log = logging.getLogger(__name__)
 
 
 def is_address(given: str | os.PathLike[str]) -> bool:
-    """Whether weights are given by an address such as ``hf://owner/name@revision``."""
+    """Return whether weights are given by an address such as ``hf://owner/name@revision``."""
     return str(given).startswith("hf:/")
 
 
 def fetch(address: str | os.PathLike[str]) -> Path:
-    """The weights file of a repository on the hub, from huggingface_hub's cache where it is there.
+    """Download the weights file of a repository on the hub, or find it in huggingface_hub's cache.
 
     Args:
         address: ``hf://owner/name@revision``. The revision is a commit, a tag or a branch; only a
-            commit names the same weights for ever. Without it, the main branch is taken, and the
-            log names its commit. HF_ENDPOINT, HF_HOME, HF_TOKEN and HF_HUB_OFFLINE count.
+            commit identifies weights permanently. Without it, the main branch is used, and its
+            commit is logged. HF_ENDPOINT, HF_HOME, HF_TOKEN and HF_HUB_OFFLINE are respected.
+
 
     Raises:
-        ConfigError: For an address of another form.
-        WeightsError: If the repository, the revision or a file cannot be had, or if the files
-            contradict each other.
-        MissingExtra: (an ImportError) Without huggingface_hub.
+        ConfigError: For an address in another form.
+        WeightsError: If the repository, the revision or a file cannot be downloaded, or if the
+            files contradict each other.
+        MissingExtra: (an ImportError) If huggingface_hub is not installed.
     """
     found = _ADDRESS.fullmatch(str(address))
     if found is None:
@@ -70,7 +71,7 @@ def fetch(address: str | os.PathLike[str]) -> Path:
             revision=revision,
             why=why,
         ) from error
-    # Files lie in .../snapshots/COMMIT/, and those of two commits must not be mixed.
+    # Files are in .../snapshots/COMMIT/; files of two commits must not be mixed.
     commit = weights.parent.name
     if config.parent.name != commit:
         return fetch(f"hf://{name}@{commit}")
@@ -81,7 +82,7 @@ def fetch(address: str | os.PathLike[str]) -> Path:
 
 
 def _check(config: Path, weights: Path) -> None:
-    """Raise WeightsError unless a config.json says what the weights file beside it says."""
+    """Raise WeightsError unless a config.json agrees with the weights file beside it."""
     try:
         stated = json.loads(config.read_text("utf-8"))
     except ValueError:
@@ -97,13 +98,13 @@ def _check(config: Path, weights: Path) -> None:
 
 
 def in_folder(folder: Path) -> Path:
-    """The weights file of a folder that was made for the hub, once its files agree."""
+    """Return the weights file of a folder in the hub's layout, whose files must agree."""
     _check(folder / CONFIG, folder / WEIGHTS)
     return folder / WEIGHTS
 
 
 def write_folder(weights: str | os.PathLike[str], folder: str | os.PathLike[str]) -> Path:
-    """Write weights as a folder that can be uploaded to the hub as it is.
+    """Write weights as a folder that can be uploaded to the hub.
 
     Args:
         weights: A gatefill weights file.
@@ -113,8 +114,8 @@ def write_folder(weights: str | os.PathLike[str], folder: str | os.PathLike[str]
         The folder.
 
     Raises:
-        WeightsError: If the file is no weights file of gatefill.
-        OutputError: If the folder holds something.
+        WeightsError: If the file is not a gatefill weights file.
+        OutputError: If the folder is not empty.
     """
     info = read_header(weights)
     target = Path(folder)
@@ -139,7 +140,7 @@ def _stated(info: WeightsInfo) -> dict[str, Any]:
 
 
 def _card(info: WeightsInfo) -> str:
-    """A model card: what the header knows, and places for what only people know."""
+    """Write a model card: the content of the header, and placeholders for the rest."""
     license = info.provenance.license
     known = re.fullmatch(r"[A-Za-z]+[\w.-]*", license) if license != NOT_STATED else None
     stated = license.lower() if known else f"other\nlicense_name: {json.dumps(license)}"

@@ -1,7 +1,7 @@
-"""DeepFill v1 and v2 of OpenMMLab's mmagic (once mmediting): their keys, and ours.
+"""DeepFill v1 and v2 of OpenMMLab's mmagic (formerly mmediting): keys and configs.
 
-https://github.com/open-mmlab/mmagic, ``configs/deepfillv1`` and ``configs/deepfillv2``. They have
-the papers' layers; what is done differently are fields of our configs.
+https://github.com/open-mmlab/mmagic, ``configs/deepfillv1`` and ``configs/deepfillv2``. The layers
+are those of the papers; other differences are fields of gatefill's configs.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _ENCODER = tuple(f"enc{number}" for number in range(1, 7))
 _DILATED = tuple(f"dilation_convs.{number}" for number in range(4))
 _DECODER = tuple(f"dec{number}" for number in range(1, 8))
-# Their layers, in the order of ours.
+# mmagic's layers, in the order of gatefill's.
 THEIRS = (
     *(f"stage1.encoder.{name}" for name in _ENCODER),
     *(f"stage1.dilation_neck.{name}" for name in _DILATED),
@@ -35,7 +35,7 @@ THEIRS = (
 )
 FUSE_BUFFER = "stage2.contextual_attention_neck.contextual_attention.fuse_kernel"
 
-# What its programs do, as fields of our configs.
+# The behavior of mmagic as fields of gatefill's configs.
 HABITS: dict[str, Any] = {
     "padding": "reflect",
     "resizing": "floor",
@@ -48,12 +48,12 @@ HABITS: dict[str, Any] = {
 
 
 def is_mmagic(names: Iterable[str]) -> bool:
-    """Whether these are keys of mmagic's two-stage DeepFill networks."""
+    """Return whether these are keys of mmagic's two-stage DeepFill networks."""
     return any(name.startswith("generator.stage1.encoder.enc1.") for name in names)
 
 
 def from_mmagic(arrays: Mapping[str, Tensor]) -> tuple[str, Any, State]:
-    """The method, the config and the weights under our names."""
+    """Return the method, the config and the weights with gatefill's names."""
     from gatefill.methods.networks.deepfill_v1 import DeepFillV1Config
     from gatefill.methods.networks.deepfill_v2 import DeepFillV2Config
 

@@ -1,9 +1,9 @@
 """gatefill's own weights files: safetensors, with the config and the provenance in the header.
 
 A file is 8 bytes (the header's length, little-endian), a JSON header, and the raw tensors. The
-header names every tensor's type, shape and place, and under ``__metadata__`` holds text:
-``gatefill_format``, ``method``, ``config`` (JSON) and ``provenance`` (JSON). Reading it runs
-nothing but a JSON parser, and needs neither torch nor the safetensors package.
+header contains the type, shape and offset of every tensor, and under ``__metadata__`` text:
+``gatefill_format``, ``method``, ``config`` (JSON) and ``provenance`` (JSON). Reading it needs only
+a JSON parser, neither torch nor the safetensors package.
 Format: https://huggingface.co/docs/safetensors.
 """
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import torch
 
 FORMAT = "1"
-MAX_HEADER_BYTES = 4 << 20  # ours are some ten kilobytes
+MAX_HEADER_BYTES = 4 << 20  # headers of gatefill have about ten kilobytes
 MAX_FILE_BYTES = 2 << 30  # the largest of the networks has 0.13 GB
 NOT_STATED = "not stated"
 
@@ -38,12 +38,12 @@ _SIZES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "U8": 1, 
 
 @dataclass(frozen=True)
 class Provenance:
-    """Where weights come from, as far as it is known."""
+    """The origin of weights, as far as it is known."""
 
-    source: str  # what made them: a training run, or the file they were converted from
+    source: str  # a training run, or the file they were converted from
     step: int | None = None  # training steps of the generator
-    data: str = NOT_STATED  # what they were trained on
-    license: str = NOT_STATED  # on what terms they may be used
+    data: str = NOT_STATED  # training data
+    license: str = NOT_STATED  # license of the weights
     gatefill: str = __version__  # the version that wrote the file
     created: str = field(  # UTC, ISO 8601
         default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds")
@@ -52,19 +52,19 @@ class Provenance:
 
 @dataclass(frozen=True)
 class WeightsInfo:
-    """What the header of a weights file says."""
+    """The content of a weights file's header."""
 
     method: str
     config: dict[str, Any]
     provenance: Provenance
-    finish: bool  # whether what the method has to come after its network is wanted
+    finish: bool  # whether to apply the method's post-processing
     shapes: dict[str, tuple[int, ...]]
     dtypes: tuple[str, ...]  # safetensors names such as F32, each once
     file_bytes: int
 
     @property
     def parameters(self) -> int:
-        """How many numbers the file holds."""
+        """Number of elements of all tensors."""
         return sum(math.prod(shape) for shape in self.shapes.values())
 
 
@@ -77,19 +77,19 @@ def save_weights(
     *,
     finish: bool = True,
 ) -> None:
-    """Write a weights file; it appears under its name only when it is complete.
+    """Write a weights file atomically.
 
     Args:
         path: The file, ending in ``.safetensors``.
         method: The name of the network's method.
-        config: The network's config dataclass; its fields must be what JSON can hold.
+        config: The network's config dataclass; its fields must be representable in JSON.
         state: The network's ``state_dict()``.
-        provenance: Where the weights come from, and what they may be used for.
-        finish: Whether the method's postprocessing, such as a color correction, is to follow; not
-            for weights of programs without it.
+        provenance: Origin and license of the weights.
+        finish: Whether to apply the method's post-processing, such as a color correction; False for
+            weights of programs without it.
 
     Raises:
-        ConfigError: If `config` is no dataclass.
+        ConfigError: If `config` is not a dataclass.
         OSError: If the file cannot be written.
     """
     save = need("safetensors.torch", "torch", "writing weights").save_file
@@ -113,7 +113,8 @@ def save_weights(
     error = need("safetensors", "torch", "writing weights").SafetensorError
     try:
         beside.touch()
-        # safetensors gives its files to their owner alone; ours are as the umask, or an old file's.
+        # safetensors creates files for their owner only; these follow the umask, or an old file's
+        # mode.
         mode = stat.S_IMODE((target if target.exists() else beside).stat().st_mode)
         save(tensors, beside, metadata=metadata)
         beside.chmod(mode)
@@ -127,7 +128,7 @@ def save_weights(
 def load_weights(
     path: str | os.PathLike[str],
 ) -> tuple[WeightsInfo, dict[str, torch.Tensor]]:
-    """The header and the tensors, on the CPU. Raises WeightsError for anything but a whole file."""
+    """Load header and tensors, on the CPU. Raises WeightsError unless the file is complete."""
     info = read_header(path)
     load = need("safetensors.torch", "torch", "loading weights").load_file
     error = need("safetensors", "torch", "loading weights").SafetensorError
@@ -138,10 +139,10 @@ def load_weights(
 
 
 def read_header(path: str | os.PathLike[str]) -> WeightsInfo:
-    """What a weights file is, from its header alone.
+    """Read the header of a weights file.
 
-    Raises WeightsError, in one line, where the file is not a whole gatefill weights file, and
-    OSError where it cannot be read.
+    Raises WeightsError, in one line, unless the file is a complete gatefill weights file, and
+    OSError if it cannot be read.
     """
     header, file_bytes = _checked_header(path)
     metadata = header.get("__metadata__")
@@ -152,7 +153,7 @@ def read_header(path: str | os.PathLike[str]) -> WeightsInfo:
             path, f"format {metadata['gatefill_format']!r:.20} of a newer gatefill, expected 1"
         )
     config = _inner_object(path, metadata, "config")
-    # Older files have it among the network's fields, though the network knows nothing of it.
+    # Older files store it among the network's fields, though it is not part of the network.
     finish = config.pop("finish", metadata.get("finish") != "false")
     facts = _inner_object(path, metadata, "provenance")
     method = metadata.get("method")
@@ -171,14 +172,14 @@ def read_header(path: str | os.PathLike[str]) -> WeightsInfo:
 
 
 def is_safetensors(path: str | os.PathLike[str]) -> bool:
-    """Whether the file begins as safetensors do: a length, then a JSON object."""
+    """Return whether the file starts like safetensors: with a length, then a JSON object."""
     with Path(path).open("rb") as file:
         start = file.read(9)
     return len(start) == 9 and start[8:] == b"{" and int.from_bytes(start[:8], "little") < 1 << 32
 
 
 def _checked_header(path: str | os.PathLike[str]) -> tuple[dict[str, Any], int]:
-    """The JSON header, once every tensor in it is known to lie inside the file, without gaps."""
+    """Read the JSON header, after checking that all tensors lie inside the file, without gaps."""
     with Path(path).open("rb") as file:
         file_bytes = os.fstat(file.fileno()).st_size
         if file_bytes > MAX_FILE_BYTES:
@@ -216,13 +217,13 @@ def _checked_header(path: str | os.PathLike[str]) -> tuple[dict[str, Any], int]:
 
 
 def _is_tensor_entry(entry: object) -> bool:
-    """Whether a header entry has a known type, a shape and two offsets, all of them plain."""
+    """Return whether a header entry has a known type, a shape and two offsets, all plain values."""
     if not isinstance(entry, dict) or set(entry) != {"dtype", "shape", "data_offsets"}:
         return False
     shape, offsets = entry["shape"], entry["data_offsets"]
     if not isinstance(shape, list) or not isinstance(offsets, list) or len(offsets) != 2:
         return False
-    # At most 8 axes and 2^40 numbers, so that products stay small whatever a file claims.
+    # At most 8 axes and 2^40 elements, so that products cannot overflow whatever a file claims.
     plain = all(type(number) is int and 0 <= number < 1 << 40 for number in [*shape, *offsets])
     return (
         plain and len(shape) <= 8 and isinstance(entry["dtype"], str) and entry["dtype"] in _SIZES
@@ -240,7 +241,7 @@ def _json_object(path: str | os.PathLike[str], text: str | bytes, what: str) -> 
 
 
 def _no_constant(_: str) -> float:
-    raise ValueError  # which the caller turns into an error of the file
+    raise ValueError  # the caller turns this into an error about the file
 
 
 def _inner_object(
@@ -253,8 +254,8 @@ def _inner_object(
 
 
 def _provenance(path: str | os.PathLike[str], facts: dict[str, Any]) -> Provenance:
-    """A Provenance of the facts; what a later version may have added is left out."""
-    if "licence" in facts:  # as files before 0.2 spell it
+    """Create a Provenance; fields of later versions are ignored."""
+    if "licence" in facts:  # the spelling in files before 0.2
         facts = {"license": facts["licence"], **facts}
     known = {item.name for item in dataclasses.fields(Provenance)}
     facts = {name: value for name, value in facts.items() if name in known}

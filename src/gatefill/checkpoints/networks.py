@@ -1,4 +1,4 @@
-"""Networks out of weights files: the header picks the network, the tensors must fit it."""
+"""Loads networks from weights files: the header selects the network, the tensors must fit it."""
 
 from __future__ import annotations
 
@@ -28,19 +28,22 @@ def load_method(
     options: NetworkOptions | None = None,
     quick_start: bool = False,
 ) -> Method:
-    """The method that a weights file is for, ready to fill.
+    """Load the method that a weights file is for, ready to fill.
 
     Args:
-        path: A gatefill weights file, or an ONNX file that `gatefill export` made for gatefill.
-        device: Where torch runs it, such as ``"cuda"``.
-        options: How the network is used; None does as the file says.
-        quick_start: Whether onnxruntime is to be preferred where it can run the file, because
-            importing torch would take longer than filling.
+        path: A gatefill weights file, or an ONNX file from `gatefill export` for gatefill.
+        device: The torch device, such as ``"cuda"``.
+        options: How the network is used. Default: as stored in the file.
+        quick_start: Prefer onnxruntime if it can run the file, because importing torch would take
+            longer than filling.
+
+    Returns:
+        The method.
 
     Raises:
-        WeightsError: As `load_network` does.
-        ConfigError: For a device that is not there, and a runtime that cannot run the file.
-        MissingExtra: (an ImportError) Without torch, where it is needed.
+        WeightsError: As for `load_network`.
+        ConfigError: For a device that does not exist, and a runtime that cannot run the file.
+        MissingExtra: (an ImportError) If torch is needed and not installed.
     """
     options = options or NetworkOptions()
     file = Path(path)
@@ -58,7 +61,7 @@ def load_method(
 def _by_onnxruntime(
     file: Path, exported: Path | None, device: str, runtime: str, quick_start: bool
 ) -> bool:
-    """Whether onnxruntime is to run the weights. Raises ConfigError for what cannot be had."""
+    """Return whether onnxruntime is to run the weights. Raises ConfigError for invalid options."""
     if runtime == "torch" and exported == file:
         raise ConfigError(
             f"expected a weights file for torch, got {file.name}, which only onnxruntime runs",
@@ -81,16 +84,16 @@ def _by_onnxruntime(
             )
         return True
     may = runtime == "auto" and exported is not None and device == "cpu"
-    # torch that came with another program may lack what its weights are read by.
+    # If torch was installed by other means, the package that reads weights may be missing.
     by_torch = installed("torch") and installed("torch", module="safetensors")
     return may and (quick_start or not by_torch)
 
 
 def load_network(path: str | os.PathLike[str]) -> tuple[WeightsInfo, nn.Module]:
-    """The network of a weights file, on the CPU in float32, ready for inference.
+    """Load the network of a weights file, on the CPU in float32, in inference mode.
 
-    Raises WeightsError, in one line, where the file is damaged, or where its config or its tensors
-    do not fit the method it names; MissingExtra without torch.
+    Raises WeightsError, in one line, if the file is damaged, or if its config or tensors do not fit
+    its method; MissingExtra without torch.
     """
     info, state = load_weights(path)
     from gatefill.runtime.seeded import seeded
@@ -109,10 +112,11 @@ def load_network(path: str | os.PathLike[str]) -> tuple[WeightsInfo, nn.Module]:
 
 
 def shapes_of(build: Callable[[Any], nn.Module], config: object) -> Shapes:
-    """The shapes of a network's weights, found without allocating any of them.
+    """Return the shapes of a network's weights without allocating them.
 
-    A file may claim any width: the sizes are compared before memory is taken. Raises WeightsError
-    for a config of which no network can be built.
+    A file may claim any width: sizes are compared before memory is allocated. Raises WeightsError
+        if no
+    network can be built from the config.
     """
     import torch
 

@@ -1,8 +1,8 @@
-"""Variables of the official DeepFill code under our names: pure functions, dict to dict.
+"""Maps variables of the official DeepFill code to gatefill's names and back: pure functions.
 
-Official names are ``inpaint_net/<layer>/kernel`` and ``/bias``, where an upsampling layer nests its
-convolution, ``inpaint_net/conv13_upsample/conv13_upsample_conv/kernel``; kernels are HWIO. The
-discriminator's are ``discriminator/sn_patch_gan/<layer>/kernel``, ``/bias`` and ``/kernel_sn/u``.
+Official names are ``inpaint_net/<layer>/kernel`` and ``/bias``; an upsampling layer contains its
+convolution, ``inpaint_net/conv13_upsample/conv13_upsample_conv/kernel``. Kernels are HWIO. Names of
+the discriminator are ``discriminator/sn_patch_gan/<layer>/kernel``, ``/bias`` and ``/kernel_sn/u``.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ _PARTS = {"kernel": "weight", "bias": "bias", "kernel_sn/u": "u"}
 
 
 def generator_from_official(arrays: Arrays) -> dict[str, Tensor]:
-    """State of our generator from official variables; other variables are left aside."""
+    """Convert official variables to a generator's state; other variables are ignored."""
     return _from_official(arrays, GENERATOR)
 
 
 def discriminator_from_official(arrays: Arrays) -> dict[str, Tensor]:
-    """State of our SN-PatchGAN from official variables; other variables are left aside."""
+    """Convert official variables to an SN-PatchGAN's state; other variables are ignored."""
     return _from_official(arrays, DISCRIMINATOR)
 
 
 def generator_to_official(state: dict[str, Tensor]) -> Arrays:
-    """Official variables from the state of our generator."""
+    """Convert a generator's state to official variables."""
     return _to_official(state, GENERATOR)
 
 
 def discriminator_to_official(state: dict[str, Tensor]) -> Arrays:
-    """Official variables from the state of our SN-PatchGAN."""
+    """Convert an SN-PatchGAN's state to official variables."""
     return _to_official(state, DISCRIMINATOR)
 
 
@@ -46,7 +46,7 @@ def _from_official(arrays: Arrays, prefix: str) -> dict[str, Tensor]:
         layer, _, part = name.removeprefix(prefix).partition("/")
         part = part.removeprefix(f"{layer}_conv/")
         if part not in _PARTS:
-            continue  # an optimizer's slot
+            continue  # a slot of the optimizer
         array = array.transpose(3, 2, 0, 1) if part == "kernel" else array
         state[f"{layer}.{_PARTS[part]}"] = torch.from_numpy(np.ascontiguousarray(array))
     return state

@@ -1,11 +1,11 @@
-"""Partial Convolution and Global & Local of other programs: their keys, and ours.
+"""Partial Convolution and Global & Local networks of other programs: keys and configs.
 
 - mmagic (https://github.com/open-mmlab/mmagic), ``configs/partial_conv`` and
   ``configs/global_local``.
 - pytorch-inpainting-with-partial-conv (https://github.com/naoto0804), the widely used port.
 - GLCIC-PyTorch (https://github.com/otenim/GLCIC-PyTorch), the completion network.
 
-What each does differently from its paper is a field of the network's config.
+Differences from the papers are fields of the networks' configs.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     State = dict[str, Tensor]
 
-# The layers of Global & Local in the order of its table, as our network groups them.
+# The layers of Global & Local in the order of the paper's table, as grouped in gatefill's network.
 GLOBAL_LOCAL_LAYERS = (
     *(f"encoder.{number}" for number in range(6)),
     *(f"dilated.{number}" for number in range(4)),
@@ -35,12 +35,12 @@ _NORM = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
 
 
 def is_mmagic_partial_conv(names: Iterable[str]) -> bool:
-    """Whether these are keys of mmagic's Partial Convolution."""
+    """Return whether these are keys of mmagic's Partial Convolution."""
     return "generator.encoder.enc1.conv.weight_mask_updater" in set(names)
 
 
 def is_mmagic_global_local(names: Iterable[str]) -> bool:
-    """Whether these are keys of mmagic's Global & Local."""
+    """Return whether these are keys of mmagic's Global & Local."""
     found = set(names)
     return {
         "generator.encoder.enc1.conv.weight",
@@ -49,17 +49,17 @@ def is_mmagic_global_local(names: Iterable[str]) -> bool:
 
 
 def is_partial_conv_port(names: Iterable[str]) -> bool:
-    """Whether these are keys of pytorch-inpainting-with-partial-conv."""
+    """Return whether these are keys of pytorch-inpainting-with-partial-conv."""
     return "enc_1.conv.input_conv.weight" in set(names)
 
 
 def is_glcic(names: Iterable[str]) -> bool:
-    """Whether these are keys of GLCIC-PyTorch's completion network."""
+    """Return whether these are keys of GLCIC-PyTorch's completion network."""
     return {"conv1.weight", "bn1.weight", "deconv13.weight"} <= set(names)
 
 
 def from_mmagic_partial_conv(arrays: Mapping[str, Tensor]) -> tuple[PartialConvConfig, State]:
-    """The same network under other names, fed BGR."""
+    """Convert mmagic's Partial Convolution: the same network with other names and BGR input."""
     from gatefill.methods.networks.partial_conv import PartialConvConfig
 
     state = {}
@@ -75,10 +75,11 @@ def from_mmagic_partial_conv(arrays: Mapping[str, Tensor]) -> tuple[PartialConvC
 
 
 def from_partial_conv_port(arrays: Mapping[str, Tensor]) -> tuple[PartialConvConfig, State]:
-    """Divides by the number of known pixels where the paper has their share of the window.
+    """Convert the weights of pytorch-inpainting-with-partial-conv.
 
-    So its weights, over the size of the window, are those of the paper's form. It sees images less
-    ImageNet's mean, over the deviation.
+    It divides by the number of known pixels, where the paper divides by their share of the window:
+    its weights divided by the size of the window are those of the paper's form. Its input is
+    normalized by ImageNet's mean and deviation.
     """
     from gatefill.methods.networks.partial_conv import PartialConvConfig
 
@@ -99,7 +100,7 @@ def from_partial_conv_port(arrays: Mapping[str, Tensor]) -> tuple[PartialConvCon
 
 
 def from_mmagic_global_local(arrays: Mapping[str, Tensor]) -> tuple[GlobalLocalConfig, State]:
-    """In [-1, 1] with a clip in place of the sigmoid, 0 in the hole, fed BGR."""
+    """Convert mmagic's Global & Local: BGR in [-1, 1], a clip for the sigmoid, 0 in the hole."""
     from gatefill.methods.networks.global_local import GlobalLocalConfig
 
     theirs = (
@@ -115,10 +116,10 @@ def from_mmagic_global_local(arrays: Mapping[str, Tensor]) -> tuple[GlobalLocalC
 
 
 def from_glcic(arrays: Mapping[str, Tensor]) -> tuple[GlobalLocalConfig, State]:
-    """Batch normalization after the ReLU.
+    """Convert GLCIC-PyTorch's network, with batch normalization after the ReLU.
 
-    The mean color of the training images, which fills the hole, is not in the file (it is ``mpv``
-    in the program's config.json): it becomes that of Places2, which its authors give.
+    The mean training color, which fills the hole, is not in the file but in the program's
+    config.json (``mpv``): that of Places2, published by its authors, is used.
     """
     from gatefill.methods.networks.global_local import GlobalLocalConfig
 
@@ -136,10 +137,10 @@ def from_glcic(arrays: Mapping[str, Tensor]) -> tuple[GlobalLocalConfig, State]:
 def _global_local(
     arrays: Mapping[str, Tensor], layers: list[tuple[str, str]], order: tuple[int, int]
 ) -> State:
-    """Weights under our names.
+    """Rename weights.
 
-    layers: their names of convolution and normalization, in the order of `GLOBAL_LOCAL_LAYERS`.
-    order: places of convolution and normalization in our blocks.
+    layers: Their names of convolution and normalization, in the order of `GLOBAL_LOCAL_LAYERS`.
+    order: Positions of convolution and normalization in gatefill's blocks.
     """
     names: dict[str, str] = {}
     for (convolution, norm), ours in zip(layers, GLOBAL_LOCAL_LAYERS, strict=True):
@@ -160,7 +161,7 @@ def _global_local(
 
 
 def _doubles(convolution: str) -> bool:
-    """Whether a layer of mmagic is a deconvolution, whose weights have the outputs second."""
+    """Return whether a layer of mmagic is a deconvolution, with output channels second."""
     return convolution in ("generator.decoder.dec3.conv", "generator.decoder.dec5.conv")
 
 
@@ -169,7 +170,7 @@ def _levels(state: Mapping[str, Tensor]) -> int:
 
 
 def _width(state: Mapping[str, Tensor], name: str) -> int:
-    """Channels of the first layer. Raises WeightsError where it is not one."""
+    """Return the channels of the first layer. Raises WeightsError for other dimensions."""
     weight = state.get(name)
     if weight is None or weight.ndim != 4:
         got = "none" if weight is None else list(weight.shape)

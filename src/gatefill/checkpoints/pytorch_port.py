@@ -1,9 +1,9 @@
-"""Names of the weights of deepfillv2-pytorch, as pure tables.
+"""Tables of the weights' names in deepfillv2-pytorch.
 
-https://github.com/nipponjo/deepfillv2-pytorch, files ``states_*.pth``: a dict whose entry ``G``
-is the generator's state dict. There are two kinds. *TF-ported* files hold the official weights
-under the official layer names. *Re-trained* files hold the port's own training of the same
-layers, in blocks with names of their own. Kernels are ``OIHW`` in all of them and in ours.
+https://github.com/nipponjo/deepfillv2-pytorch, files ``states_*.pth``: a dict whose entry ``G`` is
+the generator's state dict. There are two kinds. *TF-ported* files contain the official weights with
+the official layer names. *Re-trained* files contain weights that the port trained itself, for the
+same layers with other names. Kernels are ``OIHW`` in all of them and in gatefill.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from gatefill.checkpoints.fit import expect_names
 
 Value = TypeVar("Value")
 
-# The re-trained network's buffer for the fuse step of contextual attention: not a weight.
+# Buffer of the re-trained network for the fuse step of contextual attention; not a weight.
 FUSE_BUFFER = "stage2.contextual_attention.fuse_weight"
 
 _COARSE = (
@@ -65,29 +65,29 @@ _BLOCKS = (
 
 
 def ported_names() -> dict[str, str]:
-    """Key in a TF-ported file -> key in our DeepFill v2, for all 84 weights."""
+    """Return the map from keys in a TF-ported file to gatefill's keys, for all 84 weights."""
     return _names(zip(LAYERS, LAYERS, strict=True))
 
 
 def retrained_names() -> dict[str, str]:
-    """Key in a re-trained file -> key in our DeepFill v2, for all 84 weights."""
+    """Return the map from keys in a re-trained file to gatefill's keys, for all 84 weights."""
     return _names(zip(_BLOCKS, LAYERS, strict=True))
 
 
 def is_ported(keys: Iterable[str]) -> bool:
-    """Whether these are keys of a TF-ported file."""
+    """Return whether these are keys of a TF-ported file."""
     return {"conv1.conv.weight", "conv13_upsample.conv.conv.weight"} <= set(keys)
 
 
 def is_retrained(keys: Iterable[str]) -> bool:
-    """Whether these are keys of a re-trained file."""
+    """Return whether these are keys of a re-trained file."""
     return {"stage1.conv1.conv.weight", "stage2.ca_conv1.conv.weight"} <= set(keys)
 
 
 def renamed(state: Mapping[str, Value], names: Mapping[str, str]) -> dict[str, Value]:
-    """`state` under the names that the table `names` gives; the table reversed leads back.
+    """Rename the keys of `state` by the table `names`; the inverted table renames them back.
 
-    Raises WeightsError naming keys that are missing or that the table does not know.
+    Raises WeightsError naming keys that are missing or unknown.
     """
     expect_names(state, names)
     return {names[key]: value for key, value in state.items()}
@@ -96,7 +96,7 @@ def renamed(state: Mapping[str, Value], names: Mapping[str, str]) -> dict[str, V
 def _names(layers: Iterable[tuple[str, str]]) -> dict[str, str]:
     names = {}
     for theirs, ours in layers:
-        # In the port an upsample layer is a module around a gated convolution.
+        # In the port, an upsampling layer is a module around a gated convolution.
         inner = ".conv.conv" if ours.endswith("_upsample") else ".conv"
         for part in ("weight", "bias"):
             names[f"{theirs}{inner}.{part}"] = f"{ours}.{part}"

@@ -1,4 +1,4 @@
-"""The weights that come with the package; the repository's ``MODEL_CARD.md`` tells of them."""
+"""The weights that come with the package; see ``MODEL_CARD.md`` in the repository."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ FOLDER = Path(gatefill.__file__).parent / "weights"
 
 
 def shipped_weights(name: str) -> Path:
-    """The file of the weights of that name. Raises ConfigError for any other name."""
+    """Return the path of shipped weights by name. Raises ConfigError for an unknown name."""
     path = FOLDER / f"{name}.safetensors"
     if not path.is_file():
         known = sorted(each.stem for each in FOLDER.glob("*.safetensors"))
@@ -28,7 +28,7 @@ def shipped_weights(name: str) -> Path:
 
 
 def exported_form(path: Path) -> Path | None:
-    """The same weights as an ONNX file for gatefill: the file itself, or one of the package."""
+    """Return the ONNX form of weights: the file itself if it is one, or that of shipped weights."""
     if path.suffix == ".onnx":
         return path
     shipped = FOLDER / f"{path.stem}.onnx"
@@ -36,10 +36,10 @@ def exported_form(path: Path) -> Path | None:
 
 
 def find_weights(given: str | os.PathLike[str]) -> Path:
-    """The file at a path, in a folder or on the hub, or the weights of that name in the package.
+    """Find weights: a path, a folder, an address on the hub, or the name of shipped weights.
 
     Raises:
-        ConfigError, WeightsError, MissingExtra: For what the hub does not have; see `fetch`.
+        ConfigError, WeightsError, MissingExtra: If the hub does not have them; see `fetch`.
     """
     if is_address(given):
         return fetch(given)

@@ -1,6 +1,6 @@
-"""The official release's checkpoints: ``snap-<step>.index`` and ``.data-00000-of-00001``.
+"""Reads checkpoints of the official release: ``snap-<step>.index``, ``.data-00000-of-00001``.
 
-https://github.com/JiahuiYu/generative_inpainting, tag v2.0.0. Only the variables' arrays are
+https://github.com/JiahuiYu/generative_inpainting, tag v2.0.0. Only the arrays of variables are
 read; no graph is built or run.
 """
 
@@ -20,10 +20,10 @@ from gatefill.extras import need
 
 
 def checkpoint_prefix(path: str | os.PathLike[str]) -> Path:
-    """The common start of a checkpoint's files, such as ``folder/snap-0``.
+    """Return the common prefix of a checkpoint's files, such as ``folder/snap-0``.
 
-    path: the folder, the prefix itself, or one of the files ``.index``, ``.data-...``,
-    ``.meta``. Raises WeightsError where no checkpoint is found there.
+    path: The folder, the prefix, or one of the files ``.index``, ``.data-...``, ``.meta``. Raises
+    WeightsError if there is no checkpoint.
     """
     path = Path(path)
     if path.is_dir():
@@ -47,7 +47,7 @@ def checkpoint_prefix(path: str | os.PathLike[str]) -> Path:
 
 
 def is_checkpoint(path: str | os.PathLike[str]) -> bool:
-    """Whether `path` names a TensorFlow checkpoint in any way `checkpoint_prefix` takes."""
+    """Return whether `path` is a TensorFlow checkpoint, in any form of `checkpoint_prefix`."""
     try:
         checkpoint_prefix(path)
     except WeightsError:
@@ -56,10 +56,10 @@ def is_checkpoint(path: str | os.PathLike[str]) -> bool:
 
 
 def read_variables(path: str | os.PathLike[str]) -> dict[str, NDArray[Any]]:
-    """The generator's and the discriminator's variables by official name, kernels ``HWIO``.
+    """Read the variables of generator and discriminator by official name, kernels ``HWIO``.
 
-    A training snapshot's Adam slots and counters are left out. Raises WeightsError for damaged
-    files and MissingExtra without TensorFlow.
+    Adam slots and counters of training snapshots are skipped. Raises WeightsError for damaged files
+    and MissingExtra without TensorFlow.
     """
     prefix = checkpoint_prefix(path)
     tensorflow = need("tensorflow", "tensorflow", "reading TensorFlow checkpoints")
@@ -72,7 +72,7 @@ def read_variables(path: str | os.PathLike[str]) -> dict[str, NDArray[Any]]:
         ]
         return {name: np.asarray(reader.get_tensor(name)) for name in sorted(names)}
     except (tensorflow.errors.OpError, ValueError, IndexError, RuntimeError) as problem:
-        # The reader turns damage into any of these.
+        # The reader raises any of these for damaged files.
         reason = str(problem).partition("\n")[0]
         raise WeightsError(
             f"{prefix.name} is not a whole TensorFlow checkpoint: {reason}",
@@ -83,19 +83,19 @@ def read_variables(path: str | os.PathLike[str]) -> dict[str, NDArray[Any]]:
 
 
 def checkpoint_step(prefix: Path) -> int | None:
-    """The training step in a name like ``snap-1000``."""
+    """Return the training step in a name like ``snap-1000``."""
     match = re.search(r"-(\d+)$", prefix.name)
     return int(match[1]) if match else None
 
 
 def _latest(folder: Path) -> Path:
-    """The prefix that the folder's ``checkpoint`` file names, or the only one there is."""
-    for name in ("checkpoint", "checkpoint.txt"):  # the release's download host adds .txt
+    """Return the prefix in the folder's ``checkpoint`` file, or the only prefix in the folder."""
+    for name in ("checkpoint", "checkpoint.txt"):  # the host of the release adds .txt
         note = folder / name
         if note.is_file():
             text = note.read_text(encoding="utf-8", errors="replace")[:10_000]
             match = re.search(r'^model_checkpoint_path:\s*"(.+)"', text, re.MULTILINE)
-            # The name only: the folder may have been moved since the file was written.
+            # Only the name: the folder may have been moved since.
             if match and _index(folder / Path(match[1]).name).is_file():
                 return folder / Path(match[1]).name
     found = sorted(folder.glob("*.index"))

@@ -1,4 +1,4 @@
-"""Networks as ONNX files, for gatefill without torch and for every program that runs such files."""
+"""Exports networks as ONNX, for gatefill without torch and for other programs."""
 
 from gatefill.export.convert import Comparison, Exported, export
 

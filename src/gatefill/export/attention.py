@@ -1,4 +1,4 @@
-"""Contextual attention in operators of ONNX; the layer is `gatefill.layers.contextual_attention`.
+"""Contextual attention in ONNX operators; see `gatefill.layers.contextual_attention`.
 
 The table of all pairs of cells is a tensor of foreground row, column, background row, column.
 """
@@ -18,7 +18,7 @@ REACH = 4  # cells around a hole on which its pixels depend through the decoder
 
 
 class AttendedCells(NamedTuple):
-    """Names of the results."""
+    """Names of the output values."""
 
     features: str  # 1CHW, 0 far from holes
     sources: str  # hwK int64, row * width + column
@@ -28,7 +28,7 @@ class AttendedCells(NamedTuple):
 def attend(
     b: Builder, layer: ContextualAttention, features: str, mask: str, places: int
 ) -> AttendedCells:
-    """Attention of a map ``1CHW`` with itself; mask: ``11`` 4H 4W, 1 = hole."""
+    """Add attention of a map ``1CHW`` with itself; mask: ``11`` 4H 4W, 1 = hole."""
     one, two = b.integers(1), b.integers(2)
     height, width = b.side(features, 2), b.side(features, 3)
     h, w = b.op("Div", height, two), b.op("Div", width, two)
@@ -55,7 +55,7 @@ def attend(
     table = _three_diagonals(b, _three_diagonals(b, table, 1, 3, w, w), 0, 2, h, h)
     table = b.div(table, norm)  # 11hw, as of the background
     if layer.fuse:
-        # Rows of cells one after the other, then columns.
+        # Cells in row-major order, then in column-major order.
         for _ in range(2):
             table = b.op("Reshape", table, b.join(n, n))
             table = _three_diagonals(b, table, 0, 1, n, n)
@@ -64,7 +64,7 @@ def attend(
             h, w = w, h
             grid = b.join(h, w, h, w)
 
-    # Attention of the cells that holes depend on
+    # Attention of the cells that holes depend on.
     held = b.op("MaxPool", mask, kernel_shape=[8, 8], strides=[8, 8])
     rows, columns = _near(b, held, h, 2), _near(b, held, w, 3)
     table = b.cut(b.cut(table, 0, *rows), 1, *columns)
@@ -73,7 +73,7 @@ def attend(
     valid = b.op("Reshape", valid, b.join(one, n))
     sharp = b.mul(valid, b.constant(layer.softmax_scale))
     table = b.mul(table, sharp)
-    if layer.exclude:  # far below any score, so that they have no part in the sum
+    if layer.exclude:  # far below any score, so that they do not contribute to the sum
         barred = b.mul(b.op("Sub", b.constant(1.0), valid), b.constant(-1e9))
         table = b.add(table, barred)
     weights = b.mul(b.op("Softmax", table, axis=-1), valid)
@@ -81,8 +81,8 @@ def attend(
         "TopK", weights, b.op("Min", b.integers(places), n), outputs=2, axis=-1
     )
 
-    # Paste patches of 4x4 at stride 2: a transposed convolution by all of them, in a product and
-    # an overlapping sum.
+    # Paste 4x4 patches at stride 2: a transposed convolution with all patches, as a matrix product
+    # and an overlapping sum.
     patches = _patches(b, features, h, w, channels, n)
     pasted = b.op("MatMul", weights, patches)  # cells, C * 4 * 4
     sixteen = b.integers(4, 4)
@@ -103,7 +103,7 @@ def attend(
 
 
 def _border_gain(b: Builder, size: str, axis: int) -> str:
-    """2 at both ends of an axis of ``1CHW`` and 1 between, to be multiplied with the map."""
+    """Return 2 at both ends of an axis of ``1CHW`` and 1 between, as a factor on the map."""
     last = b.op("Sub", size, b.integers(1))
     stop = b.op("Squeeze", size)
     places = b.op("Range", b.constant(0, np.int64), stop, b.constant(1, np.int64))
@@ -113,7 +113,7 @@ def _border_gain(b: Builder, size: str, axis: int) -> str:
 
 
 def _resized(b: Builder, x: str, height: str, width: str, rule: Resizing) -> str:
-    """Nearest resizing of a map, by the pixels that `source_indices` names."""
+    """Resize a map by nearest neighbor, with the pixels of `source_indices`."""
     for axis, size in ((2, height), (3, width)):
         before = b.side(x, axis)
         scalar = b.op("Squeeze", size)
@@ -133,10 +133,10 @@ def _resized(b: Builder, x: str, height: str, width: str, rule: Resizing) -> str
 
 
 def _three_diagonals(b: Builder, table: str, f: int, g: int, rows: str, columns: str) -> str:
-    """The table and its two neighbors along the diagonal of two axes."""
+    """Sum the table and its two neighbors along the diagonal of two axes."""
     total = table
     for step in (-1, 1):
-        # Cut one off on one side and pad one on the other, along both axes.
+        # Crop one element at one end and pad one at the other, along both axes.
         part = table
         for axis, size in ((f, rows), (g, columns)):
             start = b.integers(max(step, 0))
@@ -150,7 +150,7 @@ def _three_diagonals(b: Builder, table: str, f: int, g: int, rows: str, columns:
 
 
 def _near(b: Builder, held: str, size: str, axis: int) -> tuple[str, str]:
-    """First and end of the cells near holes along an axis of ``11hw``; both vectors of one."""
+    """Return first and end of the cells near holes along an axis of ``11hw``, as vectors of one."""
     held = b.op("ReduceMax", held, axes=[each for each in (0, 1, 2, 3) if each != axis], keepdims=0)
     first = b.op("ArgMax", held, axis=0, keepdims=1)
     last = b.op("ArgMax", held, axis=0, keepdims=1, select_last_index=1)
@@ -161,7 +161,7 @@ def _near(b: Builder, held: str, size: str, axis: int) -> tuple[str, str]:
 
 
 def _patches(b: Builder, features: str, h: str, w: str, channels: str, n: str) -> str:
-    """The 4x4 patches at stride 2, one row each: ``N`` x ``C`` * 4 * 4."""
+    """Return the 4x4 patches at stride 2, one row each: ``N`` x ``C`` * 4 * 4."""
     framed = b.op("Pad", features, b.integers(0, 0, 1, 1, 0, 0, 1, 1))
     parts = []
     for y in range(4):
@@ -185,9 +185,9 @@ def _patches(b: Builder, features: str, h: str, w: str, channels: str, n: str) -
 
 
 def _overlapped(b: Builder, pasted: str) -> str:
-    """Patches of cells ``h w C 4 4``, added up where they overlap: ``1C`` 2h 2w.
+    """Add up overlapping patches of cells ``h w C 4 4``: ``1C`` 2h 2w.
 
-    Of a patch, the middle 2x2 lie on its own cell and the rest on the eight cells around.
+    The middle 2x2 of a patch is on its own cell, the rest on the eight cells around it.
     """
     total = ""
     for y, down in ((slice(0, 1), -1), (slice(1, 3), 0), (slice(3, 4), 1)):
@@ -199,7 +199,7 @@ def _overlapped(b: Builder, pasted: str) -> str:
                 b.integers(y.stop, x.stop),
                 b.integers(3, 4),
             )
-            # Where on its cell: the row below a patch's middle is the upper one of the next cell.
+            # Row in its cell: the row below a patch's middle is the upper one of the next cell.
             spot = [1 if down < 0 else 0, 1 if right < 0 else 0]
             pads = [0, 0, 0, *spot, 0, 0, 0]
             pads += [2 - spot[0] - (y.stop - y.start), 2 - spot[1] - (x.stop - x.start)]

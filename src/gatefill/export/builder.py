@@ -1,4 +1,4 @@
-"""ONNX graphs, one operation at a time."""
+"""Builds ONNX graphs, one operation at a time."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from onnx import TensorProto, helper, numpy_helper
 
 OPSET = 17
 Storage = Literal["float32", "float16", "int8"]
-"""How weights lie in the file; sums are float32 in any case."""
+"""Number format of weights in the file; sums are always float32."""
 
 
 class Builder:
-    """Collects the nodes and constants of a graph. Values are known by their names."""
+    """Collects the nodes and constants of a graph. Values are identified by name."""
 
     def __init__(self, storage: Storage = "float32", exact: tuple[str, ...] = ()) -> None:
-        """storage: of weights, but for layers whose names begin as one of `exact`."""
+        """storage: format of weights, except for layers whose names start with one of `exact`."""
         self.storage = storage
         self.exact = exact
         self._nodes: list[onnx.NodeProto] = []
@@ -33,7 +33,7 @@ class Builder:
         return names[0] if outputs == 1 else names
 
     def constant(self, values: Any, dtype: Any = np.float32) -> str:
-        """A small constant; equal ones are shared."""
+        """Add a small constant; equal ones are shared."""
         array = np.asarray(values, dtype)
         key = (array.dtype.str, array.shape, array.tobytes())
         if key not in self._constants:
@@ -41,11 +41,11 @@ class Builder:
         return self._constants[key]
 
     def integers(self, *values: int) -> str:
-        """A vector of int64."""
+        """Add a vector of int64."""
         return self.constant(values, np.int64)
 
     def weights(self, array: NDArray[np.float32], name: str) -> str:
-        """The weights of a layer, ``O...``, stored as the builder was told to."""
+        """Add the weights of a layer, ``O...``, in the builder's storage format."""
         storage = "float32" if name.startswith(self.exact) else self.storage
         if storage == "float16":
             stored = self._initializer(array.astype(np.float16), name)
@@ -68,7 +68,7 @@ class Builder:
         self._nodes.append(helper.make_node("Identity", [value], [name]))
         return name
 
-    # Sums and shapes that come up again and again.
+    # Operations and shapes that are used frequently.
 
     def add(self, a: str, b: str) -> str:
         return str(self.op("Add", a, b))
@@ -83,16 +83,16 @@ class Builder:
         return str(self.op("Div", a, b))
 
     def side(self, value: str, axis: int) -> str:
-        """The length of an axis, a vector of one int64."""
+        """Return the length of an axis, a vector of one int64."""
         shape = self.op("Shape", value)
         return str(self.op("Gather", shape, self.integers(axis), axis=0))
 
     def join(self, *parts: str) -> str:
-        """Vectors of int64 one after the other."""
+        """Concatenate vectors of int64."""
         return str(self.op("Concat", *parts, axis=0))
 
     def cut(self, value: str, axis: int, start: str, stop: str) -> str:
-        """Part of an axis; start and stop are vectors of one int64."""
+        """Slice an axis; start and stop are vectors of one int64."""
         return str(self.op("Slice", value, start, stop, self.integers(axis)))
 
     def cast(self, value: str, dtype: int) -> str:
@@ -104,7 +104,7 @@ class Builder:
         outputs: dict[str, tuple[int, list[str | int]]],
         metadata: dict[str, str],
     ) -> onnx.ModelProto:
-        """The checked model. inputs, outputs: type and axes by name; metadata: text by key."""
+        """Return the checked model. inputs, outputs: type and axes by name."""
 
         def infos(values: dict[str, tuple[int, list[str | int]]]) -> list[onnx.ValueInfoProto]:
             return [
@@ -118,7 +118,7 @@ class Builder:
         model = helper.make_model(
             graph, opset_imports=[helper.make_opsetid("", OPSET)], producer_name="gatefill"
         )
-        model.ir_version = 8  # what opset 17 came with; older runtimes refuse newer ones
+        model.ir_version = 8  # the version of opset 17; older runtimes refuse newer versions
         helper.set_model_props(model, metadata)
         onnx.checker.check_model(model)
         return model

@@ -1,4 +1,4 @@
-"""From a weights file to an ONNX file that is known to give the same pixels."""
+"""Converts a weights file to an ONNX file, and verifies that it gives the same pixels."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from gatefill.runtime.torch import TorchRuntime
 
 SIZES = ((64, 64), (96, 160), (200, 152), (256, 256), (243, 371))  # height, width
 EXACT: tuple[tuple[str, ...], ...] = ((), ("conv",), ("conv", "pm"))  # layers that stay float32
-LARGEST_ERROR = 1.0  # level of 255 in the holes, before rounding
-FITTING = "gatefill.methods.rim:even_miss"  # what of the methods' finishes a graph can hold
+LARGEST_ERROR = 1.0  # levels of 255 in the holes, before rounding
+FITTING = "gatefill.methods.rim:even_miss"  # the post-processing that a graph can contain
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """The largest difference in the holes between the file and torch, for one photo."""
+    """Largest difference in the holes between the file and torch, for one photo."""
 
     height: int
     width: int
@@ -39,7 +39,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Exported:
-    """What `export` wrote."""
+    """The result of `export`."""
 
     path: Path
     method: str
@@ -48,7 +48,7 @@ class Exported:
 
     @property
     def largest(self) -> float:
-        """The largest difference of all, in levels of 255."""
+        """The largest difference of all comparisons, in levels of 255."""
         return max(each.levels for each in self.comparisons)
 
 
@@ -59,20 +59,23 @@ def export(
     interface: str = "photo",
     storage: str = "float32",
 ) -> Exported:
-    """Write the network of a weights file as ONNX, once it gives the pixels that torch gives.
+    """Export the network of a weights file as ONNX, if its pixels agree with those of torch.
 
     Args:
         weights: A gatefill weights file, or the name of weights that come with gatefill.
         target: The file to write, ending in ``.onnx``.
         interface: ``"photo"``: uint8 photo and mask of any size in, the filled photo out.
-            ``"frame"``: what gatefill itself runs, see `gatefill.export.model`.
-        storage: How weights lie in the file: ``"float32"``, ``"float16"`` or ``"int8"``.
+            ``"frame"``: the form that gatefill itself runs, see `gatefill.export.model`.
+        storage: Number format of weights in the file: ``"float32"``, ``"float16"`` or ``"int8"``.
+
+    Returns:
+        The file, and the differences to torch.
 
     Raises:
-        WeightsError: Where the weights cannot be read, or where the file would be off by a level
-            of 255 or more; it is not written then.
-        OutputError: For a target of another kind.
-        MissingExtra: (an ImportError) Where torch or onnx is not installed.
+        WeightsError: If the weights cannot be read, or if the file would differ by a level of 255
+            or more; it is not written then.
+        OutputError: If `target` has another suffix.
+        MissingExtra: (an ImportError) If torch or onnx is not installed.
     """
     onnx = need("onnx", "export", "exporting a network")
     need("torch", "export", "exporting a network")
@@ -94,10 +97,10 @@ def export(
         "provenance": json.dumps(asdict(info.provenance)),
         "storage": storage,
     }
-    # What Global & Local has after its network is OpenCV's; other programs get its own fill.
+    # Global & Local's post-processing uses OpenCV, which a graph cannot contain.
     finish = info.finish and network_entry(info.method).finish == FITTING
     method = with_network(info.method, network, finish=finish)
-    # Later layers amplify the errors of the first stage, and attention may look elsewhere.
+    # Later layers amplify errors of the first stage, and attention may select other cells.
     for exact in EXACT if storage != "float32" else EXACT[:1]:
         how: Any = {"storage": storage, "exact": exact}
         model = onnx_model(network, metadata, interface="frame", **how)
@@ -126,7 +129,7 @@ def export(
 
 
 def _compared(network: Any, model: bytes) -> Iterator[Comparison]:
-    """The file's frames against torch's, for photos of several sizes."""
+    """Compare frames of the file with those of torch, for photos of several sizes."""
     import onnxruntime
 
     session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
@@ -146,9 +149,9 @@ def _compared(network: Any, model: bytes) -> Iterator[Comparison]:
 
 
 def _off_by(model: bytes, method: Method) -> float:
-    """The largest difference between whole photos of a file and the call's, in levels of 255.
+    """Return the largest difference of whole photos between a file and the call, in levels of 255.
 
-    Both are rounded, so that one level may lie between the smallest difference.
+    Both are rounded, so that the smallest difference may become one level.
     """
     import onnxruntime
 
@@ -170,13 +173,13 @@ def _off_by(model: bytes, method: Method) -> float:
 
 
 def _drawing(image: Image) -> Mask:
-    """Something as a sketch."""
+    """Make a drawing to test the sketch input."""
     drawn: Mask = (image[..., 0] > image[..., 1]) & (image[..., 1] > image[..., 2])
     return drawn
 
 
 def example(height: int, width: int, seed: int) -> tuple[Image, Mask]:
-    """A soft photo of waves with some grain, and two holes, one of them at the border."""
+    """Make a smooth photo of waves with grain, and two holes, one of them at the border."""
     dice = np.random.default_rng(seed)
     rows, columns = np.mgrid[:height, :width].astype(np.float32)
     waves = []

@@ -1,16 +1,17 @@
-"""Whole models: a network between what programs have and what they want.
+"""Whole ONNX models: a network with conversion of its inputs and outputs.
 
 Two interfaces:
 
 - ``"photo"``: photo uint8 ``HW3`` and mask uint8 ``HW`` (128 and more = hole) of any size in, the
-  filled photo uint8 ``HW3`` out; known pixels come back as they were. DeepFill v2's fitting of the
-  colors at the hole's boundary is inside where its weights want it; Global & Local's blending,
-  which OpenCV does, is not.
-- ``"frame"``: what `gatefill.runtime.onnx` runs. image float32 ``HW3`` in [0, 1] and mask bool
-  ``HW`` with sides that are multiples of what the metadata says; out come the network's frames and
-  where it looked.
+  filled photo uint8 ``HW3`` out; known pixels are unchanged. DeepFill v2's color correction at the
+  hole's boundary is included if the weights file asks for it; Global & Local's blending, which uses
+  OpenCV, is not.
+- ``"frame"``: the form that `gatefill.runtime.onnx` runs. Inputs: image float32 ``HW3`` in [0, 1]
+and
+  mask bool ``HW`` with sides that are multiples of the number in the metadata. Outputs: the
+  network's frames and attention.
 
-A guided network has ``sketch`` as a further input, of the mask's type.
+A guided network has ``sketch`` as an additional input, of the mask's type.
 """
 
 from __future__ import annotations
@@ -39,16 +40,19 @@ def onnx_model(
     exact: tuple[str, ...] = (),
     finish: bool = False,
 ) -> onnx.ModelProto:
-    """A network as a model of ONNX.
+    """Make an ONNX model of a network.
 
     Args:
         network: The network, on the CPU in float32.
-        metadata: Text to keep in the file; the needed multiple is added.
-        interface: What goes in and comes out, see above.
-        storage: How weights lie in the file.
-        exact: Beginnings of the names of layers whose weights stay float32.
-        finish: Whether the hole's colors are fitted to its boundary, as DeepFill v2's are; for
-            photos only, since gatefill itself does that after a frame.
+        metadata: Text to store in the file; the required multiple is added.
+        interface: Inputs and outputs, see above.
+        storage: Number format of weights in the file.
+        exact: Prefixes of the names of layers whose weights stay float32.
+        finish: Whether to correct the colors at the hole's boundary, as for DeepFill v2; for photos
+            only, since gatefill itself does that after a frame.
+
+    Returns:
+        The model.
     """
     settings: Any = network
     multiple: int = settings.multiple
@@ -110,7 +114,7 @@ def onnx_model(
 
 
 def _padded(b: Builder, plane: str, height: str, width: str, multiple: int) -> str:
-    """``HW...`` grown at the bottom and right, as `gatefill.geometry.pad_to_multiple` does it."""
+    """Pad ``HW...`` at the bottom and right, like `gatefill.geometry.pad_to_multiple`."""
     if multiple == 1:
         return plane
     step, one = b.integers(multiple), b.integers(1)
@@ -119,7 +123,7 @@ def _padded(b: Builder, plane: str, height: str, width: str, multiple: int) -> s
         whole = b.op("Mul", b.op("Div", up, step), step)
         end = b.op("Squeeze", whole)
         places = b.op("Range", b.constant(0, np.int64), end, b.constant(1, np.int64))
-        # Mirrored without the edge, as far as that reaches, then the edge.
+        # Reflected without the edge, as far as that reaches, then repeated edge pixels.
         last = b.op("Sub", size, one)
         mirrored = b.op("Sub", b.op("Mul", last, b.integers(2)), places)
         places = b.op("Max", b.op("Min", places, mirrored), b.integers(0))
@@ -128,13 +132,13 @@ def _padded(b: Builder, plane: str, height: str, width: str, multiple: int) -> s
 
 
 def _frame(b: Builder, pixels: str, order: str) -> str:
-    """``HW3`` RGB in [0, 1] as ``13HW`` in [-1, 1] in the network's order."""
+    """Convert ``HW3`` RGB in [0, 1] to ``13HW`` in [-1, 1] in the network's channel order."""
     planes = b.op("Unsqueeze", b.op("Transpose", pixels, perm=[2, 0, 1]), b.integers(0))
     return b.sub(b.mul(_ordered(b, planes, order), b.constant(2.0)), b.constant(1.0))
 
 
 def _picture(b: Builder, frame: str, order: str) -> str:
-    """The other way round, within [0, 1]."""
+    """Convert a frame back to ``HW3`` RGB, clipped to [0, 1]."""
     frame = b.op("Clip", _ordered(b, frame, order), b.constant(-1.0), b.constant(1.0))
     frame = b.add(b.div(frame, b.constant(2.0)), b.constant(0.5))
     return str(b.op("Transpose", b.op("Squeeze", frame, b.integers(0)), perm=[1, 2, 0]))

@@ -1,8 +1,8 @@
-"""The part of a network that only pixels near the holes depend on, in operators of ONNX.
+"""Computes the last layers of a network near the holes only, in ONNX operators.
 
-The last layers of a network see no farther than a few pixels. Their maps are cut to the box around
-all holes, as large as what comes after needs it. `gatefill.runtime.plan` does the same for torch,
-hole by hole.
+The last layers depend on a few pixels only. Their maps are cropped to the box around all holes,
+with the margin that later steps need. `gatefill.runtime.plan` does the same for torch, hole by
+hole.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from gatefill.runtime.base import MARGIN
 from gatefill.runtime.graph import Graph
 from gatefill.runtime.plan import Step, sizes_of
 
-FRAME = 1 << 12  # a side that every stride divides, to find the pixels of a cell by
-FARTHEST = 64  # pixels from a hole; maps that are needed farther away are computed whole
-GAIN = 2  # cells by which a map is to become smaller on each side, so that it is cut again
+FRAME = 1 << 12  # a side that every stride divides, for computing the size of a cell
+FARTHEST = 64  # pixels from a hole; maps needed farther away are computed whole
+GAIN = 2  # smallest number of cells per side for cropping a map again
 
 
 class Sides(NamedTuple):
@@ -32,18 +32,18 @@ class Sides(NamedTuple):
 
 @dataclass(frozen=True)
 class Cut:
-    """Which part of a whole map a value is."""
+    """The part of a whole map that a value covers."""
 
-    reach: float  # pixels around the holes' box that it holds
+    reach: float  # pixels around the box of the holes that it covers
     sides: Sides
 
 
 class Narrowing:
-    """Cuts what a step is given, and pads what is needed whole again.
+    """Crops the inputs of steps, and pads values that are needed whole again.
 
     Args:
-        builder: The graph's.
-        graph: The network's steps.
+        builder: The builder of the graph.
+        graph: The steps of the network.
         mask: Name of the mask, ``11HW``, 1 = hole.
     """
 
@@ -61,12 +61,12 @@ class Narrowing:
             for name in step.inputs:
                 asked = 0.0 if name == step.in_hole else needed
                 self.reach[name] = max(self.reach.get(name, 0.0), asked)
-        self.cuts: dict[str, Cut] = {}  # by the name of a value
+        self.cuts: dict[str, Cut] = {}  # by name of the value
         self._boxes: dict[tuple[int, int], Sides] = {}
         self._whole: dict[str, str] = {}
 
     def given(self, step: Step, name: str, value: Any) -> Any:
-        """The value of an input of a step, cut as far as the step allows."""
+        """Return an input of a step, cropped as far as the step allows."""
         if not isinstance(value, str):
             return value
         reach = self._reach_of_inputs(step)
@@ -79,7 +79,7 @@ class Narrowing:
         return self._cut(value, int(reach), cell)
 
     def _reach_of_inputs(self, step: Step) -> float:
-        """How many pixels around holes a step needs its inputs; `inf`: all of them."""
+        """Return how many pixels around holes a step needs its inputs; `inf`: all."""
         reach = self.reach.get(step.name, inf)
         if reach > FARTHEST or step.kind not in ("point", "window"):
             return inf
@@ -93,14 +93,14 @@ class Narrowing:
         return reach + window.dilation * (window.kernel // 2) * self.cells[step.name]
 
     def made(self, given: list[Any], value: Any) -> None:
-        """Note that a value was computed of these inputs, and so is the same part."""
+        """Record that a value was computed from these inputs, and covers the same part."""
         if isinstance(value, str) and given and isinstance(given[0], str):
             cut = self.cuts.get(given[0])
             if cut is not None:
                 self.cuts[value] = cut
 
     def whole(self, name: str, value: Any) -> Any:
-        """A step's value as a whole map, 0 where it was not computed."""
+        """Pad a step's value to the whole map; 0 where it was not computed."""
         if not isinstance(value, str) or value not in self.cuts:
             return value
         if value not in self._whole:
@@ -131,7 +131,7 @@ class Narrowing:
         return found
 
     def _box(self, reach: int, cell: int) -> Sides:
-        """So many pixels around the box of all holes, in whole cells."""
+        """Return the box around all holes with that many pixels, in whole cells."""
         if (reach, cell) not in self._boxes:
             b, far, size = self.b, self.b.integers(reach), self.b.integers(cell)
             ends = []
@@ -147,7 +147,7 @@ class Narrowing:
         return self._boxes[reach, cell]
 
     def _ends(self, axis: int) -> tuple[str, str]:
-        """The first and the last line with a hole; those of the frame where there is none."""
+        """Return the first and the last line with a hole; those of the frame without a hole."""
         b = self.b
         others = [each for each in range(4) if each != axis]
         held = b.op("ReduceMax", self.mask, axes=others, keepdims=0)

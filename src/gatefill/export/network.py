@@ -1,4 +1,4 @@
-"""A network's steps in operators of ONNX, read off the same graph that torch runs by."""
+"""Writes the steps of a network as ONNX operators, from the same graph that torch runs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from gatefill.layers.partial import Joined, Masked
 from gatefill.runtime.base import PLACES
 from gatefill.runtime.graph import Graph
 
-EVEN = 1 << 20  # stands for a side that every stride divides
+EVEN = 1 << 20  # a side that every stride divides
 
 
 class Known(NamedTuple):
@@ -31,16 +31,16 @@ class Known(NamedTuple):
 
 
 class NetworkWriter:
-    """Writes the steps of a network into a graph."""
+    """Adds the steps of a network to an ONNX graph."""
 
     def __init__(self, builder: Builder, graph: Graph) -> None:
         self.b = builder
         self.graph = graph
         self.values: dict[str, Any] = {}
-        self.given: dict[str, Any] = {}  # the inputs of the step that is being written
+        self.given: dict[str, Any] = {}  # inputs of the current step
 
     def write(self, inputs: dict[str, str]) -> dict[str, Any]:
-        """Add all steps; inputs: names of the network's inputs. Returns those of its outputs."""
+        """Add all steps; inputs: names of the network's inputs. Returns names of the outputs."""
         narrowing = Narrowing(self.b, self.graph, inputs["mask"])
         for step in self.graph.steps:
             node = self.graph.nodes[step.name]
@@ -118,14 +118,14 @@ class NetworkWriter:
         return self._sliding(x, self._weights(layer, name, bias), layer, rule)
 
     def _sliding(self, x: str, weights: list[str], layer: Any, rule: Padding) -> str:
-        """A convolution under a padding rule, on maps whose sides every stride divides."""
+        """Add a convolution under a padding rule, for maps whose sides every stride divides."""
         kernel = layer.weight.shape[-1]
         stride, dilation = _number(layer.stride), _number(getattr(layer, "dilation", 1))
         how: dict[str, Any] = {"strides": [stride] * 2, "dilations": [dilation] * 2}
         reach = dilation * (kernel - 1) // 2
         before, after = reach, reach
         if rule == "same":
-            if stride > 1 and dilation == 1:  # right for odd sides as well
+            if stride > 1 and dilation == 1:  # valid for odd sides as well
                 return str(self.b.op("Conv", x, *weights, auto_pad="SAME_UPPER", **how))
             before, after = same_padding(EVEN, kernel, stride, dilation)
         if rule == "reflect":
@@ -135,7 +135,7 @@ class NetworkWriter:
         return str(self.b.op("Conv", x, *weights, pads=[before, before, after, after], **how))
 
     def _partial(self, name: str, layer: Any, x: Known) -> Known:
-        """A partial convolution: equations 1 and 2 of arXiv 1804.07723."""
+        """Add a partial convolution: equations 1 and 2 of arXiv 1804.07723."""
         b, kernel = self.b, layer.weight.shape[-1]
         counted = layer.weight.shape[1] if self._planes(x) > 1 else 1
         rule: Padding = "symmetric" if layer.padding == "reflect" else layer.padding
@@ -154,7 +154,7 @@ class NetworkWriter:
         return Known(features, seen)
 
     def _planes(self, x: Known) -> int:
-        """Planes of a mask: one, or after a join one per channel."""
+        """Return the planes of a mask: one, or after a join one per channel."""
         return 2 if x in self._joins else 1
 
     @property
@@ -211,7 +211,7 @@ class NetworkWriter:
         )
 
     def _ones(self, x: str) -> str:
-        """A plane of ones of a map's size."""
+        """Add a plane of ones with the size of a map."""
         first = self.b.cut(x, 1, self.b.integers(0), self.b.integers(1))
         return self.b.add(self.b.mul(first, self.b.constant(0.0)), self.b.constant(1.0))
 
@@ -222,7 +222,7 @@ class NetworkWriter:
         return [weight, self.b.constant(_array(layer.bias))]
 
     def _operation(self, node: fx.Node) -> Any:
-        """A step that is no layer."""
+        """Add a step that is not a layer."""
         arguments = [self._argument(each) for each in node.args]
         target: Any = node.target
         if target is getattr:
@@ -246,7 +246,7 @@ class NetworkWriter:
             torch.add: "Add",
             torch.sub: "Sub",
             torch.mul: "Mul",
-            "mul": "Mul",  # of a buffer and a map
+            "mul": "Mul",  # product of a buffer and a map
             torch.tanh: "Tanh",
             torch.sigmoid: "Sigmoid",
         }
@@ -273,15 +273,15 @@ def _number(value: Any) -> int:
 
 
 def _reflected(b: Builder, x: str, axis: int, reach: int) -> str:
-    """A map mirrored at both ends of an axis, as often as `reach` is longer than the axis.
+    """Reflect a map at both ends of an axis, repeatedly if `reach` is longer than the axis.
 
-    ONNX's own padding mirrors once, which is not enough for dilated layers on small frames.
+    ONNX's own padding reflects once, which is not enough for dilated layers on small frames.
     """
     last = b.op("Squeeze", b.op("Sub", b.side(x, axis), b.integers(1)))
     one = b.constant(1, np.int64)
     stop = b.op("Add", last, b.constant(1 + reach, np.int64))
     places = b.op("Range", b.constant(-reach, np.int64), stop, one)
-    # A triangle wave with the period of one way to the last place and back.
+    # A triangle wave whose period is the way to the last index and back.
     period = b.op("Max", b.op("Add", last, last), one)
     back = b.op("Abs", b.op("Sub", last, b.op("Mod", places, period)))
     return str(b.op("Gather", x, b.op("Sub", last, back), axis=axis))

@@ -1,7 +1,7 @@
-"""What DeepFill v2 has after its network, in operators of ONNX: `gatefill.methods.rim`.
+"""DeepFill v2's color correction in ONNX operators; see `gatefill.methods.rim`.
 
-Equal numbers but for rounding; the pyramid has a fixed number of levels, since a graph does not
-know the photo's size, and levels of a single pixel change nothing.
+Results are equal up to rounding. The pyramid has a fixed number of levels, since a graph does not
+know the photo's size; additional levels of a single pixel change nothing.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ LEVELS = 14  # halvings after which a photo of 16,384 pixels a side is a single 
 
 
 def even_miss(b: Builder, frame: str, image: str, hole: str) -> str:
-    """Shift the hole's colors by what the network misses just outside it.
+    """Correct the colors in the hole by the network's error just outside it.
 
-    frame, image: ``HW3`` in [0, 1], what the network painted and the photo. hole: ``HW`` float,
-    1 = hole. Returns a frame ``HW3`` that is other in the hole, and of no use elsewhere.
+    frame, image: ``HW3`` in [0, 1], output of the network and photo. hole: ``HW`` float, 1 = hole.
+    Returns a frame ``HW3`` that is corrected in the hole, and meaningless elsewhere.
     """
     zero, one = b.constant(0.0), b.constant(1.0)
     planes = b.op("Unsqueeze", hole, b.integers(0, 1))  # 11HW
     near = b.op("MaxPool", planes, kernel_shape=[3, 3], pads=[1, 1, 1, 1])
     miss = b.op("Unsqueeze", b.op("Transpose", b.sub(image, frame), perm=[2, 0, 1]), b.integers(0))
     miss = b.op("Clip", miss, b.constant(-LARGEST_MISS), b.constant(LARGEST_MISS))
-    known = b.sub(near, planes)  # just outside
+    known = b.sub(near, planes)  # the ring just outside the hole
 
-    # The pyramid stands on the box of the hole and what is beside it; without a hole, on a pixel.
+    # The pyramid covers the box around hole and ring; without a hole, one pixel.
     before, after = [], []
     for axis in (2, 3):
         line = b.op("ReduceMax", near, axes=[0, 1, 5 - axis], keepdims=0)
@@ -39,7 +39,7 @@ def even_miss(b: Builder, frame: str, image: str, hole: str) -> str:
         miss, known = b.cut(miss, axis, first, stop), b.cut(known, axis, first, stop)
         before.append(first)
         after.append(b.op("Sub", b.side(near, axis), stop))
-    anywhere = b.op("ReduceMax", known, keepdims=1)  # a photo that is all hole has nothing beside
+    anywhere = b.op("ReduceMax", known, keepdims=1)  # 0 for a photo that is all hole
     shift = b.mul(_pull_push(b, miss, known), anywhere)
     none = b.integers(0, 0)
     shift = b.op("Pad", shift, b.join(none, *before, none, *after))
@@ -48,7 +48,7 @@ def even_miss(b: Builder, frame: str, image: str, hole: str) -> str:
 
 
 def _pull_push(b: Builder, image: str, known: str) -> str:
-    """`pyramid.pull_push`. image: ``13HW``; known: ``11HW`` float, 1 = known."""
+    """Add `pyramid.pull_push`. image: ``13HW``; known: ``11HW`` float, 1 = known."""
     binomial = np.array([1, 5, 10, 10, 5, 1], np.float32) / 32
     kernel = b.constant(np.tile(np.outer(binomial, binomial), (5, 1, 1, 1)))
     two = b.integers(2)

@@ -1,4 +1,4 @@
-"""The editor in a notebook: paint over a photo, fill, and take the result as an array."""
+"""The editor in a notebook: paint over a photo, fill, and get the result as an array."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ __all__ = ["widget"]
 def widget(
     photo: Source | Photo, method: str | None = None, *, height: int = 480, **options: Any
 ) -> InpaintWidget:
-    """An editor for one photo in JupyterLab, VS Code, Colab or any other host of anywidget.
+    """Create an editor for one photo, for JupyterLab, VS Code, Colab or another host of anywidget.
 
     Args:
         photo: Path, bytes, PIL image, array ``HW``, ``HW3``, ``HW4`` (uint8, uint16, or float in
             [0, 1]) or torch tensor ``CHW``.
-        method: One of `METHODS`, or an address of weights; None takes the default.
-        height: Of the widget, in CSS pixels.
-        **options: Those of `load`, such as `weights` and `device`.
+        method: One of `METHODS`, or an address of weights. Default: the default method.
+        height: Height of the widget in CSS pixels.
+        **options: Options of `load`, such as `weights` and `device`.
 
     Returns:
-        The widget, which shows itself as the last line of a cell. `InpaintWidget.array` is the
-        photo as it shows it, `InpaintWidget.photo` the same with metadata, to be saved.
+        The widget, which is displayed if it is the last line of a cell. `InpaintWidget.array` are
+        the pixels it shows; `InpaintWidget.photo` also has the metadata, and can be saved.
 
     Raises:
-        MissingExtra: (an ImportError) Without anywidget.
+        MissingExtra: (an ImportError) If anywidget is not installed.
         GatefillError: If the photo cannot be read, or the method cannot be loaded.
     """
     need("anywidget", "notebook", "the widget")

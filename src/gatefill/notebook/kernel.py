@@ -1,4 +1,4 @@
-"""The kernel's side of the widget: it fills what is painted, and knows what is in effect."""
+"""The kernel side of the widget: fills what is painted, and keeps the fills in effect."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from gatefill.inpainter import Inpainter
 
 _HERE = Path(__file__).parent
 _EDITOR = Path(gatefill.__file__).parent / "server" / "web"
-# What `widget.js` imports of the editor; what these import comes along.
+# The modules of the editor that `widget.js` imports; their own imports are added.
 _ENTRIES = ("photo.js", "tools.js", "scene.js", "view.js", "input.js", "texts/en.js", "texts/ko.js")
 _IMPORT = re.compile(r'^import .*? from "\./([\w/]+\.js)";$', re.MULTILINE)
 _OFTEN = 0.1  # seconds between two reports of progress
 
 
 def _sources() -> dict[str, str]:
-    """The editor's modules that the widget needs, by their names."""
+    """Return the editor's modules that the widget needs, by name."""
     found: dict[str, str] = {}
     pending = list(_ENTRIES)
     while pending:
@@ -44,7 +44,7 @@ def _sources() -> dict[str, str]:
 
 
 def _script() -> str:
-    """The widget's module for the browser, with the sources of the editor's own in it."""
+    """Return the widget's JavaScript module, with the sources of the editor's modules in it."""
     script = (_HERE / "widget.js").read_text("utf-8")
     return f"const SOURCES = {json.dumps(_sources(), ensure_ascii=False)};\n{script}"
 
@@ -53,7 +53,7 @@ class InpaintWidget(anywidget.AnyWidget):
     """The editor for one photo. Created by `widget`.
 
     Attributes:
-        fills: How many fills are in effect; undoing one in the notebook lowers it.
+        fills: Number of fills in effect; undoing one in the notebook reduces it.
     """
 
     _esm = _script()
@@ -67,9 +67,9 @@ class InpaintWidget(anywidget.AnyWidget):
         """Show a photo.
 
         Args:
-            inpainter: Fills what is painted.
-            photo: Never changed.
-            height: Of the widget, in CSS pixels.
+            inpainter: The inpainter that fills.
+            photo: The photo; it is not changed.
+            height: Height of the widget in CSS pixels.
         """
         self.inpainter = inpainter
         self.original = photo
@@ -88,7 +88,7 @@ class InpaintWidget(anywidget.AnyWidget):
 
     @property
     def array(self) -> NDArray[Any]:
-        """Its pixels: ``HW`` for gray, else ``HW3`` RGB; uint8 or uint16."""
+        """The pixels of `photo`: ``HW`` for gray, else ``HW3`` RGB; uint8 or uint16."""
         pixels = self.photo.pixels
         return pixels[..., 0] if pixels.shape[2] == 1 else pixels
 
@@ -101,7 +101,7 @@ class InpaintWidget(anywidget.AnyWidget):
         return found
 
     def _receive(self, _: Any, message: dict[str, Any], buffers: list[bytes]) -> None:
-        """Do what a view asks: tell what is in effect, or fill the hole that the buffer holds."""
+        """Handle a message: report the fills in effect, or fill the hole in the buffer."""
         if message.get("kind") == "open":
             self.send(*self._in_effect(message.get("view")))
         if message.get("kind") != "fill":
@@ -110,14 +110,14 @@ class InpaintWidget(anywidget.AnyWidget):
             answer, files = self._filled(message, buffers)
         except GatefillError as error:
             answer, files = {"kind": "failed", "text": error.text}, []
-        except Exception as error:  # the browser waits for an answer
+        except Exception as error:  # the browser waits for a response
             answer = {"kind": "failed", "text": f"{type(error).__name__}: {error}"}
             self.send(answer)
             raise
         self.send(answer, files)
 
     def _in_effect(self, view: Any) -> tuple[dict[str, Any], list[bytes]]:
-        """The fills in effect, for a view that is opened after them."""
+        """Return the fills in effect, for a view that is opened later."""
         pixels, files, places = self.original.pixels.copy(), [], []
         for box, patch, _ in self._patches[: self.fills]:
             pixels[box.slices] = patch
@@ -135,7 +135,7 @@ class InpaintWidget(anywidget.AnyWidget):
         mask[top : top + painted.shape[0], left : left + painted.shape[1]] = painted
         result = self.inpainter(self.photo, mask, progress=self._progress())
         box = Box(top, left, top + painted.shape[0], left + painted.shape[1])
-        # What was undone is gone once something else is filled.
+        # A new fill discards the fills that were undone.
         self._patches = self._patches[: self.fills]
         self._patches.append((box, result.photo.pixels[box.slices].copy(), painted))
         self.fills = len(self._patches)
@@ -162,7 +162,7 @@ class InpaintWidget(anywidget.AnyWidget):
 
 
 def _encoded(photo: Photo, box: Box) -> bytes:
-    """A part of a photo as a PNG of 8 bits, to be looked at."""
+    """Encode a part of a photo as PNG with 8 bits, for display."""
     pixels = np.rint(photo.rgb(box) * 255).astype(np.uint8)
     if photo.alpha is not None:
         alpha = np.rint(photo.alpha[box.slices] * (255 / photo.max_value)).astype(np.uint8)

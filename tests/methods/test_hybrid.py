@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 
 import cv2
@@ -11,10 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import gatefill
+from gatefill import parallel
 from gatefill.checkpoints import Provenance, save_weights
 from gatefill.methods import METHODS, Fill, composite, create, default_config, steered_by
 from gatefill.methods.hybrid import HybridConfig
 from gatefill.methods.networks.deepfill_v2 import DeepFillV2Config
+from gatefill.methods.patchmatch import PatchMatch
 
 torch = pytest.importorskip("torch")
 
@@ -145,6 +148,56 @@ def test_progress_rises_to_one():
     steered_by(create("deepfill_v2", SMALL)).fill(image, mask, progress=told.append)
     assert told == sorted(told)
     assert told[-1] == pytest.approx(1.0)
+
+
+def test_the_same_for_any_number_of_threads(monkeypatch):
+    image, mask = two_halves()
+    fills = []
+    for threads in (1, 2, 5):
+        monkeypatch.setattr(parallel, "cores", lambda threads=threads: threads)
+        fills.append(steered_by(Painter(0.85)).fill(image, mask).image)
+    for other in fills[1:]:
+        np.testing.assert_array_equal(fills[0], other)
+
+
+class Waiter(Painter):
+    """A network that waits until the photo is prepared in another thread, as long as allowed."""
+
+    def __init__(self, prepared):
+        super().__init__(0.5)
+        self.prepared, self.ahead = prepared, None
+
+    def fill(self, image, mask, sketch=None, progress=None, *, search=None):
+        self.ahead = self.prepared.wait(10)
+        return super().fill(image, mask, sketch, progress, search=search)
+
+
+def test_the_photo_is_prepared_while_the_network_works(monkeypatch):
+    monkeypatch.setattr(parallel, "cores", lambda: 2)
+    prepared, prepare = threading.Event(), PatchMatch.prepare
+
+    def watched(*arguments, **options):
+        found = prepare(*arguments, **options)
+        prepared.set()
+        return found
+
+    monkeypatch.setattr(PatchMatch, "prepare", watched)
+    network = Waiter(prepared)
+    steered_by(network).fill(*two_halves())
+    assert network.ahead
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_stopping_ends_what_prepares_the_photo_too(monkeypatch, threads):
+    monkeypatch.setattr(parallel, "cores", lambda: threads)
+    before = threading.active_count()
+
+    def stop(_share):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        steered_by(Painter(0.5)).fill(*two_halves(), progress=stop)
+    assert threading.active_count() == before
 
 
 @pytest.mark.parametrize("turns", range(4))

@@ -218,6 +218,26 @@ def test_a_guess_is_where_it_starts() -> None:
     assert (plain != started).any()
 
 
+@pytest.mark.parametrize("kind", ["tiles", "noise", "specks"])
+def test_a_photo_prepared_ahead_is_filled_the_same(kind: str) -> None:
+    size = height, width = 240, 320
+    rng = np.random.default_rng(3)
+    image = tiles(*size) if kind == "tiles" else rng.random((*size, 3), dtype=np.float32)
+    mask = hole(*size, 80, 100, 120, 160)
+    if kind == "specks":
+        mask = np.zeros(size, bool)
+        mask[30::60, 30::60] = True
+    search = hole(*size, 0, 0, height, width - 40)
+    guide = rng.random((*size, 1), dtype=np.float32)
+    method = PatchMatch()
+    prepared = method.prepare(image, mask, search=search)
+    assert (prepared.atlas is not None) == (kind == "specks")
+    options = {"search": search, "guess": image[::-1], "guide": guide}
+    found = method.fill(image, mask, **options, prepared=prepared)
+    np.testing.assert_array_equal(found.image, method.fill(image, mask, **options).image)
+    assert (found.image != method.fill(image, mask, guess=image[::-1], guide=guide).image).any()
+
+
 def test_progress_rises_to_one_and_can_stop_the_work() -> None:
     image, mask = tiles(64, 64), hole(64, 64, 20, 20, 40, 40)
     shares: list[float] = []

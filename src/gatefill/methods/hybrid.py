@@ -9,6 +9,7 @@ CVPR 2017 (arXiv 1611.09969); the matching is that of `PatchMatch`.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import cv2
@@ -31,6 +32,7 @@ from gatefill.methods.network import NetworkMethod, NetworkOptions
 from gatefill.methods.patchmatch import PatchMatch, PatchMatchConfig
 from gatefill.methods.patchmatch.reduced import fill_reduced, memory
 from gatefill.methods.registry import METHODS
+from gatefill.parallel import Threads
 from gatefill.settings import check_fields
 from gatefill.stopping import stop_point
 
@@ -162,13 +164,20 @@ class Hybrid:
         search: Mask | None,
     ) -> Fill:
         first = None if progress is None else lambda share: progress(NETWORK_SHARE * share)
-        small = self._structure(image, mask, sketch, first)
+        with Threads() as threads:
+            preparing = threads.begin(
+                partial(self._patches.prepare, image, mask, sketch, search=search)
+            )
+            small = self._structure(image, mask, sketch, first)
+            guess = composite(_enlarged(small, mask.shape), image, mask)
+            blurred = small
+            if self.config.blur:
+                blurred = np.asarray(cv2.GaussianBlur(small, (0, 0), self.config.blur), np.float32)
+            # costs are squared differences
+            guide = _enlarged(blurred, mask.shape) * np.float32(self.config.weight**0.5)
+            prepared = preparing()
         rest = 1 - NETWORK_SHARE
         second = None if progress is None else lambda share: progress(1 - rest * (1 - share))
-        guess = composite(_enlarged(small, mask.shape), image, mask)
-        blurred = small
-        if self.config.blur:
-            blurred = np.asarray(cv2.GaussianBlur(small, (0, 0), self.config.blur), np.float32)
         found = self._patches.fill(
             image,
             mask,
@@ -176,10 +185,10 @@ class Hybrid:
             second,
             search=search,
             guess=guess,
-            # costs are squared differences
-            guide=_enlarged(blurred, mask.shape) * np.float32(self.config.weight**0.5),
+            guide=guide,
             guide_at_last=self.config.weight_at_last,
             guide_yields=True,
+            prepared=prepared,
         )
         return Fill(image=found.image, coarse=guess, attention=found.attention)
 

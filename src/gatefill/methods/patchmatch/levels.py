@@ -88,41 +88,72 @@ class _Photo:
         return self.region & self.known
 
 
-def build_levels(
+@dataclass(frozen=True)
+class Prepared:
+    """The part of the pyramid that does not depend on a guess or a guide."""
+
+    photos: list[_Photo]  # finest first
+    texture: NDArray[np.float32] | None  # HW, of the finest
+    found: Callable[[], Repetition | None] | None  # waits for the search; None: not yet started
+
+
+def prepare_levels(
     config: PatchMatchConfig,
     image: Image,
     mask: Mask,
     region: Mask,
-    guess: Image | None,
-    guides: list[Guide],
     threads: Threads,
     tick: Callable[[], None],
-) -> list[Level]:
-    """Build the pyramid, finest level first, until the hole has disappeared by halving.
+) -> Prepared:
+    """Halve the photo until the hole has disappeared, and search it for repetition.
 
     Args:
         config: Options of PatchMatch.
         image: ``HW3`` in [0, 1].
         mask: ``HW``, True = hole.
         region: ``HW``, True = may be copied from.
-        guess: ``HW3``, the initial guess of the optimization.
-        guides: Guides of the photo's size.
-        threads: The threads to use.
+        threads: The threads to use; one may still be searching when this returns.
         tick: Called frequently; an exception it raises cancels the work.
     """
     searched = config.repeats and search_area(mask) <= LARGEST
     found = threads.begin(find_repetition, image, region & ~mask, mask) if searched else None
     photos = _halved(config, image, mask, region, threads, tick)
+    texture = None
+    if config.texture:
+        texture = planes.texture_energy(photos[0].image, photos[0].known, threads)
+    return Prepared(photos, texture, found)
+
+
+def build_levels(
+    config: PatchMatchConfig,
+    prepared: Prepared,
+    guess: Image | None,
+    guides: list[Guide],
+    threads: Threads,
+    tick: Callable[[], None],
+) -> list[Level]:
+    """Build the pyramid, finest level first.
+
+    Args:
+        config: Options of PatchMatch.
+        prepared: The part of the pyramid that depends on the photo and its mask only.
+        guess: ``HW3``, the initial guess of the optimization.
+        guides: Guides of the photo's size.
+        threads: The threads to use.
+        tick: Called frequently; an exception it raises cancels the work.
+    """
+    photos, texture = prepared.photos, prepared.texture
     # done in advance, since few photos repeat themselves
-    levels = _levels(config, photos, guess, guides, None, threads, tick)
+    levels = _levels(config, photos, texture, guess, guides, None, threads, tick)
     if not config.repeats:
         return levels
+    found = prepared.found
     repetition = _repetition(photos, threads) if found is None else found()
     if repetition is None:
         return levels
     yields = all(guide.yields for guide in guides)
     if yields:
-        levels = _levels(config, photos, guess, guides, repetition, threads, tick)
+        levels = _levels(config, photos, texture, guess, guides, repetition, threads, tick)
     offsets = [repetition.offsets]
     while len(offsets) < len(levels):
         offsets.append(_halves(offsets[-1]))
@@ -133,13 +164,17 @@ def build_levels(
 def _levels(
     config: PatchMatchConfig,
     photos: list[_Photo],
+    texture: NDArray[np.float32] | None,
     guess: Image | None,
     guides: list[Guide],
     repetition: Repetition | None,
     threads: Threads,
     tick: Callable[[], None],
 ) -> list[Level]:
-    """Build levels from the halved photos; repetition: content to copy into the hole beforehand."""
+    """Build levels from the halved photos.
+
+    texture: of the finest level. repetition: content to copy into the hole beforehand.
+    """
     image, mask = photos[0].image, photos[0].hole
     known, predicted, sure = ~mask, image, np.zeros_like(mask)
     if repetition is not None:
@@ -147,7 +182,8 @@ def _levels(
         known = known | sure
         predicted = repetition.copied(image)
         guides = [replace(guide, planes=repetition.copied(guide.planes)) for guide in guides]
-    texture = planes.texture_energy(predicted, known, threads) if config.texture else None
+        if texture is not None:
+            texture = planes.texture_energy(predicted, known, threads)
     levels: list[Level] = []
     for number, photo in enumerate(photos):
         tick()

@@ -19,8 +19,8 @@ holes
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,20 +29,39 @@ from gatefill.errors import ConfigError, MaskError
 from gatefill.geometry import bounding_box, hole_pixels
 from gatefill.methods.base import Attention, Fill, Image, Mask, MethodInfo, Progress, check_frame
 from gatefill.methods.patchmatch import kernels, planes
-from gatefill.methods.patchmatch.atlas import lay_out
+from gatefill.methods.patchmatch.atlas import Atlas, lay_out
 from gatefill.methods.patchmatch.config import PatchMatchConfig
 from gatefill.methods.patchmatch.edges import with_edges
-from gatefill.methods.patchmatch.levels import Guide, Level, build_levels, edge_guide
+from gatefill.methods.patchmatch.levels import (
+    Guide,
+    Level,
+    Prepared,
+    build_levels,
+    edge_guide,
+    prepare_levels,
+)
 from gatefill.methods.patchmatch.reduced import fill_reduced, memory
 from gatefill.methods.patchmatch.seams import seam_change
 from gatefill.methods.patchmatch.solver import Solver
 from gatefill.methods.registry import METHODS
 from gatefill.parallel import Threads
+from gatefill.stopping import stop_point
 
 __all__ = ["PatchMatch", "PatchMatchConfig"]
 
 BYTES = 150  # per pixel of a frame that is filled at full size
 LARGEST_STEP = 0.06  # limit of the color offset that is corrected at the boundary
+
+
+@dataclass(frozen=True, eq=False)
+class PreparedPhoto:
+    """What `PatchMatch.prepare` computes, for `PatchMatch.fill`."""
+
+    config: PatchMatchConfig
+    atlas: Atlas | None  # in which image and mask are laid out, if there is one
+    image: Image
+    mask: Mask
+    pyramid: Prepared
 
 
 class PatchMatch:
@@ -68,6 +87,32 @@ class PatchMatch:
         """See `TellsMemory`."""
         return memory(pixels, hole, BYTES)
 
+    def prepare(
+        self,
+        image: Image,
+        mask: Mask,
+        sketch: Mask | None = None,
+        *,
+        search: Mask | None = None,
+        threads: Threads | None = None,
+        tick: Callable[[], None] = stop_point,
+    ) -> PreparedPhoto:
+        """Compute what `fill` needs of the photo before it needs a guess or a guide.
+
+        Args:
+            image, mask, sketch, search: See `fill`.
+            threads: The threads to use. Default: the calling thread only.
+            tick: Called frequently; an exception it raises cancels the work.
+        """
+        threads = Threads(1) if threads is None else threads
+        region = np.ones_like(mask) if search is None else search
+        config, atlas = self.config, lay_out(mask, region) if sketch is None else None
+        if atlas is not None:
+            config = _for_specks(config)
+            image, mask, region = (atlas.packed(plane) for plane in (image, mask, region))
+        pyramid = prepare_levels(config, image, mask, region, threads, tick)
+        return PreparedPhoto(config, atlas, image, mask, pyramid)
+
     def fill(
         self,
         image: Image,
@@ -80,6 +125,7 @@ class PatchMatch:
         guide: Image | None = None,
         guide_at_last: float = 1.0,
         guide_yields: bool = False,
+        prepared: PreparedPhoto | None = None,
     ) -> Fill:
         """Fill the hole with patches of the same photo.
 
@@ -93,6 +139,7 @@ class PatchMatch:
                 the weight decreases over the finest levels.
             guide_yields: Where the photo repeats itself, continue the repetition rather than follow
                 the guide.
+            prepared: What `prepare` returned for the same arrays; used with a guess or a guide.
 
         Returns:
             The filled image. The attention gives for each hole pixel the pixel that its detail was
@@ -122,7 +169,7 @@ class PatchMatch:
                 value=guide_at_last,
             )
         guides = [] if guide is None else [Guide(guide, guide_at_last, guide_yields)]
-        return self._fill(image, mask, sketch, progress, search, guess, guides)
+        return self._fill(image, mask, sketch, progress, search, guess, guides, prepared)
 
     def _fill(
         self,
@@ -133,57 +180,53 @@ class PatchMatch:
         search: Mask | None,
         guess: Image | None = None,
         guides: Sequence[Guide] = (),
+        prepared: PreparedPhoto | None = None,
     ) -> Fill:
-        region = np.ones_like(mask) if search is None else search
-        atlas = lay_out(mask, region) if sketch is None else None
-        if atlas is None:
-            return self._fill_frame(image, mask, sketch, progress, region, guess, guides)
-        found = PatchMatch(_for_specks(self.config))._fill_frame(
-            atlas.packed(image),
-            atlas.packed(mask),
-            None,
-            progress,
-            atlas.packed(region),
-            None if guess is None else atlas.packed(guess),
-            [replace(guide, planes=atlas.packed(guide.planes)) for guide in guides],
-        )
-        return atlas.unpacked(found, image)
-
-    def _fill_frame(
-        self,
-        image: Image,
-        mask: Mask,
-        sketch: Mask | None,
-        progress: Progress | None,
-        region: Mask,
-        guess: Image | None,
-        guides: Sequence[Guide],
-    ) -> Fill:
-        guides = [*guides]
-        if sketch is not None:
-            guides.append(edge_guide(image, mask, sketch))
+        told = _Told(progress)
         with Threads() as threads:
-            told = _Told(progress)
-            levels = build_levels(self.config, image, mask, region, guess, guides, threads, told)
-            if self.config.edges and guess is None and not guides:
-                levels = with_edges(levels)
-            filled, rim, copied_y, copied_x = _optimize(self.config, levels, threads, told)
-            ys, xs = hole_pixels(mask)
-            if self.config.finish:
-                _even(filled, *rim, mask, ys, xs, threads)
-                told()
-                change = seam_change(filled, mask, copied_y, copied_x, told, threads)
-                filled[ys, xs] = np.clip(filled[ys, xs] + change, 0, 1)
-        copied = copied_y[ys, xs] >= 0
-        ys, xs = ys[copied], xs[copied]
-        source = np.stack([copied_y[ys, xs], copied_x[ys, xs]], axis=1)[:, None]
-        attention = Attention(
-            target=np.stack([ys, xs], axis=1).astype(np.int32),
-            source=source.astype(np.int32),
-            weight=np.ones((ys.size, 1), np.float32),
-            stride=1,
-        )
-        return Fill(image=filled, attention=attention)
+            if prepared is None:
+                prepared = self.prepare(
+                    image, mask, sketch, search=search, threads=threads, tick=told
+                )
+            atlas, guides = prepared.atlas, [*guides]
+            if atlas is not None:
+                guess = None if guess is None else atlas.packed(guess)
+                guides = [replace(guide, planes=atlas.packed(guide.planes)) for guide in guides]
+            if sketch is not None:
+                guides.append(edge_guide(image, mask, sketch))
+            found = _fill_frame(prepared, guess, guides, threads, told)
+        return found if atlas is None else atlas.unpacked(found, image)
+
+
+def _fill_frame(
+    prepared: PreparedPhoto,
+    guess: Image | None,
+    guides: list[Guide],
+    threads: Threads,
+    told: _Told,
+) -> Fill:
+    """Fill a frame, or an atlas."""
+    config, mask = prepared.config, prepared.mask
+    levels = build_levels(config, prepared.pyramid, guess, guides, threads, told)
+    if config.edges and guess is None and not guides:
+        levels = with_edges(levels)
+    filled, rim, copied_y, copied_x = _optimize(config, levels, threads, told)
+    ys, xs = hole_pixels(mask)
+    if config.finish:
+        _even(filled, *rim, mask, ys, xs, threads)
+        told()
+        change = seam_change(filled, mask, copied_y, copied_x, told, threads)
+        filled[ys, xs] = np.clip(filled[ys, xs] + change, 0, 1)
+    copied = copied_y[ys, xs] >= 0
+    ys, xs = ys[copied], xs[copied]
+    source = np.stack([copied_y[ys, xs], copied_x[ys, xs]], axis=1)[:, None]
+    attention = Attention(
+        target=np.stack([ys, xs], axis=1).astype(np.int32),
+        source=source.astype(np.int32),
+        weight=np.ones((ys.size, 1), np.float32),
+        stride=1,
+    )
+    return Fill(image=filled, attention=attention)
 
 
 def _even(
@@ -230,9 +273,16 @@ def _optimize(
     total, done = max(float(sum(work)), 1.0), 0.0
     estimate: Image | None = None
     field: kernels.Field | None = None
+
+    def prepared(number: int) -> Callable[[], Solver]:
+        return threads.begin(Solver, config, levels[number], number, threads, told)
+
+    preparing = prepared(len(levels) - 1)
     for number in reversed(range(len(levels))):
-        level = levels[number]
-        solver = Solver(config, level, number, estimate, threads, told)
+        solver = preparing()
+        if number:
+            preparing = prepared(number - 1)  # while this level is solved
+        solver.begin(estimate)
         if solver.active:
             field = solver.start(field)
             for turn in range(rounds[number]):

@@ -43,25 +43,18 @@ class Solver:
         config: PatchMatchConfig,
         level: Level,
         number: int,
-        coarse: Image | None,
         threads: Threads,
         tick: Callable[[], None],
     ) -> None:
-        """coarse: the estimate of the next coarser level. tick: see `build_levels`."""
+        """Allocate what a level needs; this reads no other level and may run in another thread.
+
+        number: of the level, 0 the finest. tick: see `build_levels`; not called from here.
+        """
         self.config, self.level, self.number = config, level, number
         self.threads, self.tick = threads, tick
         self.seed = _folded(config.seed)
         shape = height, width = level.hole.shape
-        keep = ~level.hole if number == 0 else level.usable
-        if coarse is not None:
-            begin = pyramid.enlarge(coarse, height, width)
-        elif level.start is not None:
-            begin = level.start
-        else:
-            begin = pyramid.pull_push(level.image, level.usable)
-        stop_point()
         self.estimate = level.image.copy()
-        cv2.copyTo(np.asarray(begin, np.float32), (~keep).view(np.uint8), self.estimate)
         self.copied_y, self.copied_x = np.full(shape, -1, np.int32), np.full(shape, -1, np.int32)
         self.active = bool(level.hole.any() and level.usable.any())
         if not self.active:
@@ -96,6 +89,22 @@ class Solver:
         )
         stop_point()
         self.material = self._material()
+
+    def begin(self, coarse: Image | None) -> None:
+        """Put the initial estimate into the hole. coarse: that of the next coarser level."""
+        level = self.level
+        height, width = level.hole.shape
+        keep = ~level.hole if self.number == 0 else level.usable
+        if coarse is not None:
+            first = pyramid.enlarge(coarse, height, width)
+        elif level.start is not None:
+            first = level.start
+        else:
+            first = pyramid.pull_push(level.image, level.usable)
+        stop_point()
+        cv2.copyTo(np.asarray(first, np.float32), (~keep).view(np.uint8), self.estimate)
+        if not self.active:
+            return
         if coarse is None:
             lay_in(self.estimate, level)
         self._predict()
@@ -110,7 +119,7 @@ class Solver:
         smooth = np.zeros((height + 2 * radius) * (width + 2 * radius) * 4, np.float32)
         self.threads.run(
             voting.smooth_rows, height, image, known, level.usable, radius, smooth,
-            least=LEAST_ROWS, tick=self.tick,
+            least=LEAST_ROWS, tick=stop_point,
         )  # fmt: skip
         return voting.Material(level.image, smooth)
 

@@ -95,3 +95,26 @@ def test_a_damaged_avif_is_refused_when_it_is_opened(page: Page, tmp_path: Path)
     page.page.set_input_files("#file-input", str(path))
     page.page.locator(".notice.error", has_text="damaged.avif cannot be opened").wait_for()
     assert page.page.is_visible("#welcome")
+
+
+def test_what_changes_while_a_file_is_prepared_is_not_taken_for_saved(
+    page: Page, noise: Path, gray: Path
+) -> None:
+    page.open(noise)
+    page.open(gray)
+    page.drag((100, 80), (140, 100))
+    page.fill()
+    waiting: list[Any] = []
+    page.page.route("**/compose", lambda route: waiting.append(route))
+    page.page.click("#download")
+    page.page.click("#download-png")
+    # As many steps as before
+    page.page.keyboard.press("Control+z")
+    page.page.keyboard.press("Control+z")
+    page.drag((40, 40), (60, 60))
+    page.fill()
+    with page.page.expect_download():
+        waiting[0].continue_()
+    page.page.locator("#photos .close").last.click()
+    page.page.wait_for_selector("#question[open]")
+    page.page.click("#question-yes")

@@ -205,6 +205,29 @@ def test_shift_and_a_click_draw_a_straight_line(page: Page, gray: Path) -> None:
     assert array_of(page.mask())[..., 0][40, 40]
 
 
+def test_straight_lines_begin_at_a_stroke_that_is_there(
+    page: Page, gray: Path, noise: Path
+) -> None:
+    def shift_click(x: int, y: int) -> None:
+        page.page.keyboard.down("Shift")
+        page.page.mouse.click(*page.at(x, y))
+        page.page.keyboard.up("Shift")
+
+    page.open(gray)
+    page.page.mouse.click(*page.at(40, 40))
+    page.page.mouse.click(*page.at(40, 160))
+    page.page.keyboard.press("Control+z")
+    shift_click(240, 40)  # from the stroke that was not undone
+    mask = array_of(page.mask())[..., 0] > 0
+    assert mask[40, 40:240].all()
+    assert not mask[100:].any()
+    page.open(noise)  # nobody drew on this one
+    shift_click(100, 150)
+    mask = array_of(page.mask())[..., 0] > 0
+    assert mask[150, 100]
+    assert mask.any(axis=0).sum() < 40
+
+
 def test_a_soft_edge_blends_around_the_hole(page: Page, tmp_path: Path) -> None:
     image = photo(HEIGHT, WIDTH)
     path = tmp_path / "photo.png"
@@ -292,14 +315,15 @@ def test_keys_are_those_of_a_mac_on_a_mac(browser: Any, server: Server, gray: Pa
         assert "Ctrl" not in page.page.text_content("#help-dialog")
 
 
-@pytest.mark.parametrize("width", [870, 900, 924])
+@pytest.mark.parametrize(("width", "height"), [(870, 700), (900, 560), (924, 700), (1100, 440)])
 def test_nothing_is_cut_at_middle_widths(
-    browser: Any, server: Server, noise: Path, width: int
+    browser: Any, server: Server, noise: Path, width: int, height: int
 ) -> None:
-    with page_of(browser, server, viewport={"width": width, "height": 700}) as page:
+    with page_of(browser, server, viewport={"width": width, "height": height}) as page:
         page.visit().open(noise)
         page.drag((100, 80), (140, 100))
         assert page.page.evaluate("document.documentElement.scrollWidth") == width
+        assert page.page.evaluate("document.documentElement.scrollHeight") == height
         dock = page.page.locator(".dock").bounding_box()
         boxes = [
             page.page.locator(each).bounding_box()

@@ -161,3 +161,46 @@ def test_keys_alone_are_enough(page: Page, gray: Path) -> None:
     page.page.wait_for_selector("#help-dialog[open]")
     keys.press("Escape")
     page.page.wait_for_selector("#help-dialog", state="hidden")
+
+
+@pytest.mark.parametrize(
+    ("path", "part"),
+    [
+        ([(60, 40), (200, 160)], "box"),
+        ([(60, 60), (200, 90)], "box"),
+        ([(60, 40), (220, 40), (220, 160), (60, 160), (60, 46)], "box"),  # a loop
+        ([(150, 30), (150, 170)], "sketch"),
+        ([(60, 100), (240, 102)], "sketch"),
+        ([(150, 30), (156, 70), (140, 120), (150, 170)], "sketch"),
+        ([(60, 60), (200, 80), (70, 100), (200, 130)], "sketch"),
+    ],
+)
+def test_a_box_or_a_line_over_the_object_is_sent(
+    page: Page, gray: Path, path: list[tuple[int, int]], part: str
+) -> None:
+    page.open(gray)
+    page.tool("object")
+    # Playwright does not tell of bodies that hold files.
+    page.page.evaluate("""() => {
+        const own = window.fetch;
+        window.fetch = (path, options) => {
+            if (path.includes("select")) window.sent = [...options.body.keys()];
+            return own(path, options);
+        };
+    }""")
+    with page.page.expect_response("**/select/object"):
+        page.drag(*path)
+    sent = page.page.evaluate("window.sent")
+    assert [name for name in sent if name in ("box", "sketch")] == [part]
+
+
+@pytest.mark.parametrize("key", ["ㅑ", "Process", "ш"])  # Hangul, an input method, Cyrillic
+def test_keys_are_those_of_the_place_where_letters_are_not_latin(
+    page: Page, gray: Path, key: str
+) -> None:
+    page.open(gray)
+    page.page.mouse.move(*page.at(100, 100))
+    session = page.page.context.new_cdp_session(page.page)
+    session.send("Input.dispatchKeyEvent", {"type": "keyDown", "key": key, "code": "KeyI"})
+    session.send("Input.dispatchKeyEvent", {"type": "keyUp", "key": key, "code": "KeyI"})
+    assert array_of(page.mask()).min() == 255  # the mask was inverted

@@ -15,6 +15,13 @@ export function ask(question, yes) {
   });
 }
 
+/** The buttons that close their dialog. They submit no form: Enter in a field is to press another. */
+export function linkClosing() {
+  for (const button of document.querySelectorAll("dialog [data-close]")) {
+    button.addEventListener("click", () => button.closest("dialog").close());
+  }
+}
+
 let open = null; // the answer to the question for the token that is open
 
 /**
@@ -34,7 +41,6 @@ function untilTaken() {
   dialog.showModal();
   return new Promise((resolve) => {
     form.onsubmit = async (event) => {
-      if (event.submitter?.value === "no") return;
       event.preventDefault();
       const body = new FormData();
       body.append("token", field.value);

@@ -19,10 +19,10 @@ export async function download(editor, format, { quality = null, name = null } =
   if (!photo) return;
   notify(text("preparing"));
   try {
-    const { done } = photo.history;
+    const { changes } = photo;
     const { blob, suffix } = await api.compose(photo.file, photo.patches, format, quality);
     save(blob, `${name || `${stem(photo.name)}_filled`}${suffix}`);
-    if (photo.history.done === done) photo.saved = true;
+    if (photo.changes === changes) photo.saved = true;
     editor.changed();
   } catch (error) {
     complain(error);
@@ -59,11 +59,15 @@ export function linkDownloads(editor) {
   };
   format.addEventListener("change", show);
   find("download-quality").addEventListener("input", show);
-  find("download-form").addEventListener("submit", ({ submitter }) => {
-    const name = find("download-name").value.trim();
+  const name = () => find("download-name").value.trim();
+  find("download-form").addEventListener("submit", () => {
     const quality = isLossy() ? find("download-quality").value : null;
-    if (submitter.value === "file") download(editor, format.value, { quality, name });
-    if (submitter.value === "both") saveBoth(editor.photo, name);
+    download(editor, format.value, { quality, name: name() });
+  });
+  find("download-both").addEventListener("click", () => {
+    if (!find("download-form").reportValidity()) return;
+    dialog.close();
+    saveBoth(editor.photo, name());
   });
   return () => {
     if (!editor.isOpen) return;

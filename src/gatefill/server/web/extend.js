@@ -4,7 +4,7 @@ import * as api from "./api.js";
 import { stem } from "./editor.js";
 import { openPhoto } from "./files.js";
 import { complain, find, notify } from "./notices.js";
-import { text } from "./texts.js";
+import { sentence, text } from "./texts.js";
 
 const SIDES = ["left", "top", "right", "bottom"];
 const SHARE = 4; // the part of a side that is offered at first
@@ -20,11 +20,11 @@ export function linkExtending(editor, fill) {
     const { left, top, right, bottom } = values();
     const { width, height } = editor.photo;
     find("extend-size").textContent = `${width + left + right} × ${height + top + bottom}`;
+    const nothing = left + top + right + bottom === 0;
+    find("extend-left").setCustomValidity(nothing ? sentence({ code: "extend.margins" }) : "");
   };
   for (const side of SIDES) find(`extend-${side}`).addEventListener("input", showSize);
-  find("extend-form").addEventListener("submit", async ({ submitter }) => {
-    if (submitter.value === "yes") await extend(editor, values(), fill);
-  });
+  find("extend-form").addEventListener("submit", () => extend(editor, values(), fill));
   return () => {
     if (!editor.isOpen) return;
     const { width } = editor.photo;
@@ -37,7 +37,6 @@ export function linkExtending(editor, fill) {
 
 async function extend(editor, margins, fill) {
   const { photo } = editor;
-  if (!SIDES.some((side) => margins[side] > 0)) return;
   notify(text("preparing"));
   try {
     const file = await api.extend(photo.file, photo.patches, margins);

@@ -28,7 +28,7 @@ export function listenToKeys(commands, input) {
     const { target } = event;
     const typing = target.closest("dialog[open], input[type=text], textarea");
     if (typing || document.querySelector("dialog[open]")) return;
-    const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+    const key = keyOf(event);
     // While a stroke is drawn nothing else may change the photo.
     if (input.drawing !== null && !["Escape", "[", "]"].includes(key)) {
       event.preventDefault();
@@ -63,12 +63,18 @@ export function listenToKeys(commands, input) {
   });
   document.addEventListener("keyup", (event) => {
     if (event.key === " ") input.holdSpace(false);
-    if (event.key.toLowerCase() === "o") commands.hold(false);
+    if (keyOf(event) === "o") commands.hold(false);
   });
   window.addEventListener("blur", () => {
     input.holdSpace(false);
     commands.hold(false);
   });
+}
+
+/** The key; by its place on the keyboard where a layout or an input method has no Latin letters. */
+function keyOf({ key, code }) {
+  const letter = /^Key[A-Z]$/.test(code) && !/^[ -~]$/.test(key) ? code.at(-1) : key;
+  return letter.length === 1 ? letter.toLowerCase() : letter;
 }
 
 /** Fill the dialog's list. */

@@ -3,7 +3,7 @@
 import * as api from "./api.js";
 import { THEME, makeCommands } from "./commands.js";
 import { Autosave } from "./autosave.js";
-import { askToken } from "./dialogs.js";
+import { askToken, linkClosing } from "./dialogs.js";
 import { linkSize, showBusy, showHint } from "./dock.js";
 import { Editor } from "./editor.js";
 import { openPhoto, showSamples, takeFiles } from "./files.js";
@@ -128,6 +128,7 @@ function linkButtons() {
   for (const name of ["pointerup", "pointercancel", "pointerleave", "blur"]) {
     hold.addEventListener(name, () => commands.hold(false));
   }
+  linkClosing();
   menu(find("download"), find("download-menu"));
   menu(find("mask-menu-toggle"), find("mask-menu"));
   find("compare-slider").addEventListener("input", () => commands.compare(true));

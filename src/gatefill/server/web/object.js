@@ -4,14 +4,13 @@ import * as api from "./api.js";
 import { takeMask } from "./files.js";
 import { canvasOf } from "./layer.js";
 import { find } from "./notices.js";
-import { endsOf, isScribble } from "./path.js";
+import { FEWEST, endsOf, isScribble } from "./path.js";
 import { text } from "./texts.js";
 
 /** @typedef {import("./types.js").Point} Point */
 
 const SCRIBBLE_WIDTH = 0.006; // of the photo's longer side
 const SOFT = { object: 4, people: 4 }; // pixels of soft edge around what is found, which must go too
-const FEWEST = 4; // pixels of a side of a box
 
 /**
  * Select what the server finds; it is added to the mask, or taken off it.

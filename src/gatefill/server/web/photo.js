@@ -33,6 +33,7 @@ export class Photo {
     }
     this.history = new History((step, when) => this.#apply(step, when));
     this.saved = true; // whether all of it was downloaded
+    this.changes = 0; // how often it was changed
     this.firstThumbnail = this.picture.thumbnail(this.whole, THUMBNAIL.width, THUMBNAIL.height);
     this.waiting = []; // what is to be done once no stroke is open
   }
@@ -101,6 +102,11 @@ export class Photo {
     });
   }
 
+  #changed() {
+    this.saved = false;
+    this.changes++;
+  }
+
   /** Wait until no stroke is open. @returns {Promise<void>} */
   still() {
     return this.isDrawing ? new Promise((resolve) => this.waiting.push(resolve)) : Promise.resolve();
@@ -110,7 +116,7 @@ export class Photo {
   goTo(count) {
     if (this.isDrawing || count < 0 || count > this.history.steps.length) return false;
     this.history.goTo(count);
-    this.saved = false;
+    this.#changed();
     return true;
   }
 
@@ -134,7 +140,7 @@ export class Photo {
     const { changes, before } = step;
     const fill = before ? 8 * before.width * before.height : 0;
     this.history.add({ ...step, bytes: bytesOf(changes) + fill });
-    this.saved = false;
+    this.#changed();
   }
 
   #taken(painted, box) {
@@ -186,7 +192,7 @@ export class Photo {
     step.after = after;
     // Fills that were undone were made on the result that was shown before.
     this.history.steps.length = this.history.done;
-    this.saved = false;
+    this.#changed();
   }
 
   #apply(step, when) {

@@ -28,7 +28,7 @@ export class Tools {
     this.name = "brush";
     this.size = 40; // the brush's width in pixels of the photo
     this.last = null; // where the open stroke is
-    this.end = null; // where the stroke before ended, for straight lines
+    this.ends = new WeakMap(); // where the strokes of steps ended, for straight lines
     this.outline = []; // of the open box or lasso
     this.erasing = false;
     this.onchange = () => {};
@@ -39,7 +39,6 @@ export class Tools {
   choose(name) {
     this.cancel();
     this.name = name;
-    this.end = null;
     this.onchange();
   }
 
@@ -84,7 +83,14 @@ export class Tools {
     this.outline = [at];
     if (this.width === null) return;
     for (const name of this.#names) this.editor.layers[name].begin();
-    this.#stroke(straight && this.end ? this.end : at, at);
+    this.#stroke((straight && this.#end) || at, at);
+  }
+
+  /** Where the newest stroke of this tool ended that is in effect. @returns {Point|null} */
+  get #end() {
+    const { steps, done } = this.editor.photo.history;
+    const strokes = steps.slice(0, done).map((step) => this.ends.get(step));
+    return strokes.findLast((stroke) => stroke?.tool === this.name)?.at ?? null;
   }
 
   /** @param {Point} at */
@@ -100,12 +106,17 @@ export class Tools {
     const { last, outline } = this;
     this.last = null;
     this.outline = [];
-    this.end = last;
-    if (this.width !== null) this.editor.commit(this.#names);
+    if (this.width !== null) this.#commit(last);
     else if (this.name === "box") this.#fillPath(corners(outline[0], last));
     else if (this.name === "lasso" && outline.length > 2) this.#fillPath(outline);
     else if (this.name === "object") this.onobject(outline, this.erasing);
     this.ondone();
+  }
+
+  #commit(end) {
+    this.editor.commit(this.#names);
+    const { steps, done } = this.editor.photo.history;
+    this.ends.set(steps[done - 1], { at: end, tool: this.name });
   }
 
   /** Give up what is being drawn. */

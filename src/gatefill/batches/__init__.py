@@ -1,4 +1,4 @@
-"""Many photos at once: on the cores of one machine, or on a Ray cluster.
+"""Filling many photos, on the cores of one machine or on a Ray cluster.
 
 The package is not called ``batch``, which is the function: ``gatefill.batch(...)``.
 """

@@ -1,8 +1,8 @@
-"""A Ray cluster: the same steps as a Ray Data job. Only this module imports ray.
+"""Runs a batch on a Ray cluster, as a Ray Data job. Only this module imports ray.
 
-Reading and writing are tasks, filling is a pool of warm actors; Ray decides where each runs, starts
-anew what was lost, and holds reading back while filling is behind. All nodes must see the inputs
-and the output under the same paths or URLs; weights travel through Ray's object store.
+Reading and writing are tasks, filling is a pool of warm actors; Ray decides where they run,
+restarts lost ones, and limits reading while filling is behind. All nodes must see the inputs and
+the output under the same paths or URLs; weights are sent through Ray's object store.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from gatefill.batches.work import EncodedItem, Fetched, FilledItem, Work
 from gatefill.errors import ConfigError, GatefillError
 from gatefill.extras import need
 
-PER_BLOCK = 8  # photos that Ray moves, and does again after a loss, together
-TRIES = 3  # processes that a photo may cost before it is given up
+PER_BLOCK = 8  # photos per block, the unit that Ray moves and repeats after a loss
+TRIES = 3  # number of processes that may crash on a photo before it fails
 SECONDS_TO_CONNECT = 10.0
-Rows = dict[str, Any]  # a column of pickles
+Rows = dict[str, Any]  # one column of pickled values
 
 
 class RayExecutor:
@@ -41,15 +41,16 @@ class RayExecutor:
         """Connect to a cluster.
 
         Args:
-            job: What is to be done.
-            address: ``"auto"``: the cluster of this machine, or the one the program was submitted
-                to. ``"local"``: a cluster of this machine alone, for this batch. Else an address.
-            cpus: Cores that an actor takes.
-            gpus: Share of a GPU that an actor takes; None: one where the job's device is no CPU.
+            job: The job.
+            address: ``"auto"``: the cluster on this machine, or the one the program was submitted
+                to. ``"local"``: a new cluster on this machine, for this batch. Otherwise an
+                address.
+            cpus: CPU cores per actor.
+            gpus: GPUs per actor. Default: 1 if the job's device is a GPU, else 0.
 
         Raises:
-            ConfigError: Where there is no such cluster, or it is too small for one actor.
-            MissingExtra: Where Ray is not installed.
+            ConfigError: If there is no such cluster, or it is too small for one actor.
+            MissingExtra: If Ray is not installed.
         """
         on_cpu = str(job.load.get("device", "cpu")) == "cpu"
         gpus = (0.0 if on_cpu else 1.0) if gpus is None else gpus
@@ -70,13 +71,13 @@ class RayExecutor:
             from gatefill.checkpoints.shipped import FOLDER
 
             path = find_weights(weights)
-            if path.parent != FOLDER:  # which every node has
+            if path.parent != FOLDER:  # every node has the shipped weights
                 self._weights = self._ray.put((path.name, path.read_bytes()))
         self._job = job
         self._check_size()
 
     def _check_size(self) -> None:
-        """An actor that fits nowhere would be waited for for ever."""
+        """Raise ConfigError if no node can run an actor, for which Ray would wait forever."""
         nodes = [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
         if not any(
             node.get("CPU", 0) >= self._cpus and node.get("GPU", 0) >= self._gpus for node in nodes
@@ -91,7 +92,7 @@ class RayExecutor:
         options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
         try:
             if ":" in address:
-                # Ray itself waits for minutes.
+                # Ray itself would wait for minutes.
                 host, _, port = address.removeprefix("ray://").rpartition(":")
                 socket.create_connection((host, int(port)), SECONDS_TO_CONNECT).close()
             if address == "local":
@@ -107,7 +108,7 @@ class RayExecutor:
 
     @property
     def count(self) -> int:
-        """How many actors may work at a time."""
+        """Return the number of actors that can run at the same time."""
         cluster = self._ray.cluster_resources()
         found = cluster.get("CPU", 1) / self._cpus if self._cpus else float("inf")
         if self._gpus:
@@ -115,9 +116,9 @@ class RayExecutor:
         return max(int(found), 1)
 
     def run(self, tasks: Iterable[Task]) -> Iterator[Outcome]:
-        """The outcome of each task, in the order in which they come.
+        """Yield the outcome of each task as it completes.
 
-        Raises what loading the method raised.
+        Raises the errors of loading the method.
         """
         rows = [{"state": pickle.dumps(task)} for task in tasks]
         if not rows:
@@ -125,7 +126,7 @@ class RayExecutor:
         per_block = max(PER_BLOCK, 2 * self._job.batch_size)
         blocks = max(-(-len(rows) // per_block), 1)
         dataset = self._data.from_items(rows, override_num_blocks=blocks)
-        # Next to no CPU, so that they find a place beside the actors: they mostly wait for disks.
+        # Few CPUs, so that tasks fit beside the actors: they mostly wait for disks.
         light: dict[str, Any] = {"batch_size": None, "num_cpus": 0.01, "batch_format": "numpy"}
         dataset = dataset.map_batches(_fetch, fn_args=(self._job,), **light)
         dataset = dataset.map_batches(
@@ -149,16 +150,16 @@ class RayExecutor:
             raise cause or error from error
 
     def close(self) -> None:
-        """Leave the cluster, where it was joined here."""
+        """Disconnect from the cluster, if this object connected to it."""
         if self._ours:
             self._ray.shutdown()
 
 
-_works: dict[tuple[str, str], Work] = {}  # of this process
+_works: dict[tuple[str, str], Work] = {}  # the `Work` objects of this process
 
 
 def _work(job: Job) -> Work:
-    """The process's own, so that it has one file of the manifest."""
+    """Return the `Work` of this process and job, so that it writes one manifest file."""
     key = job.output, job.fingerprint
     if key not in _works:
         _works[key] = Work(job)
@@ -170,7 +171,7 @@ def _each(rows: Rows, step: Any) -> Rows:
 
 
 def _fetch(rows: Rows, job: Job) -> Rows:
-    """Read photos and masks."""
+    """Read photos and masks: a task of the Ray job."""
     work = _work(job)
 
     def step(task: Task) -> object:
@@ -182,14 +183,14 @@ def _fetch(rows: Rows, job: Job) -> Rows:
 
 
 class _Filler:
-    """A warm actor: decodes, fills and encodes."""
+    """A warm actor that decodes, fills and encodes."""
 
     def __init__(self, job: Job, weights: Any) -> None:
         logging.getLogger("gatefill").setLevel(logging.ERROR)
         if weights is not None:
             import ray
 
-            # The name says which library runs them.
+            # The suffix of the file selects the runtime.
             name, data = ray.get(weights) if isinstance(weights, ray.ObjectRef) else weights
             file = Path(tempfile.mkdtemp()) / name
             file.write_bytes(data)
@@ -200,7 +201,7 @@ class _Filler:
     def __call__(self, rows: Rows) -> Rows:
         if self._work.job.batch_size == 1:
             return _each(rows, self._step)
-        # Threads of which the network takes several photos together.
+        # Several threads, so that the network can process several photos as one batch.
         with ThreadPoolExecutor(2 * self._work.job.batch_size) as pool:
             done = pool.map(self._step, map(pickle.loads, rows["state"]))
             return {"state": [*map(pickle.dumps, done)]}
@@ -226,9 +227,9 @@ class _Filler:
         return work.encode(found) if isinstance(found, FilledItem) else found
 
     def _begin(self, key: str, noted: list[str]) -> None:
-        """Note that a photo is begun: one that ends its process must not do so for ever.
+        """Record that a photo is started, so that crashing photos are not retried forever.
 
-        Raises GatefillError for one that has done it too often.
+        Raises GatefillError if that happened too often.
         """
         output = self._work.output
         for number in range(TRIES):
@@ -244,7 +245,7 @@ class _Filler:
 
 
 def _store(rows: Rows, job: Job) -> Rows:
-    """Write outputs, and put containers together."""
+    """Write outputs, and assemble containers: a task of the Ray job."""
     work = _work(job)
 
     def step(state: Any) -> Outcome:

@@ -1,4 +1,4 @@
-"""Photos of a batch with their masks and outputs, and the outcome of each."""
+"""The photos of a batch with their masks and outputs, and the outcome of each."""
 
 from __future__ import annotations
 
@@ -9,57 +9,57 @@ from typing import Any, Literal
 from gatefill.errors import GatefillError
 
 ERRORS = "errors.jsonl"
-STATE = ".gatefill"  # folder in the output for the manifest and what is not finished
+STATE = ".gatefill"  # folder in the output for the manifest and unfinished files
 
 Status = Literal["done", "skipped", "failed", "changed"]
 
 
 @dataclass(frozen=True)
 class Ref:
-    """Where the bytes of a photo or a mask lie."""
+    """Location of the bytes of a photo or a mask."""
 
-    place: str  # path or URL of a file; of the shard or Parquet file for a member or a cell
-    span: tuple[int, int] | None = None  # of a member of a tar file: offset and length in bytes
-    cell: tuple[int, int, str] | None = None  # of Parquet: row group, row in it, column
+    place: str  # path or URL of the file, shard or Parquet file
+    span: tuple[int, int] | None = None  # offset and length in bytes of a member of a tar file
+    cell: tuple[int, int, str] | None = None  # Parquet: row group, row in it, column
 
 
 @dataclass(frozen=True)
 class Record:
-    """A line of the manifest: an output that is written."""
+    """A line of the manifest: an output that was written."""
 
-    key: str  # hash of the photo, the mask and the options; "" where they cannot be read
-    size: int  # bytes of the output
-    warnings: tuple[str, ...] = ()  # codes
-    error: tuple[str, str] | None = None  # code and sentence of a photo left out of a container
+    key: str  # hash of photo, mask and options; "" if they cannot be read
+    size: int  # size of the output in bytes
+    warnings: tuple[str, ...] = ()  # codes of warnings
+    error: tuple[str, str] | None = None  # code and sentence, for a photo left out of a container
 
 
 @dataclass(frozen=True)
 class Container:
-    """An output that holds many photos: a shard or a Parquet file."""
+    """An output that contains many photos: a shard or a Parquet file."""
 
     output: str  # relative to the output folder
     kind: Literal["shards", "parquet"]
-    source: str | None = None  # the input of the same kind it follows
-    column: str = "image"  # of Parquet: where the photos are
-    count: int = 0  # photos in it
+    source: str | None = None  # the input of the same kind that it mirrors
+    column: str = "image"  # column of the photos in Parquet
+    count: int = 0  # number of photos
 
 
 @dataclass(frozen=True)
 class Item:
-    """One photo to be filled."""
+    """One photo to fill."""
 
-    name: str  # for messages: the file, or SHARD#MEMBER
+    name: str  # name in messages: the file, or SHARD#MEMBER
     photo: Ref
-    mask: Ref | None  # None: the photo's own alpha
-    output: str  # relative to the output folder, with "/"; of a container: its name in there
-    format: str  # suffix that says the output's format, such as ".png"
+    mask: Ref | None  # None: the transparent part of the photo
+    output: str  # relative to the output folder, with "/"; in a container: the member's name
+    format: str  # suffix of the output's format, such as ".png"
     container: str | None = None  # `Container.output`
-    index: int = 0  # place in the container
-    known: Record | None = None  # what the manifest says of the output
+    index: int = 0  # position in the container
+    known: Record | None = None  # the manifest's record of the output
 
     @property
     def target(self) -> str:
-        """Where the filled photo is written: the output, or what waits to go into a container."""
+        """Path for the filled photo: the output, or a temporary file for a container."""
         if self.container is None:
             return self.output
         return f"{STATE}/staged/{self.container}/{self.index:09d}"
@@ -72,9 +72,9 @@ class Item:
 class Task:
     """One piece of work for a worker.
 
-    ``"fill"``: fill an item, unless it is done and unchanged. ``"check"``: only say whether it is.
-    ``"try"``: fill it in any case, and write nothing. ``"assemble"``: write a container of what is
-    filled.
+    ``"fill"``: fill an item, unless it is done and unchanged. ``"check"``: only report whether it
+    is. ``"try"``: fill it in any case, without writing. ``"assemble"``: write a container of filled
+    photos.
     """
 
     kind: Literal["fill", "check", "try", "assemble"]
@@ -88,18 +88,18 @@ class Outcome:
     """The outcome of one photo."""
 
     item: Item
-    status: Status  # "changed" only where it was asked whether it is
+    status: Status  # "changed" only for the task "check"
     key: str = ""
-    code: str = ""  # of a failure
-    text: str = ""  # of a failure: one sentence
-    pixels: int = 0  # of the photo
-    seconds: float = 0.0  # of filling
-    warnings: tuple[str, ...] = ()  # codes
-    fatal: bool = False  # nothing more can be written: the batch ends
+    code: str = ""  # code of a failure
+    text: str = ""  # sentence of a failure
+    pixels: int = 0  # number of pixels of the photo
+    seconds: float = 0.0  # time for filling
+    warnings: tuple[str, ...] = ()  # codes of warnings
+    fatal: bool = False  # nothing can be written any more, so the batch ends
 
 
 def failed(item: Item, error: BaseException, key: str = "") -> Outcome:
-    """The outcome of an error: its code and its sentence on one line."""
+    """Return the outcome for an error: its code and its sentence on one line."""
     fatal = isinstance(error, NoSpaceError)
     if isinstance(error, GatefillError):
         code, text = error.code, str(error)
@@ -115,20 +115,20 @@ def failed(item: Item, error: BaseException, key: str = "") -> Outcome:
 
 
 class NoSpaceError(GatefillError):
-    """The place for the outputs is full."""
+    """There is no space left for outputs."""
 
     default_code = "output.space"
 
 
 class MemoryRefusedError(GatefillError):
-    """A photo needs more memory than the batch may use."""
+    """A photo that needs more memory than the batch may use."""
 
     default_code = "batch.memory"
 
 
 @dataclass(frozen=True)
 class Problem:
-    """A photo, or a part of the input, that never became an item."""
+    """A photo, or a part of the input, that could not become an item."""
 
     name: str
     code: str
@@ -140,9 +140,9 @@ class Problem:
 
 @dataclass
 class BatchPlan:
-    """All that is to be done, and what cannot be."""
+    """All items of a batch, and the problems found while listing them."""
 
     items: list[Item] = field(default_factory=list)
     containers: list[Container] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
-    notes: list[Problem] = field(default_factory=list)  # what the user should know: no failures
+    notes: list[Problem] = field(default_factory=list)  # notes for the user that are not failures

@@ -1,4 +1,4 @@
-"""Finding files: in folders, by patterns, in text lists, locally or at URLs."""
+"""Finds input files: in folders, by patterns, in text lists; local or at URLs."""
 
 from __future__ import annotations
 
@@ -23,25 +23,25 @@ LISTS = {".txt", ".lst", ".list"}
 
 @dataclass(frozen=True)
 class Listed:
-    """A file, and the name that its output mirrors."""
+    """A file, and the name that its output gets."""
 
-    name: str  # relative, with "/"
+    name: str  # relative path, with "/"
     place: str  # path or URL
-    mask: str | None = None  # path or URL, where a list says so
+    mask: str | None = None  # path or URL from a text list
 
 
 @dataclass
 class Listing:
-    """What the inputs hold."""
+    """The files found in the inputs."""
 
     photos: list[Listed] = field(default_factory=list)
     containers: list[Listed] = field(default_factory=list)  # shards and Parquet files
-    others: int = 0  # files that are neither
+    others: int = 0  # number of other files
     problems: list[Problem] = field(default_factory=list)
     notes: list[Problem] = field(default_factory=list)
 
     def add(self, found: Listed, *, any_kind: bool = False) -> None:
-        """Sort a file in by its suffix; with `any_kind` what has no known one is a photo."""
+        """Add a file by its suffix; with `any_kind`, one without a known suffix is a photo."""
         suffix = PurePosixPath(found.place).suffix.lower()
         if suffix in (SHARD, PARQUET):
             self.containers.append(found)
@@ -52,12 +52,12 @@ class Listing:
 
 
 def list_inputs(inputs: Sequence[str | os.PathLike[str]], output: str) -> Listing:
-    """All photos and containers that the inputs name, each in a stable order.
+    """List all photos and containers of the inputs, in a stable order.
 
-    A folder: everything below it but hidden files and the output folder; links to folders are
-    followed, each folder once. A file, a pattern such as ``photos/**/*.jpg`` or
-    ``shards-{000..099}.tar``, a text list with one file a line (and its mask after a tab), or the
-    URL of any of these. Raises FileNotFoundError and ConfigError for inputs that are none.
+    An input is a folder (all files below it, except hidden files and the output folder; links to
+    folders are followed, each folder once), a file, a pattern such as ``photos/**/*.jpg`` or
+    ``shards-{000..099}.tar``, a text list with one file per line (and its mask after a tab), or the
+    URL of any of these. Raises FileNotFoundError and ConfigError for other inputs.
     """
     listing = Listing()
     places = [place for given in inputs for place in expand_braces(as_place(given))]
@@ -86,7 +86,7 @@ def list_inputs(inputs: Sequence[str | os.PathLike[str]], output: str) -> Listin
 
 
 def expand_braces(pattern: str) -> list[str]:
-    """``a-{00..02}.tar`` -> three names; several braces are multiplied out."""
+    """Expand ``a-{00..02}.tar`` to three names; several braces give all combinations."""
     match = re.search(r"\{(\d+)\.\.(\d+)\}", pattern)
     if not match:
         return [pattern]
@@ -115,7 +115,7 @@ def _exists(place: str) -> bool:
 
 
 def _below(place: str, output: str, listing: Listing) -> Iterator[tuple[str, str]]:
-    """Relative names and places of all files below a folder, sorted."""
+    """Yield relative names and places of all files below a folder, sorted."""
     if is_url(place):
         system, path = filesystem(place)
         inside = output.rstrip("/") + "/"
@@ -129,10 +129,10 @@ def _below(place: str, output: str, listing: Listing) -> Iterator[tuple[str, str
 
 
 def walk(folder: str, output: str, listing: Listing) -> Iterator[tuple[str, str]]:
-    """Files below a local folder; problems and notes go to `listing`.
+    """Yield the files below a local folder; problems and notes are added to `listing`.
 
-    Each real folder is entered once, and none that holds the folder itself, so that links lead
-    neither round in circles nor over the whole disk.
+    Each real folder is entered once, and none that contains the folder itself, so that links cannot
+    lead in circles or over the whole disk.
     """
     visited: set[tuple[int, int]] = set()
     out = os.path.realpath(output) if not is_url(output) else None
@@ -170,7 +170,7 @@ def walk(folder: str, output: str, listing: Listing) -> Iterator[tuple[str, str]
 def _leads_to_folder(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_dir()
-    except OSError:  # a link to itself: reading it will say so
+    except OSError:  # a link to itself: reading it reports the error
         return False
 
 
@@ -179,7 +179,7 @@ def _hidden(name: str) -> bool:
 
 
 def _add_matching(pattern: str, output: str, listing: Listing) -> None:
-    """Files that match a pattern; names are relative to the pattern's part without signs."""
+    """Add the files that match a pattern; names are relative to its part without wildcards."""
     fixed = re.split(r"[*?\[]", pattern)[0].rpartition("/")[0]
     if is_url(pattern):
         system, path = filesystem(pattern)
@@ -195,7 +195,7 @@ def _add_matching(pattern: str, output: str, listing: Listing) -> None:
 
 
 def _add_listed(place: str, listing: Listing) -> None:
-    """The files of a text list: paths or URLs, absolute, or relative to the list or to here."""
+    """Add the files of a text list: paths or URLs, absolute, or relative to the list or to here."""
     try:
         lines = read_ref(Ref(place)).decode("utf-8-sig").splitlines()
     except UnicodeDecodeError:
@@ -211,7 +211,7 @@ def _add_listed(place: str, listing: Listing) -> None:
 
 
 def _resolved(line: str, folder: str) -> str:
-    """Where a line of a list leads."""
+    """Return the place that a line of a list refers to."""
     place = as_place(line)
     if is_url(place) or place.startswith("/") or not folder:
         return place

@@ -1,4 +1,4 @@
-"""One machine: a few warm processes, each with a photo in each of its steps."""
+"""Runs a batch on one machine, in a few warm processes with pipelined steps."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from gatefill.batches.memory import FIRST, PROCESS, ROOM, SHARE, available_bytes
 from gatefill.batches.work import Work
 from gatefill.errors import ConfigError, GatefillError
 
-IN_FLIGHT = 3  # tasks of a process for each photo of a batch: one in each of its steps
+IN_FLIGHT = 3  # tasks per process for each photo of a network batch: one in each step
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",
     "MKL_NUM_THREADS",
     "NUMBA_NUM_THREADS",
 )
-PATIENCE = 10.0  # seconds for a process to end by itself
+PATIENCE = 10.0  # seconds for a process to end before it is killed
 
 
 class WorkerLostError(GatefillError):
@@ -39,7 +39,7 @@ class WorkerLostError(GatefillError):
 
 
 def processes_that_pay(memory_limit: int | None, device: str = "cpu") -> int:
-    """How many processes to use: one per core, as far as memory goes; one for a GPU."""
+    """Return the number of processes: one per core as far as memory allows, one for a GPU."""
     if device != "cpu":
         return 1
     memory = memory_limit
@@ -53,22 +53,22 @@ def processes_that_pay(memory_limit: int | None, device: str = "cpu") -> int:
 
 @dataclass
 class _Process:
-    """A worker seen from the parent."""
+    """A worker process, as seen by the parent."""
 
     child: subprocess.Popen[bytes]
     ready: bool = False
     tasks: dict[int, Task] = field(default_factory=dict)
-    alone: bool = False  # works on a task that has cost a process before
+    alone: bool = False  # whether it works on a task that has crashed a process before
 
     def send(self, *message: object) -> None:
         assert self.child.stdin is not None
-        with suppress(OSError):  # it ended; its reader says so
+        with suppress(OSError):  # the process has ended; the thread that reads from it reports it
             pickle.dump(message, self.child.stdin)
             self.child.stdin.flush()
 
 
 class LocalExecutor:
-    """Runs tasks in processes of its own; they stay warm from one `run` to the next.
+    """Runs tasks in worker processes, which stay warm between calls of `run`.
 
     They start with the first task that needs one: a batch with nothing left to do loads no network.
     """
@@ -76,9 +76,9 @@ class LocalExecutor:
     def __init__(
         self, job: Job, *, processes: int, threads: int = 1, memory_limit: int | None = None
     ) -> None:
-        """Raises ConfigError where the memory is not enough for one process.
+        """threads: per process. memory_limit: bytes that all processes together may use.
 
-        threads: of each process. memory_limit: bytes that all processes together may use.
+        Raises ConfigError if the memory is not enough for one process.
         """
         if memory_limit is not None and memory_limit < PROCESS:
             raise ConfigError(
@@ -90,14 +90,14 @@ class LocalExecutor:
         self._in_flight = IN_FLIGHT * job.batch_size
         self._memory = _Budget(memory_limit, processes)
         self._messages: queue.Queue[tuple[_Process, str, Any]] = queue.Queue()
-        self._again: deque[tuple[int, Task]] = deque()  # cost a process, to be tried once more
-        self._work = Work(job)  # its inpainter is never asked for here
+        self._again: deque[tuple[int, Task]] = deque()  # tasks to try once more
+        self._work = Work(job)  # its inpainter is never used here
         self._processes: list[_Process] = []
-        self.count = processes  # how many there are once they have started
+        self.count = processes  # number of processes once they have started
 
     def _start(self) -> _Process:
-        # A new interpreter and not multiprocessing's spawn: that would run the caller's script
-        # again, and could not set the threads of libraries before they are loaded.
+        # A new interpreter, not multiprocessing's spawn: that would run the caller's script again,
+        # and could not set the threads of libraries before they are loaded.
         path = f"import sys; sys.path[:] = {sys.path!r}"
         code = f"{path}; from gatefill.batches.worker import main; main()"
         child = subprocess.Popen(
@@ -125,9 +125,9 @@ class LocalExecutor:
             self._messages.put((process, kind, value))
 
     def run(self, tasks: Iterable[Task]) -> Iterator[Outcome]:
-        """The outcome of each task, in the order in which they come.
+        """Yield the outcome of each task as it completes.
 
-        Raises what loading the method raised.
+        Raises the errors of loading the method.
         """
         left: Iterator[Task] = iter(tasks)
         if not self._processes:
@@ -160,9 +160,9 @@ class LocalExecutor:
                 yield from self._replaced(process)
 
     def _unchanged(self, tasks: Iterator[Task]) -> Generator[Outcome, None, list[Task]]:
-        """The outcomes of tasks that are done already, up to the first one that is not.
+        """Yield the outcomes of tasks that are done already, up to the first one that is not.
 
-        Returns the tasks that were taken and are not done.
+        Returns the tasks that were taken from the iterator and are not done.
         """
         reading: deque[tuple[Task, Future[Outcome | None]]] = deque()
         changed: list[Task] = []
@@ -191,7 +191,7 @@ class LocalExecutor:
         return None
 
     def _hand_out(self, waiting: Iterator[tuple[int, Task]], more: bool) -> bool:
-        """Give every process its tasks; whether there may be more."""
+        """Give every process its tasks; return whether there may be more."""
         for process in self._processes:
             if process.ready and not process.tasks and self._again:
                 process.alone = True
@@ -199,7 +199,7 @@ class LocalExecutor:
         while more:
             free = [each for each in self._processes if each.ready and not each.alone]
             free = [each for each in free if len(each.tasks) < self._in_flight]
-            if not free or self._again:  # what is tried again must find an idle process
+            if not free or self._again:  # tasks to be tried again need an idle process
                 break
             found = next(waiting, None)
             if found is None:
@@ -212,7 +212,7 @@ class LocalExecutor:
         process.send("task", number, task)
 
     def _replaced(self, process: _Process) -> Iterator[Outcome]:
-        """Start a process in place of one that ended; its tasks are tried once more, alone."""
+        """Start a process in place of one that ended; its tasks are tried once more, one by one."""
         status = process.child.wait()
         self._memory.forget(process)
         lost = list(process.tasks.items())
@@ -233,7 +233,7 @@ class LocalExecutor:
         self._processes.append(self._start())
 
     def close(self) -> None:
-        """End the processes, idle ones in good order."""
+        """End the processes, idle ones by closing their input."""
         for process in self._processes:
             if process.ready and not process.tasks:
                 process.send("end")
@@ -252,18 +252,18 @@ class LocalExecutor:
 
 
 class _Budget:
-    """Memory for photos: what all processes hold together stays below the limit."""
+    """Memory for photos: all processes together stay below the limit."""
 
     def __init__(self, limit: int | None, processes: int) -> None:
         self.limited = limit is not None
         self._left = (limit or 0) - processes * PROCESS
         self._most = self._left
         self._granted: dict[tuple[int, int], int] = {}
-        self._resident: dict[int, int] = {}  # of processes before their first photo
+        self._resident: dict[int, int] = {}  # memory of processes before their first photo
         self._waiting: deque[tuple[_Process, int, int]] = deque()
 
     def started(self, process: _Process, resident: int) -> None:
-        """A process takes more at its start than was thought, or less."""
+        """Correct the memory reserved for a process by what it took at its start."""
         if resident:
             self._resident[id(process)] = resident
             self._left += PROCESS - FIRST - resident
@@ -274,7 +274,7 @@ class _Budget:
         self._answer()
 
     def _answer(self) -> None:
-        # In order: a large photo is not kept waiting by small ones.
+        # In order of the requests, so that small photos do not delay a large one.
         while self._waiting:
             process, number, needed = self._waiting[0]
             if needed > self._most:
@@ -292,7 +292,7 @@ class _Budget:
         self._answer()
 
     def forget(self, process: _Process) -> None:
-        """A process ended: what it asked for and had is free again."""
+        """Release all memory of a process that has ended."""
         if resident := self._resident.pop(id(process), 0):
             self._left -= PROCESS - FIRST - resident
             self._most -= PROCESS - FIRST - resident

@@ -1,10 +1,12 @@
-"""The record of what a batch has written, so that a stopped run can resume.
+"""The record of the outputs that a batch has written, so that it can be resumed.
 
-Each process that writes outputs appends to a file of its own below ``.gatefill/manifest``, one JSON
-object a line, after the output itself is on disk. So nothing is shared that could be torn: a line
-that was cut off counts as not written, and its photo is filled again, to the same bytes. The next
-run merges the files into one. A database would need locks that network file systems and object
-stores do not have.
+Each process that writes outputs appends to its own file below ``.gatefill/manifest``, one JSON
+object per line, after the output is on disk. No file is shared, so nothing can be corrupted by
+concurrent
+writes: an incomplete line is ignored, and its photo is filled again, with the same bytes. The next
+    run
+merges the files into one. A database would need locks, which network file systems and object stores
+do not have.
 """
 
 from __future__ import annotations
@@ -23,15 +25,15 @@ from gatefill.batches.places import FolderOutput, Output, write
 
 FOLDER = f"{STATE}/manifest"
 MERGED = "merged.jsonl"
-FEW = 100  # lines that may wait before they become an object in a store that cannot append
-SOON = 20.0  # seconds they may wait
+FEW = 100  # lines to collect before writing an object to a store that cannot append
+SOON = 20.0  # seconds after which collected lines are written
 
 
 def read_manifest(output: Output, *, merge: bool = True) -> dict[str, Record]:
-    """The latest record of each output. With `merge` the files become one."""
+    """Read the latest record of each output; with `merge`, merge the files into one."""
     records: dict[str, Record] = {}
     names = [*output.names(FOLDER)]
-    names.sort(key=lambda name: (not name.endswith(MERGED), name))  # merged ones are older
+    names.sort(key=lambda name: (not name.endswith(MERGED), name))  # merged files are older
     for name in names:
         for line in output.read(name).split(b"\n"):
             entry = _entry(line)
@@ -57,7 +59,7 @@ def _entry(line: bytes) -> tuple[str, Record] | None:
             tuple(found.get("warnings", ())),
             None if error is None else (str(error[0]), str(error[1])),
         )
-    except (ValueError, KeyError, TypeError):  # cut off, or empty
+    except (ValueError, KeyError, TypeError):  # incomplete or empty
         return None
 
 
@@ -71,7 +73,7 @@ def _line(name: str, record: Record) -> bytes:
 
 
 class ManifestWriter:
-    """The records of one process, from any of its threads."""
+    """Writes the records of one process, from any of its threads."""
 
     def __init__(self, output: Output) -> None:
         self._output = output
@@ -83,7 +85,7 @@ class ManifestWriter:
         self._lock = threading.RLock()
 
     def add(self, name: str, record: Record) -> None:
-        """Note an output that is written. Raises OSError where that is not possible."""
+        """Record an output that was written. Raises OSError if that fails."""
         with self._lock:
             self._add(_line(name, record))
 
@@ -101,7 +103,7 @@ class ManifestWriter:
             self.flush()
 
     def flush(self) -> None:
-        """Write what waits."""
+        """Write the collected lines."""
         with self._lock:
             if self._waiting:
                 name = f"{FOLDER}/{self._name}-{self._objects:06d}.jsonl"

@@ -1,4 +1,4 @@
-"""Which mask belongs to which photo, by their names."""
+"""Finds the mask of each photo by file names."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ MASK_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gi
 
 
 def mask_owner(name: str) -> str | None:
-    """The photo that a mask's name speaks of, or None: it may be a photo's name.
+    """Return the photo that a mask's name refers to; None if it could be the name of a photo.
 
     ``sub/a.jpg.mask.png`` -> ``sub/a.jpg``; ``sub/a_mask001.png`` -> ``sub/a``.
     """
@@ -24,11 +24,11 @@ def mask_owner(name: str) -> str | None:
 
 
 class MaskNames:
-    """A folder's masks by the photos they may belong to.
+    """The masks of a folder, by the photos they may belong to.
 
-    For the photo ``sub/a.jpg``, in this order: ``sub/a.jpg.mask.png``; ``sub/a_mask*.png``, of
-    which there may be several, each a hole of its own, as LaMa names them; ``sub/a.jpg`` and then
-    ``sub/a.png``, unless `beside` the photos, where these are photos.
+    The masks of the photo ``sub/a.jpg`` are, in this order: ``sub/a.jpg.mask.png``;
+    ``sub/a_mask*.png``, of which there may be several, each a separate hole (as in LaMa);
+    ``sub/a.jpg`` and then ``sub/a.png``, unless `beside` the photos, where these are photos.
     """
 
     def __init__(self, names: Iterable[str], *, beside: bool = False) -> None:
@@ -44,7 +44,7 @@ class MaskNames:
                 self._stems[str(PurePosixPath(name).with_suffix(""))].append(name)
 
     def of(self, photo: str) -> list[str]:
-        """The masks of a photo; several are several holes to fill one by one."""
+        """Return the masks of a photo; several masks are filled one by one."""
         stem = str(PurePosixPath(photo).with_suffix(""))
         if found := self._owned.get(photo) or self._owned.get(stem):
             return found

@@ -1,4 +1,4 @@
-"""How much memory there is, and how much a photo will need."""
+"""Available memory, and estimates of what a photo needs."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from gatefill.images import ImageError, read_photo, size_of
 from gatefill.regions import regions
 
 # Measured with the default method (docs/scale.md), in bytes.
-PROCESS = 350 << 20  # what a process holds after its first photos
-FIRST = 140 << 20  # of which so much comes with them: kernels, pools, buffers
-PER_PIXEL = 26  # of the photo: decoded, copied, encoded
-PER_WORKED = 125  # for each pixel of the region around a hole that a method works on
-LEAST = 64 << 20  # of a photo
-ROOM = 400 << 20  # what each process should find for a photo: 12 megapixels with a small hole
-SHARE = 0.8  # of what is free, where no limit is given
+PROCESS = 350 << 20  # memory of a process after its first photos
+FIRST = 140 << 20  # part of it that the first photos add: kernels, pools, buffers
+PER_PIXEL = 26  # per pixel of the photo: decoded, copied, encoded
+PER_WORKED = 125  # per pixel of the region around a hole that a method processes
+LEAST = 64 << 20  # smallest estimate for a photo
+ROOM = 400 << 20  # reserved per process for a photo: 12 megapixels with a small hole
+SHARE = 0.8  # share of the free memory to use without a limit
 
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 
 
 def read_bytes(text: str) -> int:
-    """``"4GB"``, ``"512M"`` or ``"1.5 GiB"`` as bytes. Raises ConfigError for anything else."""
+    """Parse ``"4GB"``, ``"512M"`` or ``"1.5 GiB"`` to bytes, or raise ConfigError."""
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?\s*", text, re.IGNORECASE)
     if not match:
         raise ConfigError(
@@ -35,7 +35,7 @@ def read_bytes(text: str) -> int:
 
 
 def available_bytes() -> int | None:
-    """Memory that may be used now, by the system's word and the container's; None if unknown."""
+    """Return the memory available now, by system and container limits; None if unknown."""
     found = []
     if (match := _field("/proc/meminfo", "MemAvailable")) is not None:
         found.append(match)
@@ -46,27 +46,27 @@ def available_bytes() -> int | None:
 
 
 def resident_bytes() -> int:
-    """Memory this process has now; 0 where the system cannot tell."""
+    """Return the memory of this process; 0 if the system cannot tell."""
     return _field("/proc/self/status", "VmRSS") or 0
 
 
 def bytes_needed(photo: bytes, mask: bytes | None, *, invert: bool = False) -> int:
-    """An estimate of what filling a photo adds to a process, from the photo's head and the mask."""
+    """Estimate the memory for filling a photo, from the photo's header and the mask."""
     try:
         width, height = size_of(photo)
-    except ImageError:  # what cannot be opened will be said when it is decoded
+    except ImageError:  # decoding reports the error
         return LEAST
     worked = width * height * _worked(mask, invert)
     return max(width * height * PER_PIXEL + round(worked) * PER_WORKED, LEAST)
 
 
 def _worked(mask: bytes | None, invert: bool) -> float:
-    """The share of the photo that the largest region around a hole takes."""
+    """Return the share of the photo in the largest region around a hole."""
     if mask is None:
         return 1.0
     try:
         drawn = read_photo(mask)
-    except ImageError:  # likewise
+    except ImageError:  # decoding reports the error
         return 1.0
     hole = (drawn.pixels.max(axis=2) > drawn.max_value // 2) != invert
     areas = [region.box.height * region.box.width for region in regions(hole)]
@@ -74,7 +74,7 @@ def _worked(mask: bytes | None, invert: bool) -> float:
 
 
 def available_cores() -> int:
-    """CPU cores this process may use."""
+    """Return the number of CPU cores this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

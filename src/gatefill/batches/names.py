@@ -1,4 +1,4 @@
-"""Names of outputs: they mirror the inputs', and no two are the same."""
+"""Names of outputs: they mirror the inputs' names, without collisions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from gatefill.images import OUTPUT_SUFFIXES
 
 
 def output_suffix(name: str, format: str | None) -> str:
-    """The suffix of the output of a photo: as asked, else its own, else PNG's."""
+    """Return the suffix of a photo's output: as requested, else its own, else PNG's."""
     if format is not None:
         return "." + format.lower().removeprefix(".")
     suffix = PurePosixPath(name).suffix
@@ -20,17 +20,18 @@ def output_suffix(name: str, format: str | None) -> str:
 
 
 def output_name(name: str, suffix: str) -> str:
-    """``sub/a.gif`` with suffix ``.png`` -> ``sub/a.png``."""
+    """Replace the suffix: ``sub/a.gif`` with ``.png`` -> ``sub/a.png``."""
     path = PurePosixPath(name)
     return name if path.suffix.lower() == suffix.lower() else str(path.with_suffix(suffix))
 
 
 def without_collisions(items: Sequence[tuple[str, Item]]) -> tuple[list[Item], list[Problem]]:
-    """Items whose outputs differ, and a note for each that was given another name.
+    """Rename outputs so that no two are the same; also return a note for each renamed one.
 
-    items: the name that the output mirrors, such as ``sub/a.gif``, and the item. Of those that
-    would be written to one file, that whose own name it is keeps it; the others keep their whole
-    name: ``a.gif`` goes to ``a.gif.png`` where there is an ``a.png`` as well.
+    items: The name that the output mirrors, such as ``sub/a.gif``, and the item. Of several items
+        with
+    the same output, the one whose own name it is keeps it; the others keep their whole name:
+    ``a.gif`` is written to ``a.gif.png`` if there is an ``a.png`` as well.
     """
     wanted = defaultdict(list)
     for number, (name, item) in enumerate(items):

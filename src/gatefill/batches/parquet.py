@@ -1,4 +1,4 @@
-"""Parquet files with photos as bytes, plain or as Hugging Face's datasets store them."""
+"""Parquet files with photos as bytes, in plain columns or as stored by Hugging Face's datasets."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ NAME_COLUMNS = ("__key__", "key", "path", "file_name", "filename", "name", "id")
 def rows_of(
     place: str, photo_column: str | None, mask_column: str | None
 ) -> tuple[str, Iterator[tuple[str, Ref, Ref | None]]]:
-    """The photos' column, and for each row its name, photo and mask.
+    """Return the column of the photos, and for each row its name, photo and mask.
 
-    Only names are read. Raises DataError where the file is no Parquet or lacks such columns.
+    Only names are read. Raises DataError if the file is not Parquet or has no such columns.
     """
     parquet = need("pyarrow.parquet", "batch", "reading Parquet")
     try:
@@ -106,7 +106,7 @@ def _is_text(schema: Any, name: str) -> bool:
     return bool(types.is_string(kind) or types.is_large_string(kind) or types.is_integer(kind))
 
 
-ROWS = 100  # of a row group, where there is no source to follow
+ROWS = 100  # rows per row group, if there is no source file to mirror
 
 
 def write_parquet(
@@ -116,9 +116,9 @@ def write_parquet(
     count: int,
     photo: Callable[[int], tuple[str, bytes | None]],
 ) -> None:
-    """A Parquet file like `source` with other photos in `column`; without it, names and photos.
+    """Write a Parquet file like `source`, or of names and photos, with new photos in `column`.
 
-    photo: gives name and bytes of each of the `count` photos; None where it could not be filled.
+    photo: Returns name and bytes of each of the `count` photos; None if it could not be filled.
     """
     arrow = need("pyarrow", "batch", "writing Parquet")
     parquet = need("pyarrow.parquet", "batch", "writing Parquet")

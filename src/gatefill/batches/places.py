@@ -1,4 +1,4 @@
-"""Files by path or URL: reading and listing inputs, and writing outputs inside one folder only."""
+"""Files by path or URL: reads and lists inputs, and writes outputs inside one folder only."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ from gatefill.errors import OutputError
 from gatefill.extras import need
 from gatefill.images import ImageError
 
-PARTS = f"{STATE}/parts"  # files that are being written
-TRIES_FOLDER = f"{STATE}/tries"  # notes of photos that are being filled, on a cluster
+PARTS = f"{STATE}/parts"  # incomplete files
+TRIES_FOLDER = f"{STATE}/tries"  # records of photos being filled, on a cluster
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
 def is_url(place: str) -> bool:
-    """Whether a place is opened by fsspec; ``file://`` URLs are paths, see `as_place`."""
+    """Return whether a place is opened by fsspec; ``file://`` URLs are paths, see `as_place`."""
     return "://" in place
 
 
 def as_place(given: str | os.PathLike[str]) -> str:
-    """A path or URL as text; ``file:///folder`` becomes its path."""
+    """Convert a path or URL to text; ``file:///folder`` becomes its path."""
     text = os.fspath(given)
     return unquote(urlsplit(text).path) if text.startswith("file://") else text
 
 
 def filesystem(url: str) -> tuple[Any, str]:
-    """fsspec's file system for a URL, and the path in it."""
+    """Return fsspec's file system for a URL, and the path in it."""
     fsspec = need("fsspec", "batch", "reading and writing URLs")
     try:
         found: tuple[Any, str] = fsspec.core.url_to_fs(url)
@@ -46,7 +46,7 @@ def filesystem(url: str) -> tuple[Any, str]:
 
 
 def open_place(place: str) -> Any:
-    """A file of a path or URL, opened for reading bytes."""
+    """Open a path or URL for reading bytes."""
     if is_url(place):
         system, path = filesystem(place)
         return system.open(path, "rb")
@@ -54,10 +54,10 @@ def open_place(place: str) -> Any:
 
 
 def read_ref(ref: Ref) -> bytes:
-    """The bytes of a photo or mask.
+    """Read the bytes of a photo or mask.
 
-    Raises FileNotFoundError, other OSErrors, ImageError for what is no regular file, and for a
-    cell that is empty.
+    Raises FileNotFoundError and other OSErrors, and ImageError for places that are not regular
+    files and for empty cells.
     """
     if ref.cell is not None:
         return _read_cell(ref.place, *ref.cell)
@@ -87,7 +87,7 @@ def read_ref(ref: Ref) -> bytes:
 
 def _read_cell(place: str, group: int, row: int, column: str) -> bytes:
     value = _column(place, group, column)[row].as_py()
-    if isinstance(value, dict):  # as Hugging Face's datasets store images
+    if isinstance(value, dict):  # images as stored by Hugging Face's datasets
         value = value.get("bytes")
     if not isinstance(value, bytes):
         raise ImageError(
@@ -99,16 +99,16 @@ def _read_cell(place: str, group: int, row: int, column: str) -> bytes:
 
 @lru_cache(maxsize=4)
 def _column(place: str, group: int, column: str) -> Any:
-    """One column of one row group; neighboring cells are mostly asked for one after the other."""
+    """Read one column of one row group; cached, since cells are mostly read one after the other."""
     parquet = need("pyarrow.parquet", "batch", "reading Parquet")
     with open_place(place) as file:
         return parquet.ParquetFile(file).read_row_group(group, columns=[column]).column(0)
 
 
 def safe_name(name: str) -> str:
-    """A name as a relative path that stays below any folder it is joined to.
+    """Convert a name to a relative path that stays below any folder it is joined to.
 
-    Roots, drives, ``.`` and ``..`` go; so does what no file can be named.
+    Roots, drives, ``.`` and ``..`` are removed, and characters that file names cannot have.
     """
     parts = [
         part.replace("\0", "_").replace(":", "_") if os.name == "nt" else part.replace("\0", "_")
@@ -121,7 +121,7 @@ def safe_name(name: str) -> str:
 
 
 class Output(Protocol):
-    """The folder that a batch writes into; names are relative to it."""
+    """The folder that a batch writes to; names are relative to it."""
 
     root: str
 
@@ -135,14 +135,14 @@ class Output(Protocol):
 
 
 def write(output: Output, name: str, data: bytes) -> None:
-    """Write a whole file."""
+    """Write a whole file atomically."""
     with output.writing(name) as file:
         file.write(data)
 
 
 @contextmanager
 def _said(name: str, root: str) -> Iterator[None]:
-    """Errors of the system as those of outputs."""
+    """Convert errors of the system to errors about outputs."""
     try:
         yield
     except OSError as error:
@@ -153,7 +153,7 @@ def _said(name: str, root: str) -> Iterator[None]:
 
 
 def open_output(root: str | os.PathLike[str]) -> Output:
-    """The output folder at a path or URL. Nothing is made yet."""
+    """Return the output folder at a path or URL, without creating it."""
     place = as_place(root)
     return UrlOutput(place) if is_url(place) else FolderOutput(place)
 
@@ -165,14 +165,14 @@ def _upload(file: BinaryIO, system: Any, path: str) -> None:
 
 
 class FolderOutput:
-    """A local folder, or one on a file system that all machines share."""
+    """A local folder, or one on a shared file system."""
 
     def __init__(self, root: str) -> None:
         self.root = root
-        self._inside: set[Path] = set()  # folders that are known to lie inside
+        self._inside: set[Path] = set()  # folders already checked to be inside
 
     def prepare(self) -> None:
-        """Make the folder, and throw away what earlier runs left half-written."""
+        """Create the folder, and delete incomplete files of earlier runs."""
         try:
             Path(self.root).mkdir(parents=True, exist_ok=True)
             self.make_folder(PARTS)
@@ -186,15 +186,15 @@ class FolderOutput:
                 self.remove(name)
 
     def make_folder(self, name: str) -> None:
-        """Make a folder inside. Raises OutputError where a link leads outside, and OSError."""
+        """Create a folder inside. Raises OutputError if a link leads outside, and OSError."""
         self._check_inside(Path(self.root) / name)
 
     @contextmanager
     def writing(self, name: str) -> Iterator[BinaryIO]:
-        """A file to be written; it appears whole or not at all, and is then on disk.
+        """Open a file for writing; it appears complete or not at all, synced to disk.
 
-        A link that stands in its place is replaced, not followed. Raises NoSpaceError, and
-        OutputError where it cannot be written or would lie outside.
+        A link in its place is replaced, not followed. Raises NoSpaceError, and OutputError if the
+        file cannot be written or would be outside.
         """
         target = Path(self.root) / name
         part = Path(self.root) / PARTS / secrets.token_hex(8)
@@ -210,11 +210,11 @@ class FolderOutput:
                 part.unlink(missing_ok=True)
 
     def _check_inside(self, folder: Path) -> None:
-        """A link below the output may lead elsewhere."""
+        """Raise OutputError if a link below the output leads outside."""
         if folder in self._inside:
             return
         there = next(each for each in (folder, *folder.parents) if each.exists())
-        real = there.resolve()  # before anything is made in it
+        real = there.resolve()  # checked before anything is created in it
         if not real.is_relative_to(Path(self.root).resolve()):
             raise OutputError(
                 f"expected an output inside {self.root}, got {there}, a link to {real}",
@@ -227,7 +227,7 @@ class FolderOutput:
         return (Path(self.root) / name).read_bytes()
 
     def size(self, name: str) -> int | None:
-        """Bytes of a file; None where there is none, or something else."""
+        """Return the size of a file in bytes; None if there is no file."""
         path = Path(self.root) / name
         try:
             return path.stat().st_size if path.is_file() and not path.is_symlink() else None
@@ -238,7 +238,7 @@ class FolderOutput:
         (Path(self.root) / name).unlink(missing_ok=True)
 
     def names(self, folder: str) -> Iterator[str]:
-        """Files directly in a folder, sorted."""
+        """Yield the files directly in a folder, sorted."""
         path = Path(self.root) / folder
         if path.is_dir():
             yield from sorted(f"{folder}/{each.name}" for each in path.iterdir() if each.is_file())
@@ -247,7 +247,7 @@ class FolderOutput:
         return str(Path(self.root) / name)
 
 
-# They show an object only when it is whole.
+# File systems that show an object only when it is complete.
 _OBJECT_STORES = {"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl", "oss", "oci", "memory"}
 
 
@@ -267,7 +267,7 @@ class UrlOutput:
 
     @contextmanager
     def writing(self, name: str) -> Iterator[BinaryIO]:
-        """A file to be written; it appears whole or not at all."""
+        """Open a file for writing; it appears complete or not at all."""
         system, path = self._at(name)
         with _said(self.shown(name), self.root), tempfile.TemporaryFile() as file:
             yield file

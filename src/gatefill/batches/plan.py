@@ -1,4 +1,4 @@
-"""Plan a batch: find the photos, their masks and their outputs."""
+"""Plans a batch: finds the photos, their masks and the names of their outputs."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ Kind = Literal["files", "shards", "parquet"]
 
 @dataclass(frozen=True)
 class Request:
-    """What a batch is asked to do with which files."""
+    """The inputs, masks and outputs requested for a batch."""
 
     inputs: tuple[str, ...]
     output: str
-    mask: str | None = None  # one for all
-    masks: str | None = None  # a folder of them
+    mask: str | None = None  # one mask for all photos
+    masks: str | None = None  # a folder of masks
     photo_column: str | None = None
     mask_column: str | None = None
-    format: str | None = None  # of the outputs; None: each its own
-    to: Kind | None = None  # None: as the input
+    format: str | None = None  # format of the outputs; None: each its own
+    to: Kind | None = None  # None: the kind of the input
     per_shard: int = 1000
 
     def __post_init__(self) -> None:
@@ -73,8 +73,8 @@ class Request:
 def make_plan(request: Request) -> BatchPlan:
     """List the inputs, find each photo's mask, and name the outputs.
 
-    Raises FileNotFoundError and GatefillError where the whole batch makes no sense; what is wrong
-    with a part of it stands in the plan's problems.
+    Raises FileNotFoundError and GatefillError if the batch as a whole is invalid; problems with
+    single photos are added to the plan.
     """
     _check_places(request)
     listing = list_inputs(request.inputs, request.output)
@@ -119,7 +119,7 @@ def _check_places(request: Request) -> None:
 
 
 def _from_files(request: Request, listing: Listing, plan: BatchPlan) -> Iterator[tuple[str, Item]]:
-    """Items of photos that are files, each with the name its output mirrors."""
+    """Yield the items of photos in files, each with the name its output mirrors."""
     photos, masks = listing.photos, None
     places: dict[str, str] = {}
     if request.masks is not None:
@@ -155,7 +155,7 @@ def _from_files(request: Request, listing: Listing, plan: BatchPlan) -> Iterator
         elif len(mine) < 2:
             yield found.name, replace(item, mask=Ref(places[mine[0]]) if mine else None)
         for each in mine if len(mine) > 1 else []:
-            # Several holes of one photo: each is filled by itself and named by its mask.
+            # Several holes of one photo: each is filled separately and named after its mask.
             name = f"{_stem(found.name)}{_after_stem(each, found.name)}"
             yield (
                 name + PurePosixPath(found.name).suffix,
@@ -169,7 +169,7 @@ def _from_files(request: Request, listing: Listing, plan: BatchPlan) -> Iterator
 
 
 def _without(photos: list[Listed], masks: Iterable[str]) -> list[Listed]:
-    """Photos but the masks that lie among them."""
+    """Remove the masks that lie among the photos."""
     real = {mask if is_url(mask) else os.path.realpath(mask) for mask in masks}
     return [
         found
@@ -183,7 +183,7 @@ def _stem(name: str) -> str:
 
 
 def _after_stem(mask: str, photo: str) -> str:
-    """``_mask001`` of ``sub/a_mask001.png`` for ``sub/a.jpg``."""
+    """Return ``_mask001`` for the mask ``sub/a_mask001.png`` of ``sub/a.jpg``."""
     return _stem(mask)[len(_stem(photo)) :].replace(".", "_")
 
 
@@ -196,12 +196,12 @@ def _no_mask(found: Listed, request: Request) -> str:
 def _into_containers(
     request: Request, named: Sequence[tuple[str, Item]], plan: BatchPlan
 ) -> Iterator[Item]:
-    """Photos that are files as parts of shards or Parquet files, so many in each."""
+    """Distribute photos in files over shards or Parquet files."""
     kind, suffix = ("shards", SHARD) if request.to == "shards" else ("parquet", PARQUET)
     renamed = []
     for _name, item in named:
         output = item.output
-        if kind == "shards":  # the key of a sample ends at the first dot
+        if kind == "shards":  # keys of samples end at the first dot
             path = PurePosixPath(output)
             output = str(path.with_name(path.stem.replace(".", "_") + path.suffix))
         renamed.append((output, replace(item, output=output)))
@@ -218,7 +218,7 @@ def _into_containers(
 def _from_container(
     request: Request, container: Listed, plan: BatchPlan
 ) -> Iterator[tuple[str, Item]]:
-    """Items of the photos in a shard or Parquet file."""
+    """Yield the items of the photos in a shard or Parquet file."""
     is_shard = container.place.lower().endswith(SHARD)
     kind: Literal["shards", "parquet"] = "shards" if is_shard else "parquet"
     to = request.to or kind
@@ -280,7 +280,7 @@ def _of_parquet(request: Request, container: Listed) -> Iterator[Row]:
 
 
 def _protect_inputs(request: Request, plan: BatchPlan) -> None:
-    """Refuse outputs that are inputs; links and odd paths may make them so."""
+    """Drop items whose outputs are inputs, which links and unusual paths can cause."""
     if is_url(request.output):
         return
     root = os.path.realpath(request.output)

@@ -1,4 +1,4 @@
-"""The batch itself: plan, run, keep count."""
+"""`batch` and `preview`: plan, run and count."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from gatefill.batches.work import container_key
 from gatefill.errors import ConfigError, OutputError
 from gatefill.settings import expect_at_least
 
-WAVE = 16  # containers that are filled before they are assembled
-TRIED = 10  # photos of an estimate
+WAVE = 16  # number of containers to fill before they are assembled
+TRIED = 10  # number of photos to fill for an estimate
 _OF_THE_FILES = (*("mask", "masks", "mask_column", "photo_column", "format", "to", "per_shard"),)
 _OF_THE_RUN = (
     *("processes", "threads", "memory_limit", "ray", "cpus_per_actor", "gpus_per_actor"),
@@ -34,10 +34,10 @@ Given = str | os.PathLike[str]
 
 
 class Executor(Protocol):
-    """Where tasks run."""
+    """Runs tasks, locally or on a cluster."""
 
     @property
-    def count(self) -> int: ...  # workers
+    def count(self) -> int: ...  # number of workers
     def run(self, tasks: Iterable[Task]) -> Iterator[Outcome]: ...
     def close(self) -> None: ...
 
@@ -64,41 +64,44 @@ def batch(
     watch: Watch | None = None,
     **options: Any,
 ) -> Summary:
-    """Fill many photos. Run again, it goes on where it was and does what is new or changed.
+    """Fill many photos. Call it again to continue, and to fill new or changed photos.
 
     Args:
-        photos: Folders, files, patterns, text lists, WebDataset shards (``.tar``) or Parquet
-            files, as paths or URLs.
-        output: The folder for the filled photos, a path or URL; it mirrors the inputs' folders,
-            names and formats. Its ``.gatefill`` holds the manifest.
+        photos: Folders, files, patterns, text lists, WebDataset shards (``.tar``) or Parquet files,
+            as paths or URLs.
+        output: Path or URL of the folder to write to; it gets the subfolders, names and formats of
+            the input, and the manifest in ``.gatefill``.
         mask: One mask for all photos.
-        masks: A folder of masks, found by name: for ``a.jpg`` ``a.jpg.mask.png``,
-            ``a_mask*.png`` or ``a.png``. Without any of these, masks called so are looked for
-            beside the photos, in the same sample or row, and else a photo's own alpha counts.
-        mask_column: Where masks are in Parquet, or the member's name in a shard.
-        photo_column: Where photos are in Parquet.
-        format: Of the outputs, such as ``"png"``; None keeps each photo's own.
-        to: ``"files"``, ``"shards"`` or ``"parquet"``; None writes what was read.
-        per_shard: Photos in each shard or Parquet file, where files go into them.
-        processes: None: one per core, as far as memory goes; one for a GPU.
-        threads: Of each process.
-        memory_limit: Bytes, or a text such as ``"8GB"``, that all processes together may use.
-        ray: ``"auto"``, ``"local"`` or the address of a Ray cluster that does the work.
-        cpus_per_actor: Cores that each of its actors takes.
-        gpus_per_actor: Share of a GPU likewise; None: one where `device` is a GPU.
-        fail_fast: End with the first photo that fails.
-        overwrite: Allow an output folder that holds files of something else.
-        watch: Called now and then with the progress.
-        **options: All options of `gatefill.load`, of the call, and of `Result.save`, such as
-            method, weights, device, grow, resize_mask, quality.
+        masks: A folder of masks, found by name: for ``a.jpg`` it is ``a.jpg.mask.png``,
+            ``a_mask*.png`` or ``a.png``. Without `mask`, `masks` and `mask_column`, masks with such
+            names are searched beside the photos, or in the same sample or row; without any, the
+            transparent part of the photo is the hole.
+        mask_column: Column of the masks in Parquet files, or name of the mask's member in shards.
+        photo_column: Column of the photos in Parquet files.
+        format: Format of the outputs, such as ``"png"``. Default: that of each photo.
+        to: ``"files"``, ``"shards"`` or ``"parquet"``. Default: the kind of the input.
+        per_shard: Photos per shard or Parquet file when files are written to these.
+        processes: Number of processes. Default: one per core as far as memory allows; one for a
+            GPU.
+        threads: Threads per process.
+        memory_limit: Memory that all processes together may use, in bytes or as text such as
+            ``"8GB"``.
+        ray: ``"auto"``, ``"local"`` or the address of a Ray cluster to run on.
+        cpus_per_actor: CPU cores per actor of the cluster.
+        gpus_per_actor: GPUs per actor. Default: 1 if `device` is a GPU.
+        fail_fast: Stop at the first photo that fails.
+        overwrite: Allow an output folder with other files.
+        watch: Called repeatedly with the progress.
+        **options: All options of `gatefill.load`, of `Inpainter.__call__` and of `Result.save`,
+            such as method, weights, device, grow, resize_mask, quality.
 
     Returns:
-        What was filled, skipped and failed. A photo that fails does not end the batch: it is
-        listed in ``errors.jsonl`` in the output folder.
+        The numbers of filled, skipped and failed photos. A failed photo does not stop the batch: it
+        is listed in ``errors.jsonl`` in the output folder.
 
     Raises:
-        FileNotFoundError: Where an input does not exist.
-        GatefillError: Where the whole batch makes no sense.
+        FileNotFoundError: If an input does not exist.
+        GatefillError: If the batch as a whole is invalid.
     """
     started = time.monotonic()
     request = _request(
@@ -141,19 +144,19 @@ def batch(
 
 
 def preview(photos: Given | Sequence[Given], output: Given, **given: Any) -> Preview:
-    """What `batch` with the same arguments would do, and how long; nothing is written.
+    """Report what `batch` with the same arguments would do, without writing anything.
 
     Args:
         photos: See `batch`.
-        output: Likewise.
-        **given: Its other arguments.
+        output: See `batch`.
+        **given: The other arguments of `batch`.
 
     Returns:
-        What would be written, and an estimate of the time from ten of the photos, which are filled
-        for it.
+        The photos, masks and outputs, and an estimate of the time, for which ten of the photos are
+        filled.
 
     Raises:
-        FileNotFoundError, GatefillError: See `batch`.
+        FileNotFoundError, GatefillError: As for `batch`.
     """
     own = inspect.signature(batch).parameters
     run = {name: given.pop(name, own[name].default) for name in _OF_THE_RUN}
@@ -184,7 +187,7 @@ def preview(photos: Given | Sequence[Given], output: Given, **given: Any) -> Pre
 
 
 def _estimate(executor: Executor, todo: Sequence[Item]) -> tuple[float | None, int]:
-    """Seconds for all items, by some of them that lie evenly in the list."""
+    """Estimate the seconds for all items from some of them, evenly spread over the list."""
     if not todo:
         return 0.0, 0
     step = max(len(todo) // TRIED, 1)
@@ -216,7 +219,7 @@ def _request(photos: Given | Sequence[Given], output: Given, **files: Any) -> Re
 
 
 def _executor(job: Job, count: int, run: Mapping[str, Any]) -> Executor:
-    """Where the tasks will run. run: the arguments of `batch` named in `_OF_THE_RUN`."""
+    """Create the executor. run: the arguments of `batch` named in `_OF_THE_RUN`."""
     _check_numbers(run)
     limit = run["memory_limit"]
     limit = read_bytes(limit) if isinstance(limit, str) else limit
@@ -243,7 +246,7 @@ def _check_numbers(run: Mapping[str, Any]) -> None:
 
 
 def _check_output(out: Output, overwrite: bool) -> None:
-    """Refuse a folder with files of something else, which might be lost."""
+    """Raise OutputError for a folder with other files, which might be overwritten."""
     if overwrite or not isinstance(out, FolderOutput):
         return
     root = Path(out.root)
@@ -262,7 +265,7 @@ def _check_output(out: Output, overwrite: bool) -> None:
 
 @contextmanager
 def _locked(out: Output) -> Iterator[None]:
-    """Only one batch at a time writes into a local folder; a lock ends with its process."""
+    """Lock a local output folder for this batch; the lock ends with the process."""
     if not isinstance(out, FolderOutput):
         yield
         return
@@ -287,7 +290,7 @@ def _locked(out: Output) -> Iterator[None]:
 def _run(
     plan: BatchPlan, known: Mapping[str, Any], executor: Executor, out: Output, tally: Tally
 ) -> None:
-    """Fill what is not done, then put containers together, so many at a time."""
+    """Fill the remaining photos, then assemble containers, some at a time."""
     if tally.summary.stopped:
         return
     single = [item.with_known(known) for item in plan.items if item.container is None]
@@ -313,7 +316,7 @@ def _not_done(
     out: Output,
     tally: Tally,
 ) -> list[Container]:
-    """The containers that are new, or of which something has changed."""
+    """Return the containers that are new, or in which something has changed."""
     there = [
         each
         for each in wave
@@ -342,7 +345,7 @@ def _fill_wave(
     executor: Executor,
     tally: Tally,
 ) -> bool:
-    """Whether the batch goes on."""
+    """Fill the photos of some containers; return whether the batch continues."""
     tasks = (Task("fill", item) for each in wave for item in parts[each.output])
     filled: dict[str, list[tuple[Item, str]]] = {each.output: [] for each in wave}
     for outcome in executor.run(tasks):

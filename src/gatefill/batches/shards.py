@@ -1,4 +1,4 @@
-"""WebDataset shards: tar files whose members of one name, up to its first dot, are one sample."""
+"""WebDataset shards: tar files whose members with one name up to the first dot are a sample."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from gatefill.errors import DataError
 
 @dataclass
 class ShardSample:
-    """The members of a shard that belong together."""
+    """The members of a shard that belong to one sample."""
 
-    key: str  # with folders, without suffixes
-    members: dict[str, Ref] = field(default_factory=dict)  # by what follows the first dot
+    key: str  # name with folders, without suffixes
+    members: dict[str, Ref] = field(default_factory=dict)  # by name after the first dot
 
     def photo(self) -> str | None:
-        """The member that is the photo."""
+        """Return the member that is the photo."""
         for name in self.members:
             if f".{name}".lower() in PHOTO_SUFFIXES:
                 return name
         return next((name for name in self.members if _is_image(name) and not _is_mask(name)), None)
 
     def mask(self, wanted: str | None) -> str | None:
-        """The member that is the mask: as named, else one that is called so."""
+        """Return the member that is the mask: the requested one, or one with the name of a mask."""
         if wanted is not None:
             return next(
                 (name for name in self.members if name == wanted or name.startswith(f"{wanted}.")),
@@ -48,9 +48,9 @@ def _is_mask(name: str) -> bool:
 
 
 def samples_of(place: str) -> Iterator[ShardSample]:
-    """The samples of a shard, in its order; only headers are read.
+    """Yield the samples of a shard, in its order, reading only headers.
 
-    Raises DataError where the file is no tar file or ends early, after the samples before.
+    Raises DataError if the file is not a tar file or is truncated, after its complete samples.
     """
     sample: ShardSample | None = None
     try:
@@ -61,7 +61,7 @@ def samples_of(place: str) -> Iterator[ShardSample]:
                 folder, slash, base = member.name.rpartition("/")
                 stem, _, suffix = base.partition(".")
                 key = folder + slash + stem
-                # The same member again begins another sample of the same name.
+                # A repeated member starts another sample of the same name.
                 if sample is None or sample.key != key or suffix in sample.members:
                     if sample is not None:
                         yield sample
@@ -69,7 +69,7 @@ def samples_of(place: str) -> Iterator[ShardSample]:
                 sample.members[suffix] = Ref(place, span=(member.offset_data, member.size))
             file.seek(tar.offset)
             if file.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
-                # tarfile takes anything after the first member for the end.
+                # tarfile accepts anything after the first member as the end.
                 raise tarfile.ReadError("its end is missing")
     except tarfile.TarError as error:
         if sample is not None:
@@ -80,7 +80,7 @@ def samples_of(place: str) -> Iterator[ShardSample]:
 
 
 def write_shard(file: BinaryIO, members: Iterable[tuple[str, bytes]]) -> None:
-    """A tar file of names and contents; the same members give the same bytes."""
+    """Write a tar file of names and contents; the same members give the same bytes."""
     with tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as tar:
         for name, data in members:
             member = tarfile.TarInfo(name)

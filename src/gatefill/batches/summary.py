@@ -13,11 +13,11 @@ from gatefill.batches.items import Problem
 class BatchProgress:
     """Progress of a batch."""
 
-    finished: int  # photos that are filled, skipped or failed
+    finished: int  # number of photos that were filled, skipped or failed
     total: int
     filled: int
-    megapixels: float  # of the filled ones
-    seconds: float  # since the first photo was begun
+    megapixels: float  # megapixels of the filled photos
+    seconds: float  # since the first photo was started
     skipped: int = 0
 
     @property
@@ -30,7 +30,7 @@ class BatchProgress:
 
     @property
     def seconds_left(self) -> float | None:
-        """None until something is filled."""
+        """None until a photo was filled."""
         if not self.filled:
             return None
         return (self.total - self.finished) / max(self.photos_per_second, 1e-9)
@@ -41,22 +41,22 @@ class Summary:
     """The outcome of a batch."""
 
     output: str
-    total: int = 0  # photos, and parts of the input that could not be read
+    total: int = 0  # number of photos, and of parts of the input that could not be read
     filled: int = 0
     skipped: int = 0  # done by an earlier run, and unchanged
     failed: int = 0
-    megapixels: float = 0.0  # of the filled photos
-    seconds: float = 0.0  # of the whole run
+    megapixels: float = 0.0  # megapixels of the filled photos
+    seconds: float = 0.0  # time of the whole run
     containers: int = 0  # shards or Parquet files written
     stopped: str | None = None  # why the batch ended before its last photo
-    errors: str | None = None  # the file that lists what failed
+    errors: str | None = None  # the file that lists failures
     failures: list[Problem] = field(default_factory=list)
     notes: list[Problem] = field(default_factory=list)
     warnings: Counter[str] = field(default_factory=Counter)  # of photos, by code
 
     @property
     def left(self) -> int:
-        """Photos that nothing was done about."""
+        """Number of photos that were not processed."""
         return self.total - self.filled - self.skipped - self.failed
 
     @property
@@ -64,7 +64,7 @@ class Summary:
         return self.failed == 0 and self.left == 0
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values for JSON; failures stand in the errors file."""
+        """Return plain values for JSON; failures are in the errors file."""
         found = asdict(self)
         del found["failures"]
         found["notes"] = [note.as_line() for note in self.notes]
@@ -78,10 +78,10 @@ class Summary:
 class Preview:
     """What a batch would do."""
 
-    todo: list[tuple[str, str, str]]  # photo, mask ("" for its own alpha), output
+    todo: list[tuple[str, str, str]]  # photo, mask ("" for its transparent part), output
     skipped: int
     problems: list[Problem]
     notes: list[Problem]
-    seconds: float | None  # an estimate; None where no photo could be tried
+    seconds: float | None  # an estimate; None if no photo could be filled
     processes: int
-    tried: int  # photos that the estimate is from
+    tried: int  # number of photos for the estimate

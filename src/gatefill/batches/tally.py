@@ -1,4 +1,4 @@
-"""Counts of a batch: what is done, what failed and why, and how fast it goes."""
+"""Counts the outcomes of a batch, lists failures, and reports progress."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Watch = Callable[[BatchProgress], None]
 
 
 class Tally:
-    """Keeps count, lists failures in a file, and reports progress."""
+    """Counts outcomes, writes failures to a file, and reports progress."""
 
     def __init__(self, out: Output, plan: BatchPlan, watch: Watch | None, fail_fast: bool) -> None:
         self.summary = Summary(
@@ -31,7 +31,7 @@ class Tally:
         self._reported = 0.0
 
     def __enter__(self) -> Tally:
-        # Of an earlier run; a link would lead elsewhere.
+        # The file of an earlier run; a link would lead elsewhere.
         self._out.remove(ERRORS)
         for problem in self._plan.problems:
             self._fail(problem)
@@ -50,7 +50,7 @@ class Tally:
         self._report(last=True)
 
     def add(self, outcome: Outcome) -> bool:
-        """Count a photo; whether the batch goes on."""
+        """Count a photo; return whether the batch continues."""
         summary = self.summary
         if outcome.fatal:
             summary.stopped = outcome.text
@@ -70,7 +70,7 @@ class Tally:
         return True
 
     def add_container(self, outcome: Outcome) -> bool:
-        """Count a shard or Parquet file; whether the batch goes on."""
+        """Count a shard or Parquet file; return whether the batch continues."""
         if outcome.status == "done":
             self.summary.containers += 1
             return True
@@ -83,7 +83,7 @@ class Tally:
         self.summary.errors = self._out.shown(ERRORS)
         if not isinstance(self._out, FolderOutput):
             return
-        with suppress(OSError):  # a full disk; the summary has them all
+        with suppress(OSError):  # the disk is full; the summary lists all failures
             if self._file is None:
                 self._file = (Path(self._out.root) / ERRORS).open("xb")
             self._file.write(json.dumps(problem.as_line()).encode() + b"\n")

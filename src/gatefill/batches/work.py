@@ -1,4 +1,4 @@
-"""What one warm worker does with one photo: fetch, fill, store. The same here and on a cluster."""
+"""The steps of a worker for one photo: fetch, fill, store; the same locally and on a cluster."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Fetched:
 
 @dataclass(frozen=True)
 class FilledItem:
-    """A result, and what it belongs to."""
+    """A result, with the item it belongs to."""
 
     item: Item
     key: str
@@ -42,7 +42,7 @@ class FilledItem:
 
 @dataclass(frozen=True)
 class EncodedItem:
-    """The bytes of an output, and what the outcome says of it."""
+    """The bytes of an output, and data for its outcome."""
 
     item: Item
     key: str
@@ -53,7 +53,7 @@ class EncodedItem:
 
 
 class Work:
-    """The steps of a job. What goes wrong with a photo is its outcome; nothing is raised.
+    """The steps of a job. Errors with a photo become its outcome; nothing is raised.
 
     Any number of threads may run the steps.
     """
@@ -69,7 +69,7 @@ class Work:
         return self.job.open()
 
     def fetch(self, task: Task) -> Fetched | Outcome:
-        """Read the bytes; the outcome at once where the output is there and nothing changed."""
+        """Read the bytes; return the outcome at once if the output exists and nothing changed."""
         item, key = task.item, ""
         try:
             photo = read_ref(item.photo)
@@ -80,14 +80,14 @@ class Work:
         return self._unchanged(task, key) or Fetched(item, key, photo, mask)
 
     def _mask(self, ref: Ref) -> bytes:
-        """One mask for all photos is read once."""
+        """Read a mask; one mask for all photos is read once."""
         last = self._last_mask
         if last is None or last[0] != ref:
             self._last_mask = last = ref, read_ref(ref)
         return last[1]
 
     def _unchanged(self, task: Task, key: str) -> Outcome | None:
-        """The outcome of an item that an earlier run has done; None where it is to be filled."""
+        """Return the outcome of an item that is done already; None if it is to be filled."""
         item, known = task.item, task.item.known
         if task.kind == "try":
             return None
@@ -103,7 +103,7 @@ class Work:
         return Outcome(item, "skipped", key, warnings=known.warnings)
 
     def decode(self, fetched: Fetched) -> Photo:
-        """The photo's pixels. Raises ImageError for what is none."""
+        """Decode the photo's pixels. Raises ImageError if it cannot be decoded."""
         allow = self.job.call.get("allow_truncated", False)
         return self.inpainter.read(fetched.photo, allow_truncated=allow)
 
@@ -126,7 +126,7 @@ class Work:
         return EncodedItem(filled.item, filled.key, data, pixels, result.seconds, codes)
 
     def store(self, encoded: EncodedItem, *, keep: bool = True) -> Outcome:
-        """Write the output, then note it; without `keep` nothing is written."""
+        """Write the output, then record it; without `keep` nothing is written."""
         item = encoded.item
         try:
             if keep:
@@ -145,14 +145,14 @@ class Work:
         )
 
     def note_failure(self, outcome: Outcome) -> None:
-        """Remember a photo that is left out of its container, so that this stays complete."""
+        """Record a photo that is left out of its container, which then counts as complete."""
         if outcome.item.container is not None and not outcome.fatal:
             record = Record(outcome.key, -1, error=(outcome.code, outcome.text))
-            with suppress(OSError, ValueError):  # else it is tried again
+            with suppress(OSError, ValueError):  # if this fails, the photo is tried again
                 self.manifest.add(outcome.item.target, record)
 
     def assemble(self, task: Task) -> Outcome:
-        """Write a container of its filled photos, and throw away the single files."""
+        """Write a container of its filled photos, and delete the single files."""
         container = task.container
         assert container is not None
         filled = {item.index: item for item, _ in task.parts}
@@ -175,7 +175,7 @@ class Work:
     def _members(
         self, container: Container, filled: dict[int, Item]
     ) -> Iterator[tuple[str, bytes]]:
-        """The members of a shard in order; a photo that could not be filled is left out."""
+        """Yield the members of a shard in order; photos that could not be filled are left out."""
         if container.source is None:
             for item in filled.values():
                 yield item.output, self.output.read(item.target)
@@ -197,5 +197,5 @@ class Work:
 
 
 def container_key(keys: Sequence[str]) -> str:
-    """The hash of a container: that of its parts' hashes in order."""
+    """Return the hash of a container: the hash of the hashes of its parts in order."""
     return hashlib.sha256("\n".join(keys).encode()).hexdigest()[:32]

@@ -1,7 +1,7 @@
-"""A process that works on tasks: it fetches the next photo and writes the last while it fills one.
+"""A worker process: it reads the next photo and writes the previous one while it fills one.
 
-It is started by `LocalExecutor` with a pipe in place of standard input and output. When the pipe
-ends, so does the process.
+`LocalExecutor` starts it with pipes in place of standard input and output. It ends when its input
+is closed.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from gatefill.images import Photo
 
 
 def main() -> None:
-    """Speak with the parent until it closes the pipe."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's
-    # What a library prints must not come between the answers.
+    """Exchange messages with the parent until it closes the pipe."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is handled by the parent
+    # Output of libraries must not get between the messages.
     answers: BinaryIO = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     logging.getLogger("gatefill").setLevel(logging.ERROR)
@@ -34,9 +34,9 @@ def main() -> None:
 
 
 class BatchWorker:
-    """Threads for each of three steps: fetch and decode, fill, encode and write.
+    """Threads for each of three steps: fetch and decode; fill; encode and write.
 
-    One thread for a step, or as many as the network takes photos together.
+    Each step has one thread, or as many as the network processes photos in a batch.
     """
 
     def __init__(self, tasks: BinaryIO, answers: BinaryIO) -> None:
@@ -45,7 +45,9 @@ class BatchWorker:
         self._asked: queue.Queue[tuple[int, Task]] = queue.Queue()
         self._fetched: queue.Queue[Any] = queue.Queue()
         self._filled: queue.Queue[Any] = queue.Queue()
-        self._grants: dict[int, queue.Queue[bool]] = {}  # answers to come
+        self._grants: dict[
+            int, queue.Queue[bool]
+        ] = {}  # requests for memory that are not answered yet
 
     def run(self) -> None:
         job, limited = pickle.load(self._tasks)
@@ -64,7 +66,7 @@ class BatchWorker:
             try:
                 kind, *rest = pickle.load(self._tasks)
             except EOFError:
-                os._exit(0)  # what is half done is thrown away by the next run
+                os._exit(0)  # the next run deletes incomplete files
             if kind == "grant":
                 self._grants[rest[0]].put(rest[1])
             elif kind == "end":
@@ -134,7 +136,7 @@ class BatchWorker:
 
 
 def _or_exit(step: Callable[[], None]) -> Callable[[], None]:
-    """A thread whose end is the process's: else the parent would wait for ever."""
+    """Let a thread's failure end the process; otherwise the parent would wait forever."""
 
     def run() -> None:
         try:

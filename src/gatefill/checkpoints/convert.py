@@ -284,7 +284,7 @@ def _config(kind: Kind, state: Mapping[str, Tensor]) -> DeepFillV2Config:
     width, guided = first.shape[0] // 2, first.shape[1] == 6
     match kind:
         case "ported":
-            # Trained on RGB. Its attention reads the mask at 1/8 in one step, without fusing.
+            # The port feeds RGB. Its attention reads the mask at 1/8 in one step, without fusing.
             return DeepFillV2Config(
                 width=width, guided=guided, fuse=False, mask_steps=1, channel_order="rgb"
             )

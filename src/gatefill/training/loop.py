@@ -70,9 +70,7 @@ def train(
         data: Training images; a part of them is held out unless there is `validation`.
         folder: Folder of the run; created if necessary.
         validation: Validation images.
-        devices: See `make_fabric`.
-        strategy: See `make_fabric`.
-        nodes: Number of machines.
+        devices, strategy, nodes: See `make_fabric`.
         start_from: Weights for a new run in place of random ones: a weights file, or the folder or
             a checkpoint of another run. A resumed run keeps its own weights.
         provenance: ``data`` and ``license`` to store in the exported weights.

@@ -1,4 +1,4 @@
-"""The options of a batch, packed so that any process can use them."""
+"""The options of a batch, in a form that can be sent to other processes."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from gatefill.inpainter import Inpainter
 from gatefill.loading import DEFAULT_METHOD, default_weights, load
 from gatefill.settings import expect_whole
 
-# These change how fast an output comes, not which one.
+# These options change the speed, not the output.
 _ONLY_SPEED = ("device", "batch_size")
-GPU_BATCH = 8  # photos of one size that a network on a GPU takes together
+GPU_BATCH = 8  # photos of one size per batch of a network on a GPU
 _NOT_FOR_MANY = {"photo", "mask", "progress", "sketch", "search", "format", "self"}
 
 
 def options_of(call: Callable[..., Any]) -> set[str]:
-    """The names of a function's options that make sense for many photos alike."""
+    """Return the names of a function's options that can apply to many photos."""
     return {
         name
         for name, parameter in inspect.signature(call).parameters.items()
@@ -35,25 +35,25 @@ def options_of(call: Callable[..., Any]) -> set[str]:
 
 @dataclass(frozen=True)
 class Job:
-    """The options of `load`, of the call and of saving, by name; and where outputs go."""
+    """The options of `load`, of the call and of saving, by name, and the output folder."""
 
     output: str
     load: Mapping[str, Any] = field(default_factory=dict)
     call: Mapping[str, Any] = field(default_factory=dict)
     save: Mapping[str, Any] = field(default_factory=dict)
-    fingerprint: str = ""  # hash of all that decides what an output looks like
+    fingerprint: str = ""  # hash of everything that the output depends on
 
     @property
     def batch_size(self) -> int:
-        """Photos that a network takes together."""
+        """Photos per batch of the network."""
         return int(self.load.get("batch_size", 1))
 
     def open(self) -> Inpainter:
-        """The warm inpainter of a worker."""
+        """Load the inpainter of a worker."""
         return load(**self.load)
 
     def key(self, photo: bytes, mask: bytes | None, format: str) -> str:
-        """The hash under which the manifest knows an output."""
+        """Return the hash that identifies an output in the manifest."""
         parts = [
             hashlib.sha256(photo).digest(),
             b"-" if mask is None else hashlib.sha256(mask).digest(),
@@ -64,9 +64,9 @@ class Job:
 
 
 def make_job(output: str, options: Mapping[str, Any]) -> Job:
-    """Sort options to where they belong, by the names that `load`, the call and saving take.
+    """Distribute options over `load`, the call and saving, by their names.
 
-    Raises ConfigError for an unknown name, and for what no photo can be filled with.
+    Raises ConfigError for an unknown name, and for values that are invalid for every photo.
     """
     homes = {
         "load": options_of(load),
@@ -104,7 +104,7 @@ def _check(call: Mapping[str, Any], save: Mapping[str, Any]) -> None:
 
 
 def _fingerprint(load: dict[str, Any], call: dict[str, Any], save: dict[str, Any]) -> str:
-    """A hash of options and of the weights' bytes."""
+    """Return a hash of the options and of the content of the weights file."""
     load = {key: value for key, value in load.items() if value is not None}
     weights = _hash_of_weights(load.get("method"), load.pop("weights", None))
     for name in _ONLY_SPEED:
@@ -123,7 +123,7 @@ def _plain(value: Any) -> Any:
 
 
 def _hash_of_weights(method: str | None, weights: str | Path | None) -> str:
-    """The hash of the weights that will be loaded; empty where the method has none."""
+    """Return the hash of the weights that will be loaded; empty for methods without weights."""
     from gatefill.checkpoints import find_weights
 
     file = (

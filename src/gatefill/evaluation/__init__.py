@@ -1,4 +1,4 @@
-"""Methods measured and compared under one protocol; they are seen through `Inpainter` only.
+"""Measures and compares methods under one protocol, through `Inpainter` only.
 
 from gatefill.evaluation import CompareConfig, compare
 

@@ -1,4 +1,4 @@
-"""A case: one photo with one hole. It follows from the seed and the photo's content alone."""
+"""Cases: a photo with a hole, determined by the seed and the content of the photo."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ from gatefill.masks import (
     unknown_kind,
 )
 
-GRAY = 127  # stands in holes, so that no method can see what it has to find
+GRAY = 127  # fills the holes of inputs, so that methods cannot see the truth
 
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """A photo with a hole, and what was there."""
+    """A photo with a hole, and the true pixels."""
 
     entry: PhotoEntry
     kind: str
     truth: Pixels  # HW3
-    given: Pixels  # HW3: what methods get; equal to the truth outside the mask
+    given: Pixels  # HW3, the input of methods; equal to the truth outside the mask
     mask: Mask  # HW, True = hole
 
     @property
@@ -44,22 +44,23 @@ class Case:
 
     @property
     def share(self) -> float:
-        """The hole's share of the photo, in [0, 1]."""
+        """The share of hole pixels, in [0, 1]."""
         return hole_share(self.mask)
 
 
 def case_key(sum: str, kind: str) -> str:
-    """What files of a case are called."""
+    """Return the name of a case's files."""
     return f"{sum[:16]}-{kind}"
 
 
 def read_kinds(
     names: Sequence[str], cutouts: Sequence[Path], folders: Collection[str] = ()
 ) -> list[str]:
-    """Mask kinds by their names, once they are known to be some.
+    """Return the kinds of masks after checking their names.
 
-    folders: Names that stand for folders of masks.
-    Raises GatefillError for unknown ones, ones that come twice, and ``object`` without cut-outs.
+    folders: Names that stand for folders of masks. Raises GatefillError for unknown and repeated
+        names,
+    and for ``object`` without cut-outs.
     """
     kinds = list(names)
     for kind in kinds:
@@ -86,7 +87,7 @@ def read_kinds(
 
 
 def list_cutouts(folder: Path) -> list[Path]:
-    """The images in a folder, sorted by name. Raises GatefillError where there is none."""
+    """Return the images in a folder, sorted by name. Raises GatefillError if there are none."""
     if not folder.is_dir():
         raise FileNotFoundError(f"no such folder: {folder}")
     found = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
@@ -100,7 +101,7 @@ def list_cutouts(folder: Path) -> list[Path]:
 
 
 def case_seed(seed: int, kind: str, sum: str) -> int:
-    """The seed of a case: another for each photo and kind, and the same wherever the photo lies."""
+    """Return the random seed of a case, by seed, kind and content of the photo."""
     digest = hashlib.sha256(f"{seed}/{kind}/{sum}".encode()).digest()
     return int.from_bytes(digest[:8], "big")
 
@@ -108,10 +109,10 @@ def case_seed(seed: int, kind: str, sum: str) -> int:
 def make_case(
     entry: PhotoEntry, truth: Pixels, kind: str, seed: int, cutouts: Sequence[Path] = ()
 ) -> Case:
-    """Lay a hole of that kind into the photo.
+    """Make a hole of a kind in a photo.
 
-    What stands in the hole is gray. For ``object`` one of the cut-outs stands there, as the thing
-    to be removed. Raises ImageError or MaskError for a cut-out that cannot be used.
+    The hole is gray in the input; for ``object`` it shows one of the cut-outs, the object to
+    remove. Raises ImageError or MaskError for a cut-out that cannot be used.
     """
     rng = generator(case_seed(seed, kind, entry.sum))
     height, width = truth.shape[:2]
@@ -125,9 +126,9 @@ def make_case(
 def case_from_folder(
     entry: PhotoEntry, photo: Photo, truth: Pixels, folder: MaskFolder, size: int | None, seed: int
 ) -> Case:
-    """Lay a hole of a folder into the photo.
+    """Make a hole in a photo by a mask of a folder.
 
-    photo: As it was read; truth: what is compared of it, at `size`.
+    photo: As it was read; truth: the compared part of it, at `size`.
     Raises ImageError or MaskError for a mask that cannot be used.
     """
     rng = generator(case_seed(seed, folder.name, entry.sum))
@@ -155,13 +156,13 @@ def _read_cutout(path: Path) -> Pixels:
 
 
 def check_cutouts(paths: Iterable[Path]) -> None:
-    """Raise for a cut-out that cannot be used, before the work begins."""
+    """Raise an error for a cut-out that cannot be used, before the comparison starts."""
     for path in paths:
         place_cutout(_read_cutout(path), 16, 16, 0)
 
 
 def bin_of(share: float) -> str:
-    """The bin of a hole share; "0-10" for more than none and up to 10 %, ``"60-100"`` above all."""
+    """Return the bin of a hole share: ``"0-10"`` up to 10 %, ``"60-100"`` above 60 %."""
     for name, (low, high) in HOLE_BINS.items():
         if low < share <= high:
             return name

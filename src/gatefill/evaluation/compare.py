@@ -1,4 +1,4 @@
-"""Methods against each other on the same photos and holes, measured in one run."""
+"""Compares methods on the same photos and holes, measured in one run."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ logger = logging.getLogger(__name__)
 Progress = Callable[[float], None]
 Filler = Worker | ReadyFills
 DEFAULTS = CompareConfig()
-DIGITS = 6  # significant ones that are kept of a measured number
+DIGITS = 6  # significant digits of a measured value
 
 
 def compare(
@@ -57,29 +57,29 @@ def compare(
 ) -> Results:
     """Fill the same holes with each method, measure, and write a report into the folder `out`.
 
-    Each method runs in a process of its own, so scripts need ``if __name__ == "__main__":``. The
-    metrics are computed here, on as many threads as torch has; the command line gives it one, which
-    is faster for small pictures and makes the sums the same on every machine.
+    Each method runs in a process of its own, so scripts need ``if __name__ == "__main__":``.
+    Metrics are computed in the calling process, on as many threads as torch uses; the command line sets one
+    thread, which is faster for small images and gives the same sums on every machine.
+
 
     Args:
-        images: Folders and files. Photos that cannot be read are listed in the report, not raised,
-            as are holes that a method cannot fill.
+        images: Folders and files. Photos that cannot be read, and holes that a method cannot fill,
+            are listed in the report.
         methods: Such as ``"patchmatch"``, ``"telea"``, ``"deepfill_v2:weights.safetensors"``,
-            ``"module:Class"`` or ``"label=folder_of_pictures"``; docs/metrics.md says more.
-        out: The folder of the report.
-        config: Kinds of masks, sizes, metrics and the rest.
-        overwrite: Throw away what `out` holds of an earlier comparison. Without it, one with the
-            same settings is resumed where it stopped, and methods that it does not have yet are
-            added to it.
-        progress: Called with the share of the work that is done, 0 to 1.
+            ``"module:Class"`` or ``"label=folder_of_pictures"``; see docs/metrics.md.
+        out: The folder for the report.
+        config: Kinds of masks, sizes, metrics and other settings.
+        overwrite: Delete an earlier comparison in `out`. Without it, one with the same settings is
+            resumed, and new methods are added to it.
+        progress: Called with the completed fraction, 0 to 1.
 
     Returns:
-        What the report shows, as in its ``results.json``.
+        The content of the report, as in its ``results.json``.
 
     Raises:
-        GatefillError: For settings that cannot be used.
-        FileNotFoundError: Where an image or a weights file is not there.
-        MissingExtra: (an ImportError) Where packages are missing.
+        GatefillError: For invalid settings.
+        FileNotFoundError: If an image or a weights file does not exist.
+        MissingExtra: (an ImportError) If packages are missing.
     """
     require("compare", "comparing methods")
     folder = Folder(Path(out))
@@ -98,7 +98,7 @@ def compare(
 
 
 class _Run:
-    """Everything that was asked for, checked before the work begins."""
+    """The inputs and settings of a comparison, checked before the work starts."""
 
     def __init__(
         self,
@@ -138,7 +138,7 @@ class _Run:
         self.header = self._header()
 
     def _header(self) -> dict[str, Any]:
-        """All that the numbers depend on; a comparison goes on only where all of it is the same."""
+        """Return all settings that results depend on; they must be the same when resuming."""
         config = self.config
         weights = {
             "lpips": config.lpips_weights,
@@ -161,7 +161,7 @@ class _Run:
         }
 
     def measure(self, journal: Journal, progress: Progress | None) -> None:
-        """Do what the journal does not hold yet."""
+        """Measure what is not in the journal yet."""
         done = {(row["case"], row["method"]) for row in journal.rows if "method" in row}
         begun = {row["case"] for row in journal.rows if "share" in row}
         problems = [row for row in journal.rows if "problem" in row]
@@ -187,7 +187,7 @@ class _Run:
                     progress((number + 1) / len(usable))
 
     def _workers(self, stack: ExitStack) -> dict[str, Filler]:
-        """The processes of all methods, with the methods loaded: what cannot be is known now."""
+        """Start the processes of all methods and load these, so that errors are found early."""
         workers: dict[str, Filler] = {}
         for contestant in self.contestants:
             worker: Filler
@@ -254,7 +254,7 @@ class _Run:
         )
 
     def _measure_case(self, case: Case, worker: Filler) -> dict[str, Any]:
-        """One method on one case, as a row of the journal."""
+        """Measure one method on one case; return a row of the journal."""
         label = worker.contestant.label
         row: dict[str, Any] = {"case": case.key, "method": label}
         try:
@@ -264,7 +264,7 @@ class _Run:
         except FillFailed as error:
             logger.warning("%s failed on %s, %s: %s", label, case.entry.name, case.kind, error)
             return row | {"failed": str(error)}
-        # The inpainter keeps known pixels; with an object in the hole, so does the truth.
+        # The inpainter keeps known pixels; for an object in the hole, the truth has other pixels.
         output = np.where(case.mask[..., None], filled.output, case.truth)
         pair = Pair(case.truth, output, case.mask)
         values = {metric.name: metric.measure(pair) for metric in self.metrics}
@@ -280,9 +280,9 @@ class _Run:
 
 
 def enter(new: Sequence[Contestant], journal: Journal) -> list[Contestant]:
-    """Write down who takes part, and return all who do, those of earlier runs first.
+    """Record the methods that take part, and return all, those of earlier runs first.
 
-    Raises ConfigError where one took part before that gives other results now.
+    Raises ConfigError if one of them took part before in another version.
     """
     rows = {row["contestant"]: row for row in journal.rows if "contestant" in row}
     changes = [
@@ -290,7 +290,7 @@ def enter(new: Sequence[Contestant], journal: Journal) -> list[Contestant]:
         for contestant in new
         if (before := rows.get(contestant.label)) and before["version"] != contestant.version
     ]
-    if changes:  # before anything is written: what is refused leaves the journal as it was
+    if changes:  # raised before anything is written to the journal
         raise other_settings(journal.folder, changes)
     for contestant in new:
         if contestant.label not in rows:
@@ -305,7 +305,7 @@ def _reason(error: Exception, photo: PhotoEntry) -> str:
 
 
 def _rounded(value: float | None) -> float | None:
-    """As the journal keeps it; what is no number, such as the SSIM of nothing, becomes None."""
+    """Round a value for the journal; undefined values, such as SSIM of tiny images, become None."""
     if value is None or not np.isfinite(value):
         return None
     return float(f"{value:.{DIGITS}g}")
@@ -320,17 +320,17 @@ def evaluate(
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> Results:
-    """Measure one method: `compare` with a single one.
+    """Measure one method: `compare` with a single method.
 
     Args:
         images, out, config, overwrite, progress: See `compare`.
-        method: As one of the methods of `compare`.
+        method: One of the methods of `compare`.
 
     Returns:
         See `compare`.
 
     Raises:
-        GatefillError, FileNotFoundError, MissingExtra: See `compare`.
+        GatefillError, FileNotFoundError, MissingExtra: As for `compare`.
     """
     return compare(images, [method], out, config, overwrite=overwrite, progress=progress)
 

@@ -13,19 +13,19 @@ from gatefill.settings import check_fields
 
 @dataclass(frozen=True)
 class CompareConfig:
-    """What is compared on."""
+    """Settings of a comparison."""
 
     masks: tuple[str, ...] = ("brush", "box", "lama_thick", "center")  # kinds, or folders of masks
-    size: int | None = 256  # photos' middle squares at this size; None takes them as they are
+    size: int | None = 256  # photos are cropped to their central square and scaled; None: unchanged
     seed: int = 0
-    limit: int | None = None  # at most so many photos
+    limit: int | None = None  # largest number of photos
     cutouts: Path | None = None  # a folder of images with alpha, for masks of kind "object"
-    lpips_weights: Path | None = None  # AlexNet; with it LPIPS is measured
-    dists_weights: Path | None = None  # alpha and beta; with them and VGG-16, DISTS
+    lpips_weights: Path | None = None  # AlexNet, for LPIPS
+    dists_weights: Path | None = None  # alpha and beta, for DISTS, with VGG-16
     vgg_weights: Path | None = None
-    fid_weights: Path | None = None  # Inception; with it FID
+    fid_weights: Path | None = None  # Inception, for FID
     device: str = "cpu"
-    large: Large = "auto"  # how photos larger than a method likes are filled; see `Inpainter`
+    large: Large = "auto"  # how large photos are filled; see `Inpainter`
     save: bool = False  # keep inputs and fills at full size, as PNG
 
     def __post_init__(self) -> None:

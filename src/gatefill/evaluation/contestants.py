@@ -1,4 +1,4 @@
-"""From a text such as ``deepfill_v2:W.safetensors`` to something that fills photos."""
+"""Parses texts such as ``deepfill_v2:W.safetensors`` to methods of a comparison."""
 
 from __future__ import annotations
 
@@ -24,35 +24,35 @@ from gatefill.methods import METHODS, Method, MethodInfo
 from gatefill.methods.registry import takes_no_weights, unknown_method
 from gatefill.scales import Large
 
-PICTURES = "=PICTURES"  # stands in a spec for a folder of pictures
+PICTURES = "=PICTURES"  # in place of a folder of pictures in a spec
 _LABELED = re.compile(r"([^=/\\:]+)=(.+)")
 _CLASS = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
 
 @dataclass(frozen=True)
 class Contestant:
-    """One method under comparison. It is opened in a process of its own, so it must pickle."""
+    """A method in a comparison. It is loaded in its own process, so it must be picklable."""
 
-    label: str  # how tables call it; no two share one
+    label: str  # unique name in tables
     info: MethodInfo
-    version: str  # whatever changes its results: a package's version, the weights' checksum
-    open: Callable[[], Inpainter] | None = None  # None: it is not run
-    pictures: Path | None = None  # where its fills lie, for one that is not run here
-    spec: str = ""  # the text that names it, without folders
+    version: str  # version of its code, checksum of its weights
+    open: Callable[[], Inpainter] | None = None  # None for methods that are not run
+    pictures: Path | None = None  # folder of its fills, for methods that are not run
+    spec: str = ""  # the text that specifies it, without folders
 
     @property
     def unknown(self) -> bool:
-        """Whether nothing is known of it but its pictures."""
+        """Whether nothing is known about it but its pictures."""
         return self.spec.endswith(PICTURES)
 
     def as_row(self) -> dict[str, Any]:
-        """What a report keeps of it."""
+        """Return the fields that a report keeps."""
         row = {"contestant": self.label, "version": self.version, "spec": self.spec}
         return row | {"info": asdict(self.info)}
 
     @classmethod
     def of_row(cls, row: dict[str, Any]) -> Contestant:
-        """One of an earlier run, which is not run again."""
+        """Restore a method of an earlier run, which is not run again."""
         info = MethodInfo(**row["info"] | {"needs": tuple(row["info"]["needs"])})
         return cls(row["contestant"], info, row["version"], spec=row["spec"])
 
@@ -60,14 +60,15 @@ class Contestant:
 def contestants(
     specs: Sequence[str], device: str = "cpu", large: Large = "auto"
 ) -> list[Contestant]:
-    """The methods behind the texts.
+    """Parse the methods of a comparison.
 
-    Each is ``NAME`` or, with weights, ``NAME:WEIGHTS``, a file or a name as `gatefill.load` takes
-    it; ``module:Class``, a method of one's own; or a folder with the pictures that another program
-    made. ``LABEL=`` before it says how tables call it.
+    Each is ``NAME`` or, with weights, ``NAME:WEIGHTS``, a file or a name that `gatefill.load`
+    accepts; ``module:Class`` for a method of the user; or a folder with pictures of another
+    program. A prefix ``LABEL=`` sets the name in tables.
 
-    Raises ConfigError for unknown names, networks without weights and labels that come twice,
-    FileNotFoundError for weights that are not there. Nothing is loaded yet but modules.
+    Raises ConfigError for unknown names, networks without weights and repeated labels,
+    FileNotFoundError for missing weights. Methods are not loaded yet, but modules of the user are
+    imported.
     """
     found = [_contestant(spec, device, large) for spec in specs]
     if not found:
@@ -129,7 +130,7 @@ def _contestant(spec: str, device: str, large: Large) -> Contestant:
 
 
 def _ready(label: str, folder: Path) -> Contestant:
-    """A program whose fills lie in a folder."""
+    """Make a contestant of a folder with fills of another program."""
     files = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
     if not files:
         raise DataError(
@@ -146,7 +147,7 @@ def _ready(label: str, folder: Path) -> Contestant:
 
 
 def _own(label: str, text: str, large: Large) -> Contestant:
-    """A method of the caller's own."""
+    """Make a contestant of a method of the user."""
     method = _create(text)
     try:
         version = file_sum(Path(inspect.getfile(type(method))))[:12]
@@ -166,7 +167,7 @@ def _own_inpainter(text: str, large: Large) -> Inpainter:
 
 
 def _create(text: str) -> Method:
-    """An object of the class, called without arguments; modules in the current folder count."""
+    """Create an object of the class without arguments; modules in the current folder are found."""
     module, _, name = text.partition(":")
     here = str(Path.cwd())
     if here not in sys.path:
@@ -183,7 +184,7 @@ def _create(text: str) -> Method:
         ) from None
     except AttributeError:
         if hasattr(sys.modules.get(module), name):
-            raise  # from inside the class
+            raise  # an error inside the class
         raise ConfigError(
             f"expected a class of {module}, got {name!r}, which it does not have",
             code="compare.no_class",
@@ -201,7 +202,7 @@ def _create(text: str) -> Method:
 
 
 def _unknown(name: str, title: str) -> MethodInfo:
-    """Nothing is known of what made the pictures."""
+    """Return the description of an unknown program that made pictures."""
     return MethodInfo(
         name=name,
         title=title,
@@ -219,7 +220,7 @@ def _outside(name: str, large: Large) -> Inpainter:
 
 @cache
 def _own_version() -> str:
-    """Our version with a checksum of the code that fills, which differs between two releases."""
+    """Return gatefill's version with a checksum of its code, which changes between releases."""
     package = Path(gatefill.__file__).parent
     files = [package / "inpainter.py", package / "regions.py", package / "geometry.py"]
     for folder in ("methods", "layers"):

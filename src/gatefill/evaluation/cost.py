@@ -1,4 +1,4 @@
-"""Where a comparison was measured, and what time and memory it took: the part never the same."""
+"""The machine of a comparison, and the time and memory of its methods: the varying part."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy as np
 
 
 def cost(rows: Sequence[dict[str, Any]], labels: Sequence[str]) -> dict[str, Any]:
-    """The machine, and for each method its seconds (warm) and its process's memory in bytes."""
+    """Return the machine, and per method its seconds (warm) and its process's memory in bytes."""
     timing = []
     for label in labels:
         own = [row for row in rows if row.get("method") == label and row.get("seconds") is not None]
@@ -42,7 +42,7 @@ def cost(rows: Sequence[dict[str, Any]], labels: Sequence[str]) -> dict[str, Any
 
 
 def _processor() -> str:
-    """The processor's name, as well as the system tells it."""
+    """Return the processor's name, as far as the system tells it."""
     info = Path("/proc/cpuinfo")
     if info.exists():
         for line in info.read_text(errors="replace").splitlines():

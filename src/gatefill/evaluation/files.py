@@ -1,4 +1,4 @@
-"""The folder of a comparison: what lies where, and how it is written."""
+"""The folder of a comparison: paths of its files, and how they are written."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from gatefill.images import Photo, write_atomically
 if TYPE_CHECKING:
     from gatefill.evaluation.cases import Case
 
-THUMBNAIL = 320  # the longer side of pictures in the report
-QUALITY = 85  # of their WebP
+THUMBNAIL = 320  # longer side of pictures in the report, pixels
+QUALITY = 85  # WebP quality of these pictures
 _FILES = ("journal.jsonl", "results.json", "results.csv", "photos.csv", "index.html")
 _FOLDERS = ("masks", "pictures", "features", "saved")
 
 
 class Folder:
-    """The paths of a comparison below one folder."""
+    """The paths of a comparison in its folder."""
 
     def __init__(self, root: Path) -> None:
         if root.exists() and not root.is_dir():
@@ -40,7 +40,7 @@ class Folder:
         self.masks, self.pictures, self.features, self.saved = (root / name for name in _FOLDERS)
 
     def check_ours(self) -> None:
-        """Raise OutputError where the folder holds something else than a comparison."""
+        """Raise OutputError if the folder contains files of something else."""
         if self.root.is_dir() and any(self.root.iterdir()) and not self.journal.exists():
             raise OutputError(
                 f"{self.root} is not empty and holds no comparison: choose another folder",
@@ -49,7 +49,7 @@ class Folder:
             )
 
     def clear(self) -> None:
-        """Remove what a comparison has written, and nothing else."""
+        """Remove the files of a comparison, and nothing else."""
         if not self.journal.exists():
             return
         for folder in (self.masks, self.pictures, self.features, self.saved):
@@ -72,17 +72,17 @@ class Folder:
                 _write(self.saved / case.key / f"{name}.png", Photo(pixels).to_bytes("png"))
 
     def save_fill(self, key: str, label: str, output: Pixels, *, full: bool) -> None:
-        """A method's fill as a small picture, and at full size if asked for."""
+        """Write a method's fill as a small picture, and at full size if `full`."""
         _write(self.picture(key, slug(label)), thumbnail(output))
         if full:
             _write(self.saved / key / f"{slug(label)}.png", Photo(output).to_bytes("png"))
 
     def picture(self, key: str, name: str) -> Path:
-        """A small picture of a case: ``truth``, ``given`` or a method's `slug`."""
+        """Return the path of a small picture: ``truth``, ``given`` or the `slug` of a method."""
         return self.pictures / key / f"{name}.webp"
 
     def save_features(self, key: str, label: str | None, values: NDArray[np.float32]) -> None:
-        """Features of an output, or of the truth where `label` is None."""
+        """Write the features of an output, or of the truth if `label` is None."""
         file = io.BytesIO()
         np.save(file, values, allow_pickle=False)
         _write(self._features(key, label), file.getvalue())
@@ -96,18 +96,18 @@ class Folder:
 
 
 def file_sum(path: Path) -> str:
-    """The SHA-256 of a file, in hex."""
+    """Return the SHA-256 of a file, in hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def slug(label: str) -> str:
-    """A method's label as a file's name."""
+    """Convert a method's label to a file name."""
     return "of-" + re.sub(r"[^A-Za-z0-9._-]", "-", label)
 
 
 def thumbnail(picture: Pixels) -> bytes:
-    """A WebP of at most 320 pixels a side."""
+    """Encode as WebP of at most 320 pixels a side."""
     import PIL.Image
 
     image = PIL.Image.fromarray(picture)

@@ -1,4 +1,4 @@
-"""What a comparison has measured so far, line by line on disk: a stopped one goes on from there."""
+"""The results of a comparison so far, one per line on disk, so that it can be resumed."""
 
 from __future__ import annotations
 
@@ -18,12 +18,11 @@ Row = dict[str, Any]
 class Journal:
     """A file of lines ``{"sum": ..., "row": {...}}``; the first row is the config.
 
-    A line is written at once and whole; one that was cut off, or whose checksum does not fit, is
-    as if it had never been written.
+    Lines are written atomically; an incomplete line, or one with a wrong checksum, is ignored.
     """
 
     def __init__(self, path: Path, config: Row) -> None:
-        """Open or begin it. Raises ConfigError where it was begun with another config."""
+        """Open or create it. Raises ConfigError if it was created with another config."""
         self._path, self.folder = path, path.parent
         self.rows: list[Row] = []
         if not path.exists():
@@ -46,7 +45,7 @@ class Journal:
         text = _canonical(row)
         line = json.dumps({"sum": _sum(text), "row": row}, ensure_ascii=True)
         with self._path.open("a+b") as file:
-            # After a line that was cut off, a new one begins.
+            # After an incomplete line, start a new one.
             if file.tell():
                 file.seek(-1, 2)
                 if file.read(1) != b"\n":
@@ -57,7 +56,7 @@ class Journal:
 
 
 def other_settings(folder: Path, changes: list[str]) -> ConfigError:
-    """The error for a folder that holds a comparison of something else."""
+    """Return the error for a folder with a comparison of other settings."""
     return ConfigError(
         f"{folder} holds a comparison with other settings ({'; '.join(changes)}): "
         "repeat it with the same ones, start anew, or choose another folder",
@@ -86,7 +85,7 @@ def _read(path: Path) -> list[Row]:
 
 
 def _changes(old: Row, new: Row) -> list[str]:
-    """What differs, in a few words each."""
+    """Describe the differences between two configs, in a few words each."""
     changes = []
     for key in sorted(old.keys() | new.keys()):
         before, now = old.get(key), new.get(key)
@@ -99,7 +98,7 @@ def _changes(old: Row, new: Row) -> list[str]:
 
 
 def _short(value: Any) -> str:
-    """A value for a message; empty where it is too long for one."""
+    """Format a value for a message; empty if it is too long."""
     if isinstance(value, list) and all(isinstance(item, str) for item in value):
         value = " ".join(value)
     text = str(value)

@@ -1,4 +1,4 @@
-"""Masks from a folder: one for each photo, found by name, or a set from which the seed draws."""
+"""Masks from a folder: found by the photos' names, or selected at random."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from gatefill.images import Photo, read_mask
 class MaskFolder:
     """The masks in a folder, as one kind of mask.
 
-    A mask belongs to a photo ``a.jpg`` if it is called ``a.png``, ``a.jpg.png``,
-    ``a.jpg.mask.png`` or ``a_mask*.png``. If no mask belongs to any of the photos, each photo gets
-    one that its seed draws, stretched to the photo.
+    A mask belongs to a photo ``a.jpg`` if its name is ``a.png``, ``a.jpg.png``, ``a.jpg.mask.png``
+    or ``a_mask*.png``. If no mask belongs to any photo, each photo gets a random mask by the seed,
+    stretched to the photo.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -37,7 +37,7 @@ class MaskFolder:
         self._by_name = False
 
     def sums(self) -> list[list[str]]:
-        """Name and checksum of each file."""
+        """Return name and checksum of each file."""
         return [[path.name, file_sum(path)] for path in self.files]
 
     def match(self, photos: list[PhotoEntry]) -> None:
@@ -52,10 +52,10 @@ class MaskFolder:
         size: int | None,
         rng: np.random.Generator,
     ) -> Mask:
-        """The mask of a photo, as large as `truth`, which is what is compared of it at `size`.
+        """Return the mask of a photo, in the size of `truth`, the compared part of the photo.
 
-        Raises ImageError or MaskError where there is none, where it does not fit the photo, and
-        where it covers nothing or everything.
+        Raises ImageError or MaskError if there is none, if it does not fit the photo, or if it
+        covers nothing or everything.
         """
         if not self._by_name:
             path = self.files[int(rng.integers(len(self.files)))]
@@ -86,7 +86,7 @@ class MaskFolder:
 
 
 def split(masks: tuple[str, ...]) -> tuple[list[str], dict[str, MaskFolder]]:
-    """The names of all kinds, and the folders among them by name."""
+    """Return the names of all kinds, and those that are folders, by name."""
     kinds, folders = [], {}
     for text in masks:
         if Path(text).is_dir():

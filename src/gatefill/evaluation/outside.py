@@ -1,4 +1,4 @@
-"""Other people's methods as references, by their own packages, behind the interface of ours."""
+"""Methods of other packages as references, with gatefill's interface."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from gatefill.methods import Fill, Method, MethodInfo
 from gatefill.methods.base import Image, Mask, Progress, check_frame
 from gatefill.methods.registry import unknown_method
 
-RADIUS = 3  # pixels that Telea and Navier-Stokes look at around each pixel, as OpenCV's samples do
-BLANK = 127  # what stands in the hole meanwhile
-PATCH_RADIUS = 3  # PyPatchMatch's patch_size is a radius: patches of 7x7, as its examples have
+RADIUS = 3  # neighborhood of Telea and Navier-Stokes, pixels, as in OpenCV's samples
+BLANK = 127  # gray level in the hole of inputs
+PATCH_RADIUS = 3  # PyPatchMatch's patch_size is a radius: patches of 7x7, as in its examples
 
 OUTSIDE: dict[str, MethodInfo] = {
     name: MethodInfo(
@@ -36,13 +36,13 @@ OUTSIDE: dict[str, MethodInfo] = {
         ("pypatchmatch", "PyPatchMatch", "Barnes et al., SIGGRAPH 2009", True, ("outside",)),
     )
 }
-"""The four properties follow the paper's first table: none knows what photos show."""
+"""The four properties follow the paper's first table: none recognizes what photos show."""
 
 
 def create_outside(name: str) -> Method:
-    """The reference of that name, one of `OUTSIDE`.
+    """Create a reference by name, one of `OUTSIDE`.
 
-    Raises MissingExtra (an ImportError) with the pip line where its package is not installed.
+    Raises MissingExtra (an ImportError) with the pip command if its package is not installed.
     """
     if name == "telea":
         return OpenCV(OUTSIDE[name], cv2.INPAINT_TELEA)
@@ -56,13 +56,13 @@ def create_outside(name: str) -> Method:
 
 
 def package_version(name: str) -> str:
-    """The package behind a reference, and its version."""
+    """Return the package of a reference, and its version."""
     package = {"biharmonic": "scikit-image", "pypatchmatch": "pypatchmatch"}.get(name)
     return f"{package} {version(package)}" if package else f"OpenCV {cv2.__version__}"
 
 
 class OpenCV:
-    """`cv2.inpaint`, which spreads what lies around the hole inwards."""
+    """`cv2.inpaint`, which propagates colors from the boundary inwards."""
 
     def __init__(self, info: MethodInfo, flag: int) -> None:
         self.info = info
@@ -78,14 +78,14 @@ class OpenCV:
         search: Mask | None = None,
     ) -> Fill:
         check_frame(self.info, image, mask, sketch, search)
-        # It takes some notice of what stands in the hole, which nobody may see.
+        # OpenCV depends slightly on pixels in the hole, which must not be visible.
         blank = np.where(mask[..., None], np.uint8(BLANK), _bytes(image))
         filled = cv2.inpaint(blank, mask.astype(np.uint8), RADIUS, self._flag)
         return Fill(_floats(filled))
 
 
 class Biharmonic:
-    """`skimage.restoration.inpaint_biharmonic`: the smoothest surface through what is known."""
+    """`skimage.restoration.inpaint_biharmonic`: the smoothest surface through the known pixels."""
 
     info = OUTSIDE["biharmonic"]
 
@@ -109,7 +109,7 @@ class Biharmonic:
 
 
 class PyPatchMatch:
-    """PyPatchMatch 2, the widely used native PatchMatch; the same seed for every photo."""
+    """PyPatchMatch 2, a widely used native PatchMatch, with the same seed for every photo."""
 
     info = OUTSIDE["pypatchmatch"]
 
@@ -126,7 +126,7 @@ class PyPatchMatch:
         *,
         search: Mask | None = None,
     ) -> Fill:
-        # By name, since mypy would take a script in benchmarks/ for it.
+        # Imported by name, since mypy would find a script in benchmarks/ instead.
         patchmatch = import_module("patchmatch")
         check_frame(self.info, image, mask, sketch, search)
         patchmatch.set_random_seed(self._seed)

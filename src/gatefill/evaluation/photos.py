@@ -1,4 +1,4 @@
-"""The list of photos of a comparison, with checksums, and photos cut to the size compared at."""
+"""The photos of a comparison with their checksums, cropped and scaled."""
 
 from __future__ import annotations
 
@@ -24,24 +24,31 @@ SUFFIXES = frozenset(
 
 @dataclass(frozen=True)
 class PhotoEntry:
-    """A file of the list. The checksum is its identity; the name is for people."""
+    """A file of the list, identified by its checksum; the name is for display."""
 
-    name: str  # the path below the folder given, with forward slashes
+    name: str  # path relative to the given folder, with forward slashes
     path: Path
-    sum: str  # SHA-256 of the file; "" where it cannot be read
-    problem: str = ""  # why it takes no part, where that is known before it is decoded
+    sum: str  # SHA-256 of the file; "" if it cannot be read
+    problem: str = ""  # why it is excluded, if known before decoding
 
 
 def list_photos(
     given: Sequence[Path], *, leave_out: Path | None = None, limit: int | None = None, seed: int = 0
 ) -> list[PhotoEntry]:
-    """The photos in folders (and folders below them) and single files, sorted by name.
+    """List the photos in folders, with subfolders, and single files, sorted by name.
 
-    leave_out: a folder that is skipped, such as the report's own.
-    limit: at most so many: those whose checksum, mixed with `seed`, comes first, so that the
-        choice depends on neither names nor order.
-    A file that is there twice takes part once. Raises FileNotFoundError for what is not there,
-    DataError where no photo is found.
+    Files with the same content are used once.
+
+    Args:
+        given: Folders and files.
+        leave_out: A folder to skip, such as that of the report.
+        limit: Largest number of photos, selected by their checksum and `seed`, so that the
+            selection does not depend on names or order.
+        seed: Random seed of the selection.
+
+    Raises:
+        FileNotFoundError: If a folder or file does not exist.
+        DataError: If there are no photos.
     """
     if limit is not None and limit < 1:
         raise ConfigError(
@@ -91,7 +98,7 @@ def _files(given: Sequence[Path], leave_out: Path | None) -> list[tuple[Path, st
 
 
 def _named(files: list[tuple[Path, str]]) -> list[tuple[Path, str]]:
-    """The same, with whole paths where two files of different folders would share a name."""
+    """Use whole paths if two files of different folders would have the same name."""
     count = Counter(name for _, name in files)
     return [(path, name if count[name] == 1 else path.as_posix()) for path, name in files]
 
@@ -104,16 +111,15 @@ def _entry(path: Path, name: str) -> PhotoEntry:
 
 
 def read_truth(path: Path, size: int | None) -> Pixels:
-    """`truth_of` of a file. Raises ImageError for what cannot be read."""
+    """Return `truth_of` of a file. Raises ImageError if it cannot be read."""
     return truth_of(read_photo(path), size)
 
 
 def truth_of(photo: Photo, size: int | None) -> Pixels:
-    """The photo as uint8 ``HW3``: its middle square at `size` x `size`, or as it is with None.
+    """Convert a photo to uint8 ``HW3``: its central square at `size` x `size`; unchanged for None.
 
-    16 bits are rounded to 8, gray becomes three equal channels, transparent parts are put on
-    white. Raises DataError for photos smaller than `size`: enlarged, they would be easier than
-    photos are.
+    16 bits are rounded to 8, gray becomes three equal channels, transparent parts are put on white.
+    Raises DataError for photos smaller than `size`: upscaled photos would be too easy to fill.
     """
     photo = _opaque(photo)
     pixels: Pixels = np.rint(photo.rgb() * 255).astype(np.uint8)
@@ -129,7 +135,7 @@ def truth_of(photo: Photo, size: int | None) -> Pixels:
 
 
 def square(pixels: Pixels, size: int | None) -> Pixels:
-    """The middle square of ``HW`` or ``HWC``, scaled down to `size`; with None all of it."""
+    """Crop the central square of ``HW`` or ``HWC`` and downscale it; None: no change."""
     if size is None:
         return pixels
     height, width = pixels.shape[:2]

@@ -1,4 +1,4 @@
-"""Fills that another program has made: pictures in a folder, one for each case."""
+"""Fills of another program: pictures in a folder, one per case."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from gatefill.evaluation.worker import FilledCase, FillFailed
 
 
 class ReadyFills:
-    """A contestant whose fills are read, not made.
+    """A contestant whose fills are read from files.
 
-    The picture of a case is named after its key (``KEY.png``; keys are the names in the report's
-    folder ``masks``), after photo and kind of mask (``photo-box.png``, ``photo_box.png``) or, where
-    each photo has one hole only, after the photo.
+    The picture of a case has the name of its key (``KEY.png``; keys are the file names in the
+    report's folder ``masks``), of photo and kind of mask (``photo-box.png``, ``photo_box.png``) or,
+    if each photo has only one hole, of the photo.
     """
 
     idle_bytes = None
@@ -34,13 +34,13 @@ class ReadyFills:
         }
 
     def open(self) -> None:
-        """Nothing is to be started."""
+        """Do nothing: no process is needed."""
 
     def close(self) -> None:
-        """Nor to be ended."""
+        """Do nothing: no process was started."""
 
     def fill_case(self, case: Case) -> FilledCase:
-        """The picture of a case. Raises FillFailed where there is none, or none of its size."""
+        """Return the picture of a case. Raises FillFailed if it is missing or has another size."""
         stem = PurePosixPath(case.entry.name).stem
         names = [case.key, f"{stem}-{case.kind}", f"{stem}_{case.kind}"]
         names += [stem] if self._one_kind else []

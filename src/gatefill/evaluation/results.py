@@ -1,4 +1,4 @@
-"""From the journal's rows to results: per case, per mask kind, per hole share, method by method."""
+"""Computes results from the journal's rows: per case, mask kind, hole share and pair of methods."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from gatefill.evaluation.photos import PhotoEntry
 from gatefill.evaluation.statistics import estimates
 
 Results = dict[str, Any]
-"""What results.json holds; docs/metrics.md says what is in it."""
+"""The content of results.json; see docs/metrics.md."""
 
 ALL = "all"
 FORMAT = 1
@@ -34,7 +34,7 @@ def build_results(
     missing: Sequence[str],
     folder: Folder,
 ) -> Results:
-    """Everything but ``run`` is the same whenever the comparison is repeated."""
+    """Build the results. Everything but ``run`` is reproducible."""
     names = {photo.sum: photo.name for photo in photos if not photo.problem}
     labels = [contestant.label for contestant in contestants]
     cases = _cases(rows, names)
@@ -55,7 +55,7 @@ def build_results(
 
 
 def _problems(rows: Sequence[dict[str, Any]], photos: Sequence[PhotoEntry]) -> list[dict[str, str]]:
-    """Photos that took no part, or not with every kind of mask, and why."""
+    """List photos that were excluded from all or some kinds of masks, and why."""
     problems = []
     for photo in photos:
         reasons = [photo.problem] if photo.problem else []
@@ -74,7 +74,7 @@ def _without_code(metric: Metric) -> dict[str, Any]:
 
 
 def _cases(rows: Sequence[dict[str, Any]], names: dict[str, str]) -> list[dict[str, Any]]:
-    """The cases, sorted by photo and mask kind, each with what every method reached on it."""
+    """Return the cases, sorted by photo and mask kind, each with the values of every method."""
     cases = {}
     for row in rows:
         if "share" in row:
@@ -121,7 +121,7 @@ def _method(contestant: Contestant, cases: Sequence[dict[str, Any]]) -> dict[str
 def _table(
     cases: Sequence[dict[str, Any]], labels: Sequence[str], metrics: Sequence[Metric]
 ) -> NDArray[np.float64]:
-    """Cases x methods x metrics, NaN where nothing was measured."""
+    """Return values as cases x methods x metrics, NaN where nothing was measured."""
     table = np.full((len(cases), len(labels), len(metrics)), np.nan)
     for row, case in enumerate(cases):
         for column, label in enumerate(labels):
@@ -135,7 +135,7 @@ def _table(
 def _groups(
     cases: Sequence[dict[str, Any]], *, bins: bool
 ) -> list[tuple[str, str, list[dict[str, Any]]]]:
-    """Mask kind, bin and the cases of both, for all that there are; ``all`` is one of each."""
+    """Group cases by mask kind and bin, with ``all`` as one of each."""
     kinds = [ALL, *sorted({case["mask"] for case in cases})]
     shares = [ALL, *sorted({case["bin"] for case in cases})] if bins else [ALL]
     groups = []
@@ -169,7 +169,7 @@ def _summary(
 def _pairs(
     cases: Sequence[dict[str, Any]], labels: Sequence[str], metrics: Sequence[Metric]
 ) -> list[dict[str, Any]]:
-    """For two methods, the mean of one less the other on the cases that both filled."""
+    """Return, for each two methods, the mean difference on the cases that both filled."""
     couples = list(combinations(range(len(labels)), 2))
     if not couples:
         return []
@@ -192,7 +192,7 @@ def _pairs(
 def _better(
     low: float | None, high: float | None, metric: Metric, one: str, other: str
 ) -> str | None:
-    """The method that is better by an interval that leaves out 0; None where that is not shown."""
+    """Return the method that is better by an interval without 0; None if that is not shown."""
     if low is None or high is None or low <= 0 <= high or metric.better == "neither":
         return None
     return one if (high < 0) == (metric.better == "lower") else other
@@ -201,7 +201,7 @@ def _better(
 def _sets(
     cases: Sequence[dict[str, Any]], labels: Sequence[str], folder: Folder
 ) -> list[dict[str, Any]]:
-    """FID, which is a number of many pictures together."""
+    """Return FID, which is a value of a set of pictures."""
     from gatefill.evaluation.metrics.frechet import FrechetDistance
 
     sets = []

@@ -1,7 +1,7 @@
 """Means with bootstrap confidence intervals.
 
-Photos are drawn, not cases: the holes of one photo are alike, and counting them as independent
-would make every interval too narrow.
+The bootstrap resamples photos, not cases: the holes of one photo are similar, and treating them as
+independent would make every interval too narrow.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from gatefill.errors import GatefillError
 
 DRAWS = 2000
 LEVEL = 0.95
-_CHUNK = 200  # draws at a time, so that memory stays small with many photos
+_CHUNK = 200  # draws at a time, to limit memory with many photos
 
 
 @dataclass(frozen=True)
@@ -33,11 +33,21 @@ class Estimate:
 def estimates(
     values: NDArray[np.float64], photos: Sequence[str], seed: int = 0
 ) -> list[Estimate | None]:
-    """The mean of each column of `values`, one row per case; `photos` says of which photo each is.
+    """Estimate the mean of each column, with a 95 % interval.
 
-    NaN is no value: it is left out; a column without any gives None. The intervals are those of
-    the percentile bootstrap: photos are drawn with replacement `DRAWS` times, each with all its
-    cases. Raises GatefillError where there are not as many photos as rows.
+    The intervals are those of the percentile bootstrap: photos are drawn with replacement `DRAWS`
+    times, each with all its cases.
+
+    Args:
+        values: Cases x columns; NaN is ignored.
+        photos: The photo of each case.
+        seed: Random seed of the bootstrap.
+
+    Returns:
+        An estimate per column; None for a column without values.
+
+    Raises:
+        GatefillError: If there are not as many photos as cases.
     """
     if values.ndim != 2 or values.shape[0] != len(photos) or not len(photos):
         raise GatefillError(
@@ -72,7 +82,7 @@ def estimates(
 def _bootstrap_means(
     sums: NDArray[np.float64], counts: NDArray[np.float64], seed: int
 ) -> NDArray[np.float64]:
-    """Draws x columns; NaN where a draw holds no value of a column."""
+    """Return means as draws x columns; NaN where a draw has no value of a column."""
     rng = np.random.Generator(np.random.PCG64(seed))
     size = sums.shape[0]
     means = []

@@ -1,4 +1,4 @@
-"""A method in a process of its own, so that its time and memory are its own."""
+"""Runs a method in its own process, so that its time and memory are measured separately."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ from gatefill.parallel import peak_memory
 
 @dataclass(frozen=True)
 class FilledCase:
-    """What came back for one case."""
+    """The output for one case."""
 
     output: Pixels
-    seconds: float | None  # of the call, warm; None where it was made elsewhere
-    peak_bytes: int | None  # the process's highest memory so far
+    seconds: float | None  # time of a warm call; None for fills of other programs
+    peak_bytes: int | None  # peak memory of the process so far
 
 
 class FillFailed(Exception):  # noqa: N818 - says what happened, as a name
-    """A method could not fill a case; the comparison goes on without it."""
+    """A method could not fill a case; the comparison continues."""
 
 
 class Worker:
-    """The process of one method. It is started with the first case, and again after a crash."""
+    """The process of one method, started at the first case and restarted after a crash."""
 
     def __init__(self, contestant: Contestant) -> None:
         self.contestant = contestant
@@ -46,9 +46,9 @@ class Worker:
     def open(self) -> None:
         """Start the process and load the method.
 
-        Raises what loading it raises: GatefillError, FileNotFoundError, MissingExtra and the like.
+        Raises the errors of loading it: GatefillError, FileNotFoundError, MissingExtra and others.
         """
-        # A new interpreter, not a fork: a fork would begin with this process's memory.
+        # A new interpreter, not a fork, which would start with this process's memory.
         context = multiprocessing.get_context("spawn")
         self._pipe, far = context.Pipe()
         self._process = context.Process(target=_serve, args=(self.contestant, far), daemon=True)
@@ -66,13 +66,13 @@ class Worker:
         self._warm = False
 
     def fill_case(self, case: Case) -> FilledCase:
-        """`fill` of a case."""
+        """Fill a case; see `fill`."""
         return self.fill(case.given, case.mask)
 
     def fill(self, given: Pixels, mask: Mask) -> FilledCase:
-        """Fill one case. The first call of a process is done once more, and only then timed.
+        """Fill one case. The first call of a process is repeated, and only the second one is timed.
 
-        Raises FillFailed where the method raises or its process ends.
+        Raises FillFailed if the method raises an error or its process ends.
         """
         if self._pipe is None:
             self.open()
@@ -84,7 +84,7 @@ class Worker:
 
     def _ask(self, given: Pixels, mask: Mask) -> Any:
         assert self._pipe is not None
-        with suppress(OSError):  # it ended since; the answer says how
+        with suppress(OSError):  # the process has ended; `_answer` reports how
             self._pipe.send((given, mask))
         return self._answer()
 
@@ -119,9 +119,10 @@ class Worker:
 
 
 def _serve(contestant: Contestant, pipe: Connection) -> None:
-    """The process: load the method, then answer until the other end is closed."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's; it closes the pipe
-    # Warnings about masks would come once for each of thousands of cases.
+    """Run in the process: load the method, then answer until the pipe is closed."""
+    # Ctrl-C is handled by the parent, which closes the pipe.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Otherwise warnings about masks would be logged for each of thousands of cases.
     logging.getLogger("gatefill").setLevel(logging.ERROR)
     idle = peak_memory()
     assert contestant.open is not None
@@ -145,7 +146,7 @@ def _serve(contestant: Contestant, pipe: Connection) -> None:
             seconds = time.perf_counter() - started
             output = np.asarray(result.photo.pixels, np.uint8)
             pipe.send((True, (output, seconds, peak_memory())))
-        except Exception as error:  # whatever a method raises is noted, and the run goes on
+        except Exception as error:  # errors of a method are recorded, and the run continues
             pipe.send((False, _one_line(error)))
 
 

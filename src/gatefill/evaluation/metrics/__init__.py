@@ -1,4 +1,4 @@
-"""The metrics, each with unit, range and direction; their exact definitions: docs/metrics.md."""
+"""The metrics, with unit, range and direction; docs/metrics.md has their exact definitions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a metric is: a number for one filled photo, with its unit, range and direction."""
+"""The definition of a metric: a value for one filled photo, with unit, range and direction."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Better = Literal["lower", "higher", "neither"]
 
 @dataclass(frozen=True, eq=False)
 class Pair:
-    """A filled photo beside the truth; known pixels are the same in both."""
+    """A filled photo and the truth; known pixels are the same in both."""
 
     truth: Pixels  # HW3
     output: Pixels  # HW3
@@ -43,7 +43,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class Metric:
-    """One column of the tables. The exact definitions stand in docs/metrics.md."""
+    """One column of the tables; docs/metrics.md has the exact definitions."""
 
     name: str
     title: str
@@ -52,8 +52,8 @@ class Metric:
     high: float | None
     better: Better
     definition: str  # one sentence
-    measure: Callable[[Pair], float | None]  # None: not defined for a photo this small
+    measure: Callable[[Pair], float | None]  # None: undefined for photos this small
 
     def shown(self, value: float) -> str:
-        """The number as tables show it."""
+        """Format a value for tables."""
         return f"{value:.{2 if self.unit else 4}f}"

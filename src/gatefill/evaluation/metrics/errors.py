@@ -1,4 +1,4 @@
-"""Differences of pixel values. Values are read as 0 to 1, so that 100 % is black for white."""
+"""Errors of pixel values, scaled to 0..1, so that 100 % is white for black."""
 
 from __future__ import annotations
 
@@ -32,16 +32,17 @@ def hole_l2(pair: Pair) -> float:
 def rim_l1(pair: Pair) -> float | None:
     """Mean absolute error over the hole's outermost pixels, in percent; None without any.
 
-    Their known neighbors are exact, so this is also the error of the step across the rim: a seam.
+    Their known neighbors are exact, so this is also the error of the step across the boundary: a
+    seam.
     """
     ring = rim(pair.mask)
     return 100 * float(np.abs(_error(pair)[ring]).mean()) if ring.any() else None
 
 
 def rim(mask: Mask) -> Mask:
-    """The hole's pixels that have a known pixel above, below, left or right of them."""
+    """Return the hole's pixels with a known pixel above, below, left or right of them."""
     cross = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
-    # Beyond the frame nothing is known, so its border is no rim.
+    # Pixels outside the frame are not known, so the frame's border is no rim.
     inner = cv2.erode(
         mask.astype(np.uint8), cross, borderType=cv2.BORDER_CONSTANT, borderValue=(1.0,)
     )

@@ -1,4 +1,4 @@
-"""FID through torchmetrics, with Inception weights given by path: nothing is downloaded."""
+"""FID by torchmetrics, with Inception weights from a file; nothing is downloaded."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from torch import nn
 
 FEATURES = 2048
-RELIABLE = 2048  # with fewer pictures than features the covariance of FID has no full rank
+RELIABLE = 2048  # with fewer pictures than features, FID's covariance lacks full rank
 
 
 class InceptionFeatures:
-    """The 2048 numbers per picture on which FID rests."""
+    """Computes the 2048 features per picture for FID."""
 
     def __init__(self, weights: Path) -> None:
-        _tensors(weights)  # torch-fidelity would run code that a file holds
+        _tensors(weights)  # torch-fidelity would run code in a file
         require("fid", "FID")
         from torchmetrics.image.fid import NoTrainInceptionV3
 
@@ -31,7 +31,7 @@ class InceptionFeatures:
             self._network: nn.Module = NoTrainInceptionV3(
                 "inception-v3-compat", [str(FEATURES)], feature_extractor_weights_path=str(weights)
             )
-        except RuntimeError as error:  # keys or shapes that do not fit
+        except RuntimeError as error:  # wrong keys or shapes
             raise WeightsError(
                 f"expected the Inception weights of torch-fidelity, got {weights}",
                 code="metric.weights",
@@ -48,7 +48,7 @@ class InceptionFeatures:
 
 
 class FrechetDistance:
-    """FID of two sets, given picture by picture as features; memory does not grow with them."""
+    """FID of two sets whose features are added picture by picture, in constant memory."""
 
     def __init__(self, features: int = FEATURES) -> None:
         from torch.nn import Identity
@@ -65,14 +65,14 @@ class FrechetDistance:
         self._distance.update(torch.from_numpy(output)[None], real=False)
 
     def result(self) -> float | None:
-        """None for fewer than two pictures."""
+        """Return the FID; None for fewer than two pictures."""
         if int(self._distance.real_features_num_samples) < 2:
             return None
         return max(float(self._distance.compute()), 0.0)
 
 
 def _tensors(path: Path) -> dict[str, Any]:
-    """The tensors of a torch file; what would run code is refused."""
+    """Load the tensors of a torch file; files that would run code are refused."""
     import torch
 
     if not path.is_file():

@@ -1,4 +1,4 @@
-"""LPIPS and DISTS, with the networks they need given by path or fetched beforehand."""
+"""LPIPS and DISTS, with networks from files or downloaded beforehand."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ INCEPTION = (
     "https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/"
     "weights-inception-2015-12-05-6726825d.pth"
 )
-LEAST_SIDE = 32  # below it the deepest features have no position left
+LEAST_SIDE = 32  # smallest side for which the deepest features have a position
 Distance = Callable[[list["Tensor"], list["Tensor"]], "Tensor"]
 
 
 def how_to_get(*, lpips: bool, dists: bool, fid: bool) -> list[str]:
-    """For what is not measured, a sentence that says how to get it."""
+    """Return a sentence on how to get the weights of each metric that is not measured."""
     lines = [
         f"{name} is not measured: gatefill.evaluation.fetch() brings its weights."
         for name, there in (("LPIPS", lpips), ("DISTS", dists))
@@ -39,9 +39,9 @@ def how_to_get(*, lpips: bool, dists: bool, fid: bool) -> list[str]:
 
 
 def lpips_metric(weights: Path) -> Metric:
-    """LPIPS v0.1 with the AlexNet (or VGG-16) in `weights`.
+    """Return the metric LPIPS v0.1 with the AlexNet (or VGG-16) in `weights`.
 
-    Raises WeightsError where the file is neither.
+    Raises WeightsError for any other file.
     """
     from gatefill.training.perceptual import lpips_of_features
     from gatefill.training.trunks import load_trunk
@@ -66,9 +66,9 @@ def lpips_metric(weights: Path) -> Metric:
 
 
 def dists_metric(vgg: Path, weights: Path) -> Metric:
-    """DISTS with the VGG-16 in one file and the published alpha and beta in another.
+    """Return the metric DISTS with VGG-16 from one file, and the published alpha and beta.
 
-    Raises WeightsError where a file holds something else.
+    Raises WeightsError for a file with other content.
     """
     from gatefill.training.dists import load_dists
 
@@ -86,7 +86,7 @@ def dists_metric(vgg: Path, weights: Path) -> Metric:
 
 
 class _Measure:
-    """A distance of features; those of the truth serve for all methods of a case."""
+    """A distance of features; those of the truth are computed once per case."""
 
     def __init__(self, features: Callable[[Tensor], list[Tensor]], distance: Distance) -> None:
         self._features, self._distance = features, distance
@@ -101,11 +101,12 @@ class _Measure:
             if self._truth is None or self._truth[0] is not pair.truth:
                 self._truth = pair.truth, self._features(tensor(pair.truth) * 2 - 1)
             found = self._features(tensor(pair.output) * 2 - 1)
-            return max(float(self._distance(found, self._truth[1])), 0.0)  # rounding goes below
+            # Rounding may give less than 0.
+            return max(float(self._distance(found, self._truth[1])), 0.0)
 
 
 def _check_channels(trunk: Trunk, path: Path) -> None:
-    """Raise where channel weights are missing: then it would be another distance than LPIPS."""
+    """Raise an error if channel weights are missing: the distance would not be LPIPS."""
     if all(bool((channels == 1).all()) for channels in trunk.channel_weights()):
         raise WeightsError(
             f"expected AlexNet or VGG-16 as published, got another width in {path.name}",

@@ -1,4 +1,4 @@
-"""What torchmetrics has: PSNR, SSIM, MS-SSIM and total variation."""
+"""Metrics of torchmetrics: PSNR, SSIM, MS-SSIM and total variation."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from gatefill.evaluation.metrics.base import Pair, Pixels
 if TYPE_CHECKING:
     from torch import Tensor
 
-# What an identical picture counts as: without a bound one of them would make a mean infinite.
+# PSNR of identical images: infinity would make every mean infinite.
 BEST_PSNR = 100.0
 
-# The window of SSIM, and the smallest side that still holds one after four halvings.
+# The window of SSIM, and the smallest side with a window after four halvings.
 WINDOW = 11
 LEAST_SIDE_OF_MS_SSIM = WINDOW * 16
 
@@ -30,7 +30,7 @@ def psnr(pair: Pair) -> float:
 
 
 def ssim(pair: Pair) -> float | None:
-    """Structural similarity of the whole photo; None where a side is below 11 pixels."""
+    """Structural similarity of the whole photo; None if a side is below 11 pixels."""
     from torchmetrics.functional.image import structural_similarity_index_measure
 
     if min(pair.mask.shape) < WINDOW:
@@ -42,7 +42,7 @@ def ssim(pair: Pair) -> float | None:
 
 
 def ms_ssim(pair: Pair) -> float | None:
-    """Multi-scale structural similarity; None where a side is below 176 pixels."""
+    """Multi-scale structural similarity; None if a side is below 176 pixels."""
     from torchmetrics.functional.image import (
         multiscale_structural_similarity_index_measure,
     )
@@ -68,7 +68,7 @@ def variation_of(picture: Pixels) -> float:
 
 
 def tensor(picture: Pixels) -> Tensor:
-    """``13HW`` float32 in [0, 1]; torch convolves doubles thirty times slower."""
+    """Convert to ``13HW`` float32 in [0, 1]; torch convolves doubles thirty times slower."""
     import torch
 
     planes = np.ascontiguousarray(picture.transpose(2, 0, 1)[None])
@@ -77,7 +77,7 @@ def tensor(picture: Pixels) -> Tensor:
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Let torch use one thread: small pictures are faster so, and sums the same on any machine."""
+    """Let torch use one thread: faster for small images, with the same sums on any machine."""
     import torch
 
     threads = torch.get_num_threads()
@@ -89,5 +89,5 @@ def one_thread() -> Iterator[None]:
 
 
 def _number(value: object) -> float:
-    """The one number; torchmetrics types some results as a tuple that is only there on request."""
+    """Convert to float; torchmetrics types some results as a tuple, which they are not here."""
     return float(value)  # type: ignore[arg-type]

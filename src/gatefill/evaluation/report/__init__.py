@@ -1,4 +1,4 @@
-"""The report: results.json and tables for machines, one self-contained page for people."""
+"""The report: results.json and tables for programs, and a self-contained HTML page."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The results for machines: JSON and CSV."""
+"""The results as JSON and CSV."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from gatefill.evaluation.results import Results
 
 
 def as_json(results: Results) -> bytes:
-    """results.json."""
+    """Encode results.json."""
     return json.dumps(results, indent=1, ensure_ascii=False, allow_nan=False).encode()
 
 
 def as_csv(results: Results) -> bytes:
-    """results.csv: a row for each case and method, a column for each metric."""
+    """Encode results.csv: a row for each case and method, a column for each metric."""
     names = [metric["name"] for metric in results["metrics"]]
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
@@ -35,7 +35,7 @@ def as_csv(results: Results) -> bytes:
 
 
 def photos_csv(results: Results) -> bytes:
-    """photos.csv: the list of photos with checksums, and why one took no part."""
+    """Encode photos.csv: the photos with checksums, and why some were excluded."""
     reasons = {problem["photo"]: problem["reason"] for problem in results["problems"]}
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")

@@ -1,4 +1,4 @@
-"""The page: one HTML file with its style, script, numbers and pictures inside."""
+"""The HTML page: one file with its style, script, values and pictures."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from gatefill.evaluation.report.pictures import pictured
 from gatefill.evaluation.results import ALL, Results
 from gatefill.masks import HOLE_BINS
 
-MOST_ROWS = 400  # of the table of single cases
+MOST_ROWS = 400  # rows of the table of single cases
 KEY_METRICS = (
     "hole_l1",
     "rim_l1",
@@ -23,14 +23,14 @@ KEY_METRICS = (
     "swd",
     "lpips",
     "dists",
-)  # what the first lines are about
-FEW_PHOTOS = 10  # below it a bootstrap interval is too narrow to be believed
+)  # metrics in the summary at the top
+FEW_PHOTOS = 10  # with fewer photos, bootstrap intervals are too narrow
 
 
 def page(results: Results, folder: Folder) -> bytes:
-    """index.html as UTF-8."""
+    """Encode index.html as UTF-8."""
     here = files("gatefill.evaluation.report")
-    # "<" is spelled out, so that no name of a photo can end the script element it stands in.
+    # "<" is escaped, so that no photo's name can end the script element.
     data = json.dumps(_data(results, folder), allow_nan=False).replace("<", "\\u003c")
     html = here.joinpath("page.html").read_text("utf-8")
     for mark, text in (
@@ -45,7 +45,7 @@ def page(results: Results, folder: Folder) -> bytes:
 
 
 def _data(results: Results, folder: Folder) -> dict[str, Any]:
-    """What the page's script reads: the results, with no more cases than a page can show."""
+    """Return the data for the page's script: the results, with a limited number of cases."""
     cases = results["cases"]
     return results | {
         "cases": cases[:MOST_ROWS],
@@ -59,7 +59,7 @@ def _data(results: Results, folder: Folder) -> dict[str, Any]:
 
 
 def _truth_variation(cases: list[dict[str, Any]]) -> dict[str, float]:
-    """The mean total variation of the true photos, by mask kind, for the table's last row."""
+    """Return the mean total variation of the true photos by mask kind, for the table's last row."""
     kinds: dict[str, list[float]] = {}
     for case in cases:
         for kind in (ALL, case["mask"]):
@@ -68,7 +68,7 @@ def _truth_variation(cases: list[dict[str, Any]]) -> dict[str, float]:
 
 
 def _short(results: Results) -> list[str]:
-    """For the main metrics, the best method and over which others that is shown."""
+    """Summarize, per main metric, the best method and which others it is shown to exceed."""
     lines = []
     titles = {metric["name"]: metric for metric in results["metrics"]}
     for name in KEY_METRICS:
@@ -105,7 +105,7 @@ def _short(results: Results) -> list[str]:
 
 
 def _verdict(others: list[str], beaten: set[str]) -> str:
-    """Over whom the best is shown better, as the end of a sentence."""
+    """Return the end of a sentence: which methods the best one is shown to exceed."""
     if not others:
         return ""
     open_ = [label for label in others if label not in beaten]
@@ -115,7 +115,7 @@ def _verdict(others: list[str], beaten: set[str]) -> str:
 
 
 def command(results: Results) -> str:
-    """The command line that repeats the comparison; folders are to be put in."""
+    """Return the command that repeats the comparison, with placeholders for folders."""
     config = results["config"]
     words = ["gatefill", "compare", "PHOTOS", "--methods"]
     words += [method["spec"] for method in results["methods"]]

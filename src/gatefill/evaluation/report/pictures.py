@@ -1,4 +1,4 @@
-"""Which cases a report pictures: samples of all kinds, and each method's best and worst."""
+"""Selects the cases with pictures: samples of all kinds, and each method's best and worst."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from gatefill.evaluation.files import Folder, slug
 from gatefill.evaluation.results import Results
 
 SAMPLES = 12
-EXTREMES = 2  # best and worst of each method
-MOST_BYTES = 10_000_000  # of pictures, so that a page stays below 15 MB
+EXTREMES = 2  # number of best and of worst cases per method
+MOST_BYTES = 10_000_000  # bytes of pictures, so that a page stays below 15 MB
 BY = "hole_l1"
 
 
 def pictured(results: Results, folder: Folder) -> list[dict[str, Any]]:
-    """The cases with their pictures as data URIs, until the page is full."""
+    """Return cases with their pictures as data URIs, until the page is full."""
     shown, total = [], 0
     for case, tags in _chosen(results):
         pictures = _pictures(case, folder)
@@ -34,7 +34,7 @@ def pictured(results: Results, folder: Folder) -> list[dict[str, Any]]:
 
 
 def _chosen(results: Results) -> Iterator[tuple[dict[str, Any], list[str]]]:
-    """Cases and why they were chosen, samples first."""
+    """Yield cases and why they were selected, samples first."""
     cases = results["cases"]
     tags: dict[str, list[str]] = {case["key"]: ["sample"] for case in _samples(cases)}
     for label in results["config"]["methods"]:
@@ -53,7 +53,7 @@ def _chosen(results: Results) -> Iterator[tuple[dict[str, Any], list[str]]]:
 
 
 def _samples(cases: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """As many of each mask kind, each of another photo while there are enough."""
+    """Return the same number of cases of each mask kind, of different photos if possible."""
     kinds: dict[str, list[dict[str, Any]]] = {}
     for case in sorted(cases, key=lambda case: str(case["key"])):  # the order of checksums
         kinds.setdefault(case["mask"], []).append(case)

@@ -58,9 +58,8 @@ def compare(
     """Fill the same holes with each method, measure, and write a report into the folder `out`.
 
     Each method runs in a process of its own, so scripts need ``if __name__ == "__main__":``.
-    Metrics are computed in the calling process, on as many threads as torch uses; the command line sets one
-    thread, which is faster for small images and gives the same sums on every machine.
-
+    Metrics are computed in the calling process, on as many threads as torch uses; the command line
+    sets one thread, which is faster for small images and gives the same sums on every machine.
 
     Args:
         images: Folders and files. Photos that cannot be read, and holes that a method cannot fill,

@@ -1,1 +1,1 @@
-"""The editor in the browser and the HTTP service. It uses inpainters, never a network directly."""
+"""The editor in the browser and the HTTP API. They use inpainters, never a network directly."""

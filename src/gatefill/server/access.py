@@ -21,7 +21,7 @@ _ROOT_PATH = re.compile(r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+")
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a server bound to `host` can be reached from its own machine only."""
+    """Return whether a server bound to `host` can only be reached from its own machine."""
     if host == "localhost":
         return True
     try:
@@ -32,13 +32,13 @@ def is_loopback(host: str) -> bool:
 
 @dataclass(frozen=True)
 class Access:
-    """Host names and token that requests must have."""
+    """The host names and the token that requests must have."""
 
     host: str = "127.0.0.1"  # the address the server is bound to
     token: str | None = None
     hosts: tuple[str, ...] = ()  # other host names of the server
     cors: tuple[str, ...] = ()  # origins of other sites whose pages may use the server
-    root_path: str = ""  # the path under which a proxy offers the server, such as "/gatefill"
+    root_path: str = ""  # path under which a proxy serves gatefill, such as "/gatefill"
 
     def __post_init__(self) -> None:
         if self.token is not None and len(self.token) < 8:
@@ -62,7 +62,7 @@ class Access:
             )
 
     def knows_host(self, header: str) -> bool:
-        """Whether a Host header names this server.
+        """Return whether a Host header names this server.
 
         A page of another site can make its own host name resolve to this machine (DNS
         rebinding), but not an IP address or "localhost".
@@ -83,13 +83,13 @@ class Access:
         return hmac.new(self.token.encode(), b"gatefill cookie", hashlib.sha256).hexdigest()
 
     def is_token(self, given: str) -> bool:
-        """Whether `given` is the token; compares in constant time."""
+        """Return whether `given` is the token; compares in constant time."""
         return self.token is not None and hmac.compare_digest(
             given.encode("utf-8", "replace"), self.token.encode()
         )
 
     def has_token(self, headers: Headers) -> bool:
-        """Whether a request has the token in its Authorization header, or the page's cookie."""
+        """Return whether a request has the token (Authorization header) or the page's cookie."""
         if self.token is None:
             return True
         kind, _, given = headers.get("authorization", "").partition(" ")
@@ -100,7 +100,7 @@ class Access:
 
 
 def _host_name(header: str) -> str | None:
-    """The name in a Host header without its port, in lower case; None if it is malformed."""
+    """Return the name in a Host header without its port, in lower case; None if it is malformed."""
     try:
         parts = urlsplit(f"//{header}")
         _ = parts.port

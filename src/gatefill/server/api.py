@@ -123,7 +123,7 @@ def add_routes(router: APIRouter, service: Service) -> None:
         )
         return Response(file.data, media_type=file.media_type)
 
-    @router.get("/healthz", tags=["about"], summary="Whether the server lives")
+    @router.get("/healthz", tags=["about"], summary="Whether the server is running")
     async def healthz() -> ServerState:
         return ServerState(status="ok")
 
@@ -149,7 +149,7 @@ def add_routes(router: APIRouter, service: Service) -> None:
 
 
 async def filled(request: Request, service: Service, asked: InpaintInput) -> Response:
-    """The reply to a request for a fill."""
+    """Respond to a request for a fill."""
     job = await fill_job(service, asked)
     return await service.answer(request, job)
 
@@ -157,7 +157,7 @@ async def filled(request: Request, service: Service, asked: InpaintInput) -> Res
 async def fill_job(
     service: Service, asked: InpaintInput, report: Report | None = None
 ) -> QueuedJob[Response]:
-    """A fill in the queue, with its reply as the result. report: see `Jobs.submit`."""
+    """Queue a fill whose result is the response. report: see `Jobs.submit`."""
     model, said = service.shelf.stand_in(asked.options.model)
     seed = _seed(asked.options)
     frame = asked.options
@@ -177,10 +177,10 @@ async def fill_job(
 
 
 def _seed(options: InpaintOptions) -> int | None:
-    """The random seed that a request asks for; None for the method's own."""
+    """Return the random seed that a request asks for; None for the method's own."""
     if options.seed is not None or options.sd_seed is None:
         return options.seed
-    # IOPaint takes -1 for a seed of its own choice.
+    # In IOPaint, -1 means a random seed.
     return secrets.randbits(31) if options.sd_seed < 0 else options.sd_seed % 2**64
 
 
@@ -196,7 +196,7 @@ def _iopaint(model: Model) -> ModelInfo:
 def _about(
     result: Result, model: Model, file: work.File, more: tuple[Warning, ...]
 ) -> dict[str, str]:
-    """Data about a fill, as ASCII headers."""
+    """Return data about a fill as ASCII headers."""
     said = (*more, *result.warnings, *file.warnings)
     warnings = [
         {"code": each.code, "text": message(each.code, each.text, each.values)} for each in said

@@ -25,7 +25,7 @@ from gatefill.server.service import Opened, Service
 from gatefill.server.static import web_reply
 from gatefill.server.transfer import Head, Inflated
 
-# Headers of replies that pages of other sites may read.
+# Response headers that pages of other sites may read.
 _EXPOSED = [
     "Retry-After",
     "X-Gatefill-Model",
@@ -33,7 +33,7 @@ _EXPOSED = [
     "X-Gatefill-Warnings",
     "X-Seed",
 ]
-_DESCRIPTION = "Fills any hole in any photo. Known pixels come back bit-identical."
+_DESCRIPTION = "Fills any hole in any photo. Known pixels stay bit-identical."
 
 
 def create_app(
@@ -44,11 +44,17 @@ def create_app(
     opened: Opened | None = None,
     access_log: bool = False,
 ) -> FastAPI:
-    """Create the application: editor and service for the models of `shelf`.
+    """Create the application: the editor and the API for the models of `shelf`.
 
-    limits: see `Limits`. access: who is let in; default: whoever is on this machine.
-    opened: a photo for the page to open. access_log: log every request at INFO.
-    `run` serves it with deadlines for slow connections too, which uvicorn alone has not.
+    Args:
+        shelf: The available models.
+        limits: See `Limits`.
+        access: Who may use the server. Default: programs and browsers on this machine.
+        opened: A photo for the page to open.
+        access_log: Log every request at INFO.
+
+    Returns:
+        The application. `run` serves it with deadlines for slow connections, which uvicorn lacks.
     """
     limits = limits or Limits()
     access = access or Access()
@@ -68,7 +74,7 @@ def create_app(
         version=gatefill.__version__,
         description=_DESCRIPTION,
         lifespan=lifespan,
-        docs_url=None,  # FastAPI's pages load scripts from another host
+        docs_url=None,  # FastAPI's own pages load scripts from another host
         redoc_url=None,
         openapi_url="/openapi.json",
     )

@@ -1,6 +1,6 @@
-"""Jobs that go on without their client: begin one, ask for its state, take its result.
+"""Background jobs: start one, ask for its state, fetch its result.
 
-Results stay in memory until they are fetched and deleted, for some minutes at most.
+Results are kept in memory until they are fetched and deleted, for some minutes at most.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from gatefill.server.service import Service
 
 _KEPT = 600.0  # seconds for which a result is kept
 _TICK = 0.1  # minimum seconds between two events
-_HEARTBEAT = 15.0  # seconds after which a silent stream sends a comment, so that proxies keep it
+_HEARTBEAT = 15.0  # seconds after which an idle stream sends a comment for proxies
 
 
 @dataclass(eq=False)
 class _Background:
-    """A job, and what became of it."""
+    """A job and its outcome."""
 
     id: str = field(default_factory=lambda: secrets.token_urlsafe(18))
     share: float = 0.0
@@ -42,7 +42,7 @@ class _Background:
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def tell(self) -> None:
-        """Wake those who wait for a change."""
+        """Wake those who wait for a change of state."""
         changed, self.changed = self.changed, asyncio.Event()
         changed.set()
 
@@ -61,7 +61,7 @@ class _Background:
 
 
 class BackgroundJobs:
-    """All jobs of a server that go on without their client."""
+    """All background jobs of a server."""
 
     def __init__(self, service: Service) -> None:
         self.service = service
@@ -69,7 +69,7 @@ class BackgroundJobs:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def begin(self, request: Request) -> _Background:
-        """Queue a fill. Raises as the route that waits for it does."""
+        """Queue a fill. Raises the same errors as the route that waits for the result."""
         made, loop, told = _Background(), asyncio.get_running_loop(), 0.0
 
         def report(share: float) -> None:
@@ -96,7 +96,7 @@ class BackgroundJobs:
         self._tidy()
 
     def _tidy(self) -> None:
-        """Forget results that are too old, and the oldest ones where they take too much memory."""
+        """Delete results that are too old, and the oldest ones if they take too much memory."""
         ended = [each for each in self._jobs.values() if each.outcome is not None]
         taken = sum(len(each.outcome.body) for each in ended if isinstance(each.outcome, Response))
         for each in sorted(ended, key=lambda each: each.ended):
@@ -107,14 +107,14 @@ class BackgroundJobs:
             del self._jobs[each.id]
 
     def get(self, id: str) -> _Background:
-        """A job by its name. Raises Refused."""
+        """Return a job by its ID. Raises Refused."""
         self._tidy()
         if id not in self._jobs:
             raise Refused(404, "not found", "there is no such job, or its result is gone")
         return self._jobs[id]
 
     def delete(self, id: str) -> None:
-        """Cancel a job, or forget its result."""
+        """Cancel a job, or delete its result."""
         job = self.get(id)
         del self._jobs[id]
         if job.job is not None:
@@ -136,7 +136,7 @@ def add_routes(router: APIRouter, service: Service) -> None:
         openapi_extra=INPAINT_BODY,
     )
     async def begin(request: Request, response: Response) -> JobState:
-        """The same request as for /api/v1/inpaint; the reply comes at once.
+        """The same request as for /api/v1/inpaint; the response is immediate.
 
         The header Location is the address of the job.
         """
@@ -158,7 +158,7 @@ def add_routes(router: APIRouter, service: Service) -> None:
         responses={200: IMAGE_REPLY} | COMMON | errors(400, 404, 409, 503, 504),
     )
     async def result(id: str) -> Response:
-        """The reply of /api/v1/inpaint, errors included; 409 while the job waits or runs."""
+        """The response of /api/v1/inpaint, including errors; 409 while the job waits or runs."""
         job = jobs.get(id)
         if job.outcome is None:
             raise Refused(
@@ -184,9 +184,9 @@ def add_routes(router: APIRouter, service: Service) -> None:
     @router.delete(
         "/jobs/{id}",
         tags=["jobs"],
-        summary="Cancel a job, or forget its result",
+        summary="Cancel a job, or delete its result",
         status_code=204,
-        response_model=None,  # FastAPI 0.115 takes "-> None" for a body, which 204 must not have
+        response_model=None,  # for FastAPI 0.115 "-> None" is a body, which 204 must not have
         responses=COMMON | errors(404),
     )
     async def delete(id: str) -> None:

@@ -1,7 +1,7 @@
-"""uvicorn's HTTP/1.1 connection with limits for clients that keep it waiting.
+"""A variant of uvicorn's HTTP/1.1 connection with limits for clients that keep it waiting.
 
-uvicorn waits without limit for the headers of a request, and for clients that do not read; a few
-hundred such connections would shut all others out.
+uvicorn waits without limit for the headers of a request, and for clients that do not read; some
+hundred such connections would block all other clients.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ from typing import Any
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 ABORT = "gatefill_abort"
-"""Where a request's ``scope["state"]`` has the function that drops its connection."""
+"""Key in a request's ``scope["state"]`` for the function that drops its connection."""
 
 
 def patient_protocol(header_seconds: float, send_seconds: float, most: int) -> type[H11Protocol]:
-    """The protocol class for uvicorn's `http` with limits that uvicorn has not.
+    """Return a protocol class for uvicorn's `http` with additional limits.
 
-    The headers of a request must arrive in some seconds, which count from the start of the
-    connection or from the last response, so idle connections are closed as well; a client that
-    still reads the end of that response has `send_seconds` for each part of it. If `most`
-    connections are open, a new one takes the place of the one that has kept the server waiting
-    longest; uvicorn's own limit would refuse everybody. If none does, twice as many may be open.
+    The headers of a request must arrive within `header_seconds`, counted from the start of the
+    connection or from the last response, so that idle connections are closed as well; a client that
+    is still reading a response has `send_seconds` for each part of it. If `most` connections are
+    open, a new one replaces the one that has kept the server waiting longest; uvicorn's own limit
+    would refuse all new ones. If none keeps it waiting, twice as many may be open.
     """
     connections: set[PatientProtocol] = set()
 
@@ -42,7 +42,7 @@ def patient_protocol(header_seconds: float, send_seconds: float, most: int) -> t
 
         @property
         def is_waited_for(self) -> bool:
-            """Whether the client is to send or to read something."""
+            """Return whether the server waits for the client to send or to read."""
             cycle = self.cycle
             return cycle is None or cycle.response_complete or cycle.more_body or (
                 self.flow.write_paused
@@ -87,7 +87,7 @@ def patient_protocol(header_seconds: float, send_seconds: float, most: int) -> t
         def _late(self) -> None:
             self._deadline = None
             if self.transport.get_write_buffer_size() < self._unsent:
-                self._watch()  # it reads, if slowly
+                self._watch()  # the client reads, but slowly
             else:
                 self.transport.abort()
 

@@ -1,9 +1,9 @@
 """The routes that the editor's page uses.
 
-The server keeps nothing between requests. The page holds the opened file and a patch for every
-fill (the hole's new pixels, PNG with alpha, as the server sent them) and sends all of them each
-time. So the photo's pixels are never read from a browser's canvas, which would change them, and
-editing continues after a restart of the server.
+The server is stateless. The page keeps the opened file and a patch per fill (the new pixels of the
+hole, PNG with alpha, as sent by the server) and sends all of them with each request. So pixels are
+never read from a browser's canvas, which would change them, and editing continues after a restart
+of the server.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _Event = dict[str, Any]
 _IF_NEEDED = {
     "if_needed": {"type": "string", "enum": ["true", "false"], "description": "See above."}
 }
-_NOT_NEEDED: dict[str, Any] = {"description": "A browser that knows the format shows the same."}
+_NOT_NEEDED: dict[str, Any] = {"description": "A browser that supports the format shows the same."}
 _FILL = EditOptions.model_json_schema()["properties"]
 _FILE = FileOptions.model_json_schema()["properties"]
 
@@ -198,7 +198,7 @@ def add_routes(router: APIRouter, service: Service) -> None:
 async def _lines(
     job: QueuedJob[dict[str, Any]], events: asyncio.Queue[_Event], service: Service
 ) -> AsyncIterator[bytes]:
-    """The events of a job as lines of JSON; closing the stream cancels the job."""
+    """Yield the events of a job as lines of JSON; closing the stream cancels the job."""
     result = asyncio.create_task(job.result())
     try:
         yield _line({"state": "waiting"})

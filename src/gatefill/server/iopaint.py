@@ -1,4 +1,4 @@
-"""Further routes of IOPaint and of lama-cleaner, its predecessor, so that their clients start."""
+"""Further routes of IOPaint and of its predecessor lama-cleaner, so that their clients work."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _FILES = {"image": "The photo.", "mask": "White = hole. Default: the photo's tra
 
 
 def add_routes(router: APIRouter, service: Service) -> None:
-    """Add the routes that answer from `service`."""
+    """Add the routes that use `service`."""
 
     @router.post(
         "/inpaint",
         tags=_TAG,
-        summary="Fill the hole of a photo, as lama-cleaner takes it",
+        summary="Fill the hole of a photo, in the format of lama-cleaner",
         response_class=Response,
         responses={200: IMAGE_REPLY} | COMMON | errors(400, 415, 422, 503, 504),
         openapi_extra=form_body(_FILES, ["image"], _SEED),
@@ -44,7 +44,7 @@ def add_routes(router: APIRouter, service: Service) -> None:
         summary="Prompts in an image of a diffusion model: none",
         responses=COMMON | errors(400, 422),
     )
-    async def gen_info(file: UploadFile) -> GenInfo:  # noqa: ARG001 - it is not looked at
+    async def gen_info(file: UploadFile) -> GenInfo:  # noqa: ARG001 - not used
         return GenInfo()
 
     @router.get(

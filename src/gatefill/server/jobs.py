@@ -1,4 +1,4 @@
-"""Jobs in worker threads: a queue that keeps to memory and lets small jobs pass large ones."""
+"""Jobs in worker threads, queued by available memory; small jobs pass large ones."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ T = TypeVar("T")
 Report = Callable[[float], None]
 
 _LONGEST_RETRY = 60  # seconds
-_PASSED = 10.0  # seconds after which nobody passes a job that waits for memory
-_NICE = 5  # by which large jobs yield to small ones and to the server itself
+_PASSED = 10.0  # seconds after which a job that waits for memory is not passed any more
+_NICE = 5  # niceness of large jobs, so that small ones and the server go first
 
 
-class Busy(Exception):  # noqa: N818 - says what is the matter, as a name
+class Busy(Exception):  # noqa: N818 - the name says what is wrong
     """All workers are taken and the queue is full."""
 
     def __init__(self, retry_after: int) -> None:
@@ -50,14 +50,14 @@ class Left(Stopped):
 
 
 class Need(NamedTuple):
-    """What a job takes, as planned before it begins."""
+    """The resources of a job, as estimated before it starts."""
 
     memory: int = 0  # bytes
     large: bool = False  # it may take many seconds
 
 
 class Ticket:
-    """The connection of a running job to its request; used in the worker's thread."""
+    """Connects a running job to its request; used in the worker's thread."""
 
     def __init__(self, report: Report | None = None) -> None:
         self._report = report
@@ -84,7 +84,7 @@ class Ticket:
 
 @dataclass(eq=False)
 class _Job:
-    """A job in the queue or at work."""
+    """A job that waits or runs."""
 
     work: Callable[[Ticket], Any]
     ticket: Ticket
@@ -96,7 +96,7 @@ class _Job:
 
 
 class QueuedJob(Generic[T]):
-    """A job that waits or runs, for whoever wants its result."""
+    """A job that waits or runs, with access to its result."""
 
     def __init__(self, jobs: Jobs, job: _Job) -> None:
         self._jobs = jobs
@@ -104,7 +104,7 @@ class QueuedJob(Generic[T]):
 
     @property
     def waiting(self) -> bool:
-        """Whether no worker has begun with it."""
+        """Whether no worker has started it."""
         return not (self._job.future.running() or self._job.future.done())
 
     def cancel(self) -> None:
@@ -118,7 +118,7 @@ class QueuedJob(Generic[T]):
         """
         seconds = self._jobs.limits.seconds
         waiting = asyncio.wrap_future(self._job.future)
-        # Else asyncio complains where nobody wants the outcome any more.
+        # Otherwise asyncio logs an error if nobody waits for the outcome any more.
         waiting.add_done_callback(lambda done: done.cancelled() or done.exception())
         try:
             async with asyncio.timeout(seconds):
@@ -135,9 +135,9 @@ class QueuedJob(Generic[T]):
 class Jobs:
     """Worker threads and their queue.
 
-    Jobs begin in the order in which they came, as soon as there is a worker and memory for them.
-    One worker is left to small jobs, if there are several, so these pass large ones. A job that has
-    waited for memory for some seconds is not passed any more.
+    Jobs start in the order in which they were submitted, as soon as there is a worker and memory
+    for them. One worker, if there are several, is reserved for small jobs, so these pass large
+    ones. A job that has waited for memory for some seconds is not passed any more.
     """
 
     def __init__(self, limits: Limits) -> None:
@@ -155,12 +155,12 @@ class Jobs:
 
     @property
     def running(self) -> int:
-        """Number of jobs at work, those included that were stopped and have not ended yet."""
+        """Number of running jobs, including stopped ones that have not ended yet."""
         return len(self._at_work)
 
     @property
     def memory(self) -> int:
-        """Bytes that the jobs at work may take together, as planned."""
+        """Bytes that the running jobs may take together, as estimated."""
         return sum(job.need.memory for job in list(self._at_work))
 
     def submit(
@@ -171,11 +171,16 @@ class Jobs:
         need: Need | None = None,
         measured: bool = True,
     ) -> QueuedJob[T]:
-        """Queue `work`, to be called in a worker thread.
+        """Queue `work` for a worker thread.
 
-        report: called in that thread with the completed fraction. need: what it takes; nothing
-        worth counting by default. measured: whether its duration tells how long others will take.
-        Raises Busy if the queue is full.
+        Args:
+            work: The job; called with its ticket.
+            report: Called in the worker's thread with the completed fraction.
+            need: Resources of the job. Default: negligible.
+            measured: Whether its duration is used to estimate those of other jobs.
+
+        Raises:
+            Busy: If the queue is full.
         """
         job = _Job(work, Ticket(report), need or Need(), measured)
         with self._lock:
@@ -187,7 +192,7 @@ class Jobs:
         return QueuedJob(self, job)
 
     def cancel(self, job: _Job, reason: Exception | None = None) -> None:
-        """Stop a job, for a reason if anybody still wants to know it."""
+        """Stop a job; reason: the error for its client, if it still waits."""
         job.ticket.stop()
         with self._lock:
             if job in self._queue:
@@ -196,7 +201,7 @@ class Jobs:
             job.future.set_exception(reason or Stopped())
 
     def close(self) -> None:
-        """Stop all jobs; those who wait for them are told at once."""
+        """Stop all jobs, and notify their clients immediately."""
         with self._lock:
             self._closed = True
             jobs = [*self._queue, *self._at_work]
@@ -204,13 +209,13 @@ class Jobs:
             self.cancel(job)
 
     def _begin(self) -> None:
-        """Let workers begin with what may begin; called with the lock."""
+        """Start the jobs that may start; called with the lock held."""
         for job in self._startable():
             self._queue.remove(job)
             job.future.set_running_or_notify_cancel()
             self._at_work.add(job)
             # No pool: a large job lowers the priority of its thread, which cannot be raised again.
-            # A daemon, so that a server can end whatever a library is still doing.
+            # Daemon threads, so that a server can exit while a library call is still running.
             threading.Thread(
                 target=job.context.run,
                 args=(self._run, job),
@@ -228,7 +233,7 @@ class Jobs:
                 break
             if job.need.large and large >= max(workers - 1, 1):
                 continue
-            # One that needs more than there is, alone, is refused before it comes here.
+            # A job that needs more than all memory is refused before it gets here.
             if memory and memory + job.need.memory > self.limits.memory_for_jobs:
                 if now - job.came > _PASSED:
                     break
@@ -248,7 +253,7 @@ class Jobs:
                 result = job.work(job.ticket)
             if job.measured:
                 self._note(time.monotonic() - started)
-            with suppress(InvalidStateError):  # it was stopped in its last moment
+            with suppress(InvalidStateError):  # the job was stopped just before it ended
                 job.future.set_result(result)
         except BaseException as error:
             with suppress(InvalidStateError):
@@ -259,19 +264,19 @@ class Jobs:
                 self._begin()
 
     def _note(self, seconds: float) -> None:
-        """Keep a moving mean over about ten jobs."""
+        """Update a moving average over about ten jobs."""
         with self._lock:
             mean = seconds if self._mean_seconds is None else self._mean_seconds
             self._mean_seconds = mean + 0.1 * (seconds - mean)
 
     def _retry_after(self, admitted: int) -> int:
-        """Whole seconds after which a large part of the queue should be done."""
+        """Return the whole seconds after which a large part of the queue should be done."""
         ahead = (self._mean_seconds or 1.0) * admitted / self.limits.workers / 2
         return min(max(math.ceil(ahead), 1), _LONGEST_RETRY)
 
 
 def _yield_to_others() -> None:
-    """Lower the priority of this thread and of those it starts, where the system has such."""
+    """Lower the priority of this thread and of those it starts, if the system supports that."""
     if sys.platform == "linux":
         with suppress(OSError):
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
@@ -284,7 +289,7 @@ async def until_left(receive: Any) -> None:
 
 
 async def answer(job: QueuedJob[T], receive: Any) -> T | None:
-    """The result of a job; None if the client disconnects first, which cancels the job."""
+    """Return the result of a job; None if the client disconnects first, which cancels the job."""
     waiting = asyncio.create_task(job.result())
     leaving = asyncio.create_task(until_left(receive))
     try:

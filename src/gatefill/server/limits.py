@@ -8,8 +8,8 @@ from gatefill.errors import ConfigError
 from gatefill.parallel import machine_memory
 from gatefill.settings import expect_at_least
 
-_IDLE = 600 << 20  # bytes of a server with the models that come with gatefill, at rest
-_LEAST_FOR_JOBS = 256 << 20  # bytes, which a fill of three million pixels takes
+_IDLE = 600 << 20  # bytes of an idle server with the models that come with gatefill
+_LEAST_FOR_JOBS = 256 << 20  # bytes for a fill of three million pixels
 
 
 def _half_of_the_machine() -> int:
@@ -18,19 +18,19 @@ def _half_of_the_machine() -> int:
 
 @dataclass(frozen=True)
 class Limits:
-    """All limits of a server; each is at least 1 and can be set on the command line or in code."""
+    """All limits of a server; each is at least 1, and an option of the command line."""
 
     memory: int = field(default_factory=_half_of_the_machine)  # bytes of the whole server
-    max_bytes: int = 128 << 20  # of one request
-    max_bytes_in_flight: int = 512 << 20  # of all requests that are being read or worked on
-    max_pixels: int = 50_000_000  # of one photo
-    workers: int = 2  # jobs at a time
+    max_bytes: int = 128 << 20  # size of one request
+    max_bytes_in_flight: int = 512 << 20  # total size of all requests in progress
+    max_pixels: int = 50_000_000  # pixels of one photo
+    workers: int = 2  # jobs that run at the same time
     waiting: int = 32  # jobs that may wait for a worker
-    seconds: float = 300.0  # for one job, waiting included
+    seconds: float = 300.0  # for one job, including the time it waits
     upload_seconds: float = 60.0  # for a request's body to arrive
     header_seconds: float = 15.0  # for the headers of a request to arrive
     send_seconds: float = 60.0  # for a client to receive the next part of a response
-    grace_seconds: float = 5.0  # for running jobs to end after the server was asked to stop
+    grace_seconds: float = 5.0  # for running jobs to finish after the server was asked to stop
     connections: int = 256
 
     def __post_init__(self) -> None:
@@ -48,10 +48,10 @@ class Limits:
 
     @property
     def bytes_in_flight(self) -> int:
-        """Bytes of all requests and kept results together: an eighth of the memory at most."""
+        """Bytes of all requests and kept results together: at most an eighth of the memory."""
         return min(self.max_bytes_in_flight, self.memory // 8)
 
     @property
     def memory_for_jobs(self) -> int:
-        """Bytes that all jobs at work may take together."""
+        """Bytes that all running jobs may take together."""
         return self.memory - _IDLE - self.bytes_in_flight

@@ -1,4 +1,4 @@
-"""Login: exchanges the token, typed or in the address, for the page's cookie."""
+"""Login: exchanges the token, typed or in the URL, for the page's cookie."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _MAX_TOKEN = 4096
 
 
 def login_page(access: Access, token: str) -> Response:
-    """The login page; with a valid token in the address, a redirect to the editor."""
+    """Return the login page, or for a valid token in the URL a redirect to the editor."""
     if access.is_token(token):
         return _let_in(access)
     return _asking(wrong=bool(token))
 
 
 def _asking(*, wrong: bool) -> Response:
-    """The page with the form, which says so after a wrong token."""
+    """Return the page with the form, with an error message after a wrong token."""
     page = web_files()["login.html"]
     data = page.data
     if wrong:
@@ -47,6 +47,6 @@ async def log_in(request: Request, access: Access) -> Response:
 
 def _let_in(access: Access) -> Response:
     response = RedirectResponse("./", 303)
-    # Without a path, browsers take that of the page: also right behind a prefix not known here.
+    # Without a path, browsers use that of the page, which is right behind an unknown prefix, too.
     response.set_cookie(COOKIE, access.cookie, httponly=True, samesite="strict", path=None)
     return response

@@ -48,12 +48,12 @@ class Metrics:
             Gauge(name, text, registry=registry).set_function(count)
 
     def filled(self, model: str, pixels: int, seconds: float) -> None:
-        """Count a photo that was filled."""
+        """Count a filled photo."""
         self.pixels.labels(model).inc(pixels)
         self.fill_seconds.labels(model).observe(seconds)
 
     def page(self) -> bytes:
-        """All metrics in the text format of Prometheus."""
+        """Return all metrics in the text format of Prometheus."""
         return generate_latest(self.registry)
 
 
@@ -83,7 +83,7 @@ class Counted:
         finally:
             # Names of routes, not paths, so that clients cannot create new labels.
             route = getattr(scope.get("route"), "path", "other")
-            # 499, as in nginx: the client disconnected before the response, or in its middle.
+            # 499, as in nginx: the client disconnected before or during the response.
             status = status if complete else 499
             self.metrics.requests.labels(route, str(status)).inc()
             seconds = time.perf_counter() - started

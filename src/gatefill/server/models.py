@@ -29,8 +29,8 @@ _IOPAINT = frozenset(
 _HUB = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
 
 
-class UnknownModel(ConfigError):  # noqa: N818 - says what is wrong, as a name
-    """A name that no model has."""
+class UnknownModel(ConfigError):  # noqa: N818 - the name says what is wrong
+    """The name of a model that does not exist."""
 
 
 @dataclass(eq=False)
@@ -39,7 +39,7 @@ class Model:
 
     name: str  # the method's name, followed by ":" and the name of its weights file, if any
     inpainter: Inpainter
-    weights: str | None = None  # name of its weights
+    weights: str | None = None  # name of the weights
 
     @property
     def info(self) -> MethodInfo:
@@ -47,14 +47,14 @@ class Model:
 
     @property
     def seed(self) -> int | None:
-        """The random seed of its fills by default; None for a method without one."""
+        """The default random seed of its fills; None for a method without one."""
         method = self.inpainter.method
         return method.seed if isinstance(method, Seeded) else None
 
     def seeded(self, seed: int | None = None) -> Inpainter:
-        """The inpainter, which any number of threads may use at a time.
+        """Return the inpainter, which any number of threads may use at the same time.
 
-        seed: another random seed for its fills, where its method has one.
+        seed: Another random seed for its fills, if its method has one.
         """
         return self.inpainter if seed is None else self.inpainter.seeded(seed)
 
@@ -125,10 +125,10 @@ def shelf(
 ) -> Shelf:
     """Load all available models: the given weights, alone and as hybrid, and the built-in ones.
 
-    method: the initial default. None: that of the first weights, else gatefill's default.
-    memory_limit: see `Inpainter`.
-    Raises ConfigError for an unknown method, for one whose weights are missing, and for weights
-    that are damaged.
+    method: The initial default. None: that of the first weights, else gatefill's default.
+    memory_limit: See `Inpainter`.
+    Raises ConfigError for an unknown method, for a method whose weights are missing, and for
+    damaged weights.
     """
     models: list[Model] = []
     for path in weights:

@@ -38,7 +38,7 @@ IMAGE_REPLY: dict[str, Any] = {
 
 
 def errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Responses to failed requests."""
+    """Return the responses to failed requests."""
     return {status: {"model": Error, "description": _TEXTS[status]} for status in statuses}
 
 
@@ -52,7 +52,7 @@ def _schema(kind: type[BaseModel]) -> dict[str, Any]:
 
 
 def json_body(kind: type[BaseModel], example: dict[str, Any]) -> dict[str, Any]:
-    """A JSON body, with an example."""
+    """Return a JSON body with an example."""
     content = {"application/json": {"schema": _schema(kind), "example": example}}
     return {"requestBody": {"required": True, "content": content}}
 
@@ -78,13 +78,13 @@ INPAINT_BODY["requestBody"]["content"]["multipart/form-data"] = {
 
 
 def form_body(files: dict[str, str], required: list[str], fields: dict[str, Any]) -> dict[str, Any]:
-    """A multipart body of files and fields."""
+    """Return a multipart body of files and fields."""
     content = {"multipart/form-data": {"schema": _form(files, required, fields)}}
     return {"requestBody": {"required": True, "content": content}}
 
 
 def edit_body(mask: bool, fields: dict[str, Any]) -> dict[str, Any]:
-    """The state of a photo in the editor, as multipart."""
+    """Return the state of a photo in the editor, as a multipart body."""
     files = {"photo": "The file as it was opened."}
     if mask:
         files |= {

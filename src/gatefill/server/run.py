@@ -1,4 +1,4 @@
-"""Run an application on an address."""
+"""Runs an application on a socket."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from gatefill.server.limits import Limits
 
 logger = logging.getLogger(__name__)
 
-_LAST_SECONDS = 5  # for the replies of jobs that were ended
+_LAST_SECONDS = 5  # for the responses of jobs that were stopped
 SWITCH_SECONDS = 0.0005  # switch interval of Python threads
 
 
@@ -71,7 +71,7 @@ def listen(host: str, port: int, *, search: int = 1) -> socket.socket:
 
 
 def address_of(listening: socket.socket, host: str) -> str:
-    """The address to open in a browser on this machine."""
+    """Return the address to open in a browser on this machine."""
     port = listening.getsockname()[1]
     name = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
     return f"http://{name}:{port}/"
@@ -114,7 +114,7 @@ def run(
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's server that ends jobs some seconds after it was asked to stop."""
+    """uvicorn's server, which stops jobs some seconds after it was asked to stop."""
 
     def __init__(self, config: uvicorn.Config, grace: float, stop_jobs: Callable[[], None]) -> None:
         super().__init__(config)

@@ -20,7 +20,7 @@ FEATHER: Any = Field(
     0,
     ge=0,
     le=500,
-    description="Width in pixels of a soft edge around the hole: the photo changes there too.",
+    description="Width in pixels of a soft edge around the hole: the photo changes there, too.",
 )
 OutputFormat = Literal["same", "png", "jpg", "webp", "tiff", "bmp", "avif"]
 
@@ -69,7 +69,7 @@ class InpaintOptions(FileOptions):
         False, description="Read what is left of a truncated photo or mask."
     )
     use_extender: bool = Field(
-        False, description="Extend the photo to the frame below; its margins are filled too."
+        False, description="Extend the photo to the frame below; its margins are filled, too."
     )
     extender_x: int = Field(0, description="Left edge of the frame in the photo; may be negative.")
     extender_y: int = Field(0, description="Its upper edge.")
@@ -79,10 +79,10 @@ class InpaintOptions(FileOptions):
         None,
         ge=0,
         lt=2**64,
-        description="Random seed, for methods with one: another seed gives another fill.",
+        description="Random seed of the fill, for methods with one.",
     )
     sd_seed: int | None = Field(
-        None, description="As IOPaint's clients name the seed; negative: a random one."
+        None, description="The name of the seed in IOPaint; negative: a random one."
     )
 
 
@@ -168,7 +168,7 @@ class MethodRow(BaseModel):
 class ModelRow(MethodRow):
     """A method with its weights, ready to fill."""
 
-    seeded: bool = Field(description="Whether another random seed gives another fill.")
+    seeded: bool = Field(description="Whether fills depend on a random seed.")
     model: str = Field(description="The name for the field model of a request.")
     weights: str | None
     chosen: bool
@@ -258,7 +258,7 @@ class Margins(BaseModel):
 
 
 class SelectOptions(BaseModel):
-    """What is to be found; unknown fields are ignored."""
+    """Options of a selection; unknown fields are ignored."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -271,11 +271,13 @@ class SelectOptions(BaseModel):
         None, ge=1, description="Width of the widest speck or scratch in pixels."
     )
     sensitivity: float = Field(0.5, ge=0, le=1, description="For dust, from 0 to 1.")
-    grow: int = Field(0, ge=0, le=1000, description="Pixels by which what is found is widened.")
+    grow: int = Field(
+        0, ge=0, le=1000, description="Number of pixels by which the mask is dilated."
+    )
 
     @property
     def corners(self) -> tuple[int, ...] | None:
-        """The box as numbers."""
+        """Return the box as numbers."""
         return None if self.box is None else tuple(int(side) for side in self.box.split(","))
 
 

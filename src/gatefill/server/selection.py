@@ -1,4 +1,4 @@
-"""The routes that find an object, people, text, or dust in a photo, and give it as a mask."""
+"""The routes that find an object, people, text, or dust in a photo and return a mask."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Kind = Literal["object", "people", "text", "dust"]
 _OPTIONS = SelectOptions.model_json_schema()["properties"]
 _FILES = {
     "image": "The photo.",
-    "scribble": "White = where one drew over the object, of the photo's size.",
+    "scribble": "White = lines drawn over the object, of the photo's size.",
 }
 _REPLIES: dict[int | str, dict[str, Any]] = (
     {200: IMAGE_REPLY} | COMMON | errors(400, 415, 422, 503, 504)

@@ -36,7 +36,7 @@ class Opened:
 
 @dataclass
 class Service:
-    """Models, workers, limits and counters."""
+    """The models, workers, limits and counters of a server."""
 
     shelf: Shelf
     limits: Limits
@@ -50,11 +50,13 @@ class Service:
         self.metrics = Metrics(self.jobs)
 
     async def need(self, photo: bytes, model: Model | None = None, least: int = 0) -> Need:
-        """What a job with a photo's file takes; a model if it is to be filled.
+        """Estimate the resources of a job for a photo's file.
 
-        least: pixels that it has at least, once it is extended.
+        photo: The file. model: The model, if the photo is to be filled. least: Smallest number of
+            pixels to
+        assume, such as those of the extended photo.
 
-        Raises ImageError if it would never find enough memory.
+        Raises ImageError if there would never be enough memory.
         """
         return await asyncio.to_thread(planned_need, photo, model, self.limits, least)
 
@@ -63,14 +65,14 @@ class Service:
         return await self.answer(request, self.jobs.submit(work, need=need))
 
     async def answer(self, request: Request, job: QueuedJob[T]) -> T:
-        """The result of a job. Raises Left if the client disconnects meanwhile."""
+        """Return the result of a job. Raises Left if the client disconnects meanwhile."""
         result = await answer(job, request.receive)
         if result is None:
             raise Left
         return result
 
     async def warm_up(self) -> None:
-        """Fill a small image with every model, in a worker; then the server is ready."""
+        """Fill a small image with every model, in a worker; afterwards the server is ready."""
         apart.warm_up()
         for model in self.shelf.all():
             try:
@@ -81,12 +83,12 @@ class Service:
 
 
 def planned_need(photo: bytes, model: Model | None, limits: Limits, least: int = 0) -> Need:
-    """What a job with a photo's file takes, from the file's first bytes."""
+    """Estimate the resources of a job for a photo's file, from the file's header."""
     try:
         width, height = size_of(photo)
         pixels, depth = max(width * height, least), most_depth(photo)
     except GatefillError:
-        return Need()  # what is wrong with it, the job says
+        return Need()  # the job reports the error
     if pixels > limits.max_pixels:
         return Need()
     check_sizes(None, (width, height), [], depth, limits.memory_for_jobs)

@@ -1,4 +1,4 @@
-"""The editor's files, read once when the server starts; no path in a request is opened."""
+"""The editor's files, read when the server starts; no path in a request is opened."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _TYPES = {
 
 @dataclass(frozen=True)
 class WebFile:
-    """A file of the editor, as it is sent."""
+    """A file of the editor, ready to be sent."""
 
     data: bytes
     media_type: str
@@ -32,7 +32,7 @@ class WebFile:
 
 @cache
 def web_files() -> dict[str, WebFile]:
-    """All files of the editor by their path below ``web/``."""
+    """Return all files of the editor by their path below ``web/``."""
     found: dict[str, WebFile] = {}
     _collect(files("gatefill.server") / "web", "", found)
     return found
@@ -52,7 +52,7 @@ def _collect(folder: Traversable, prefix: str, found: dict[str, WebFile]) -> Non
 
 
 def web_reply(request: Request, name: str, status: int = 200) -> Response:
-    """The response with a file; 304 if the browser has it, 404 if there is none."""
+    """Return the response with a file; 304 if the browser has it, 404 if there is none."""
     file = web_files().get(name)
     if file is None:
         return Response("not found", 404, media_type="text/plain")

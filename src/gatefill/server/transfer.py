@@ -16,7 +16,7 @@ _GZIP = 16 + zlib.MAX_WBITS
 
 
 class Head:
-    """Answers HEAD as GET, without the body."""
+    """Answers HEAD like GET, without the body."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -35,7 +35,7 @@ class Head:
 
 
 class Inflated:
-    """Decompresses bodies in gzip; refuses other encodings. Limits count the bytes that result."""
+    """Decompresses gzip bodies, to which limits then apply; refuses other encodings."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -61,18 +61,18 @@ class Inflated:
 
 
 class _Inflating:
-    """What a body's `receive` gives, decompressed in small parts."""
+    """A `receive` that decompresses the body in small parts."""
 
     def __init__(self, receive: Receive) -> None:
         self.receive = receive
         self.member = zlib.decompressobj(_GZIP)
-        self.inside = False  # of a member of the file that has not ended
+        self.inside = False  # whether a member of the file has not ended
         self.compressed: deque[bytes] = deque()
-        self.arrived = False  # the last of the body
+        self.arrived = False  # whether the whole body has arrived
         self.told = False
 
     async def __call__(self) -> Message:
-        if self.told:  # what is left to receive is that the client has gone
+        if self.told:  # the only message left is the disconnection
             return await self.receive()
         if not self.compressed and not self.arrived:
             message = await self.receive()
@@ -81,7 +81,7 @@ class _Inflating:
             if message.get("body"):
                 self.compressed.append(message["body"])
             self.arrived = not message.get("more_body", False)
-        await asyncio.sleep(0)  # inflating a large body must not keep others waiting
+        await asyncio.sleep(0)  # inflating a large body must not block other requests
         body = self._next()
         self.told = self.arrived and not self.compressed
         if self.told and self.inside:
@@ -102,5 +102,5 @@ class _Inflating:
         if rest:
             self.compressed.appendleft(rest)
         elif len(body) == _CHUNK and self.inside:
-            self.compressed.appendleft(b"")  # more may be held back inside
+            self.compressed.appendleft(b"")  # the decompressor may hold more data
         return body

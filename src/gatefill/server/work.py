@@ -47,12 +47,12 @@ _MAX_SOURCES = 8  # attended positions per hole position
 
 @dataclass(frozen=True)
 class File:
-    """The bytes of an image file, its media type and its suffix."""
+    """The bytes of an image file, with media type and suffix."""
 
     data: bytes
     media_type: str
     suffix: str
-    warnings: tuple[Warning, ...] = ()  # about data that the file does not hold
+    warnings: tuple[Warning, ...] = ()  # warnings about data that the file does not hold
 
 
 def inpaint(
@@ -86,7 +86,7 @@ def inpaint(
 def _extended(
     asked: InpaintInput, photo: Photo, max_pixels: int
 ) -> tuple[Photo, NDArray[np.bool_] | bytes | None]:
-    """The photo on the frame that was asked for, and all of its hole."""
+    """Return the photo on the requested frame, and its whole hole."""
     frame = asked.options
     right, bottom = (
         frame.extender_x + frame.extender_width,
@@ -109,7 +109,7 @@ def _extended(
 
 
 def extended(asked: EditInput, margins: Margins, max_pixels: int) -> File:
-    """The edited photo with transparent margins, as a file to go on with."""
+    """Encode the edited photo with transparent margins."""
     photo = rebuilt(asked, max_pixels)
     larger, _ = with_margins(photo, **margins.model_dump(), max_pixels=max_pixels)
     return encoded(larger, FileOptions(format="png"))
@@ -149,7 +149,7 @@ def fill_in(
         "model": model.name,
         "pixels": mask.size,
         "seconds": round(result.seconds, 3),
-        # What is filled where the photo was transparent becomes opaque, so nothing is hidden.
+        # Transparent pixels that are filled become opaque, so nothing is hidden.
         "warnings": [each.as_dict() for each in result.warnings if each.code != "mask.hidden"],
         "left": box.left,
         "top": box.top,
@@ -159,7 +159,7 @@ def fill_in(
 
 
 def _search(asked: EditInput, photo: Photo, max_pixels: int) -> NDArray[np.bool_] | None:
-    """Where material may come from, as it was painted; None for everywhere."""
+    """Return the painted region to copy from; None: everywhere."""
     if asked.take is None and asked.avoid is None:
         return None
     search = np.ones(photo.shape, np.bool_)
@@ -173,7 +173,7 @@ def _search(asked: EditInput, photo: Photo, max_pixels: int) -> NDArray[np.bool_
 def rebuilt(asked: EditInput, max_pixels: int) -> Photo:
     """Apply the patches of earlier fills to the opened photo, bit for bit.
 
-    Where a patch is, the photo is opaque: what is shown is what is saved.
+    Patched pixels become opaque, so that the saved photo looks as displayed.
     """
     photo = read_photo(asked.photo, max_pixels=max_pixels)
     pixels: Any = photo.pixels
@@ -225,7 +225,7 @@ def _box_of(part: Photo, left: int, top: int, photo: Photo, name: str) -> Box:
 
 def _patch(new: Any, hole: NDArray[np.bool_], photo: Photo) -> bytes:
     """New pixels ``HWC`` as PNG, in the photo's depth; transparent outside the hole."""
-    # Only the pixels of the hole are sent; black elsewhere compresses better.
+    # Only pixels of the hole are sent; black elsewhere compresses better.
     pixels: Any = np.where(hole[..., None], new, 0).astype(photo.pixels.dtype)
     alpha: Any = np.where(hole, photo.max_value, 0).astype(photo.pixels.dtype)
     return Photo(pixels, alpha, Meta(name="patch", icc=photo.meta.icc)).to_bytes("png")
@@ -260,10 +260,10 @@ def composed(asked: EditInput, options: FileOptions, max_pixels: int) -> File:
 
 
 def preview(asked: EditInput, needed: bool, max_pixels: int) -> tuple[File | None, tuple[int, int]]:
-    """The photo for display, upright and without metadata, and its (width, height).
+    """Encode the photo for display, upright and without metadata; return it with (width, height).
 
-    Returns None in place of the file if `needed` is False and the file has no EXIF orientation:
-    a browser that can decode the format then shows the same image.
+    Returns None instead of the file if `needed` is False and the file has no EXIF orientation: a
+    browser that can decode the format then displays the same image.
     """
     photo = read_photo(asked.photo, max_pixels=max_pixels)
     if not needed and photo.meta.orientation == 1:
@@ -276,7 +276,7 @@ def preview(asked: EditInput, needed: bool, max_pixels: int) -> tuple[File | Non
 
 
 def transparent(asked: EditInput, max_pixels: int) -> File:
-    """The transparent part of the edited photo, as a mask; raises MaskError if it has none."""
+    """Return the transparent part of the edited photo as a mask; raises MaskError without any."""
     photo = rebuilt(asked, max_pixels)
     return layer(read_hole(None, photo).mask)
 
@@ -284,7 +284,7 @@ def transparent(asked: EditInput, max_pixels: int) -> File:
 def read_in(
     asked: EditInput, max_pixels: int
 ) -> tuple[File, list[Warning], tuple[int, int] | None]:
-    """Read a mask file; return it as PNG, its warnings, and its own size if it was stretched."""
+    """Read a mask file; return it as PNG, with warnings, and its own size if it was stretched."""
     photo = read_photo(asked.photo, max_pixels=max_pixels)
     assert asked.mask is not None
     width, height = read_photo(asked.mask, max_pixels=max_pixels).size
@@ -307,7 +307,7 @@ def read_in(
 
 
 def layer(hole: NDArray[np.bool_]) -> File:
-    """A PNG, white in the hole and transparent elsewhere; usable as a mask and as a layer."""
+    """Encode a PNG, white in the hole and transparent elsewhere: a mask and a layer."""
     white: Any = np.where(hole, 255, 0).astype(np.uint8)
     return encoded(Photo(white[..., None], white, Meta(name="mask")), FileOptions(format="png"))
 
@@ -315,7 +315,7 @@ def layer(hole: NDArray[np.bool_]) -> File:
 def adjusted(data: bytes, operate: str, size: int, max_pixels: int) -> File:
     """Dilate or erode a mask by `size` pixels on all sides, or invert it.
 
-    Returns a PNG, white in the hole and transparent elsewhere; usable as a mask and as a layer.
+    Returns a PNG, white in the hole and transparent elsewhere; to be used as mask and as layer.
     """
     drawn = read_photo(data, max_pixels=max_pixels)
     hole = _hole_of(data, drawn, max_pixels)

@@ -141,7 +141,7 @@ import gatefill
 photo = np.random.default_rng(0).integers(0, 255, (160, 160, 3), dtype=np.uint8)
 mask = np.zeros((160, 160), bool)
 mask[20:40, 20:40] = True
-inpaint = gatefill.load(sys.argv[1])
+inpaint = gatefill.load(sys.argv[1], batch_size=int(sys.argv[3]))
 
 def work(number):
     return float(np.asarray(inpaint(photo, mask))[mask].mean())
@@ -157,21 +157,22 @@ print("filled", len(there))
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the system cannot fork")
 @pytest.mark.parametrize(
-    ("method", "before"),
+    ("method", "before", "batch"),
     [
-        ("patchmatch", "fill"),
-        ("deepfill_v2", "load"),  # which copies weights by torch's threads already
-        ("deepfill_v2", "fill"),
-        ("hybrid", "fill"),
+        ("patchmatch", "fill", 1),
+        ("deepfill_v2", "load", 1),  # which copies weights by torch's threads already
+        ("deepfill_v2", "fill", 1),
+        ("hybrid", "fill", 1),
+        ("deepfill_v2", "fill", 2),  # whose batches have a thread of their own
     ],
 )
-def test_a_process_may_fork_after_a_fill(method: str, before: str) -> None:
+def test_a_process_may_fork_after_a_fill(method: str, before: str, batch: int) -> None:
     if method != "patchmatch":
         pytest.importorskip("torch")
     # Two threads and arrays of which each takes a part: a pool that is not used never hangs.
     environment = os.environ | {"OMP_NUM_THREADS": "2", "NUMBA_NUM_THREADS": "2"}
     done = subprocess.run(
-        [sys.executable, "-c", FORK, method, before],
+        [sys.executable, "-c", FORK, method, before, str(batch)],
         env=environment,
         capture_output=True,
         text=True,

@@ -23,7 +23,7 @@ from gatefill.methods.base import Method, SharesBatches
 from gatefill.methods.network import NetworkOptions
 from gatefill.methods.registry import takes_no_weights
 from gatefill.scales import Large
-from gatefill.settings import expect_type, expect_whole
+from gatefill.settings import expect_type
 
 if TYPE_CHECKING:
     from gatefill.methods.hybrid import HybridConfig
@@ -94,7 +94,15 @@ def load(
         MissingExtra: (an ImportError) If the packages of an optional extra are not installed.
     """
     notes: list[Warning] = []
-    expect_whole(1, batch_size=batch_size)
+    expect_type(int, batch_size=batch_size)
+    if batch_size < 1:
+        raise ConfigError(
+            f"expected a batch size of 1 or more, got {batch_size}",
+            code="config.range",
+            name="batch_size",
+            value=batch_size,
+            least=1,
+        )
     expect_type(NetworkOptions | None, options=options)
     expect_type(str | os.PathLike | None, weights=weights)
     if isinstance(method, str) and weights is None and is_address(method):

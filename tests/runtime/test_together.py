@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -14,6 +15,7 @@ from gatefill.methods.networks.deepfill_v2 import DeepFillV2Config, DeepFillV2Ne
 from gatefill.methods.networks.global_local import GlobalLocalConfig, GlobalLocalNetwork
 from gatefill.runtime.together import LARGEST, TogetherRuntime
 from gatefill.runtime.torch import TorchRuntime
+from gatefill.stopping import stop_point, stoppable
 from tests.runtime.test_torch import loud
 
 
@@ -89,6 +91,80 @@ def test_a_failure_reaches_all_of_its_batch_and_nobody_waits_for_ever():
     assert together.run(*given[0][:2]).coarse is None, "and the next one is served"
 
 
+class Stopped(Exception):  # noqa: N818
+    pass
+
+
+def small_network():
+    return loud(DeepFillV2Network(DeepFillV2Config(width=4)), seed=1)
+
+
+def test_who_stops_leaves_its_batch_to_the_others():
+    counted = Counted(TorchRuntime(small_network()))
+    together = TogetherRuntime(counted, most=4)
+    given = [each[:2] for each in frames(4)]
+    asked = threading.Event()
+
+    def refuse():
+        asked.set()
+        raise Stopped
+
+    def stopped(number):
+        with stoppable(refuse):
+            return together.run(*given[number])
+
+    with ThreadPoolExecutor(4) as pool:
+        first = pool.submit(stopped, 0)
+        while not counted.sizes:
+            pass
+        others = [pool.submit(together.run, *each) for each in given[1:]]
+        while len(together._waiting) < 3:
+            pass
+        late = pool.submit(stopped, 0)
+        for each in (first, late):
+            with pytest.raises(Stopped):
+                each.result(10)
+        counted.go.set()
+        found = [each.result(30) for each in others]
+    assert counted.sizes == [1, 3], "what nobody waits for is not computed"
+    for each, (image, mask) in zip(found, given[1:], strict=True):
+        alone = TorchRuntime(counted.runtime.network).run(image, mask)
+        np.testing.assert_allclose(each.image, alone.image, atol=2e-4)
+
+
+def test_a_progress_callback_may_fill_with_batches_too():
+    inpaint = gatefill.load(
+        "deepfill_v2", batch_size=4, options=gatefill.NetworkOptions(runtime="torch")
+    )
+    photo = np.random.default_rng(0).integers(0, 256, (96, 96, 3), dtype=np.uint8)
+    mask = np.zeros((96, 96), bool)
+    mask[30:60, 30:60] = True
+    inner = []
+
+    def fill_as_well(_share):
+        if not inner:
+            inner.append(None)
+            inner.append(np.asarray(inpaint(photo, mask)))
+
+    slow = SlowRuntime(inpaint.method.runtime.runtime)
+    inpaint.method.runtime.runtime = slow
+    with ThreadPoolExecutor(1) as pool:
+        outer = pool.submit(inpaint, photo, mask, progress=fill_as_well)
+        np.testing.assert_array_equal(outer.result(60), inner[1])
+
+
+class SlowRuntime(TorchRuntime):
+    """A runtime whose work takes so long that it asks for progress meanwhile."""
+
+    def __init__(self, runtime):
+        self.__dict__.update(runtime.__dict__)
+
+    def run(self, *given):
+        time.sleep(0.3)
+        stop_point()
+        return super().run(*given)
+
+
 def test_large_frames_go_alone():
     counted = Counted(TorchRuntime(loud(DeepFillV2Network(DeepFillV2Config(width=2)))))
     counted.go.set()
@@ -97,7 +173,7 @@ def test_large_frames_go_alone():
     assert mask.size > LARGEST
     together.run(image, mask)
     assert counted.sizes == [1]
-    assert not together._busy
+    assert together._worker is None
 
 
 def test_a_loaded_method_shares_batches():

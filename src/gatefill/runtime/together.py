@@ -7,11 +7,14 @@ computed form the next batch, so that no frame waits for others and a single cal
 from __future__ import annotations
 
 import threading
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 from gatefill.runtime.base import Found, Image, Mask, Progress, Runtime
+from gatefill.stopping import waited_for
 
+IDLE = 2.0  # seconds after which the thread that computes batches ends
 LARGEST = 1 << 19  # largest frame that is batched, pixels; larger ones use a GPU fully
 
 
@@ -26,20 +29,20 @@ class BatchRuntime(Runtime, Protocol):
 
 @dataclass(eq=False)
 class _Frame:
-    """The frame of one caller, and its result."""
+    """What one caller asks for, and what becomes of it."""
 
     image: Image
     mask: Mask
     sketch: Mask | None
-    called: threading.Event = field(default_factory=threading.Event)
-    found: Found | BaseException | None = None  # None when woken: to compute the next batch
+    found: Future[Found] = field(default_factory=Future)
 
 
 class TogetherRuntime:
     """A runtime whose callers in several threads share batches.
 
-    One of the callers computes a batch of all waiting frames of its size, then wakes the next one.
-    Single frames, and large ones, are run without batching.
+    A thread of its own computes the batches, each of frames of one size. Callers wait for it with
+    stop points: whoever stops leaves the batch to the others, and a progress callback may itself
+    ask for a frame. Frames that come alone, and large ones, are run as without this.
 
     Args:
         runtime: The runtime of the network.
@@ -49,8 +52,8 @@ class TogetherRuntime:
     def __init__(self, runtime: BatchRuntime, most: int) -> None:
         self.runtime = runtime
         self.most = most
-        self._lock = threading.Lock()
-        self._busy = False  # whether a caller is computing
+        self._changed = threading.Condition()
+        self._worker: threading.Thread | None = None
         self._waiting: list[_Frame] = []
 
     @property
@@ -88,41 +91,41 @@ class TogetherRuntime:
         if mask.size > LARGEST:
             return self.runtime.run(image, mask, sketch, progress)
         own = _Frame(image, mask, sketch)
-        with self._lock:
+        with self._changed:
             self._waiting.append(own)
-            first, self._busy = not self._busy, True
-        if not first:
-            own.called.wait()
-        if own.found is None:
-            self._compute(own)
-        if isinstance(own.found, BaseException):
-            raise own.found
-        assert own.found is not None
+            if self._worker is None or not self._worker.is_alive():  # it does not survive a fork
+                self._worker = threading.Thread(
+                    target=self._work, name="gatefill-batches", daemon=True
+                )
+                self._worker.start()
+            self._changed.notify_all()
+        try:
+            found = waited_for(own.found)
+        finally:
+            with self._changed:
+                if own in self._waiting:
+                    self._waiting.remove(own)
         if progress is not None:
             progress(1.0)
-        return own.found
+        return found
 
-    def _compute(self, own: _Frame) -> None:
-        """Compute a batch with the caller's own frame, then wake the next caller."""
-        with self._lock:
-            others = [
-                each
-                for each in self._waiting
-                if each is not own and each.mask.shape == own.mask.shape
-            ]
-            batch = [own, *others[: self.most - 1]]
-            self._waiting = [each for each in self._waiting if each not in batch]
-        try:
-            for frame, found in zip(batch, self._run(batch), strict=True):
-                frame.found = found
-        except BaseException as error:
-            for frame in batch:
-                frame.found = error
-        with self._lock:
-            following = self._waiting[:1]
-            self._busy = bool(following)
-        for frame in [*batch, *following]:
-            frame.called.set()
+    def _work(self) -> None:
+        """Compute one batch after the other; end when no frame has come for a while."""
+        while True:
+            with self._changed:
+                if not self._changed.wait_for(lambda: self._waiting, IDLE):
+                    self._worker = None
+                    return
+                first, *others = self._waiting
+                alike = [each for each in others if each.mask.shape == first.mask.shape]
+                batch = [first, *alike[: self.most - 1]]
+                self._waiting = [each for each in self._waiting if each not in batch]
+            try:
+                for frame, found in zip(batch, self._run(batch), strict=True):
+                    frame.found.set_result(found)
+            except BaseException as error:
+                for frame in batch:
+                    frame.found.set_exception(error)
 
     def _run(self, batch: list[_Frame]) -> list[Found]:
         if len(batch) == 1:

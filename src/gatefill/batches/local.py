@@ -71,6 +71,12 @@ class LocalExecutor:
     """Runs tasks in worker processes, which stay warm between calls of `run`.
 
     They start with the first task that needs one: a batch with nothing left to do loads no network.
+
+    Each process has several tasks at a time, one in each of its steps (read, fill, write). A thread
+    per process receives its messages: ``"ready"`` (the method is loaded), ``"failed"`` (the method
+    cannot be loaded), ``"need"`` (memory for a photo), ``"done"`` (the outcome of a task). If a
+    process ends, its tasks are tried again, one at a time in an idle process; a task whose process
+    ends again has failed.
     """
 
     def __init__(
@@ -161,6 +167,8 @@ class LocalExecutor:
 
     def _unchanged(self, tasks: Iterator[Task]) -> Generator[Outcome, None, list[Task]]:
         """Yield the outcomes of tasks that are done already, up to the first one that is not.
+
+        This needs no process, so that resuming a finished batch is fast.
 
         Returns the tasks that were taken from the iterator and are not done.
         """

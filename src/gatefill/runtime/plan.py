@@ -14,7 +14,7 @@ from typing import Literal, NamedTuple
 from gatefill.geometry import Box, merge_overlapping
 from gatefill.layers.padding import Padding, Pads, pad_amounts
 
-Size = tuple[int, int]
+Size = tuple[int, int]  # height, width
 
 
 @dataclass(frozen=True)
@@ -54,8 +54,8 @@ class Plan:
 
     size: Size  # of the frame
     boxes: tuple[Box, ...]  # boxes of the frame in which the result is valid
-    regions: Mapping[str, tuple[Box, ...]]  # of each stored step
-    sizes: Mapping[str, Size]  # of each step's whole output
+    regions: Mapping[str, tuple[Box, ...]]  # boxes to compute of each stored step, by name
+    sizes: Mapping[str, Size]  # size of each step's whole output, by name
     costs: Mapping[str, float]  # multiplications of each stored step, including steps before it
 
     @property
@@ -79,7 +79,13 @@ def part_of(window: Window, box: Box, size: Size) -> Part:
 
 
 def _along(window: Window, start: int, stop: int, size: int) -> tuple[int, int, int, int]:
-    """Return start and end of the input along one side, and the padding at both ends."""
+    """Return what a convolution reads along one side: start, end, padding before and after.
+
+    Args:
+        window: The convolution.
+        start, stop: The part of the output.
+        size: Length of the whole input.
+    """
     size = 2 * size if window.doubled else size
     padded, _ = pad_amounts(window.padding, size, window.kernel, window.stride, window.dilation)
     first = start * window.stride - padded
@@ -93,9 +99,9 @@ def _along(window: Window, start: int, stop: int, size: int) -> tuple[int, int, 
 
 
 def transposed_part(window: Window, box: Box, size: Size) -> Part:
-    """Do the same for a transposed convolution with padding (kernel - stride) / 2.
+    """Return the part that a transposed convolution, padded by (kernel - stride) / 2, reads.
 
-    The pads apply to its output: they are negative, for cropping each side.
+    Its output on that part is larger than `box`: the pads are negative, for cropping it.
     """
     spans = []
     padded = (window.kernel - window.stride) // 2

@@ -23,9 +23,9 @@ class DeepFillV2Config:
     """
 
     width: int = 24  # channels of the first layer after its gate; deeper ones have 2 and 4 times
-    kind: ConvKind = "gated"
+    kind: ConvKind = "gated"  # of all convolutions, see `gatefill.layers.gated`
     guided: bool = False  # the sketch is an input channel
-    padding: Padding = "same"
+    padding: Padding = "same"  # of all convolutions, see `gatefill.layers.padding`
     fuse: bool = True  # apply the fuse step: prefer matches whose neighbors match, too
     resizing: Resizing = "aligned"  # pixel grid for downscaling in the attention
     mask_steps: Literal[1, 2] = 2  # mask to 1/8 at once, or to 1/4, then 1/2 as in the original
@@ -35,8 +35,8 @@ class DeepFillV2Config:
     refinement_mask: bool = False  # feed ones and mask to the refinement, as in DeepFill v1
     decoder_width: int | None = None  # width of the refinement's decoder; None: `width`
     gated_output: bool = False  # the output layers are gated, too
-    output: Literal["tanh", "clip"] = "tanh"
-    channel_order: Literal["bgr", "rgb"] = "bgr"
+    output: Literal["tanh", "clip"] = "tanh"  # output activation of both stages
+    channel_order: Literal["bgr", "rgb"] = "bgr"  # of input and output; the official code has BGR
 
     def __post_init__(self) -> None:
         check_fields(self, width=(2, 1024))
@@ -84,6 +84,7 @@ class DeepFillV2Network(TwoStageNetwork):
         """
         expect_multiples(image)
         known = 1.0 - mask
+        # The plane of ones distinguishes the frame from the zeros of padding.
         masked, ones = image * known, torch.ones_like(mask)
 
         # coarse network

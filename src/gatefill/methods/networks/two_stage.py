@@ -1,7 +1,9 @@
 """The layers of both DeepFill papers: a coarse network, and a refinement of two branches.
 
 Tables of layers: arXiv 1806.03589, figure 3, and the released code. The layers have the names of
-the official variables, so that weights can be mapped by name.
+the official variables, so that weights can be mapped by name: ``conv`` is the coarse network; in
+the refinement ``xconv`` is the branch without attention, ``pmconv`` ("patch matching") the branch
+with attention, and ``allconv`` the decoder of both.
 """
 
 from __future__ import annotations

@@ -51,9 +51,9 @@ KOREAN = {
     "upright": "바로 세움",
     # The table of photos
     "photo": "사진",
-    "known pixels that are the same": "그대로인 알려진 픽셀",
-    "all encoded anew, same tables": "전체를 같은 테이블로 다시 인코딩",
-    "all encoded anew, quality 95": "전체를 품질 95로 다시 인코딩",
+    "unchanged known pixels": "그대로인 알려진 픽셀",
+    "re-encoded with the same tables": "전체를 같은 테이블로 다시 인코딩",
+    "re-encoded with quality 95": "전체를 품질 95로 다시 인코딩",
     "size of the file": "파일 크기",
     "with quality 95": "품질 95일 때",
 }
@@ -220,8 +220,8 @@ def photos_table() -> str:
     """What comes back of whole photos, and what encoding them anew would leave."""
     inpaint = gatefill.load("patchmatch")
     lines = [
-        "| photo | known pixels that are the same | all encoded anew, same tables "
-        "| all encoded anew, quality 95 | size of the file | with quality 95 |",
+        "| photo | unchanged known pixels | re-encoded with the same tables "
+        "| re-encoded with quality 95 | size of the file | with quality 95 |",
         "|---|---|---|---|---|---|",
     ]
     for name, photo, mask in example_photos():

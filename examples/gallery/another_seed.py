@@ -1,6 +1,6 @@
-"""Another random seed, another fill
+"""Change the random seed
 
-`seeded` returns the same inpainter with another random seed; nothing is loaded again.
+`seeded` returns the same inpainter with another random seed, without loading it again.
 """
 
 from panels import PHOTOS, save_panels

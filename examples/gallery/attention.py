@@ -1,7 +1,7 @@
-"""See where a network looked
+"""Visualize attention
 
-Networks with contextual attention tell which part of the photo each part of the hole was taken
-from: as the paper's color wheel, and as lines.
+Networks with contextual attention report which part of the photo each part of the hole attends
+to. It is drawn as the paper's color wheel, and as lines.
 """
 
 import numpy as np

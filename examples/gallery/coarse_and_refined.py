@@ -1,7 +1,7 @@
 """Coarse and refined
 
-DeepFill v2 fills twice: a coarse network first, then a refinement network with attention. Results
-hold both.
+DeepFill v2 has two stages: a coarse network, then a refinement network with attention. Results
+contain both.
 """
 
 import numpy as np

@@ -1,7 +1,7 @@
 """A folder of photos
 
-`gatefill.batch` fills a folder with all cores. Masks are found by name. Run it again, and only
-what is new or changed is done.
+`gatefill.batch` fills a folder with all cores. Masks are found by name. Run it again to
+fill new and changed photos only.
 """
 
 import shutil

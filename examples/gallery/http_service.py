@@ -1,7 +1,7 @@
 """Over HTTP
 
 `gatefill serve` starts the service; a request is a form with the photo and the mask. Any HTTP
-client will do.
+client works.
 """
 
 import io

@@ -1,7 +1,7 @@
 """Large photos
 
-Only the surroundings of the holes are worked on: a hole takes as long in a photo of 12 megapixels
-as in one of 1 megapixel. `Result.large` says how much the method was given.
+Only the surroundings of the holes are processed: a hole takes as long in a photo of 12 megapixels
+as in one of 1 megapixel. `Result.large` says which part of the photo the method got.
 """
 
 import numpy as np

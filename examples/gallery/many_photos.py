@@ -1,6 +1,7 @@
 """Many photos in a loop
 
-`map` takes any iterable and reads the next photo while one is filled. The results come one by one.
+`map` accepts any iterable and reads the next photo while one is filled. It yields the results one
+by one.
 """
 
 import numpy as np

@@ -1,7 +1,7 @@
 """Compare the methods
 
-`METHODS` lists all methods. These three need no extra packages and no weights of yours. PSNR tells
-how near a fill is to what was there.
+`METHODS` lists all methods. These three need no extra packages and no further weights. PSNR
+measures how close a fill is to the original.
 """
 
 import numpy as np

@@ -1,6 +1,6 @@
 """One array in, one array out
 
-`gatefill.inpaint` is called as `cv2.inpaint` is. Here the hole is a circle around the moon.
+`gatefill.inpaint` is called like `cv2.inpaint`. Here the hole is a circle around the moon.
 """
 
 import numpy as np

@@ -1,6 +1,6 @@
 """Your own weights
 
-Any weights file fills by itself or steers PatchMatch (`hybrid`). This file is a copy of the weights
+Any weights file can fill alone or guide PatchMatch (`hybrid`). This file is a copy of the weights
 that come with gatefill; files of other programs are converted by `gatefill convert`.
 """
 

@@ -1,7 +1,7 @@
 """Random masks
 
-The masks that papers train and test with, from a size and a seed: `gatefill.masks`, or
-`gatefill masks` on the command line.
+The masks used for training and evaluation in papers, by size and random seed: `gatefill.masks`,
+or `gatefill masks` on the command line.
 """
 
 from panels import save_panels

@@ -1,7 +1,7 @@
-"""Remove something
+"""Remove an object
 
 Load the default method once, fill the white part of the mask, save the result. Everything outside
-the mask stays as it was.
+the mask stays unchanged.
 """
 
 from panels import EXAMPLES, OUT, save_panels

@@ -1,6 +1,6 @@
 """Change the settings of a method
 
-`PatchMatchConfig` and `HybridConfig` hold what can be set; `NetworkOptions` say how a network is
+`PatchMatchConfig` and `HybridConfig` contain the settings; `NetworkOptions` say how a network is
 used. On the command line they are `--set patch_size=15`.
 """
 

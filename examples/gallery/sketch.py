@@ -1,6 +1,6 @@
-"""A sketch decides what the hole becomes
+"""Guide the fill with a sketch
 
-`deepfill_v2` lets outlines go where the sketch has lines; the hybrid takes sketches as well.
+With `deepfill_v2`, edges follow the lines of the sketch; the hybrid accepts sketches as well.
 Only lines inside the hole count.
 """
 

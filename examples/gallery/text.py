@@ -1,6 +1,6 @@
 """Text and watermarks
 
-Where the text is known, so is the mask: draw it again, and grow it by the blur of its edges.
+If the text is known, draw it as the mask, and grow the mask by the blur of its edges.
 """
 
 import numpy as np

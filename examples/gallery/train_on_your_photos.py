@@ -1,7 +1,7 @@
 """Train on your photos
 
-Ten steps of fine-tuning from the weights that come with gatefill, on eight photos, to show the
-way. A real run takes hours: `gatefill train deepfill-v2-laptop --data photos`.
+Ten steps of fine-tuning from the weights that come with gatefill, on eight photos, as a
+demonstration. A real run takes hours: `gatefill train deepfill-v2-laptop --data photos`.
 """
 
 import shutil

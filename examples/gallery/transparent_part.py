@@ -1,6 +1,6 @@
 """No mask: the transparent part is the hole
 
-Erase something in a paint program and save a PNG with transparency. It needs no mask.
+Erase an object in a paint program and save a PNG with transparency. No mask is needed.
 """
 
 from panels import EXAMPLES, save_panels

@@ -1,7 +1,7 @@
 """Warnings and errors
 
-A mask that looks wrong is a warning in the result; what cannot be used is a `GatefillError` with a
-stable code. Here the mask has black for the hole, which `invert_mask` turns round.
+A mask that looks wrong gives a warning in the result; input that cannot be used raises a
+`GatefillError` with a stable code. Here the mask has a black hole, which `invert_mask` inverts.
 """
 
 import numpy as np

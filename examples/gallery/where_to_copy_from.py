@@ -1,6 +1,7 @@
 """Choose where to copy from
 
-`search` restricts the region that texture is copied from. Here the rock may become surf only.
+`search` restricts the region that texture is copied from. Here the rock may be replaced by surf
+only.
 """
 
 import numpy as np

@@ -1,7 +1,7 @@
 """Wires
 
-Thin lines need a mask that is a little wider than they are, since their edges shine into the
-pixels beside them. `grow` widens it on all sides.
+Thin lines need a mask that is a little wider than the lines, since their edges blur into
+adjacent pixels. `grow` dilates it on all sides.
 """
 
 import numpy as np

@@ -94,53 +94,6 @@ def test_the_size_of_frames_is_found(options: dict[str, Any], mode: str) -> None
         assert largest_frame(movie) == width * height
 
 
-def sequence_header(
-    width: int, height: int, *, timing: bool, equal: int, delay: int, display: bool, points: int
-) -> bytes:
-    """A unit with the header of an AV1 sequence (5.3 and 5.5), with all that may come before sizes.
-
-    equal: the picture interval, 0 for none. delay: bits of buffer delays, 0 without a decoder
-    model. points: operating points, every other one of a high level.
-    """
-    fields = [(0, 3), (0, 1), (0, 1), (timing, 1)]  # profile, still picture, short header
-    if timing:
-        fields += [(1, 32), (30, 32), (equal > 0, 1)]
-        if equal:
-            fields += [(0, equal.bit_length() - 1), (1, 1)]
-            fields += [(equal - (1 << equal.bit_length() - 1), equal.bit_length() - 1)]
-        fields += [(delay > 0, 1)]
-        if delay:
-            fields += [(delay - 1, 5), (7, 32), (delay - 1, 5), (delay - 1, 5)]
-    fields += [(display, 1), (points - 1, 5)]
-    for number in range(points):
-        fields += [(0, 12), (8, 5), (1, 1)] if number % 2 else [(0, 12), (4, 5)]
-        if timing and delay:
-            fields += [(1, 1), ((1 << delay) - 1, delay), (5 % (1 << delay), delay), (0, 1)]
-        fields += [(1, 1), (9, 4)] if display else []
-    fields += [(11, 4), (12, 4), (width - 1, 12), (height - 1, 13), (0, 16)]
-    bits = "".join(f"{int(value):0{count}b}" for value, count in fields if count)
-    body = int(bits.ljust(-(-len(bits) // 8) * 8, "0"), 2).to_bytes(-(-len(bits) // 8), "big")
-    return b"\x12\0" + bytes([1 << 3 | 2, len(body)]) + body
-
-
-@avif
-@pytest.mark.parametrize("display", [False, True])
-@pytest.mark.parametrize("points", [1, 3])
-@pytest.mark.parametrize(
-    ("timing", "equal", "delay"),
-    [(False, 0, 0), (True, 0, 0), (True, 1, 0), (True, 6, 0), (True, 0, 1), (True, 2, 10)],
-)
-def test_the_size_stands_behind_whatever_a_sequence_says(
-    timing: bool, equal: int, delay: int, points: int, display: bool
-) -> None:
-    header = sequence_header(
-        3001, 2017, timing=timing, equal=equal, delay=delay, points=points, display=display
-    )
-    data = pil_file(mode_image("RGB", 64, 64), "AVIF")
-    at = data.index(b"\x12\0", data.index(b"mdat"))  # the unit that begins a frame
-    assert largest_frame(data[:at] + header + bytes(64)) == 3001 * 2017
-
-
 def claiming(data: bytes, width: int, height: int) -> bytes:
     """A file whose container says another size than that of its frames."""
     changed, at = bytearray(data), data.find(b"ispe")

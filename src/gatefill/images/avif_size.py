@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterator
+from itertools import islice
 
 # Boxes that contain boxes, and the number of bytes before those.
 _CONTAINERS = {b"meta": 4, b"moov": 0, b"trak": 0, b"mdia": 0, b"minf": 0, b"stbl": 0}
+_DEEPEST = 5  # boxes around the box of a track's chunks
 _MOST_PLACES = 4096  # largest number of places to search
+_MOST_ZEROS = 31  # before a number of variable length (AV1, 4.10.3)
 _SEQUENCE_HEADER = 1
 
 
@@ -23,45 +26,52 @@ def largest_frame(data: bytes) -> int:
             break
         try:
             most = max(most, _frame_at(data, place))
-        except (IndexError, struct.error):  # truncated, or not AV1: decoding reports it
+        except IndexError:  # truncated, or not AV1: decoding reports it
             continue
     return most
 
 
-def _boxes(data: bytes, start: int, stop: int) -> Iterator[tuple[bytes, int, int]]:
+def _boxes(data: bytes, start: int, stop: int, depth: int = 0) -> Iterator[tuple[bytes, int, int]]:
     """Yield kind, start and end of the boxes in a part of the file (ISO/IEC 14496-12, 4.2)."""
     while start + 8 <= stop:
         (size,) = struct.unpack_from(">I", data, start)
         kind, content = data[start + 4 : start + 8], start + 8
         if size == 1:
+            if content + 8 > stop:
+                return
             (size,) = struct.unpack_from(">Q", data, start + 8)
             content += 8
         end = stop if size == 0 else min(start + size, stop)
         if end < content:
             return
-        if kind in _CONTAINERS:
-            yield from _boxes(data, content + _CONTAINERS[kind], end)
+        if kind in _CONTAINERS and depth < _DEEPEST:
+            yield from _boxes(data, content + _CONTAINERS[kind], end, depth + 1)
         yield kind, content, end
         start = end
 
 
 def _places(data: bytes) -> Iterator[int]:
     """Yield the positions where items and chunks of tracks start."""
-    for kind, start, end in _boxes(data, 0, len(data)):
-        try:
+    found = (start for kind, start, _ in _boxes(data, 0, len(data)) if kind == b"idat")
+    bodies = list(islice(found, _MOST_PLACES))
+    try:
+        for kind, start, end in _boxes(data, 0, len(data)):
             if kind == b"iloc":
-                yield from _items(data, start)
+                yield from _items(data, start, bodies)
             elif kind in (b"stco", b"co64"):
                 letter, size = ("I", 4) if kind == b"stco" else ("Q", 8)
                 (count,) = struct.unpack_from(">I", data, start + 4)
                 for number in range(min(count, (end - start - 8) // size)):
                     yield struct.unpack_from(f">{letter}", data, start + 8 + number * size)[0]
-        except struct.error:
-            continue
+    except (IndexError, struct.error):  # the file ends inside a box
+        return
 
 
-def _items(data: bytes, at: int) -> Iterator[int]:
-    """Yield the extents in an item location box (ISO/IEC 14496-12, 8.11.3)."""
+def _items(data: bytes, at: int, bodies: list[int]) -> Iterator[int]:
+    """Yield the extents in an item location box (ISO/IEC 14496-12, 8.11.3).
+
+    bodies: Where the contents of item data boxes start, from which offsets may count.
+    """
     version = data[at]
     sizes = int.from_bytes(data[at + 4 : at + 6], "big")
     offset_size, length_size, base_size = sizes >> 12, sizes >> 8 & 15, sizes >> 4 & 15
@@ -84,8 +94,8 @@ def _items(data: bytes, at: int) -> Iterator[int]:
             number(index_size)
             offset = number(offset_size)
             number(length_size)
-            if method == 0:
-                yield base + offset
+            if method < 2:  # 2: in other items
+                yield from (origin + base + offset for origin in (bodies if method else [0]))
 
 
 def _frame_at(data: bytes, at: int) -> int:
@@ -102,24 +112,24 @@ def _frame_at(data: bytes, at: int) -> int:
             if byte < 128:
                 break
         if kind == _SEQUENCE_HEADER:
-            return _pixels(data[at : at + 64])
+            return _pixels(data, at)
         if not has_size:
             break
         at += size
     return 0
 
 
-def _pixels(header: bytes) -> int:
-    """Return width times height of a sequence header."""
-    stream = int.from_bytes(header, "big")
-    left = 8 * len(header)
+def _pixels(data: bytes, at: int) -> int:
+    """Return width times height of the sequence header at a position."""
+    place = 8 * at
 
     def bits(count: int) -> int:
-        nonlocal left
-        left -= count
-        if left < 0:
+        nonlocal place
+        start, place = place, place + count
+        if place > 8 * len(data):
             raise IndexError("cut off")
-        return stream >> left & ((1 << count) - 1)
+        part = int.from_bytes(data[start // 8 : -(-place // 8)], "big")
+        return part >> -place % 8 & ((1 << count) - 1)
 
     bits(4)  # profile, still picture
     if bits(1):  # the short header of a still picture
@@ -146,6 +156,8 @@ def _timing(bits: Callable[[int], int]) -> int:
         zeros = 0
         while not bits(1):
             zeros += 1
+            if zeros > _MOST_ZEROS:
+                raise IndexError("a length that decoders refuse")
         bits(zeros)
     if not bits(1):
         return 0

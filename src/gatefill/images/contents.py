@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import struct
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -26,6 +27,7 @@ from gatefill.images.jpeg_segments import (
     left_out,
 )
 from gatefill.images.meta import ORIENTATION, Meta
+from gatefill.images.notes import chunks_left_out
 from gatefill.images.tiff_directory import COMPRESSION, Tiff
 from gatefill.images.tiff_tags import IPTC_TAG, XMP_TAG, Tag, exif_block, read_tags, without_layout
 from gatefill.images.xmp import PACKET, XMP_TEXT, upright_xmp, without_pictures
@@ -34,6 +36,7 @@ TEXTS = (b"tEXt", b"zTXt", b"iTXt")
 _COLOR = (b"gAMA", b"cHRM", b"sRGB", b"cICP", b"mDCV", b"cLLI")
 # PNG texts in which old programs store metadata that now has a chunk of its own.
 _PROFILES = tuple(b"Raw profile type " + name + b"\0" for name in (b"exif", b"APP1", b"xmp"))
+_MOST_TEXT = 16 << 20  # bytes of a decompressed XMP packet
 _PHOTOSHOP_TAG, _LOSSY = 34377, (6, 7)  # values of the compression tag
 
 
@@ -163,21 +166,35 @@ def _jpeg(data: bytes, label: str) -> dict[str, Any]:
 
 
 def _png(data: bytes, label: str) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    found: dict[str, Any] = {"warnings": ()}
     kept = []
     for kind, body in png_chunks(data):
         if kind == b"acTL":
-            found["warnings"] = _frames(label, int.from_bytes(body[:4], "big"))
+            found["warnings"] += _frames(label, int.from_bytes(body[:4], "big"))
         elif kind == b"eXIf":
             found["exif"] = body.removeprefix(EXIF_PREFIX)
         elif kind == b"iTXt" and body.startswith(XMP_TEXT):
-            flags, _, text = body[len(XMP_TEXT) :].partition(b"\0")[2].partition(b"\0")
-            if body[len(XMP_TEXT) : len(XMP_TEXT) + 1] == b"\0":  # only uncompressed texts
-                found["xmp"] = text if not flags else b""
+            found["xmp"] = _text_of(body.removeprefix(XMP_TEXT))
+            if found["xmp"] is None:
+                found["warnings"] += (chunks_left_out(label, ("iTXt",)),)
         elif kind in _COLOR or (kind in TEXTS and not body.startswith(_PROFILES)):
             kept.append((kind, body))
     found["chunks"] = tuple(kept)
     return found
+
+
+def _text_of(body: bytes) -> bytes | None:
+    """Return the text in an iTXt chunk after its keyword; None if it cannot be decompressed."""
+    # After the compression flag and method: the language, the translated keyword, the text.
+    text = body[2:].split(b"\0", 2)[-1]
+    if not body.startswith(b"\1"):
+        return text
+    decoder = zlib.decompressobj()
+    try:
+        unpacked = decoder.decompress(text, _MOST_TEXT)
+    except zlib.error:
+        return None
+    return unpacked if decoder.eof else None
 
 
 def png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:

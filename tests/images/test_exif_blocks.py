@@ -127,7 +127,8 @@ def test_what_is_cut_off_is_damaged_or_left_out(order: str) -> None:
 
 def test_what_begins_otherwise_is_no_block() -> None:
     block = structure("<", {274: short("<", 3)})
-    for other in (b"IM" + block[2:], block[:2] + b"\x2b" + block[3:], b"MM" + block[2:]):
+    numbers = [block[:2] + bytes([number]) + block[3:] for number in (41, 43)]
+    for other in (b"IM" + block[2:], b"MM" + block[2:], *numbers):
         with pytest.raises(DamagedError):
             Block(other)
     empty = b"II*\0\x08\0\0\0" + bytes(6)

@@ -147,7 +147,7 @@ _OPTIONS = ["-q", "-x", "-n", "0", "-m", "not slow", "-p", "no:cacheprovider", "
 def mutants_of(copy: Path, module: Path) -> Iterator[tuple[tuple[int, int], Mutant]]:
     """All mutants of a module, each with its place: line and column."""
     source = (copy / module).read_text("utf-8")
-    ignored = _said_only(source)
+    ignored, lines = _said_only(source), source.splitlines()
     nodes = list(ast_nodes(get_ast(source)))
     for name in operator_names():
         if any(each in name for each in LEFT_OUT):
@@ -155,10 +155,19 @@ def mutants_of(copy: Path, module: Path) -> Iterator[tuple[tuple[int, int], Muta
         operator = get_operator(name)()
         occurrence = 0
         for node in nodes:
-            for start, _ in operator.mutation_positions(node):
-                if not any(first <= start < last for first, last in ignored):
+            for start, end in operator.mutation_positions(node):
+                # That operator cannot replace a name with a dot, such as `struct.error`.
+                is_dotted = name.endswith("ExceptionReplacer") and "." in _between(
+                    lines, start, end
+                )
+                if not is_dotted and not any(first <= start < last for first, last in ignored):
                     yield start, Mutant(module, start[0], name, occurrence)
                 occurrence += 1
+
+
+def _between(lines: list[str], start: tuple[int, int], end: tuple[int, int]) -> str:
+    """The part of a line from one place to another."""
+    return lines[start[0] - 1][start[1] : end[1] if end[0] == start[0] else None]
 
 
 def _said_only(source: str) -> list[tuple[tuple[int, int], tuple[int, int]]]:

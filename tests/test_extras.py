@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json.decoder
+import os
 import re
+import subprocess
 import sys
 import tomllib
 from pathlib import Path
 
 import pytest
 
+import gatefill
 from gatefill.extras import MODULES, MissingExtra, installed, need, require
 
 
@@ -62,3 +65,37 @@ def test_everything_that_is_installed_with_all_is_imported_somewhere() -> None:
         if not re.search(rf'(import |from |need\("|import_module\("){MODULES[name]}\b', code)
     ]
     assert not unused
+
+
+QUIET = """
+import os, pathlib, sys
+import numpy as np
+import gatefill
+photo = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+mask = np.zeros((64, 64), bool)
+mask[20:40, 20:40] = True
+gatefill.load()(photo, mask)
+assert "onnxruntime" in sys.modules
+assert "ORT_DISABLE_TELEMETRY" not in os.environ
+print([path.name for path in pathlib.Path.home().rglob("deviceid")])
+"""
+
+
+def test_onnxruntime_leaves_no_identifier_and_the_environment_as_it_was(tmp_path: Path) -> None:
+    """With its telemetry on, it writes one into the user's cache at its import."""
+    kept = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "SYSTEMROOT")  # CI turns it off as well
+    environment = {name: os.environ[name] for name in kept if name in os.environ}
+    environment |= {"HOME": str(tmp_path), "PYTHONPATH": os.pathsep.join(sys.path)}
+    run = [sys.executable, "-c", QUIET]
+    done = subprocess.run(run, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "[]\n"
+
+
+def test_onnxruntime_is_imported_by_one_function() -> None:
+    source = Path(gatefill.__file__).parent
+    statement = re.compile(r"^\s*(import|from) onnxruntime", re.MULTILINE)
+    found = [
+        path.name for path in source.rglob("*.py") if statement.search(path.read_text("utf-8"))
+    ]
+    assert not found, "gatefill.extras.import_onnxruntime turns its telemetry off"

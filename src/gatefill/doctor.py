@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 import gatefill
-from gatefill.extras import MODULES, installed
+from gatefill.extras import MODULES, import_onnxruntime, installed
 from gatefill.parallel import cores, peak_memory
 
 Facts = dict[str, Any]
@@ -112,8 +112,7 @@ def _version(package: str) -> str | None:
 
 def _runtimes() -> Facts:
     def of_onnxruntime() -> Facts:
-        import onnxruntime
-
+        onnxruntime = import_onnxruntime()
         providers = onnxruntime.get_available_providers()
         return {"version": onnxruntime.__version__, "providers": providers}
 

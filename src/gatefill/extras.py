@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import os
+import sys
 from importlib.util import find_spec
 from typing import Any
 
@@ -81,3 +83,25 @@ def _missing(package: str | None, extra: str, what: str) -> MissingExtra:
         f'{what} needs {package}, which is not installed: pip install "gatefill[{extra}]"',
         name=package,
     )
+
+
+_NO_TELEMETRY = "ORT_DISABLE_TELEMETRY"
+
+
+def import_onnxruntime() -> Any:
+    """Import onnxruntime with its telemetry off.
+
+    Its official packages keep an identifier of the device in the user's cache and report to their
+    maker, unless a variable of the environment forbids it at the first import. An onnxruntime that
+    was imported before, and a variable that is set, are the choice of whoever did that.
+
+    Returns:
+        The module.
+    """
+    if "onnxruntime" in sys.modules or _NO_TELEMETRY in os.environ:
+        return importlib.import_module("onnxruntime")
+    os.environ[_NO_TELEMETRY] = "1"
+    try:
+        return importlib.import_module("onnxruntime")
+    finally:
+        os.environ.pop(_NO_TELEMETRY, None)  # the choice is made once in a process

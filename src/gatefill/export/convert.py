@@ -15,7 +15,7 @@ import numpy as np
 from gatefill.checkpoints import find_weights, load_network
 from gatefill.checkpoints.native import FORMAT
 from gatefill.errors import OutputError, WeightsError
-from gatefill.extras import need
+from gatefill.extras import import_onnxruntime, need
 from gatefill.geometry import pad_to_multiple
 from gatefill.methods.base import Method, composite
 from gatefill.methods.registry import network_entry, with_network
@@ -130,8 +130,7 @@ def export(
 
 def _compared(network: Any, model: bytes) -> Iterator[Comparison]:
     """Compare frames of the file with those of torch, for photos of several sizes."""
-    import onnxruntime
-
+    onnxruntime = import_onnxruntime()
     session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
     names = [each.name for each in session.get_outputs()]
     torch_runtime = TorchRuntime(network)
@@ -153,8 +152,7 @@ def _off_by(model: bytes, method: Method) -> float:
 
     Both are rounded, so that the smallest difference may become one level.
     """
-    import onnxruntime
-
+    onnxruntime = import_onnxruntime()
     session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
     largest = 0.0
     for number, (height, width) in enumerate(SIZES):

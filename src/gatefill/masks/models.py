@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from gatefill.errors import DataError
+from gatefill.extras import import_onnxruntime
 from gatefill.images import write_atomically
 from gatefill.packages import Package, default_folder, download
 from gatefill.parallel import PerProcess
@@ -127,6 +128,4 @@ def session(model: StoredNetwork) -> Any:
 
 
 def _loaded(path: Path) -> Any:
-    import onnxruntime
-
-    return onnxruntime.InferenceSession(str(path))
+    return import_onnxruntime().InferenceSession(str(path))

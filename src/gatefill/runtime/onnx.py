@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 
 from gatefill.errors import ConfigError, WeightsError
+from gatefill.extras import import_onnxruntime
 from gatefill.parallel import PerProcess, cores
 from gatefill.runtime.base import (
     CELL,
@@ -28,6 +28,8 @@ from gatefill.runtime.base import (
     hole_cells,
     near_holes,
 )
+
+onnxruntime = import_onnxruntime()
 
 BYTES = 1400  # bytes of features per pixel
 TABLE_BYTES = 0.0035  # bytes of attention per pair of pixels

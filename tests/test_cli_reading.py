@@ -73,11 +73,11 @@ def test_photos_that_are_cut_off(capsys: pytest.CaptureFixture[str]) -> None:
     names = ("no_eoi.jpg", "cut_30_bytes.jpg", "progressive_70_percent.jpg", "mask.png")
     take("jpeg-without-its-end", *names)
     _, said = filled("inpaint no_eoi.jpg mask.png", capsys)
-    assert any("end is missing" in each for each in said)
+    assert any("end marker is missing" in each for each in said)
     for name in names[1:3]:
         assert "truncated" in refused(f"inpaint {name} mask.png", capsys)
         _, said = filled(f"inpaint {name} mask.png --allow-truncated", capsys)
-        assert any("is cut off" in each for each in said)
+        assert any("is truncated" in each for each in said)
 
 
 @pytest.mark.usefixtures("here")

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 DEFAULT_METHOD = "hybrid"
 RANDOM_WEIGHTS = Warning(
-    "weights.random", "the network has random weights, which nobody has trained: its fill is noise"
+    "weights.random", "the network has random weights, without training: its fill is noise"
 )
 
 
@@ -148,7 +148,7 @@ def _named(
     name = DEFAULT_METHOD if method is None and weights is None else method
     if options is not None and (name == "hybrid" or (name and not info_of(name).takes_weights)):
         raise ConfigError(
-            f"expected no options of a network for {name}: its config holds all there is",
+            f"expected no options of a network for {name}: all its options are in its config",
             code="config.options",
             method=name,
         )

@@ -141,5 +141,5 @@ def test_code_in_a_pickle_is_not_run(tmp_path: Path) -> None:
 def test_what_was_not_fetched_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("XDG_CACHE_HOME", "LOCALAPPDATA", "HOME"):
         monkeypatch.setenv(name, str(tmp_path))
-    with pytest.raises(DataError, match=r"found none: gatefill\.evaluation\.fetch\(\) brings"):
+    with pytest.raises(DataError, match=r"found none: gatefill\.evaluation\.fetch\(\) downloads"):
         fetched()

@@ -174,7 +174,7 @@ def test_frechet_distance_of_two_clouds() -> None:
 def test_what_is_missing_is_told_with_the_way_to_get_it() -> None:
     lpips, dists, fid = how_to_get(lpips=False, dists=False, fid=False)
     for line, name in ((lpips, "LPIPS"), (dists, "DISTS")):
-        assert line == f"{name} is not measured: gatefill.evaluation.fetch() brings its weights."
+        assert line == f"{name} is not measured: gatefill.evaluation.fetch() downloads its weights."
     assert 'pip install "gatefill[fid]"' in fid
     assert "https://" in fid
     assert how_to_get(lpips=True, dists=True, fid=True) == []

@@ -143,7 +143,7 @@ def test_names_are_text_and_nothing_else(page: Page) -> None:
 
 def test_what_is_missing_is_said(page: Page) -> None:
     said = page.locator("#warnings").inner_text()
-    assert "LPIPS is not measured: gatefill.evaluation.fetch() brings its weights" in said
+    assert "LPIPS is not measured: gatefill.evaluation.fetch() downloads its weights" in said
     assert "DISTS is not measured" in said
     assert "give it as fid_weights" in said
     assert "broken.jpg: " in page.locator("#problems").inner_text()

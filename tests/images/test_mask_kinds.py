@@ -151,7 +151,7 @@ def test_maps_of_labels_say_what_was_seen() -> None:
         (told,) = said
         assert told.code == "mask.labels"
         assert told.values["values"] == [0, 1, 2, 5]
-        assert "holds the values 0, 1, 2, 5" in str(told)
+        assert "contains the values 0, 1, 2, 5" in str(told)
         assert "none, as none is above 127" in str(told)
         assert (read_mask(plane, PHOTO, threshold=0) == (plane > 0)).all()
     hole, said = read_hole(label_map(64, 128, 255), PHOTO)

@@ -230,9 +230,9 @@ def test_overwriting(tmp_path: Path) -> None:
     path = tmp_path / "out.png"
     path.write_bytes(b"old")
     path.chmod(0o640)
-    with pytest.raises(ImageError, match="there already"):
+    with pytest.raises(ImageError, match="exists already"):
         Photo(noise(3, 3, 3)).save(path)
-    with pytest.raises(ImageError, match="there already"):
+    with pytest.raises(ImageError, match="exists already"):
         check_output(path, overwrite=False)
     assert path.read_bytes() == b"old"
     array = noise(3, 3, 3)

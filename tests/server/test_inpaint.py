@@ -157,7 +157,7 @@ def test_how_photos_and_masks_are_read_is_asked_for(client: httpx.Client) -> Non
     assert "allow_truncated" in refused.json()["detail"]
     taken = upload(client, cut, file_of(mask), allow_truncated="true")
     assert taken.status_code == 200
-    assert "is cut off" in taken.headers["x-gatefill-warnings"]
+    assert "is truncated" in taken.headers["x-gatefill-warnings"]
     exif = PIL.Image.Exif()
     exif[0x0112] = 6
     turned = file_of(image, exif=exif.tobytes())

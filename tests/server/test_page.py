@@ -210,7 +210,7 @@ def test_errors_are_told_to_a_person(page: Page, noise: Path, tmp_path: Path) ->
     notice.get_by_role("button").click()
     page.open(noise)
     page.page.click("#fill")
-    page.page.locator(".notice", has_text="Paint over what should go").wait_for()
+    page.page.locator(".notice", has_text="Paint over what you want to remove").wait_for()
     page.page.keyboard.press("i")  # everything
     page.page.click("#fill")
     page.page.locator(".notice.error", has_text="covers the whole photo").wait_for()

@@ -190,7 +190,9 @@ class TestDamage:
         size = max(path.stat().st_size for path in (folder / "checkpoints").glob("*.pt"))
         resource.setrlimit(resource.RLIMIT_FSIZE, (size // 2, limits[1]))
         try:
-            with pytest.raises(OutputError, match=r"no room left to write below .* make room"):
+            with pytest.raises(
+                OutputError, match=r"no space left to write below .* free some space"
+            ):
                 run(longer(), photos, folder)
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, limits)

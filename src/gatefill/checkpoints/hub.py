@@ -92,7 +92,7 @@ def _check(config: Path, weights: Path) -> None:
         stated.get(key) != known[key] for key in ("method", "config")
     ):
         raise WeightsError(
-            f"expected {CONFIG} and {WEIGHTS} to tell of the same network, got two",
+            f"expected {CONFIG} and {WEIGHTS} to describe the same network, got two",
             code="weights.contradiction",
         )
 

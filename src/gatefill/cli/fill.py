@@ -211,7 +211,7 @@ def settings_of(
 
     if seed is not None:
         raise ConfigError(
-            f"expected no random seed for {name or 'a network'}, which draws nothing at random",
+            f"expected no random seed for {name or 'a network'}, which uses no random numbers",
             code="config.seed",
         )
     return {"options": with_settings(NetworkOptions(), settings)}

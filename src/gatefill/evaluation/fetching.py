@@ -70,7 +70,7 @@ def fetched(folder: Path | str | None = None) -> PerceptualWeights:
     if not found.there():
         raise DataError(
             f"expected the weights of LPIPS and DISTS in {place}, found none: "
-            "gatefill.evaluation.fetch() brings them",
+            "gatefill.evaluation.fetch() downloads them",
             code="fetch.not_there",
             folder=str(place),
         )

@@ -115,7 +115,7 @@ class _Helper:
                 found: tuple[Any, BaseException | None] = waiting.result()
             except (EOFError, OSError, pickle.UnpicklingError) as error:
                 raise ImageError(
-                    "the file brought its decoder or encoder down", code="image.crash"
+                    "the file crashed its decoder or encoder", code="image.crash"
                 ) from error
         return found
 

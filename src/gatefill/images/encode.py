@@ -112,9 +112,9 @@ def _encode(
     if data is not None:
         return Encoded(data, tuple(found))
     if lossy and format in ("WEBP", "AVIF") and meta.lossy and meta.format == format:
-        text = "as a lossy WebP all of it is encoded anew; lossless keeps every known pixel"
+        text = "a lossy WebP is re-encoded as a whole; lossless keeps every known pixel"
         if format == "AVIF":
-            text = "as an AVIF all of it is encoded anew; PNG keeps every known pixel"
+            text = "an AVIF is re-encoded as a whole; PNG keeps every known pixel"
         found.append(_said("file.reencoded", meta, text))
     meta, dropped = _fitted(meta, format)
     if dropped:

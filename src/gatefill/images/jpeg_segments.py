@@ -246,7 +246,7 @@ def left_out(data: bytes, label: str) -> list[Warning]:
         values = {"name": label, "bytes": len(rest)}
         found.append(Warning("file.trailer", f"{label}: its {what} is left out", values))
     if _has(layout, APP11, b"JP"):
-        text = f"{label}: its content credentials hold no longer and are left out"
+        text = f"{label}: its content credentials are no longer valid and are left out"
         found.append(Warning("file.credentials", text, {"name": label}))
     if _has(layout, APP1, EXTENDED):
         text = f"{label}: the extended part of its XMP data is left out"

@@ -111,7 +111,7 @@ def _decoded(data: bytes) -> tuple[_Source, Pixels]:
 
 def _encoded_anew(meta: Meta, error: Exception) -> Warning:
     reason = first_line(error)
-    text = f"{meta.name}: all blocks of the JPEG are encoded anew ({reason})"
+    text = f"{meta.name}: all blocks of the JPEG are re-encoded ({reason})"
     return Warning("file.reencoded", text, {"name": meta.name, "reason": reason})
 
 

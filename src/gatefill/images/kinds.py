@@ -110,8 +110,8 @@ def _codec_of(data: bytes) -> str | None:
 def raw_refused(label: str, name: str) -> ImageError:
     """Return the error for a raw file of a camera, such as a ``"Canon CR2"``."""
     return ImageError(
-        f"{label} is a raw file ({name}): develop it first, and fill the JPEG, TIFF or PNG "
-        "that comes of it",
+        f"{label} is a raw file ({name}): develop it first, and fill the resulting JPEG, "
+        "TIFF or PNG",
         code="image.raw",
         raw=name,
     )

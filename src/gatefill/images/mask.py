@@ -120,13 +120,13 @@ def read_hole(source: Source | None, photo: Photo, options: MaskOptions = _DEFAU
         stop_point()
     if hole.all():
         raise MaskError(
-            "the mask covers the whole photo: nothing known is left to fill from",
+            "the mask covers the whole photo: no known pixels are left to fill from",
             code="mask.all_hole",
         )
     if source is not None and photo.alpha is not None and hole.any():
         hidden = np.count_nonzero(hole & (photo.alpha == 0))
         if hidden == np.count_nonzero(hole):
-            text = "the hole lies where the photo is transparent: what is filled there is not seen"
+            text = "the hole lies where the photo is transparent: the fill is not visible"
             said = (*said, Warning("mask.hidden", text))
     return Drawing(hole, said)
 
@@ -245,7 +245,7 @@ def hidden_pixels(photo: Photo, hole: NDArray[np.bool_]) -> NDArray[np.bool_] | 
         return None
     if (hidden | hole).all():
         raise MaskError(
-            "all that is outside the hole is transparent: nothing known is left to fill from",
+            "everything outside the hole is transparent: no known pixels are left to fill from",
             code="mask.all_hole",
         )
     return hidden

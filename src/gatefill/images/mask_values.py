@@ -101,8 +101,8 @@ def _by_brightness(
         said.append(
             Warning(
                 "mask.photo",
-                f"{label} has {levels} levels of gray, as a photo has: is it the {name}? What is "
-                f"brighter than {threshold} of 255 was taken",
+                f"{label} has {levels} gray levels, like a photo: is it the {name}? Levels above "
+                f"{threshold} of 255 were taken",
                 {"plane": name, "levels": levels, "threshold": threshold},
             )
         )
@@ -112,7 +112,7 @@ def _by_brightness(
         said.append(
             Warning(
                 "mask.labels",
-                f"{label} holds the values {listed}, as a map of labels does: taken as white were "
+                f"{label} contains the values {listed}, like a label map: taken as white were "
                 f"{taken} above {threshold} (threshold)",
                 {"plane": name, "values": labels, "threshold": threshold},
             )
@@ -125,7 +125,7 @@ def _from_copy(alpha: NDArray[Any], opaque: NDArray[np.bool_], label: str) -> Dr
     if np.count_nonzero(opaque) * 2 >= opaque.size:
         text = "a photo with a part erased: its transparent part is the hole"
         return Drawing(erased(_as_integers(alpha)), (Warning("mask.erased", f"{label} is {text}"),))
-    text = "cut out of a photo: what is left of it is the hole"
+    text = "cut out of a photo: the remaining part is the hole"
     return Drawing(opaque, (Warning("mask.cutout", f"{label} is {text}"),))
 
 

@@ -11,7 +11,7 @@ def no_end(label: str) -> Warning:
     """Warn that only the end marker of the file is missing."""
     return Warning(
         "file.no_end",
-        f"{label}: the marker of the file's end is missing; all of its pixels are there",
+        f"{label}: its end marker is missing; all pixels are present",
     )
 
 
@@ -20,7 +20,7 @@ def read_in_part(label: str, share: float | None = None) -> Warning:
     much = "" if share is None else f" in {max(share, 0.01):.0%} of its rows"
     return Warning(
         "file.truncated",
-        f"{label} is cut off: pixels{much} are missing, and what stands there is made up",
+        f"{label} is truncated: pixels{much} are missing and replaced by arbitrary values",
         {} if share is None else {"share": share},
     )
 
@@ -29,7 +29,8 @@ def cut_off(label: str, kind: str, error: BaseException | None = None) -> ImageE
     """Return the error for a truncated file that could be read in part."""
     why = "" if error is None else f" ({first_line(error)})"
     return ImageError(
-        f"{label}: truncated or corrupt {kind}{why}; what there is can be read (allow_truncated)",
+        f"{label}: truncated or corrupt {kind}{why}; the remaining part can be read "
+        "(allow_truncated)",
         code="image.truncated",
         kind=kind,
     )

@@ -89,7 +89,7 @@ def _check_place(path: Path, overwrite: bool) -> None:
                 )
             if not overwrite:
                 raise ImageError(
-                    f"the output is there already: {path}",
+                    f"the output exists already: {path}",
                     code="output.exists",
                     file=str(path),
                 )

@@ -109,7 +109,7 @@ def stored(model: StoredNetwork) -> Path:
     if not path.is_file():
         raise DataError(
             f"expected {model.name} in {path.parent}, found none: "
-            "gatefill.masks.fetch_models() brings it",
+            "gatefill.masks.fetch_models() downloads it",
             code="select.no_model",
             file=model.name,
             folder=str(path.parent),

@@ -72,7 +72,7 @@ class Shelf:
 
     def __init__(self, models: Sequence[Model], chosen: str | None = None) -> None:
         if not models:
-            raise ConfigError("expected at least one model to offer, got none", code="server.empty")
+            raise ConfigError("expected at least one model, got none", code="server.empty")
         self._models = {model.name: model for model in models}
         self._chosen = self.get(chosen or models[0].name)
 

@@ -123,10 +123,12 @@ def fill_in(
     assert asked.mask is not None
     mask = placed(asked.mask, asked.layout.mask, photo, "mask", max_pixels)
     if not mask.any():
-        raise MaskError("the mask is empty: paint over what should go", code="mask.nothing_painted")
+        raise MaskError(
+            "the mask is empty: paint over what you want to remove", code="mask.nothing_painted"
+        )
     if mask.all():
         raise MaskError(
-            "the mask covers the whole photo: nothing known is left to fill from",
+            "the mask covers the whole photo: no known pixels are left to fill from",
             code="mask.all_hole",
         )
     sketch = None

@@ -43,8 +43,8 @@ def disk_full_said(folder: Path) -> Iterator[None]:
         if problem.errno not in FULL:
             raise
         raise OutputError(
-            f"no room left to write below {folder} ({problem.strerror}): the checkpoint before is "
-            "kept; make room and run the same command again to go on from it",
+            f"no space left to write below {folder} ({problem.strerror}): the previous checkpoint "
+            "is kept; free some space and run the same command again to go on from it",
             code="output.disk_full",
             folder=str(folder),
         ) from problem

@@ -26,7 +26,7 @@ Distance = Callable[[list["Tensor"], list["Tensor"]], "Tensor"]
 def how_to_get(*, lpips: bool, dists: bool, fid: bool) -> list[str]:
     """Return a sentence on how to get the weights of each metric that is not measured."""
     lines = [
-        f"{name} is not measured: gatefill.evaluation.fetch() brings its weights."
+        f"{name} is not measured: gatefill.evaluation.fetch() downloads its weights."
         for name, there in (("LPIPS", lpips), ("DISTS", dists))
         if not there
     ]

@@ -151,7 +151,7 @@ def decode_image(source: Path | bytes) -> Pixels:
     pixels = photo.pixels
     if photo.alpha is not None and (photo.alpha < photo.max_value).mean() > MAX_TRANSPARENT:
         raise DataError(
-            "has transparent parts: what stands there is no photo", code="data.transparent"
+            "has transparent parts, whose pixels are arbitrary", code="data.transparent"
         )
     if pixels.dtype == np.uint16:
         pixels = (pixels >> 8).astype(np.uint8)

@@ -180,16 +180,22 @@ def test_a_connection_without_use_is_closed(tight: Server) -> None:
 
 
 @contextlib.contextmanager
-def asking_for_much(server: Server) -> Iterator[socket.socket]:
-    """A connection whose reply is larger than what the system keeps of it on the way."""
-    body = file_of(photo(1200, 1200))  # noise: it stays large
-    mask = file_of(hole(1200, 1200))
+def asking_for_much(server: Server, *, streamed: bool = False) -> Iterator[socket.socket]:
+    """A connection whose reply is larger than what the system keeps of it on the way.
+
+    streamed: the reply is lines of events, the last of which is large.
+    """
+    body = file_of(photo(1600, 1600))  # noise: it stays large
+    # So does the fill of every other pixel of it.
+    holes = np.indices((1600, 1600)).sum(axis=0) % 2 * 255
+    mask = file_of(holes.astype(np.uint8) if streamed else hole(1600, 1600))
     parts = b"".join(
         b"--xxx\r\nContent-Disposition: form-data; name=%s; filename=f\r\n\r\n%s\r\n" % part
-        for part in ((b"image", body), (b"mask", mask))
+        for part in ((b"photo" if streamed else b"image", body), (b"mask", mask))
     )
     data = parts + b"--xxx--\r\n"
-    head = HEAD + (
+    address = "/api/v1/editor/fill" if streamed else "/api/v1/inpaint"
+    head = f"POST {address} HTTP/1.1\r\nHost: localhost\r\n" + (
         f"Content-Type: multipart/form-data; boundary=xxx\r\nContent-Length: {len(data)}\r\n\r\n"
     )
     with socket.socket() as link:
@@ -203,6 +209,18 @@ def test_a_client_that_reads_nothing_is_dropped(tight: Server) -> None:
     with asking_for_much(tight) as link, tight.client() as client:
         assert until(lambda: not _is_connected(tight, link), 12)
         assert client.get("/healthz").status_code == 200
+
+
+def test_a_client_that_reads_nothing_of_a_stream_is_dropped() -> None:
+    with (
+        serving(*limits(send_seconds=1.5)) as server,
+        asking_for_much(server, streamed=True) as link,
+        server.client() as client,
+    ):
+        assert until(lambda: metric(client, "gatefill_jobs_running") > 0)
+        assert until(lambda: metric(client, "gatefill_jobs_running") == 0, 20)  # the fill is done
+        assert _is_connected(server, link)
+        assert until(lambda: not _is_connected(server, link), 8)
 
 
 @pytest.mark.slow

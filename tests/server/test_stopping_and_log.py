@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -40,6 +41,24 @@ def test_after_the_grace_running_and_waiting_jobs_are_told_503() -> None:
     statuses, seconds = stopped(grace=1, seconds=60, fills=2)
     assert statuses == [503, 503]
     assert 0.9 < seconds < 4
+
+
+def test_after_the_grace_uploads_are_told_503() -> None:
+    head = b"POST /api/v1/inpaint HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n"
+    with serving(*limits(grace_seconds=1), "--log") as found:
+        with socket.create_connection(("127.0.0.1", found.port), timeout=10) as link:
+            link.sendall(head + b"Content-Type: application/json\r\n\r\n{")
+            time.sleep(0.3)
+            found.process.send_signal(signal.SIGTERM)
+            started = time.monotonic()
+            reply = link.recv(65536)
+            assert 0.5 < time.monotonic() - started < 3
+        found.process.wait(10)
+        assert found.process.stdout is not None
+        log = found.process.stdout.read()
+    assert b" 503 " in reply.splitlines()[0]
+    assert b"retry-after: 1" in reply
+    assert "Traceback" not in log
 
 
 def test_a_client_that_leaves_is_logged_as_499() -> None:

@@ -18,7 +18,14 @@ from gatefill.server.language import Language
 from gatefill.server.limits import Limits
 from gatefill.server.login import log_in
 from gatefill.server.metrics import Counted
-from gatefill.server.middleware import BodyLimit, Deadlines, Errors, Prefix, SafeHeaders
+from gatefill.server.middleware import (
+    BodyLimit,
+    Deadlines,
+    Errors,
+    Prefix,
+    SafeHeaders,
+    Uploads,
+)
 from gatefill.server.models import Shelf
 from gatefill.server.security import LOGIN, Guard
 from gatefill.server.service import Opened, Service
@@ -78,7 +85,13 @@ def create_app(
         redoc_url=None,
         openapi_url="/openapi.json",
     )
-    app.state.stop_jobs = service.jobs.close
+    uploads = Uploads()
+
+    def stop() -> None:
+        service.jobs.close()
+        uploads.end()
+
+    app.state.stop = stop  # ends what clients wait for: they get 503
     add_handlers(app)
     router = APIRouter()
     api.add_routes(router, service)
@@ -89,7 +102,7 @@ def create_app(
     _add_pages(router, access)
     app.include_router(router)
     # The middleware added last is the outermost.
-    app.add_middleware(Deadlines, limits=limits)
+    app.add_middleware(Deadlines, limits=limits, uploads=uploads)
     app.add_middleware(BodyLimit, limits=limits)
     app.add_middleware(Inflated)
     app.add_middleware(Guard, access=access)

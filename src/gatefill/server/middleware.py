@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gatefill.server.connection import ABORT
 from gatefill.server.errors import Refused, reply
+from gatefill.server.jobs import Stopped
 from gatefill.server.limits import Limits
 
 logger = logging.getLogger(__name__)
@@ -151,12 +152,36 @@ class BodyLimit:
             raise Refused(503, "busy", "too many uploads at a time: try again in a moment")
 
 
+class Uploads:
+    """The bodies that are arriving, which a server that stops does not wait for."""
+
+    def __init__(self) -> None:
+        self.ended = False
+        self._waits: set[asyncio.Timeout] = set()
+
+    def end(self) -> None:
+        """Let no body arrive any more."""
+        self.ended = True
+        for each in self._waits:
+            each.reschedule(0.0)
+
+    async def receive(self, receive: Receive, end: float) -> Message:
+        """The next message of a body. Raises TimeoutError at `end`, and once they are ended."""
+        async with asyncio.timeout_at(0.0 if self.ended else end) as wait:
+            self._waits.add(wait)
+            try:
+                return await receive()
+            finally:
+                self._waits.discard(wait)
+
+
 class Deadlines:
     """Limits the time for receiving a body and for sending a response."""
 
-    def __init__(self, app: ASGIApp, limits: Limits) -> None:
+    def __init__(self, app: ASGIApp, limits: Limits, uploads: Uploads) -> None:
         self.app = app
         self.limits = limits
+        self.uploads = uploads
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -170,9 +195,10 @@ class Deadlines:
             if complete:  # from here on, receive only tells whether the client is still connected
                 return await receive()
             try:
-                async with asyncio.timeout_at(end):
-                    message = await receive()
+                message = await self.uploads.receive(receive, end)
             except TimeoutError:
+                if self.uploads.ended:
+                    raise Stopped from None
                 raise Refused(
                     408, "too slow", f"the request took over {self.limits.upload_seconds:g} s"
                 ) from None

@@ -86,7 +86,8 @@ def run(
 ) -> None:
     """Serve until SIGINT or SIGTERM.
 
-    Jobs then have `Limits.grace_seconds` to end; the clients of those that remain get 503.
+    Jobs and uploads then have `Limits.grace_seconds` to end; the clients of those that remain get
+    503.
 
     started: called when the server is ready for requests.
     """
@@ -106,7 +107,7 @@ def run(
     # A fill makes many short calls. With Python's default switch interval of 5 ms it would be much
     # slower while other requests are processed.
     sys.setswitchinterval(SWITCH_SECONDS)
-    server = _Server(config, limits.grace_seconds, app.state.stop_jobs)
+    server = _Server(config, limits.grace_seconds, app.state.stop)
     if started is not None:
         threading.Thread(target=_when_started, args=(server, started), daemon=True).start()
     with contextlib.closing(listening):
@@ -114,15 +115,15 @@ def run(
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's server, which stops jobs some seconds after it was asked to stop."""
+    """uvicorn's server, which stops jobs and uploads some seconds after it was asked to stop."""
 
-    def __init__(self, config: uvicorn.Config, grace: float, stop_jobs: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, grace: float, stop: Callable[[], None]) -> None:
         super().__init__(config)
         self._grace = grace
-        self._stop_jobs = stop_jobs
+        self._stop = stop
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        timer = asyncio.get_running_loop().call_later(self._grace, self._stop_jobs)
+        timer = asyncio.get_running_loop().call_later(self._grace, self._stop)
         try:
             await super().shutdown(sockets)
         finally:

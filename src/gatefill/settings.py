@@ -103,7 +103,19 @@ def _names(config: object, before: str = "") -> list[str]:
 
 
 def read_value(text: str, kind: Any, name: str = "the setting") -> Any:
-    """Parse a text as a value of type `kind`. Raises ConfigError if it cannot be parsed."""
+    """Parse a text as a value of a type.
+
+    Args:
+        text: The text, such as ``"9"`` or ``"none"``.
+        kind: The type, see `with_settings`.
+        name: Name of the setting in messages.
+
+    Returns:
+        The value.
+
+    Raises:
+        ConfigError: If the text cannot be parsed.
+    """
     try:
         return _read(text, kind)
     except ValueError:  # raised by int() and float(), too

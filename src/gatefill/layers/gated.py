@@ -22,7 +22,16 @@ Activation = Literal["elu", "relu", "leaky_relu", "none"]
 
 
 def activate(x: Tensor, activation: Activation, inplace: bool = False) -> Tensor:
-    """Apply ELU, ReLU, LeakyReLU(0.2) or no activation."""
+    """Apply ELU, ReLU, LeakyReLU(0.2) or no activation.
+
+    Args:
+        x: Any shape.
+        activation: The function.
+        inplace: Allow overwriting `x`.
+
+    Returns:
+        A tensor of the same shape.
+    """
     match activation:
         case "elu":
             return functional.elu(x, inplace=inplace)
@@ -43,6 +52,9 @@ def gate(x: Tensor, activation: Activation = "elu", inplace: bool = False) -> Te
         x: Output of the convolution.
         activation: phi.
         inplace: Allow overwriting `x`, which saves most of the time on a CPU.
+
+    Returns:
+        The gated features.
     """
     width = x.shape[1] // 2
     if x.requires_grad and activation in ("elu", "relu"):

@@ -25,6 +25,12 @@ def same_padding(size: int, kernel: int, stride: int = 1, dilation: int = 1) -> 
     """Return TensorFlow's SAME padding (before, after) along one side of `size` pixels.
 
     The output has ceil(size / stride) pixels; an odd remainder goes after.
+
+    Args:
+        size: Length of the input in pixels.
+        kernel: Side of the kernel.
+        stride: Pixels between two outputs.
+        dilation: Pixels between two taps of the kernel.
     """
     reach = (kernel - 1) * dilation + 1
     total = max((-(-size // stride) - 1) * stride + reach - size, 0)
@@ -34,7 +40,10 @@ def same_padding(size: int, kernel: int, stride: int = 1, dilation: int = 1) -> 
 def pad_amounts(
     rule: Padding, size: int, kernel: int, stride: int = 1, dilation: int = 1
 ) -> tuple[int, int]:
-    """Return the padding (before, after) of a rule along one side of `size` pixels."""
+    """Return the padding (before, after) of a rule along one side of `size` pixels.
+
+    kernel, stride, dilation: see `same_padding`.
+    """
     if rule == "same":
         return same_padding(size, kernel, stride, dilation)
     both = dilation * (kernel - 1) // 2
@@ -133,7 +142,16 @@ def source_indices(size: int, new_size: int, rule: Resizing = "aligned") -> tupl
 
 
 def resize_nearest(x: Tensor, height: int, width: int, rule: Resizing = "aligned") -> Tensor:
-    """Resize ``BCHW`` to height x width by copying the pixels of `source_indices`."""
+    """Resize ``BCHW`` to height x width by nearest neighbor.
+
+    Args:
+        x: ``BCHW``.
+        height, width: The new size.
+        rule: The pixels to copy, see `source_indices`.
+
+    Returns:
+        ``BC`` height width.
+    """
     kept = type(x) is Tensor  # False in torch.export, whose tensors have no data
     indices = _indices if kept else _indices.__wrapped__
     x = x.index_select(-2, indices(x.device, x.shape[-2], height, rule))

@@ -87,6 +87,9 @@ class Method(Protocol):
             progress: Called with the completed fraction of the work.
             search: ``HW`` bool, True = may be copied from, where known; None: everywhere.
 
+        Returns:
+            The whole frame; only its hole is used.
+
         Raises:
             GatefillError: If an array is not as described, or if the method does not accept the
                 sketch or the search region it is given.

@@ -94,14 +94,23 @@ def pull_push(image: Image, known: Mask) -> Image:
 
 
 def enlarge(image: Image, height: int, width: int) -> Image:
-    """Resize an image ``hwC`` by bilinear interpolation."""
+    """Resize an image ``hwC`` to height x width by bilinear interpolation."""
     return np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR))
 
 
 def shrink(
     plane: NDArray[np.float32] | Mask, height: int, width: int, known: Mask | None = None
 ) -> NDArray[np.float32]:
-    """Downscale a plane ``HW`` or ``HWC`` by area; unknown pixels count as 0."""
+    """Downscale a plane by area averaging.
+
+    Args:
+        plane: ``HW`` or ``HWC``.
+        height, width: The new size, at most that of `plane`.
+        known: ``HW``; other pixels count as 0. None: all pixels are known.
+
+    Returns:
+        The plane at the new size, float32.
+    """
     tall, wide = plane.shape[:2]
     if plane.size <= 3 * STRIP:
         plane = plane.astype(np.float32, copy=False)
@@ -133,6 +142,8 @@ def texture_energy(image: Image, known: Mask) -> NDArray[np.float32]:
 
     At coarse levels color alone cannot distinguish sharp from blurred texture (Newson et al., IPOL
     2017, section 2.2). Unknown pixels get the energy of their surroundings.
+
+    image: ``HW3`` in [0, 1]. known: ``HW``.
     """
     gray = image @ np.full(3, 1 / 3, np.float32)
     energy = np.abs(np.diff(gray, axis=0, append=gray[-1:]))

@@ -27,7 +27,16 @@ SWITCH_SECONDS = 0.0005  # switch interval of Python threads
 def listen(host: str, port: int, *, search: int = 1) -> socket.socket:
     """Listen on `host` at `port`, or at the first free one of the `search - 1` ports after it.
 
-    port: 0 = any free port. Raises ConfigError if no port is free.
+    Args:
+        host: Address or host name of this machine.
+        port: 0 = any free port.
+        search: Number of ports to try.
+
+    Returns:
+        The listening socket.
+
+    Raises:
+        ConfigError: If no port is free, or the address is not one of this machine.
     """
     if not 0 <= port <= 65535:
         raise ConfigError(
@@ -71,7 +80,7 @@ def listen(host: str, port: int, *, search: int = 1) -> socket.socket:
 
 
 def address_of(listening: socket.socket, host: str) -> str:
-    """Return the address to open in a browser on this machine."""
+    """Return the URL to open in a browser on this machine, for a socket listening on `host`."""
     port = listening.getsockname()[1]
     name = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
     return f"http://{name}:{port}/"
@@ -86,10 +95,14 @@ def run(
 ) -> None:
     """Serve until SIGINT or SIGTERM.
 
-    Jobs and uploads then have `Limits.grace_seconds` to end; the clients of those that remain get
-    503.
+    Jobs and uploads then have `Limits.grace_seconds` to finish; the clients of the remaining ones
+    get 503.
 
-    started: called when the server is ready for requests.
+    Args:
+        app: The application.
+        listening: A socket from `listen`.
+        limits: See `Limits`. Default: `Limits()`.
+        started: Called when the server is ready for requests.
     """
     limits = limits or Limits()
     config = uvicorn.Config(

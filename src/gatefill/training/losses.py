@@ -33,7 +33,14 @@ def discount(mask: Tensor, gamma: float = 0.9) -> Tensor:
     """Weights that decrease with the distance from the border of the hole's box (arXiv 1801.07892).
 
     In the box of H x W around each hole, ``max(gamma^min(i, H - i), gamma^min(j, W - j))`` inside
-    the hole; 0 elsewhere. Returns ``B1HW``.
+    the hole; 0 elsewhere.
+
+    Args:
+        mask: ``B1HW``, 1 = hole.
+        gamma: Discount factor per pixel.
+
+    Returns:
+        ``B1HW``.
     """
     weights = torch.zeros_like(mask)
     for b, (top, bottom, left, right) in enumerate(hole_boxes(mask)):
@@ -69,7 +76,13 @@ def discount_of_square(mask: Tensor, side: int, gamma: float = 0.9) -> Tensor:
 def gradient_penalty(score: Tensor, image: Tensor, mask: Tensor | None = None) -> Tensor:
     """``mean((|d score / d image| - 1)^2)``, with the gradient inside the hole only (WGAN-GP).
 
-    score: ``B1`` computed from `image`, which requires a gradient.
+    Args:
+        score: ``B1``, computed from `image`.
+        image: ``B3HW``, which requires a gradient.
+        mask: ``B1HW``, 1 = hole; None: the gradient of all pixels counts.
+
+    Returns:
+        A scalar.
     """
     (gradient,) = torch.autograd.grad(score.sum(), image, create_graph=True)
     energy = gradient.square() if mask is None else gradient.square() * mask
@@ -85,17 +98,20 @@ def gram(features: Tensor) -> Tensor:
 
 
 def perceptual_loss(found: Sequence[Tensor], wanted: Sequence[Tensor]) -> Tensor:
-    """Sum over layers of the mean absolute difference of features."""
+    """Sum over layers of the mean absolute difference of features; found, wanted: ``BCHW`` each."""
     return torch.stack([l1(a, b) for a, b in zip(found, wanted, strict=True)]).sum()
 
 
 def style_loss(found: Sequence[Tensor], wanted: Sequence[Tensor]) -> Tensor:
-    """Sum over layers of the mean absolute difference of Gram matrices."""
+    """Sum over layers of the mean absolute difference of Gram matrices of features ``BCHW``."""
     return torch.stack([l1(gram(a), gram(b)) for a, b in zip(found, wanted, strict=True)]).sum()
 
 
 def variation_loss(image: Tensor, mask: Tensor) -> Tensor:
-    """Mean absolute difference of neighbors that both lie in the hole dilated by one pixel."""
+    """Mean absolute difference of neighbors in the hole dilated by one pixel (arXiv 1804.07723).
+
+    image: ``BCHW``. mask: ``B1HW``, 1 = hole.
+    """
     region = functional.max_pool2d(mask, 3, 1, 1)
     across = (image[..., 1:] - image[..., :-1]).abs() * region[..., 1:] * region[..., :-1]
     down = (image[:, :, 1:] - image[:, :, :-1]).abs() * region[:, :, 1:] * region[:, :, :-1]
@@ -103,7 +119,15 @@ def variation_loss(image: Tensor, mask: Tensor) -> Tensor:
 
 
 def near_boundary(mask: Tensor, reach: int) -> Tensor:
-    """``B1HW``: 1 up to half the reach from a straight border of the hole, 0 beyond the reach."""
+    """Return weights: 1 up to half the reach from a straight border of the hole, 0 beyond reach.
+
+    Args:
+        mask: ``B1HW``, 1 = hole.
+        reach: Distance from the border in pixels.
+
+    Returns:
+        ``B1HW``.
+    """
     side = 2 * reach + 1
     known = 1 - mask
     for window, around in (((side, 1), (reach, 0)), ((1, side), (0, reach))):

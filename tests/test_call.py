@@ -137,6 +137,12 @@ def test_a_soft_edge_blends_the_fill_into_the_photo_around_the_hole(depth: type)
     assert shares[1] < 0.2
 
 
+def test_a_soft_edge_may_be_wider_than_any_photo() -> None:
+    photo, mask = photo_and_mask()
+    wide = Inpainter(Nearest())(photo, mask, feather=10**400)
+    np.testing.assert_array_equal(wide, Inpainter(Nearest())(photo, mask, feather=1000))
+
+
 def test_a_soft_edge_has_a_width_and_stays_inside_the_photo() -> None:
     photo, mask = photo_and_mask()
     inpaint = gatefill.load("patchmatch")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 
 import gatefill
+from gatefill.cli import run
 
 SRC = Path(gatefill.__file__).parents[1]
 PYTHON = [sys.executable, "-m", "gatefill"]
@@ -150,3 +152,44 @@ def test_no_bar_where_nobody_looks() -> None:
     done = spawn("masks", "out", "--size", "600x600", "--count", "150", "--kind", "lama_thick")
     assert done.returncode == 0
     assert done.stderr == ""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="closes streams in a shell")
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-", ">&- 2>&- <&-"])
+def test_streams_may_be_closed(closed: str, folder: Path) -> None:
+    """As by a daemon; what is written must not end in a file that got the number of a stream."""
+
+    def shell(line: str) -> subprocess.CompletedProcess[str]:
+        whole = f"exec {shlex.join(PYTHON)} {line} {closed}"
+        return subprocess.run(
+            ["sh", "-c", whole], env=environment(), capture_output=True, text=True, check=False
+        )
+
+    done = shell("inpaint photo.png mask.png -m patchmatch -o out.png")
+    assert (done.returncode, "bug" in done.stderr) == (0, False)
+    assert run(["inpaint", "photo.png", "mask.png", "-m", "patchmatch", "-o", "same.png"]) == 0
+    assert (folder / "out.png").read_bytes() == (folder / "same.png").read_bytes()
+    for line in ("methods", "methods --json", "--help", "--version"):
+        assert shell(line).returncode == 0, line
+    assert shell("inpaint none.png mask.png -o out.png").returncode == 2
+
+
+@pytest.mark.skipif(os.name == "nt", reason="closes streams in a shell")
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("inpaint - mask.png -o out.png <&-", "an open standard input"),
+        ("inpaint photo.png mask.png -o - >&-", "an open standard output"),
+    ],
+)
+def test_a_closed_stream_is_no_pipe(line: str, said: str) -> None:
+    done = subprocess.run(
+        ["sh", "-c", f"exec {shlex.join(PYTHON)} {line}"],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert said in done.stderr

@@ -15,7 +15,7 @@ def widened(mask: NDArray[np.bool_], width: int) -> NDArray[np.bool_]:
     """Dilate the hole by `width` pixels: the pixels that may change with a soft edge."""
     if not width or not mask.any():
         return mask
-    wide = _distance(mask) <= width
+    wide = _distance(mask) <= min(width, sum(mask.shape))  # which reaches everywhere
     return mask if wide.all() else wide
 
 
@@ -32,6 +32,7 @@ def blended(photo: Any, filled: Any, mask: NDArray[np.bool_], width: int) -> Any
         A new array.
     """
     away = _distance(mask)
+    width = min(width, sum(mask.shape))
     result = np.empty_like(filled)
     for rows in strips(*mask.shape):
         share = np.clip(away[rows] / (width + 1), 0, 1)

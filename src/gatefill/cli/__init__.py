@@ -22,7 +22,7 @@ from gatefill.cli import (  # each module adds its verbs to the application
     weights,
 )
 from gatefill.cli.app import app
-from gatefill.cli.pipes import with_plain_names
+from gatefill.cli.pipes import replace_closed_streams, with_plain_names
 from gatefill.errors import ConfigError
 
 __all__ = [
@@ -45,6 +45,7 @@ __all__ = [
 
 def run(arguments: list[str]) -> int:
     """Run a command line and return the exit status. Errors are printed, not raised."""
+    replace_closed_streams()
     debug = bool(os.environ.get("GATEFILL_DEBUG"))
     if "--debug" in arguments:
         debug = True

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TextIO
 
 from gatefill.errors import ConfigError
 
@@ -14,6 +15,22 @@ PIPE = Path("-")  # standard input, or standard output
 
 _OUTPUTS = {"-o", "--output"}
 _OPTION = re.compile(r"-[A-Za-z](=.*)?|--.*")
+
+
+def replace_closed_streams() -> None:
+    """Put the null device in the place of standard streams that the process started without.
+
+    Python leaves them out, and the next file that is opened would get their numbers, so that what
+    libraries write there would end in it.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115 - for the whole run
+
+
+def _is_closed(stream: TextIO) -> bool:
+    """Return whether `replace_closed_streams` put it there; a redirection has another name."""
+    return getattr(stream, "name", None) == os.devnull
 
 
 def with_plain_names(arguments: Sequence[str]) -> list[str]:
@@ -50,6 +67,8 @@ def open_inputs(paths: Sequence[Path | None]) -> list[Path | BinaryIO | None]:
         raise ConfigError(
             "expected at most one input from standard input, got '-' twice", code="cli.two_pipes"
         )
+    if PIPE in paths and _is_closed(sys.stdin):
+        raise ConfigError("expected an open standard input, got a closed one", code="cli.closed")
     return [sys.stdin.buffer if path == PIPE else path for path in paths]
 
 
@@ -60,6 +79,8 @@ def check_stdout(*, json: bool) -> None:
             "expected --json with an output file: standard output holds the photo",
             code="cli.json_and_pipe",
         )
+    if _is_closed(sys.stdout):
+        raise ConfigError("expected an open standard output, got a closed one", code="cli.closed")
     if sys.stdout.isatty():
         raise ConfigError(
             "expected standard output to lead to a file or a program, not to a terminal",

@@ -135,7 +135,7 @@ def test_the_hybrid_is_described_in_the_language_of_the_page(browser: Any) -> No
         methods = page.visit().page.locator("#methods")
         assert "신경망이 이끄는 PatchMatch" in methods.text_content()
         page.page.click("#language")
-        assert "a network that steers PatchMatch" in methods.text_content()
+        assert "a network that guides PatchMatch" in methods.text_content()
 
 
 def test_both_languages_have_all_words() -> None:

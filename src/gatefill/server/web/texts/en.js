@@ -33,7 +33,7 @@ export default {
   panel: "Method and steps",
   method: "Method",
   weights: "Weights: {name}",
-  hybridIs: "a network that steers PatchMatch",
+  hybridIs: "a network that guides PatchMatch",
   noWeights: "Needs no weights",
   needWeights: "With weights, these too: {names}",
   semantic: "knows structure",

@@ -80,6 +80,15 @@ def test_data_behind_the_damage_is_not_read() -> None:
         assert codes == ["file.truncated" if cut > 4 else "file.no_end"]
 
 
+def test_pixels_before_damage_are_kept_where_the_end_is_missing() -> None:
+    array = noise(64, 64, 3)
+    packed = bytearray(zlib.compress(b"".join(b"\0" + row.tobytes() for row in array)))
+    packed[6000:6100] = bytes(100)
+    data = head(64, 64, 8, 2) + png_chunk(b"IDAT", bytes(packed))
+    photo = read_photo(data[:-4] + b"none", allow_truncated=True)
+    assert (photo.pixels[:22] == array[:22]).all()
+
+
 @pytest.mark.parametrize("name", [b"IHDR", b"PLTE", b"tRNS", b"IDAT"])
 def test_damaged_chunks_of_the_pixels_are_refused(name: bytes) -> None:
     chunks = {

@@ -18,7 +18,7 @@ _PIXELS = (b"IHDR", b"PLTE", b"tRNS", b"IDAT")  # the chunks that pixels depend 
 _KEPT = (b"eXIf", b"pHYs", b"gAMA", b"cHRM", b"sRGB", b"cICP")
 _MAX_KEPT = 1 << 20
 _MAX_PROFILE = 16 << 20  # largest decompressed size of a color profile, bytes
-_STEP = 1 << 16
+_STEP = 1 << 10  # bytes to decompress at a time
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 # Adam7: first row and column, steps
 _PASSES = (

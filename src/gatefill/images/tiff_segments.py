@@ -39,7 +39,7 @@ READ = (_NONE, _LZW, _DEFLATE, _OLD_DEFLATE, _PACKBITS, _LZMA, _ZSTD)
 
 _SLACK = 4096  # bytes of padding that some writers add to a strip
 _DICTIONARY = 128 << 20  # memory of an LZMA decoder, bytes
-_STEP = 1 << 20
+_STEP, _SMALL_STEP = 1 << 20, 1 << 10  # bytes to decompress at a time
 
 
 @dataclass(frozen=True)
@@ -120,22 +120,26 @@ def _unpacked(segment: TiffSegment, compression: int, label: str) -> bytes:
     if compression not in (_DEFLATE, _OLD_DEFLATE, _LZMA):
         check_segment(segment, compression, label)
         return _by_libtiff(segment, compression)
-    decoder, size = _decoder(compression), segment.size
+    decoder, left = _decoder(compression), segment.size
     parts: list[bytes] = []
+    at, rest = 0, b""
     try:
-        data = segment.data
-        while size and not decoder.eof:
-            parts.append(decoder.decompress(data, size))
-            data = b"" if compression == _LZMA else decoder.unconsumed_tail
-            size -= len(parts[-1])
-            if not parts[-1]:
+        # In steps, so that the bytes before damage are kept.
+        while left and not decoder.eof:
+            if not rest:
+                rest, at = segment.data[at : at + _SMALL_STEP], at + _SMALL_STEP
+            parts.append(decoder.decompress(rest, left))
+            rest = b"" if compression == _LZMA else decoder.unconsumed_tail
+            left -= len(parts[-1])
+            if not parts[-1] and at >= len(segment.data):
                 break
         beyond = segment.full_rows * segment.row_bytes - segment.size + _SLACK
-        if not decoder.eof and len(decoder.decompress(data, beyond + 1)) > beyond:
+        rest += segment.data[at:]
+        if not decoder.eof and len(decoder.decompress(rest, beyond + 1)) > beyond:
             raise _too_large(label, segment.size + beyond)
     except (zlib.error, lzma.LZMAError):
-        pass  # keep the bytes before the damage
-    return parts[0] if len(parts) == 1 else b"".join(parts)
+        pass
+    return b"".join(parts)
 
 
 def _decoder(compression: int) -> Any:

@@ -30,7 +30,8 @@ def test_values_of_every_type_are_found(count: int, order: str, big: bool) -> No
         for kind, size in SIZES.items()
         if big or kind < 16
     }
-    data = structure(order, values, big=big)
+    unknown: Values = {50_000 + kind: (kind, 2, b"12") for kind in (0, 14, 15, 99)}
+    data = structure(order, values | unknown, big=big)
     (found,) = Tiff(data, "it").pages
     assert len(found.entries) == len(values)
     for tag, (kind, number, at) in found.entries.items():

@@ -125,6 +125,7 @@ def assert_reads(data: bytes, levels: Any) -> None:
         assert (photo.alpha == levels[..., -1]).all()
 
 
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF data")  # Pillow's
 @given(
     dtype=st.sampled_from(["u2", "u4", "i2", "i4", "f2", "f4", "f8"]),
     size=st.tuples(st.integers(1, 40), st.integers(1, 40), st.integers(1, 4)),

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 from gatefill.errors import ConfigError
@@ -183,6 +184,47 @@ def test_colors_under_transparent_pixels_stay() -> None:
         assert (again.alpha == alpha).all()
 
 
+LAYOUT = {
+    *(
+        254,
+        255,
+        256,
+        257,
+        258,
+        259,
+        260,
+        261,
+        262,
+        263,
+        264,
+        265,
+        266,
+        273,
+        277,
+        278,
+        279,
+        280,
+        281,
+        284,
+    ),
+    *(290, 291, 292, 293, 294, 295, 297, 301, 317, 318, 319, 320, 321, 322, 323, 324, 325, 330),
+    *(332, 333, 334, 335, 336, 337, 338, 339, 340, 341, 342, 343, 347),
+    *(512, 513, 514, 515, 516, 517, 518, 519, 520, 521, 522, 523, 524, 525, 526, 527, 528, 529),
+    *(530, 531, 532, 700, 33723, 34377, 34675, 37724),
+}
+"""Tags of how pixels are stored (TIFF 6.0 and its supplements), and of what has its own place."""
+
+
+def test_tags_about_the_photo_are_kept_and_those_about_its_pixels_are_not() -> None:
+    tags = sorted(LAYOUT | {each + step for each in LAYOUT for step in (-1, 1)})
+    values = {tag: (7, 5, b"12345") for tag in tags if tag not in (282, 283, 296)}
+    data = Photo(noise(5, 5, 3), None, Meta(exif=structure("<", {**values}))).to_bytes("tif")
+    found = tifffile.TiffFile(io.BytesIO(data)).pages[0].tags
+    for tag in values:
+        kept = tag in found and found[tag].value == b"12345"
+        assert kept == (tag not in LAYOUT)
+
+
 def test_the_suffix_for_a_format() -> None:
     known = {"JPEG": ".jpg", "MPO": ".jpg", "webp": ".webp", "TIFF": ".tif", "BMP": ".bmp"}
     for format, suffix in {
@@ -210,6 +252,14 @@ def test_a_pil_image_carries_what_a_file_would() -> None:
     assert (np.asarray(Photo(values).to_pil()) == expected).all()
     gray = Photo(values[..., :1], values[..., 1]).to_pil()
     assert (np.asarray(gray) == expected[..., :2]).all()
+
+
+def test_a_resolution_in_a_tiff_is_exact_to_ten_thousandths() -> None:
+    data = Photo(noise(5, 5, 3), None, Meta(dpi=(300.0001, 72.00013))).to_bytes("tif")
+    page = tifffile.TiffFile(io.BytesIO(data)).pages[0]
+    assert page.tags[282].value == (3_000_001, 10_000)
+    assert abs(np.divide(*page.tags[283].value) - 72.00013) < 1e-8
+    assert page.tags[296].value == 2
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))

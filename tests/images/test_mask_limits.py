@@ -120,7 +120,7 @@ def test_how_alike_a_copy_of_the_photo_is(depth: int) -> None:
         (0, 0.0, True),
         (24, 1.0, True),
         (25, 1.0, False),
-        (60, 0.09, True),
+        (60, 0.1, True),
         (60, 0.11, False),
     ):
         copy = pixels.copy()
@@ -241,6 +241,24 @@ def test_small_holes_have_no_edge_to_compare() -> None:
                 pixels[top - 2 : top + side + 2, left - 2 : left + side + 2] = 250
                 mask[top : top + side, left : left + side] = True
         assert (rim_share(Photo(pixels), mask) > 0.5) == seen
+
+
+@pytest.mark.parametrize("side", range(4))
+@pytest.mark.parametrize(("room", "seen"), [(11, True), (10, False)])
+def test_colors_are_compared_up_to_the_border(room: int, seen: bool, side: int) -> None:
+    # On the other sides there is no room for a comparison.
+    mask = np.zeros((20 + room, 220), bool)
+    mask[room : room + 15, 5:215] = True
+    pixels = np.full((*mask.shape, 1), 90, np.uint8)
+    pixels[room - 2 : room] = 250
+    photo, turned = Photo(np.rot90(pixels, side).copy()), np.rot90(mask, side).copy()
+    assert (rim_share(photo, turned) > 0.9) == seen
+    assert seen or rim_share(photo, turned) == 0
+
+
+def test_noise_has_no_edge() -> None:
+    mask = np.indices((900, 1000)).sum(0) % 2 > 0
+    assert rim_share(Photo(noise(900, 1000, 1)), mask) == 0
 
 
 @pytest.mark.parametrize(("covered", "told"), [(70, False), (71, True)])

@@ -58,6 +58,16 @@ def test_values_that_are_cut_off_are_none() -> None:
         assert len(Tiff(bytes(data), "it").pages[0].integers(700)) == expected
 
 
+@LAYOUTS
+def test_a_file_may_end_before_the_link_to_the_next_page(order: str, big: bool) -> None:
+    for extra in range(0, 40, 2):
+        data = structure(order, page(order) | {700: (7, 9 + extra, bytes(9 + extra))}, big=big)
+        for cut in range(9 if big else 5):
+            (found,) = Tiff(data[: len(data) - cut], "it").pages
+            assert sorted(found.entries) == [256, 257, 700]
+            assert found.next == 0
+
+
 @pytest.mark.parametrize("order", ["<", ">"])
 def test_which_pages_are_photos(order: str) -> None:
     for kind in range(8):

@@ -241,6 +241,28 @@ def test_the_resolution(
     assert read_photo(tiff(array, order, tags=tags)).meta.dpi is None
 
 
+@pytest.mark.filterwarnings("ignore:Truncated File Read")  # Pillow's
+@pytest.mark.parametrize(("left", "known"), [(8, True), (7, False)])
+def test_a_resolution_that_is_cut_off_is_none(left: int, known: bool) -> None:
+    array, _ = values("u2", 5, 4, 1)
+    ratio = struct.pack("<2I", 300, 1)
+    tags: Values = {282: (5, 1, ratio), 283: (5, 1, ratio)}
+    data = bytearray(tiff(array, tags=tags) + ratio)
+    at = data.index(struct.pack("<HHI", 282, 5, 1)) + 8
+    struct.pack_into("<I", data, at, len(data) - left)
+    assert read_photo(bytes(data)).meta.dpi == ((300, 300) if known else None)
+
+
+@pytest.mark.parametrize("channels", [0, 5, 65535])
+@pytest.mark.parametrize("planar", [1, 2])
+def test_impossible_numbers_of_channels_are_refused(planar: int, channels: int) -> None:
+    array, _ = values("u2", 5, 4, 1)
+    tags: Values = {277: short("<", channels), 284: short("<", planar)}
+    with pytest.raises(ImageError, match=f"got {channels} channels") as found:
+        read_photo(tiff(array, tags=tags))
+    assert found.value.code == "image.channels"
+
+
 @pytest.mark.parametrize(("kind", "known"), [(1, True), (7, True), (2, False), (6, False)])
 def test_the_type_of_a_color_profile(kind: int, known: bool) -> None:
     array, _ = values("u2", 5, 4, 3)

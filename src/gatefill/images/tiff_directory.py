@@ -65,9 +65,13 @@ class Directory:
     entries: dict[int, tuple[int, int, int]] = field(default_factory=dict)  # type, count, position
     next: int = 0
 
+    def entry(self, tag: int) -> tuple[int, int, int]:
+        """Return a tag's type, number of values and their position; zeros if it is missing."""
+        return self.entries.get(tag, (0, 0, 0))
+
     def integers(self, tag: int) -> tuple[int, ...]:
         """Return a tag's values; empty if it is missing, truncated or not of an integer type."""
-        kind, count, at = self.entries.get(tag, (0, 0, 0))
+        kind, count, at = self.entry(tag)
         if kind not in _INTEGERS or at + _SIZES[kind] * count > len(self.data):
             return ()
         return struct.unpack_from(f"{self.order}{count}{_INTEGERS[kind]}", self.data, at)
@@ -78,7 +82,7 @@ class Directory:
 
     def text(self, tag: int) -> str:
         """Return the text of an ASCII tag."""
-        _, count, at = self.entries.get(tag, (0, 0, 0))
+        _, count, at = self.entry(tag)
         return self.data[at : at + count].decode("ascii", "replace").strip("\0 ")
 
     @property

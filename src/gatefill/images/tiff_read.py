@@ -87,7 +87,7 @@ class TiffPage:
 
     @property
     def icc(self) -> bytes | None:
-        kind, count, at = self._page.entries.get(_ICC, (0, 0, 0))
+        kind, count, at = self._page.entry(_ICC)
         return self.data[at : at + count] if kind in (1, 7) else None
 
     @property
@@ -97,7 +97,7 @@ class TiffPage:
         return (sides[0] * factor, sides[1] * factor) if all(sides) else None
 
     def _rational(self, tag: int) -> float:
-        kind, _, at = self._page.entries.get(tag, (0, 0, 0))
+        kind, _, at = self._page.entry(tag)
         if kind != 5 or at + 8 > len(self.data):
             return 0.0
         order = "little" if self._order == "<" else "big"

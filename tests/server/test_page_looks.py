@@ -170,7 +170,7 @@ def test_the_codes_have_the_same_words_to_put_in_in_both_languages() -> None:
 @pytest.mark.parametrize(
     ("locale", "warning", "error"),
     [
-        ("en-US", "The hole covers 85 % of the photo.", "nothing is left to fill from"),
+        ("en-US", "The hole covers 85 % of the photo.", "no known pixels are left to fill from"),
         ("ko-KR", "구멍이 사진의 85%를 덮습니다.", "마스크가 사진 전체를 덮고 있어"),
     ],
 )

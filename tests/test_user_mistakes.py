@@ -58,6 +58,12 @@ LINES = [
     "serve --token-file photo.png --workers 0",
     # numbers out of range
     f"{INPAINT} --max-pixels 0",
+    f"{INPAINT} --grow 1.5",
+    f"{INPAINT} --seed 1.5",
+    f"{INPAINT} --feather 0.5",
+    "masks m --kind box --count 1.5",
+    "serve --port 80.5",
+    "batch photo.png --mask mask.png -o out --feather 1.5",
     f"{INPAINT} --max-pixels -5",
     *(
         f"batch . -o out --mask mask.png {option}"

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Sequence
+from typing import Annotated, Any
 
-from cyclopts import App, Group, Parameter
+from cyclopts import App, Group, Parameter, Token, convert
 
 from gatefill import __version__
+
+
+def _converted(kind: Any, tokens: Sequence[Token]) -> Any:
+    """Convert as cyclopts does, but without rounding numbers that are to be whole."""
+    if kind is int:
+        for token in tokens:
+            if "." in token.value:
+                raise ValueError(f"expected a whole number, got {token.value:.80}")
+    return convert(kind, tokens)
+
 
 app = App(
     name="gatefill",
@@ -20,6 +31,7 @@ app = App(
     help_format="markdown",
     version_flags=["--version", "-V"],
     suppress_keyboard_interrupt=False,
+    default_parameter=Parameter(converter=_converted),
 )
 app["--help"].group = app["--version"].group = Group("Options")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import signal
 import threading
 import time
 from collections.abc import Callable
@@ -15,7 +14,7 @@ import PIL.Image
 import pytest
 
 from gatefill.geometry import component_boxes
-from gatefill.images import ImageError, apart, mask_warnings, read_photo
+from gatefill.images import mask_warnings, read_photo
 from gatefill.images.photo import Photo
 from gatefill.inpainter import Inpainter
 from gatefill.methods import pyramid
@@ -157,31 +156,6 @@ def _gray(mask: np.ndarray) -> Photo:
     return Photo(np.full((*mask.shape, 1), 128, np.uint8))
 
 
-@pytest.mark.parametrize("format", ["png", "webp", "avif", "tiff", "jpg"])
-def test_large_files_are_the_same_from_a_helper_process(
-    format: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    photo = noise(60, 80)
-    alone = photo.to_bytes(format)
-    monkeypatch.setattr(apart, "LARGE", 100)
-    with stoppable(lambda: None):
-        assert photo.to_bytes(format) == alone
-        again = read_photo(alone)
-    assert again.meta.format is not None
-    np.testing.assert_array_equal(again.pixels, read_photo(alone).pixels)
-    assert again.meta.warnings == read_photo(alone).meta.warnings
-
-
-def test_errors_of_a_helper_process_are_those_of_this_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    data = noise(60, 80).to_bytes("jpg")[:2000]
-    with pytest.raises(ImageError) as expected:
-        read_photo(data)
-    monkeypatch.setattr(apart, "LARGE", 100)
-    with stoppable(lambda: None), pytest.raises(ImageError) as found:
-        read_photo(data)
-    assert (str(found.value), found.value.code) == (str(expected.value), expected.value.code)
-
-
 @pytest.mark.skipif(not os.path.isdir("/proc"), reason="looks for processes in /proc")  # noqa: PTH112
 def test_reading_and_writing_stop_at_once_and_leave_no_process() -> None:
     photo = noise(2000, 2000)
@@ -197,22 +171,6 @@ def test_reading_and_writing_stop_at_once_and_leave_no_process() -> None:
     with stoppable(after(0.0)), pytest.raises(Stop):
         read_photo(file.getvalue())
     assert time.monotonic() - started < 1.0
-
-
-def test_a_file_that_kills_its_decoder_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(apart, "LARGE", 100)
-    with stoppable(lambda: None), pytest.raises(ImageError, match="brought its decoder"):
-        apart.call(_dies, 1000)
-    with stoppable(lambda: None):  # the next call gets another process
-        assert apart.call(_answers, 1000, 20) == 21
-
-
-def _dies() -> None:
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
-def _answers(number: int) -> int:
-    return number + 1
 
 
 def test_what_progress_raises_stops_a_fill_in_stages_that_report_nothing() -> None:

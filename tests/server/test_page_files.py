@@ -118,3 +118,20 @@ def test_what_changes_while_a_file_is_prepared_is_not_taken_for_saved(
     page.page.locator("#photos .close").last.click()
     page.page.wait_for_selector("#question[open]")
     page.page.click("#question-yes")
+
+
+def test_a_mask_that_was_not_filled_is_in_no_download(page: Page, noise: Path, gray: Path) -> None:
+    page.open(noise)
+    page.open(gray)
+    page.drag((100, 80), (140, 100))
+    page.fill()
+    page.drag((40, 40), (60, 60))
+    page.download("png")
+    close = page.page.locator("#photos .close").last
+    close.click()
+    page.page.click("#question[open] [value=no]")
+    page.page.keyboard.press("Control+z")
+    page.download("png")
+    page.page.wait_for_timeout(200)
+    close.click()
+    page.page.locator("#file", has_text="noise.png").wait_for(state="attached")

@@ -22,7 +22,7 @@ export async function download(editor, format, { quality = null, name = null } =
     const { changes } = photo;
     const { blob, suffix } = await api.compose(photo.file, photo.patches, format, quality);
     save(blob, `${name || `${stem(photo.name)}_filled`}${suffix}`);
-    if (photo.changes === changes) photo.saved = true;
+    if (photo.changes === changes && !photo.isBegun) photo.saved = true;
     editor.changed();
   } catch (error) {
     complain(error);

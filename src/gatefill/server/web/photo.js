@@ -64,6 +64,11 @@ export class Photo {
     return Object.values(this.layers).some((layer) => layer.isOpen);
   }
 
+  /** Whether something is painted for a fill to come, which no file has. */
+  get isBegun() {
+    return this.isPainted("mask") || this.isPainted("sketch");
+  }
+
   /** Whether the painted hole, or anything else, is on a layer. */
   isPainted(name) {
     return !this.layers[name].isEmpty;

@@ -104,7 +104,7 @@ export default {
   failed: "That did not work: {detail}",
   photos: "Open photos",
   closePhoto: "Close {name}",
-  closeUnsaved: "{name} was not downloaded since it was changed. Close it all the same?",
+  closeUnsaved: "{name} has changes or a mask that no download has. Close it all the same?",
   closeAnyway: "Close",
   keepIt: "Keep it",
   tokenTitle: "The server wants its token",

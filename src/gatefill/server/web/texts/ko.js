@@ -104,7 +104,7 @@ export default {
   failed: "실패했습니다: {detail}",
   photos: "열린 사진",
   closePhoto: "{name} 닫기",
-  closeUnsaved: "{name}을(를) 고친 뒤 아직 내려받지 않았습니다. 그래도 닫을까요?",
+  closeUnsaved: "{name}에 아직 내려받지 않은 변경이나 채우지 않은 마스크가 있습니다. 그래도 닫을까요?",
   closeAnyway: "닫기",
   keepIt: "그대로 두기",
   tokenTitle: "서버가 토큰을 요구합니다",

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from cyclopts import App, Group, Parameter, Token, convert
 
 from gatefill import __version__
+from gatefill.errors import ConfigError
 
 
 def _converted(kind: Any, tokens: Sequence[Token]) -> Any:
@@ -15,7 +16,9 @@ def _converted(kind: Any, tokens: Sequence[Token]) -> Any:
     if kind is int:
         for token in tokens:
             if "." in token.value:
-                raise ValueError(f"expected a whole number, got {token.value:.80}")
+                raise ConfigError(
+                    f"expected a whole number, got {token.value:.80}", code="cli.whole"
+                )
     return convert(kind, tokens)
 
 

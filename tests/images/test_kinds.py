@@ -251,6 +251,17 @@ def test_what_is_left_of_a_file_that_ends_with_its_pixels(
     assert (missing | (photo.pixels == whole).all(axis=2)).mean() > 0.99
 
 
+@pytest.mark.parametrize("mode", ["1", "L", "P", "RGB", "RGBA"])
+@pytest.mark.parametrize("size", [(1, 1), (1, 40), (3, 5), (40, 1), (33, 31)])
+def test_a_bmp_of_which_only_the_header_is_left(size: tuple[int, int], mode: str) -> None:
+    data = pil_file(Image.new("RGBA", size, (200, 90, 30, 255)).convert(mode), "BMP")
+    start = struct.unpack_from("<I", data, 10)[0]  # of the pixels
+    for left in (0, 1, 3) if size != (1, 1) else (0,):
+        photo = read_photo(data[: start + left], allow_truncated=True)
+        assert photo.size == size
+        assert [each.code for each in photo.meta.warnings] == ["file.truncated"]
+
+
 def test_deep_colors_of_a_pnm_are_refused() -> None:
     deep = cv_file(noise(5, 4, 3, np.uint16), ".ppm")
     with pytest.raises(ImageError, match="expected 8 bits in a color PNM") as found:

@@ -44,7 +44,7 @@ from gatefill.stopping import is_stoppable
 
 _SCAN, _MOST_SCANS = b"\xff\xda", 1000  # the marker of a scan in a JPEG
 _SMALL_FRAME = 1 << 18  # pixels a frame inside an AVIF may have in any case
-_MOST_BYTES, _PADDING = 4, 4  # bytes per pixel of a BMP or PNM, and padding pixels per row
+_MOST_BYTES = 4  # per pixel of a BMP or PNM; rows of fewer bits are padded to 4 bytes
 
 
 class Decoded(NamedTuple):
@@ -274,7 +274,7 @@ def _padded(opener: Callable[[io.BytesIO], PIL.Image.Image], file: _File) -> Dec
         if not file.allow_truncated:
             raise cut_off(file.label, file.kind, error) from error
         width, height = opener(io.BytesIO(file.data)).size
-        missing = bytes(_MOST_BYTES * (width + _PADDING) * height)
+        missing = bytes(_MOST_BYTES * width * height)
         image = opener(io.BytesIO(file.data + missing))
         return from_opened(image, file.label, [read_in_part(file.label)])
 

@@ -254,6 +254,10 @@ def test_colors_are_compared_up_to_the_border(room: int, seen: bool, side: int) 
     photo, turned = Photo(np.rot90(pixels, side).copy()), np.rot90(mask, side).copy()
     assert (rim_share(photo, turned) > 0.9) == seen
     assert seen or rim_share(photo, turned) == 0
+    for away in range(2, room + 1):  # or up to another hole
+        second = mask.copy()
+        second[room - away] = True
+        assert rim_share(photo, np.rot90(second, side).copy()) == 0
 
 
 def test_noise_has_no_edge() -> None:

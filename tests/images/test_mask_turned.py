@@ -10,6 +10,7 @@ import pytest
 
 from gatefill.errors import MaskError
 from gatefill.images import MaskOptions, Meta, Photo, read_hole
+from gatefill.images.mask import hidden_pixels
 from tests.images.helpers import noise
 
 
@@ -70,3 +71,22 @@ def test_a_hole_where_nothing_is_seen(hidden: int, told: bool) -> None:
     said = read_hole(hole, Photo(noise(20, 20, 3), alpha)).warnings
     assert [each.code for each in said] == (["mask.hidden"] if told else [])
     assert read_hole(np.zeros((20, 20), bool), Photo(noise(20, 20, 3), alpha)).warnings == ()
+
+
+def test_known_pixels_of_which_the_color_is_not_seen() -> None:
+    hole = np.zeros((6, 8), bool)
+    hole[1:3, 1:3] = True
+    pixels, alpha = noise(6, 8, 3), np.full((6, 8), 255, np.uint8)
+    assert hidden_pixels(Photo(pixels), hole) is None
+    alpha[hole] = 0  # those are filled
+    assert hidden_pixels(Photo(pixels, alpha), hole) is None
+    alpha[4] = 0
+    alpha[5] = 1
+    hidden = hidden_pixels(Photo(pixels, alpha), hole)
+    assert hidden is not None
+    assert (hidden == (np.arange(6)[:, None] == 4).repeat(8, 1)).all()
+    assert hidden_pixels(Photo(pixels, alpha), np.zeros((6, 8), bool)) is None
+    alpha[~hole] = 0
+    with pytest.raises(MaskError, match="to fill from") as found:
+        hidden_pixels(Photo(pixels, alpha), hole)
+    assert found.value.code == "mask.all_hole"

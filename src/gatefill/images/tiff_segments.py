@@ -39,7 +39,7 @@ READ = (_NONE, _LZW, _DEFLATE, _OLD_DEFLATE, _PACKBITS, _LZMA, _ZSTD)
 
 _SLACK = 4096  # bytes of padding that some writers add to a strip
 _DICTIONARY = 128 << 20  # memory of an LZMA decoder, bytes
-_STEP, _SMALL_STEP = 1 << 20, 1 << 10  # bytes to decompress at a time
+_STEP, _SMALL_STEP = 1 << 20, 1 << 12  # bytes to decompress at a time
 
 
 @dataclass(frozen=True)

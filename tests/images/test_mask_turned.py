@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from gatefill.errors import MaskError
-from gatefill.images import MaskOptions, Meta, Photo, read_hole
+from gatefill.images import MaskOptions, Meta, Photo, mask_warnings, read_drawing, read_hole
 from gatefill.images.mask import hidden_pixels
 from tests.images.helpers import noise
 
@@ -90,3 +90,18 @@ def test_known_pixels_of_which_the_color_is_not_seen() -> None:
     with pytest.raises(MaskError, match="to fill from") as found:
         hidden_pixels(Photo(pixels, alpha), hole)
     assert found.value.code == "mask.all_hole"
+
+
+def test_sizes_that_differ_are_told() -> None:
+    photo = Photo(noise(6, 8, 3))
+    for read in (read_hole, lambda mask, photo: read_drawing(mask, photo, "sketch")):
+        with pytest.raises(MaskError, match=r"is 5 x 7 and .* 8 x 6") as found:
+            read(mask_of(7, 5), photo)
+        assert found.value.code == "mask.size"
+        assert found.value.values == {
+            "plane": "mask" if read is read_hole else "sketch",
+            **{"width": 5, "height": 7, "photo_width": 8, "photo_height": 6},
+        }
+    with pytest.raises(MaskError, match=r"\(6, 8\), got \(7, 5\)") as other:
+        mask_warnings(photo, np.zeros((7, 5), bool))
+    assert other.value.values == {"plane": "mask", "shape": [7, 5]}

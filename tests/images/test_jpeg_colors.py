@@ -152,3 +152,15 @@ def test_what_is_left_of_a_cut_jpeg_ends_with_whole_parts(kind: str) -> None:
     first = layout_of(data).head[0]
     for end in range(3, len(first.payload) + 6):
         assert without_end(data[:end]) == data[:2]
+
+
+@pytest.mark.parametrize("kind", ["4:4:4", "4:2:0", "gray", "progressive"])
+def test_known_pixels_in_a_touched_block_keep_what_coarse_tables_left(kind: str) -> None:
+    data = KINDS[kind](32, 32, 0)
+    photo = read_photo(data)
+    assert max(map(max, stored(data).tables)) > 10
+    pixels = photo.pixels.copy()
+    pixels[12, 12] ^= 1  # far less than a step of the tables
+    after = stored(photo.replaced(pixels).to_bytes("jpg"))
+    for one, other in zip(stored(data).blocks, after.blocks, strict=True):
+        assert abs(one - other).max() <= 1

@@ -104,3 +104,9 @@ def test_shapes_that_do_not_fit_are_refused() -> None:
         Photo(np.zeros((0, 5, 3), np.uint8))
     with pytest.raises(ValueError, match="expected alpha"):
         Photo(noise(4, 5, 3), noise(4, 5, 1, np.uint16)[..., 0])
+
+
+def test_a_photo_says_what_it_is() -> None:
+    assert repr(Photo(noise(4, 5, 1))) == "<Photo 5x4 gray, uint8>"
+    deep = noise(4, 5, 4, np.uint16)
+    assert repr(Photo(deep[..., :3], deep[..., 3])) == "<Photo 5x4 RGB with alpha, uint16>"

@@ -13,6 +13,7 @@ from PIL import Image, features
 from gatefill.errors import ConfigError
 from gatefill.images import ImageError, Photo, read_photo
 from gatefill.images.avif_size import largest_frame
+from gatefill.images.heif import decode_deep, is_deep_avif, left_out, open_heif
 from tests.images.helpers import SRGB, exif_block, mode_image, pil_file, smooth
 
 HEIGHT, WIDTH = 40, 60
@@ -143,6 +144,45 @@ def test_heic_of_more_than_8_bits_stays_deep() -> None:
     photo = read_photo(file.getvalue())
     assert photo.pixels.dtype == np.uint16
     assert abs(photo.pixels.astype(int) - array).max() < 2500
+
+
+def test_bits_that_a_heic_only_claims_are_not_read() -> None:
+    data = heic(mode_image("RGB", HEIGHT, WIDTH))
+    image = open_heif(data, "it")
+    assert image.info["bit_depth"] == 8
+    for claimed in (7, 8, 9):
+        image.info["bit_depth"] = claimed
+        assert decode_deep(data, image) is None
+    del image.info["bit_depth"]
+    assert decode_deep(b"no HEIC", image) is None
+
+
+@pytest.mark.parametrize("flags", [0x00, 0x20, 0x3F, 0x40, 0x41, 0x7F, 0x80, 0xBF, 0xC0])
+def test_the_depth_of_an_avif_is_a_flag_in_its_first_configuration(flags: int) -> None:
+    for before in (1, 9):
+        data = bytes(before) + b"av1C\x81\x40" + bytes([flags])
+        assert is_deep_avif(data) == (flags in (0x40, 0x41, 0x7F, 0xC0))
+        assert is_deep_avif(data + b"av1C\x81\x00\x40") == is_deep_avif(data)
+        assert not is_deep_avif(data[:-1])
+    assert not is_deep_avif(b"av1C\x81\x40" + bytes([flags]))  # where every box has its size
+    assert not is_deep_avif(bytes(9) + bytes([flags]) * 9)
+
+
+@pytest.mark.parametrize("frames", [1, 2, 3])
+def test_what_is_left_out_of_a_container(frames: int) -> None:
+    image: Any = Image.new("RGB", (8, 8))
+    assert list(left_out(image, "it")) == []
+    image.info = {"aux": {"urn:com:apple:photo:2020:aux:portraiteffectsmatte": [1]}}
+    image.n_frames = frames
+    expected = [] if frames == 1 else [{"name": "it", "number": frames}]
+    assert [each.values for each in left_out(image, "it")] == expected
+    image.info["aux"]["urn:com:apple:photo:2020:aux:hdrgainmap"] = [2]
+    image.info["depth_images"] = []
+    *_, last = left_out(image, "it")
+    assert (last.code, last.values) == ("file.gain_map", {"name": "it"})
+    image.info["depth_images"] = ["one"]
+    *_, last = left_out(image, "it")
+    assert (last.code, last.values) == ("file.depth_map", {"name": "it"})
 
 
 def test_heic_without_the_extra_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -100,7 +100,7 @@ def test_photos_of_many_batches_of_blocks(kind: str, monkeypatch: pytest.MonkeyP
     photo = read_photo(data)
     pixels = texture(70, 90, photo.pixels.shape[2], 5)
     whole = photo.replaced(pixels).to_bytes("jpg")
-    monkeypatch.setattr(jpeg_blocks, "_BATCH", 600)
+    monkeypatch.setattr(jpeg_blocks, "_BATCH", 9)
     assert photo.replaced(pixels).to_bytes("jpg") == whole
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gatefill.geometry import Box
-from gatefill.images import Meta, Photo
+from gatefill.images import ImageError, Meta, Photo
 from gatefill.methods.base import composite
 from tests.images.helpers import noise
 
@@ -110,3 +112,58 @@ def test_a_photo_says_what_it_is() -> None:
     assert repr(Photo(noise(4, 5, 1))) == "<Photo 5x4 gray, uint8>"
     deep = noise(4, 5, 4, np.uint16)
     assert repr(Photo(deep[..., :3], deep[..., 3])) == "<Photo 5x4 RGB with alpha, uint16>"
+
+
+@pytest.mark.parametrize("shape", [(4, 5), (4, 5, 2), (4, 5, 4), (1, 4, 5, 3), (1, 4, 5, 1)])
+def test_only_one_or_three_channels(shape: tuple[int, ...]) -> None:
+    with pytest.raises(ImageError, match="expected uint8 or uint16") as found:
+        Photo(np.zeros(shape, np.uint8))
+    assert found.value.code == "image.array"
+    if shape[2:] != (3,):
+        photo = Photo(noise(4, 5, 3))
+        with pytest.raises(ImageError, match="expected floats HW3"):
+            photo.quantized(np.zeros(shape, np.float32))
+
+
+@pytest.mark.parametrize("shape", [(5, 4), (4, 6), (4, 5, 1), (4,)])
+def test_alpha_has_the_shape_of_the_pixels(shape: tuple[int, ...]) -> None:
+    with pytest.raises(ImageError, match="expected alpha uint8"):
+        Photo(noise(4, 5, 3), np.zeros(shape, np.uint8))
+    with pytest.raises(ImageError, match="expected alpha uint8"):
+        Photo(noise(4, 5, 3), np.zeros((4, 5), np.uint16))
+    assert Photo(noise(4, 5, 3), np.zeros((4, 5), np.uint8)).alpha is not None
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_alpha_that_becomes_opaque_everywhere_is_dropped(dtype: type) -> None:
+    most = int(np.iinfo(dtype).max)
+    alpha = np.full((3, 4), most, dtype)
+    alpha[1] = most - 1
+    photo = Photo(noise(3, 4, 3, dtype), alpha)
+    hole = np.zeros((3, 4), bool)
+    assert photo.replaced(photo.pixels, opaque=hole).alpha is not None
+    hole[1, :3] = True
+    part = photo.replaced(photo.pixels, opaque=hole).alpha
+    assert part is not None
+    assert part[1].tolist() == [most, most, most, most - 1]
+    hole[1] = True
+    assert photo.replaced(photo.pixels, opaque=hole).alpha is None
+    assert Photo(photo.pixels).replaced(photo.pixels, opaque=hole).alpha is None
+
+
+def test_what_a_file_does_not_hold_is_logged_and_returned(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    photo = Photo(noise(8, 8, 3, np.uint16))
+    assert photo.save(tmp_path / "it.png") == ()
+    photo.to_bytes("png")
+    assert caplog.messages == []
+    (said,) = photo.save(tmp_path / "it.bmp")
+    assert said.code == "file.depth"
+    assert photo.encoded("bmp").warnings == (said,)
+    assert caplog.messages == [str(said)]
+    photo.to_bytes("bmp")
+    assert caplog.messages == [str(said)] * 2
+    with pytest.raises(ImageError, match="exists"):
+        photo.save(tmp_path / "it.bmp")
+    assert photo.save(tmp_path / "it.bmp", overwrite=True) == (said,)

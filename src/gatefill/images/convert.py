@@ -74,7 +74,7 @@ def tensor_to_array(tensor: Any, label: str) -> NDArray[Any]:
         tensor = tensor.detach().cpu()
         # Half-precision types, some of which numpy does not have, become float32.
         array = np.asarray((tensor.float() if tensor.is_floating_point() else tensor).numpy())
-    except (RuntimeError, TypeError, ValueError, NotImplementedError) as error:
+    except (RuntimeError, TypeError) as error:  # a dtype or a device without numpy
         raise ImageError(
             f"{label}: the tensor cannot be read: {first_line(error)}", code="image.tensor"
         ) from error
@@ -92,16 +92,14 @@ def tensor_to_array(tensor: Any, label: str) -> NDArray[Any]:
     return np.moveaxis(array, 0, -1)
 
 
-def to_depth(
-    array: NDArray[Any], label: str, *, float_bits: int = 8, wide_bits: int | None = None
-) -> Any:
+def to_depth(array: NDArray[Any], label: str, *, float_bits: int = 8, deep: bool = False) -> Any:
     """Convert to uint8 or uint16: bool, uint8 and uint16 exactly, float in [0, 1] rounded.
 
     Args:
         array: Any shape.
         label: Name of the image in messages.
         float_bits: Bit depth for floats, 8 or 16.
-        wide_bits: Bit depth of other integers. Default: 8 if their values fit, otherwise 16.
+        deep: Whether other integers get 16 bits even if their values fit in 8.
 
     Returns:
         An array of the same shape.
@@ -130,7 +128,7 @@ def to_depth(
             low=low,
             high=high,
         )
-    return array.astype(np.uint8 if (wide_bits or (8 if high <= 255 else 16)) == 8 else np.uint16)
+    return array.astype(np.uint8 if high <= 255 and not deep else np.uint16)
 
 
 OVERSHOOT = 2.0**-7
@@ -193,7 +191,7 @@ def from_pil(image: PIL.Image.Image, label: str) -> FromPil:
     if image.mode == "F":
         said.append(rounded(label))
     # Pillow scales the values of files to 16 bits, but not those of images made from arrays.
-    color = to_depth(color, label, float_bits=16, wide_bits=16 if image.format else None)
+    color = to_depth(color, label, float_bits=16, deep=image.format is not None)
     return FromPil(Planes(color, alpha), mode not in ("CMYK", "LAB"), tuple(said))
 
 

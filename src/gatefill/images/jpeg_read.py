@@ -17,9 +17,7 @@ END = b"\xff\xd9"
 _PROGRESSIVE = (0xC2, 0xC6, 0xCA, 0xCE)
 _RESTART = re.compile(rb"\xff[\xd0-\xd7]")
 _DIRECTORIES = ((0xE1, b"Exif\0\0"), (0xE2, b"MPF\0"))  # segments that hold TIFF directories
-
-SUBSAMPLINGS = {0: "4:4:4", 1: "4:2:2", 2: "4:2:0"}
-"""Pillow's numbers for chroma subsampling, with their names."""
+_SUBSAMPLINGS = {1: "4:2:2", 2: "4:2:0"}  # by Pillow's numbers
 
 
 def without_bombs(data: bytes) -> tuple[bytes, bool]:
@@ -48,12 +46,11 @@ def has_all_scans(data: bytes) -> bool:
     missing: dict[int, set[int]] = {}
     is_progressive = False
     for marker, _, content in segments(data):
-        if marker in FRAMES and len(content) >= 6:
+        if marker in FRAMES:
             is_progressive = marker in _PROGRESSIVE
-            names = content[6 : 6 + 3 * content[5] : 3]
-            missing = {name: set(range(64)) for name in names}
+            missing = {name: set(range(64)) for name in content[6::3]}
         elif marker == SOS and content:
-            names, rest = content[1 : 1 + 2 * content[0] : 2], content[1 + 2 * content[0] :]
+            names, rest = content[1 : 2 * content[0] : 2], content[1 + 2 * content[0] :]
             if len(rest) < 3:
                 return False
             first, last, low_bit = (
@@ -94,11 +91,10 @@ def missing_share(body: bytes) -> float:
     Raises:
         Exception: Whatever Pillow raises if nothing can be decoded.
     """
-    dice = random.Random(0)
-    noise = bytes(dice.randrange(255) for _ in range(1 << 14))  # 255 would start a marker
-    tails = [b"\0" * 4096, b"\xaa" * 4096, b"\xfe" * 4096, noise]
+    noise = random.Random(0).randbytes(1 << 14).replace(b"\xff", b"")  # which starts markers
+    tails = [noise, *(value * len(noise) for value in (b"\0", b"\xaa", b"\xfe"))]
     # If a restart marker is missing, the decoder reads nothing before the next one that is due.
-    restarts = _RESTART.findall(body, max(body.rfind(b"\xff\xda"), 0))
+    restarts = _RESTART.findall(body, body.rfind(b"\xff\xda"))
     due = (restarts[-1][1] - 0xD0 + 1) % 8 if restarts else 0
     tails.append(b"\xff" + bytes([0xD0 + due]) + noise)
     known = np.asarray(open_jpeg(body + END))
@@ -120,4 +116,4 @@ def subsampling_of(image: PIL.Image.Image) -> str | None:
     if not isinstance(image, JpegImagePlugin.JpegImageFile) or image.layers != 3:
         return None
     # Samplings that Pillow cannot write (4:1:1, 4:4:0) become 4:4:4, which loses nothing.
-    return SUBSAMPLINGS.get(JpegImagePlugin.get_sampling(image), "4:4:4")
+    return _SUBSAMPLINGS.get(JpegImagePlugin.get_sampling(image), "4:4:4")

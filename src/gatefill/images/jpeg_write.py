@@ -16,7 +16,7 @@ from gatefill.errors import Warning
 from gatefill.images import jpeg_blocks
 from gatefill.images.convert import Pixels, from_pil, turned_back, upright
 from gatefill.images.damage import is_ours
-from gatefill.images.jpeg_read import SUBSAMPLINGS
+from gatefill.images.jpeg_read import subsampling_of
 from gatefill.images.jpeg_segments import (
     APP0,
     APP2,
@@ -89,7 +89,7 @@ class _Source:
     mode: str
     orientation: int
     tables: dict[int, list[int]]
-    sampling: int  # numbered as in Pillow
+    sampling: str  # such as "4:2:0"
     is_progressive: bool
     profile: bytes | None
 
@@ -101,7 +101,7 @@ def _decoded(data: bytes) -> tuple[_Source, Pixels]:
         image.mode,
         orientation_of(image.getexif()),
         image.quantization,
-        JpegImagePlugin.get_sampling(image) if image.layers == 3 else 0,
+        subsampling_of(image) or "4:4:4",
         "progressive" in image.info,
         image.info.get("icc_profile"),
     )
@@ -170,8 +170,7 @@ def _with_same_tables(stored: NDArray[np.uint8], source: _Source, layout: JpegLa
         file,
         format="JPEG",
         qtables=source.tables,
-        # Samplings that Pillow cannot write (4:1:1, 4:4:0) become 4:4:4, which loses nothing.
-        subsampling=SUBSAMPLINGS.get(source.sampling, "4:4:4"),
+        subsampling=source.sampling,
         progressive=source.is_progressive,
         optimize=True,
     )

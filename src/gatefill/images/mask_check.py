@@ -18,8 +18,8 @@ INVERTED_SHARE = 0.7
 # colors then change within a few pixels, at about the same distance all along the hole. Elsewhere
 # in photographs they change just as often a little further out. Distances are in pixels outwards;
 # the other constants were chosen on pasted objects with masks two and three pixels too small.
-_NEAR, _BEYOND, _FAR = slice(0, 2), slice(4, 7), slice(8, 11)
 _REACH = 11
+_NEAR, _BEYOND, _FAR = slice(2), slice(4, 7), slice(8, _REACH)
 _CHANGE = 0.06  # smallest change of color, as a share of the range of a channel
 _TIMES = 2.0  # smallest ratio of the larger of the two changes to the smaller
 _RIM_SHARE = 0.25

@@ -8,7 +8,9 @@ shown, one a line; which of them are shown, rules decide:
 - comparison.jpg: for each kind of mask the case of middle error of the first method;
 - hybrid-grid.jpg: sixteen cases at equal steps through the list sorted by the photos' checksums;
 - hybrid-failures.jpg: three photos where the first method's error exceeds PatchMatch's the most;
-- compact-failures.jpg: three photos where the network's error exceeds Telea's the most.
+- compact-failures.jpg: three photos where the error of `compact` exceeds Telea's the most.
+
+Besides the methods by their names, REPORT has compact=deepfill_v2:compact.
 """
 
 from __future__ import annotations
@@ -40,24 +42,33 @@ def main() -> None:
     labels = results["config"]["methods"]
     chosen = _middle(shown, results)
     failures = _worst(shown, labels[0], "patchmatch")
-    network_failures = _worst(shown, "deepfill_v2", "telea")
+    network_failures = _worst(shown, "compact", "telea")
     grid = sorted(shown, key=lambda case: str(case["key"]))
     grid = grid[:: len(grid) // 16][:16]
     tables = {
         "errors": _errors(results, "all", "all"),
         "kinds": _grid(results, "mask", results["config"]["masks"], "hole_l1"),
-        "kinds-swd": _grid(results, "mask", results["config"]["masks"], "swd"),
+        **{
+            f"kinds-{name}": _grid(results, "mask", results["config"]["masks"], name)
+            for name in ("swd", "lpips", "dists")
+        },
         "shares": _grid(results, "bin", _bins(results), "hole_l1"),
         "differences": _differences(results),
         "differences-l1": _by_kind(results, "hole_l1"),
         "differences-psnr": _by_kind(results, "psnr"),
         "differences-swd": _by_kind(results, "swd"),
-        "network": _differences(results, "deepfill_v2"),
+        "differences-lpips": _by_kind(results, "lpips"),
+        "network": _differences(results, "compact"),
+        "standard": _differences(results, "deepfill_v2"),
+        **{
+            f"standard-{name}": _by_kind(results, name, "deepfill_v2")
+            for name in ("hole_l1", "lpips", "dists")
+        },
         "cost": _cost(results),
         "pictured": _listed(chosen),
         "grid": _listed(grid),
         "failures": _listed(failures, labels[0], "patchmatch"),
-        "network-failures": _listed(network_failures, "deepfill_v2", "telea"),
+        "network-failures": _listed(network_failures, "compact", "telea"),
     }
     missing = set(tables)
     for document in DOCUMENTS:
@@ -80,7 +91,7 @@ def main() -> None:
         ("comparison", chosen, labels),
         ("hybrid-grid", grid, few),
         ("hybrid-failures", failures, few),
-        ("compact-failures", network_failures, ["deepfill_v2", "telea", labels[0]]),
+        ("compact-failures", network_failures, ["compact", "telea", labels[0]]),
     ):
         case_sheet(cases, columns, given.report).save(PICTURES / f"{name}.jpg", quality=85)
 
@@ -155,9 +166,10 @@ def _differences(results: dict[str, Any], first: str = "") -> str:
     return _markdown([f"{first} less", *others], rows)
 
 
-def _by_kind(results: dict[str, Any], name: str) -> str:
-    """The first method less each other one in one metric, for each kind of mask."""
-    first, *others = results["config"]["methods"]
+def _by_kind(results: dict[str, Any], name: str, first: str = "") -> str:
+    """A method, by default the first, less each other one in one metric, for each kind of mask."""
+    first = first or results["config"]["methods"][0]
+    others = [label for label in results["config"]["methods"] if label != first]
     rows = [
         [kind, *_cells(results, name, kind, first, others)] for kind in results["config"]["masks"]
     ]

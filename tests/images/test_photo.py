@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import FrozenInstanceError
 from pathlib import Path
 
 import numpy as np
@@ -127,7 +128,7 @@ def test_only_one_or_three_channels(shape: tuple[int, ...]) -> None:
 
 @pytest.mark.parametrize("shape", [(5, 4), (4, 6), (4, 5, 1), (4,)])
 def test_alpha_has_the_shape_of_the_pixels(shape: tuple[int, ...]) -> None:
-    with pytest.raises(ImageError, match="expected alpha uint8"):
+    with pytest.raises(ImageError, match=r"expected alpha uint8 \(4, 5\), got uint8 \("):
         Photo(noise(4, 5, 3), np.zeros(shape, np.uint8))
     with pytest.raises(ImageError, match="expected alpha uint8"):
         Photo(noise(4, 5, 3), np.zeros((4, 5), np.uint16))
@@ -167,3 +168,13 @@ def test_what_a_file_does_not_hold_is_logged_and_returned(
     with pytest.raises(ImageError, match="exists"):
         photo.save(tmp_path / "it.bmp")
     assert photo.save(tmp_path / "it.bmp", overwrite=True) == (said,)
+
+
+def test_photos_and_their_metadata_cannot_be_changed() -> None:
+    photo = Photo(noise(4, 5, 3))
+    for value, name in ((photo, "pixels"), (photo.meta, "name")):
+        with pytest.raises(FrozenInstanceError):
+            setattr(value, name, None)
+    # Photos with the same pixels are different objects, and may be keys.
+    assert photo != Photo(photo.pixels)
+    assert {photo: 1}[photo] == 1

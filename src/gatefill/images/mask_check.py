@@ -118,15 +118,16 @@ def _changes(mask: NDArray[np.bool_]) -> int:
 
 def _edge(mask: NDArray[np.bool_]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return pixels on the hole's edge, ``N2`` (row, column), and unit normals outwards, ``N2``."""
+    nothing = np.empty((0, 2))
     if _changes(mask) > _MOST_CHANGES:
-        return np.empty((0, 2)), np.empty((0, 2))
+        return nothing, nothing
     plane = mask.view(np.uint8)
     found, _ = left_behind(
         lambda: cv2.findContours(plane, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE), mask.size
     )
     contours = [contour[:, 0, ::-1] for contour in found if len(contour) > 2 * _TANGENT]
     if not contours:
-        return np.empty((0, 2)), np.empty((0, 2))
+        return nothing, nothing
     tangents = []
     for line in contours:
         stop_point()

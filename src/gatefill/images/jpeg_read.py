@@ -53,12 +53,12 @@ def has_all_scans(data: bytes) -> bool:
             names, rest = content[1 : 2 * content[0] : 2], content[1 + 2 * content[0] :]
             if len(rest) < 3:
                 return False
-            first, last, low_bit = (
-                (rest[0], rest[1], rest[2] & 15) if is_progressive else (0, 63, 0)
-            )
             for name in names:
-                if low_bit == 0:
-                    missing.get(name, set()).difference_update(range(first, last + 1))
+                lacking = missing.get(name, set())
+                if not is_progressive:
+                    lacking.clear()
+                elif rest[2] & 15 == 0:  # down to the lowest bit
+                    lacking.difference_update(range(rest[0], rest[1] + 1))
     return bool(missing) and not any(missing.values())
 
 
@@ -91,7 +91,7 @@ def missing_share(body: bytes) -> float:
     Raises:
         Exception: Whatever Pillow raises if nothing can be decoded.
     """
-    noise = random.Random(0).randbytes(1 << 14).replace(b"\xff", b"")  # which starts markers
+    noise = random.Random("noise").randbytes(16_384).replace(b"\xff", b"")  # which starts markers
     tails = [noise, *(value * len(noise) for value in (b"\0", b"\xaa", b"\xfe"))]
     # If a restart marker is missing, the decoder reads nothing before the next one that is due.
     restarts = _RESTART.findall(body, body.rfind(b"\xff\xda"))

@@ -34,7 +34,8 @@ def brush(height: int, width: int, chance: Chance, config: BrushConfig = BrushCo
     swapped height and width.
 
     Args:
-        height, width: Size of the mask in pixels.
+        height: Height of the mask in pixels.
+        width: Width of the mask in pixels.
         chance: A random seed, or a generator to draw from.
         config: Number and size of the strokes.
 

@@ -70,7 +70,9 @@ def train(
         data: Training images; a part of them is held out unless there is `validation`.
         folder: Folder of the run; created if necessary.
         validation: Validation images.
-        devices, strategy, nodes: See `make_fabric`.
+        devices: Devices to train on, see `make_fabric`.
+        strategy: How several processes share the work, see `make_fabric`.
+        nodes: Number of machines.
         start_from: Weights for a new run in place of random ones: a weights file, or the folder or
             a checkpoint of another run. A resumed run keeps its own weights.
         provenance: ``data`` and ``license`` to store in the exported weights.

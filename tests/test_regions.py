@@ -73,6 +73,14 @@ def test_boxes_reach_the_search_region(mask: np.ndarray, seed: int) -> None:
         assert inside == usable.sum() or inside >= KNOWN_PER_HOLE * mask[box.slices].sum()
 
 
+def test_a_region_has_the_size_of_its_box() -> None:
+    mask = np.zeros((600, 900), bool)
+    mask[300:310, 400:440] = True
+    (region,) = regions(mask)
+    assert mask[region.box.slices].shape == (region.height, region.width)
+    assert region.height < region.width
+
+
 def test_far_holes_stay_apart_and_near_ones_come_together() -> None:
     mask = np.zeros((1000, 3000), bool)
     mask[500:520, 300:320] = mask[500:520, 2500:2520] = True

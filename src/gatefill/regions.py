@@ -38,6 +38,16 @@ class Region:
     number: int = 0
     numbers: NDArray[Any] | None = None  # HW, number of the region of each hole pixel
 
+    @property
+    def height(self) -> int:
+        """Return the height of the box in pixels."""
+        return self.box.height
+
+    @property
+    def width(self) -> int:
+        """Return the width of the box in pixels."""
+        return self.box.width
+
     def own(self, mask: Mask) -> Mask:
         """Return the part of a mask ``HW`` that this region fills, cropped to its box."""
         part: Mask = mask[self.box.slices]

@@ -69,7 +69,7 @@ def _worked(mask: bytes | None, invert: bool) -> float:
     except ImageError:  # decoding reports the error
         return 1.0
     hole = (drawn.pixels.max(axis=2) > drawn.max_value // 2) != invert
-    areas = [region.box.height * region.box.width for region in regions(hole)]
+    areas = [region.height * region.width for region in regions(hole)]
     return float(max(areas, default=0) / hole.size)
 
 

@@ -73,8 +73,7 @@ def train(
         devices: Devices to train on, see `make_fabric`.
         strategy: How several processes share the work, see `make_fabric`.
         nodes: Number of machines.
-        start_from: Weights for a new run in place of random ones: a weights file, or the folder or
-            a checkpoint of another run. A resumed run keeps its own weights.
+        start_from: Initial weights of a new run: a weights file, or a folder or checkpoint of a run.
         provenance: ``data`` and ``license`` to store in the exported weights.
         extractor: Computes sketches if the config has `sketches` drawn.
         watch: Called after every step.
@@ -83,8 +82,7 @@ def train(
         The outcome of the run.
 
     Raises:
-        GatefillError: If config, data or the run in the folder do not fit each other, another run
-            uses the folder, or the disk is full.
+        GatefillError: If config, data and folder do not fit, or the folder is in use or full.
         TrainingStopped: If several steps in a row gave NaN or infinity.
     """
     fabric = make_fabric(config, devices, strategy, nodes)

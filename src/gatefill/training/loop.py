@@ -73,7 +73,7 @@ def train(
         devices: Devices to train on, see `make_fabric`.
         strategy: How several processes share the work, see `make_fabric`.
         nodes: Number of machines.
-        start_from: Initial weights of a new run: a weights file, or a folder or checkpoint of a run.
+        start_from: Initial weights of a new run: a weights file, a checkpoint, or a run's folder.
         provenance: ``data`` and ``license`` to store in the exported weights.
         extractor: Computes sketches if the config has `sketches` drawn.
         watch: Called after every step.

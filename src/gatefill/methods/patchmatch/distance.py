@@ -2,7 +2,9 @@
 
 Computing distances is most of the work of a search. A plain loop is compiled to vector instructions
 as well, but takes twice the time: a row of a patch is short, and rarely a multiple of a vector. The
-code is therefore given as LLVM code: 16 bytes at a time, with bytes after the end of a row masked.
+code is therefore given as LLVM code: 32 bytes at a time, with bytes after the end of a row masked.
+Comparing the sum with the bound takes as long as two rows, as the processor has to guess the
+outcome: it is done after the third row, then after every fourth, and after the last.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from typing import Any
 
 from gatefill.compiling import emitted
 
-LANES = 16  # bytes compared at a time
+LANES = 32  # bytes compared at a time
 MARGIN = LANES  # bytes that may be read after a patch's last one
 
 
@@ -77,8 +79,8 @@ def _emit(context: Any, code: Any, signature: Any, arguments: Any) -> Any:
     mask = code.sext(code.icmp_unsigned("<=", lanes, last), bytes_)
 
     begin = code.block
-    row, vector, end, done = (
-        code.append_basic_block(name) for name in ("row", "vector", "end", "done")
+    row, vector, end, checked, done = (
+        code.append_basic_block(name) for name in ("row", "vector", "end", "checked", "done")
     )
     code.branch(row)
     code.position_at_end(row)
@@ -103,21 +105,30 @@ def _emit(context: Any, code: Any, signature: Any, arguments: Any) -> Any:
     so_far.add_incoming(more, vector)
     first, second = (code.and_(loaded(code.add(each, before)), mask) for each in (here, there))
     so_far_all = code.add(so_far, squares(first, second))
+    next_count = code.add(count, place(1))
+    following = code.add(here, stride), code.add(there, stride)
+    unchecked = code.and_(
+        code.icmp_signed("<", next_count, side),
+        code.icmp_signed("!=", code.and_(count, place(3)), place(2)),
+    )
+    code.cbranch(unchecked, row, checked)
+
+    code.position_at_end(checked)
     lane_sum = so_far_all
     half = LANES // 2
     while half > 1:
         half //= 2
         lane_sum = code.add(taken(lane_sum, range(half)), taken(lane_sum, range(half, 2 * half)))
     result = code.extract_element(lane_sum, number(0))
-    next_count = code.add(count, place(1))
-    for phi, start, following in (
+    for phi, start, value in (
         (count, place(0), next_count),
-        (here, a, code.add(here, stride)),
-        (there, b, code.add(there, stride)),
+        (here, a, following[0]),
+        (there, b, following[1]),
         (total, ir.Constant(sums, [number(0)] * (LANES // 2)), so_far_all),
     ):
         phi.add_incoming(start, begin)
-        phi.add_incoming(following, end)
+        phi.add_incoming(value, end)
+        phi.add_incoming(value, checked)
     again = code.and_(code.icmp_signed("<", next_count, side), code.icmp_signed("<", result, bound))
     code.cbranch(again, row, done)
     code.position_at_end(done)

@@ -17,8 +17,8 @@ import pytest
 
 import gatefill
 from gatefill.checkpoints.shipped import FOLDER
-from gatefill.errors import ConfigError
-from tests.batches.helpers import mask, outputs, photo, put, run
+from gatefill.errors import ConfigError, WeightsError
+from tests.batches.helpers import is_filled, mask, outputs, photo, put, run
 from tests.batches.test_containers import make_shard, read_tar
 
 ray = pytest.importorskip("ray")
@@ -84,6 +84,50 @@ def test_weights_travel_to_the_workers(here: Path) -> None:
     gatefill.batch(["in"], "named-alone", weights="standard")
     assert outputs("weighed") == outputs("weighed-alone")
     assert outputs("named") == outputs("named-alone") != outputs("weighed")
+
+
+def actors() -> int:
+    """How many actors that fill the cluster has started so far, ended ones among them."""
+    from ray._private import state  # the public way needs Ray's dashboard
+
+    return sum("MapWorker" in each["ActorClassName"] for each in state.actors().values())
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_a_finished_batch_is_verified_without_actors(here: Path) -> None:
+    for number in range(3):
+        put(here / "in" / f"{number}.png", photo(number))
+        put(here / "in" / f"{number}_mask.png", mask())
+    make_shard("s.tar", range(2))
+    ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False)
+
+    def batch(*photos: str, **options: Any) -> tuple[Any, int]:
+        before = actors()
+        given = {"ray": "local", "method": "patchmatch", **options}
+        return gatefill.batch(photos, str(here / "out"), **given), actors() - before
+
+    try:
+        first, started = batch("in", "s.tar")
+        assert (first.filled, first.containers) == (5, 1)
+        assert started > 0
+        again, started = batch("in", "s.tar")
+        assert (again.skipped, again.filled, started) == (5, 0, 0)
+        expected = outputs()
+        (here / "out" / "in" / "1.png").write_bytes(b"cut short")
+        put(here / "in" / "2.png", photo(9))
+        mended, started = batch("in", "s.tar")
+        assert (mended.skipped, mended.filled) == (3, 2), "what is done is verified"
+        assert started > 0
+        assert outputs()["in/1.png"] == expected["in/1.png"]
+        assert is_filled("out/in/2.png", photo(9))
+        Path("other.safetensors").write_bytes(b"no weights")
+        with pytest.raises(WeightsError) as wrong:
+            batch("in", method="deepfill_v2", weights=str(here / "other.safetensors"))
+        assert str(wrong.value).startswith("expected a gatefill weights file, got other.safe")
+        assert "\n" not in str(wrong.value)
+    finally:
+        ray.shutdown()
 
 
 def test_no_cluster_is_said() -> None:

@@ -11,7 +11,7 @@ import logging
 import pickle
 import socket
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
@@ -120,34 +120,55 @@ class RayExecutor:
 
         Raises the errors of loading the method.
         """
-        rows = [{"state": pickle.dumps(task)} for task in tasks]
-        if not rows:
+        to_verify: list[Task] = []
+        to_fill: list[Task] = []
+        to_assemble: list[Task] = []
+        for task in tasks:
+            if task.kind == "assemble":
+                to_assemble.append(task)
+            else:
+                (to_verify if task.may_be_done else to_fill).append(task)
+        # This takes no actors, so that a batch with nothing left to do loads no network.
+        for found in self._run(to_verify, _verify):
+            if isinstance(found, Task):
+                to_fill.append(found)
+            else:
+                yield found
+        yield from self._run(to_fill, _fetch, _Filler, _store)
+        yield from self._run(to_assemble, _assemble)
+
+    def _run(self, tasks: Sequence[Task], *steps: Any) -> Iterator[Any]:
+        """Yield what comes out of the last of some steps for each task."""
+        if not tasks:
             return
+        rows = [{"state": pickle.dumps(task)} for task in tasks]
         per_block = max(PER_BLOCK, 2 * self._job.batch_size)
         blocks = max(-(-len(rows) // per_block), 1)
         dataset = self._data.from_items(rows, override_num_blocks=blocks)
+        for step in steps:
+            options = self._of_actors(blocks) if step is _Filler else self._of_tasks()
+            dataset = dataset.map_batches(step, batch_size=None, batch_format="numpy", **options)
+        for row in dataset.iter_rows():
+            state = pickle.loads(row["state"])
+            if isinstance(state, Exception):
+                raise state
+            yield state
+
+    def _of_tasks(self) -> dict[str, Any]:
+        """Return the options of a step that is run by tasks."""
         # Few CPUs, so that tasks fit beside the actors: they mostly wait for disks.
-        light: dict[str, Any] = {"batch_size": None, "num_cpus": 0.01, "batch_format": "numpy"}
-        dataset = dataset.map_batches(_fetch, fn_args=(self._job,), **light)
-        dataset = dataset.map_batches(
-            _Filler,
-            fn_constructor_args=(self._job, self._weights),
-            batch_size=None,
-            batch_format="numpy",
-            num_cpus=self._cpus,
-            num_gpus=self._gpus,
-            runtime_env={"env_vars": dict.fromkeys(THREAD_VARIABLES, str(max(int(self._cpus), 1)))},
-            compute=self._data.ActorPoolStrategy(min_size=1, max_size=min(self.count, blocks)),
-        )
-        dataset = dataset.map_batches(_store, fn_args=(self._job,), **light)
-        try:
-            for row in dataset.iter_rows():
-                yield pickle.loads(row["state"])
-        except self._ray.exceptions.RayError as error:
-            cause: BaseException | None = error
-            while cause is not None and not isinstance(cause, GatefillError):
-                cause = getattr(cause, "cause", None) or cause.__cause__
-            raise cause or error from error
+        return {"fn_args": (self._job,), "num_cpus": 0.01}
+
+    def _of_actors(self, blocks: int) -> dict[str, Any]:
+        """Return the options of the step that is run by actors."""
+        threads = str(max(int(self._cpus), 1))
+        return {
+            "fn_constructor_args": (self._job, self._weights),
+            "num_cpus": self._cpus,
+            "num_gpus": self._gpus,
+            "runtime_env": {"env_vars": dict.fromkeys(THREAD_VARIABLES, threads)},
+            "compute": self._data.ActorPoolStrategy(min_size=1, max_size=min(self.count, blocks)),
+        }
 
     def close(self) -> None:
         """Disconnect from the cluster, if this object connected to it."""
@@ -170,13 +191,21 @@ def _each(rows: Rows, step: Any) -> Rows:
     return {"state": [pickle.dumps(step(pickle.loads(row))) for row in rows["state"]]}
 
 
+def _verify(rows: Rows, job: Job) -> Rows:
+    """Replace the tasks that are done by their outcomes: a task of the Ray job."""
+    work = _work(job)
+
+    def step(task: Task) -> Outcome | Task:
+        return work.done_before(task) or task
+
+    return _each(rows, step)
+
+
 def _fetch(rows: Rows, job: Job) -> Rows:
     """Read photos and masks: a task of the Ray job."""
     work = _work(job)
 
     def step(task: Task) -> object:
-        if task.kind == "assemble":
-            return task
         return work.fetch(task), task.kind != "try"
 
     return _each(rows, step)
@@ -196,9 +225,13 @@ class _Filler:
             file.write_bytes(data)
             job = replace(job, load={**job.load, "weights": file})
         self._work = Work(job)
-        _ = self._work.inpainter
 
     def __call__(self, rows: Rows) -> Rows:
+        try:
+            _ = self._work.inpainter
+        except Exception as error:
+            # As a row, because Ray would add text of its own, and not pass the exception on.
+            return {"state": [pickle.dumps(error)]}
         if self._work.job.batch_size == 1:
             return _each(rows, self._step)
         # Several threads, so that the network can process several photos as one batch.
@@ -207,10 +240,8 @@ class _Filler:
             return {"state": [*map(pickle.dumps, done)]}
 
     def _step(self, state: Any) -> object:
-        if isinstance(state, Task) or not isinstance(state[0], Fetched):
-            return state
-        fetched, keep = state
-        return self._filled(fetched), keep
+        found, keep = state
+        return self._filled(found) if isinstance(found, Fetched) else found, keep
 
     def _filled(self, fetched: Fetched) -> EncodedItem | Outcome:
         work, item = self._work, fetched.item
@@ -245,12 +276,12 @@ class _Filler:
 
 
 def _store(rows: Rows, job: Job) -> Rows:
-    """Write outputs, and assemble containers: a task of the Ray job."""
+    """Write outputs: a task of the Ray job."""
     work = _work(job)
 
-    def step(state: Any) -> Outcome:
-        if isinstance(state, Task):
-            return work.assemble(state)
+    def step(state: Any) -> Outcome | Exception:
+        if isinstance(state, Exception):
+            return state
         found, keep = state
         if isinstance(found, EncodedItem):
             return work.store(found, keep=keep)
@@ -262,3 +293,8 @@ def _store(rows: Rows, job: Job) -> Rows:
     done = _each(rows, step)
     work.manifest.flush()
     return done
+
+
+def _assemble(rows: Rows, job: Job) -> Rows:
+    """Write containers of filled photos: a task of the Ray job."""
+    return _each(rows, _work(job).assemble)

@@ -82,6 +82,11 @@ class Task:
     container: Container | None = None  # for "assemble"
     parts: tuple[tuple[Item, str], ...] = ()  # for "assemble": its items and their keys
 
+    @property
+    def may_be_done(self) -> bool:
+        """Whether an earlier batch may have done it, so that no method is needed."""
+        return self.kind == "check" or (self.kind == "fill" and self.item.known is not None)
+
 
 @dataclass(frozen=True)
 class Outcome:

@@ -180,7 +180,7 @@ class LocalExecutor:
                     task = next(tasks, None)
                     if task is None:
                         break
-                    reading.append((task, threads.submit(self._done_before, task)))
+                    reading.append((task, threads.submit(self._work.done_before, task)))
                 if not reading:
                     return changed
                 task, found = reading.popleft()
@@ -189,14 +189,6 @@ class LocalExecutor:
                     changed.append(task)
                 else:
                     yield outcome
-
-    def _done_before(self, task: Task) -> Outcome | None:
-        if task.kind != "check" and (task.kind != "fill" or task.item.known is None):
-            return None
-        found = self._work.fetch(task)
-        if isinstance(found, Outcome) and (task.kind == "check" or found.status == "skipped"):
-            return found
-        return None
 
     def _hand_out(self, waiting: Iterator[tuple[int, Task]], more: bool) -> bool:
         """Give every process its tasks; return whether there may be more."""

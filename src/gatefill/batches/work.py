@@ -79,6 +79,15 @@ class Work:
             return self._unchanged(task, "") or failed(item, error, key)
         return self._unchanged(task, key) or Fetched(item, key, photo, mask)
 
+    def done_before(self, task: Task) -> Outcome | None:
+        """Return the outcome of a task that needs no method; None if it has to be run."""
+        if not task.may_be_done:
+            return None
+        found = self.fetch(task)
+        if isinstance(found, Outcome) and (task.kind == "check" or found.status == "skipped"):
+            return found
+        return None
+
     def _mask(self, ref: Ref) -> bytes:
         """Read a mask; one mask for all photos is read once."""
         last = self._last_mask

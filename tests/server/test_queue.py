@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import io
 import json
 import re
 import signal
@@ -15,6 +17,7 @@ from pathlib import Path
 
 import httpx
 import numpy as np
+import PIL.Image
 import pytest
 
 from tests.server.serving import Server, array_of, file_of, hole, limits, photo, serving, upload
@@ -179,16 +182,21 @@ def test_a_connection_without_use_is_closed(tight: Server) -> None:
     assert seconds < 4
 
 
+def much(streamed: bool, side: int = 1600) -> tuple[bytes, bytes]:
+    """A photo and a mask that are answered with megabytes, by a photo or by lines of events."""
+    body = file_of(photo(side, side))  # noise: it stays large
+    # So does the fill of every other pixel of it.
+    holes = np.indices((side, side)).sum(axis=0) % 2 * 255
+    return body, file_of(holes.astype(np.uint8) if streamed else hole(side, side))
+
+
 @contextlib.contextmanager
 def asking_for_much(server: Server, *, streamed: bool = False) -> Iterator[socket.socket]:
     """A connection whose reply is larger than what the system keeps of it on the way.
 
     streamed: the reply is lines of events, the last of which is large.
     """
-    body = file_of(photo(1600, 1600))  # noise: it stays large
-    # So does the fill of every other pixel of it.
-    holes = np.indices((1600, 1600)).sum(axis=0) % 2 * 255
-    mask = file_of(holes.astype(np.uint8) if streamed else hole(1600, 1600))
+    body, mask = much(streamed)
     parts = b"".join(
         b"--xxx\r\nContent-Disposition: form-data; name=%s; filename=f\r\n\r\n%s\r\n" % part
         for part in ((b"photo" if streamed else b"image", body), (b"mask", mask))
@@ -221,6 +229,37 @@ def test_a_client_that_reads_nothing_of_a_stream_is_dropped() -> None:
         assert until(lambda: metric(client, "gatefill_jobs_running") == 0, 20)  # the fill is done
         assert _is_connected(server, link)
         assert until(lambda: not _is_connected(server, link), 8)
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_the_time_to_read_a_reply_counts_for_each_part_of_it(streamed: bool) -> None:
+    body, mask = much(streamed, side=2000)
+    seconds, rate = 1.5, 2 << 20  # the system holds 4 MB, and the rest takes longer than that
+    address = "/api/v1/editor/fill" if streamed else "/api/v1/inpaint"
+    files = {"photo" if streamed else "image": body, "mask": mask}
+    few = [(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)]  # or the system would read ahead
+    data = b""
+    with (
+        serving(*limits(send_seconds=seconds), "--log") as server,
+        httpx.HTTPTransport(socket_options=few) as transport,
+        httpx.Client(base_url=server.url, transport=transport, timeout=60) as client,
+        client.stream("POST", address, files=files) as reply,
+    ):
+        assert reply.status_code == 200
+        for part in reply.iter_bytes():
+            data += part
+            time.sleep(len(part) / rate)
+        server.process.terminate()
+        assert server.process.stdout is not None
+        assert "dropped" not in server.process.stdout.read(), "the connection can be used again"
+    if streamed:
+        last = json.loads(data.splitlines()[-1])
+        assert last["state"] == "done"
+        data = base64.b64decode(last["patch"])
+    assert array_of(data).shape[:2] == (2000, 2000)
+    if not streamed:
+        known = np.asarray(PIL.Image.open(io.BytesIO(mask))) == 0
+        assert np.array_equal(array_of(data)[known], photo(2000, 2000)[known])
 
 
 @pytest.mark.slow

@@ -40,6 +40,7 @@ NETWORKS: dict[str, Any] = {
         V2(width=4, kind="single_gate", padding="reflect", fuse=False, output="clip")
     ),
     "partial": lambda: DeepFillV2Network(V2(width=4, kind="partial", channel_order="rgb")),
+    "v2, coarse": lambda: DeepFillV2Network(DeepFillV2Config(width=4, refinement=False)),
     "v1": lambda: DeepFillV1Network(DeepFillV1Config(width=4)),
     "u-net": lambda: PartialConvNetwork(PartialConvConfig(width=4, levels=4)),
     "u-net, same": lambda: PartialConvNetwork(PartialConvConfig(width=4, levels=3, padding="same")),

@@ -40,6 +40,21 @@ def test_parameter_counts():
     assert 0.95e6 < count(DeepFillV2Network(DeepFillV2Config.compact())) < 1.05e6
 
 
+@pytest.mark.parametrize("guided", [True, False])
+def test_without_refinement_the_frame_is_that_of_the_coarse_network(guided):
+    image, mask = example()
+    sketch = (mask * (image[:, :1] > 0)) if guided else None
+    whole = loud(replace(TINY, guided=guided))
+    alone = DeepFillV2Network(replace(TINY, guided=guided, refinement=False))
+    assert count(alone) == count(whole, "conv")
+    kept = {name: value for name, value in whole.state_dict().items() if name.startswith("conv")}
+    alone.load_state_dict(kept)
+    with torch.inference_mode():
+        frame = alone(image, mask, sketch)
+        assert torch.equal(frame, whole(image, mask, sketch).coarse)
+    assert frame.std() > 0.1
+
+
 @pytest.mark.parametrize("kind", ["gated", "single_gate", "partial", "vanilla"])
 @pytest.mark.parametrize("padding", ["same", "symmetric", "reflect"])
 def test_every_kind_and_padding_fills_and_learns(kind, padding):

@@ -142,10 +142,11 @@ def test_hole_pixels_are_those_of_the_whole_frame(network, data):
         np.testing.assert_allclose(found.coarse[mask], coarse[mask], atol=1e-6, rtol=0)
 
 
-@pytest.mark.parametrize("network", ["v2", "v1", "u-net", "global_local"])
+@pytest.mark.parametrize("network", ["v2", "v2, coarse", "v1", "u-net", "global_local"])
 def test_a_small_hole_in_a_large_frame_is_right_in_single_precision(network):
     made = {
         "v2": lambda: DeepFillV2Network(DeepFillV2Config(width=8)),
+        "v2, coarse": lambda: DeepFillV2Network(DeepFillV2Config(width=8, refinement=False)),
         "v1": lambda: DeepFillV1Network(DeepFillV1Config(width=8)),
         "u-net": lambda: PartialConvNetwork(PartialConvConfig(width=4, levels=6)),
         "global_local": lambda: GlobalLocalNetwork(GlobalLocalConfig(width=8)),

@@ -101,6 +101,35 @@ class TestDeepFillV2:
         refining = {name for name, _ in network.named_parameters() if not name.startswith("conv")}
         assert learning == refining
 
+    def test_a_network_without_refinement_has_one_loss(self, batch: Batch) -> None:
+        config = tiny()
+        config = replace(config, network=replace(config.network, refinement=False))
+        objective = DeepFillV2Objective(replace(config, loss=replace(config.loss, adversarial=0.0)))
+        filled = objective.fill(objective.generator, batch)
+        assert filled.coarse is None
+        losses = objective.generator_loss(lambda *_: torch.zeros(2, 4), batch, filled, 0)
+        assert set(losses.terms) == {"l1_refined"}
+        losses.total.backward()
+        assert all(each.grad.abs().max() > 0 for each in objective.generator.parameters())
+        frozen = replace(config, loss=replace(config.loss, coarse_frozen=True))
+        with pytest.raises(ConfigError, match="coarse_frozen=false for a network without"):
+            DeepFillV2Objective(frozen)
+
+    def test_known_pixels_may_weigh_less_than_the_hole(self, batch: Batch) -> None:
+        config = tiny()
+        less = replace(config, loss=replace(config.loss, known=0.25, adversarial=0.0))
+        frame = torch.zeros_like(batch.image)
+        made = Made(frame, frame / 2)
+        losses = DeepFillV2Objective(less).generator_loss(
+            lambda *_: torch.zeros(2, 4), batch, made, 0
+        )
+        apart = batch.image.abs()
+        wanted = torch.where(batch.mask > 0, apart, 0.25 * apart).mean()
+        assert losses.terms["l1_refined"].item() == pytest.approx(wanted.item(), rel=1e-5)
+        assert losses.terms["l1_coarse"].item() == pytest.approx(wanted.item(), rel=1e-5)
+        with pytest.raises(ConfigError, match=r"known of 0 or more, got -0\.5"):
+            replace(config.loss, known=-0.5)
+
     def test_the_discriminator_sees_composites_and_the_sketch_in_the_hole(
         self, batch: Batch
     ) -> None:

@@ -53,6 +53,7 @@ class OnnxRuntime:
         self.multiple = int(self.facts["multiple"])
         inputs = {each.name for each in self._session.get().get_inputs()}
         self.takes_sketch = "sketch" in inputs
+        self._attends = "sources" in {each.name for each in self._session.get().get_outputs()}
 
     device = "cpu"
     dtype = "float32"
@@ -70,7 +71,7 @@ class OnnxRuntime:
 
     def memory(self, pixels: int) -> int:
         """See `Runtime.memory`; attention allocates a table of all pairs of cells."""
-        return int(BYTES * pixels + TABLE_BYTES * pixels**2)
+        return int(BYTES * pixels + (TABLE_BYTES * pixels**2 if self._attends else 0))
 
     def run(
         self,

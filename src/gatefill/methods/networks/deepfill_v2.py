@@ -35,6 +35,7 @@ class DeepFillV2Config:
     refinement_mask: bool = False  # feed ones and mask to the refinement, as in DeepFill v1
     decoder_width: int | None = None  # width of the refinement's decoder; None: `width`
     gated_output: bool = False  # the output layers are gated, too
+    refinement: bool = True  # False: the coarse network alone, whose frame is the result
     output: Literal["tanh", "clip"] = "tanh"  # output activation of both stages
     channel_order: Literal["bgr", "rgb"] = "bgr"  # of input and output; the official code has BGR
 
@@ -67,10 +68,11 @@ class DeepFillV2Network(TwoStageNetwork):
             even=config.even_borders,
             decoder_width=config.decoder_width,
             gated_output=config.gated_output,
+            refinement=config.refinement,
         )
         self.config = config
 
-    def forward(self, image: Tensor, mask: Tensor, sketch: Tensor | None = None) -> Stages:
+    def forward(self, image: Tensor, mask: Tensor, sketch: Tensor | None = None) -> Stages | Tensor:
         """Fill the holes of a batch.
 
         Args:
@@ -78,6 +80,9 @@ class DeepFillV2Network(TwoStageNetwork):
                 values in the hole are ignored.
             mask: ``B1HW``, 1 = hole, one per sample.
             sketch: ``B1HW``, 1 = edge, for guided networks only; None: no edges.
+
+        Returns:
+            The frames of both stages; the frame ``B3HW`` of a network without refinement.
 
         Raises:
             ConfigError: If a side is not a multiple of 8.
@@ -93,6 +98,8 @@ class DeepFillV2Network(TwoStageNetwork):
             edges = torch.zeros_like(mask) if sketch is None else sketch * mask
             x = torch.cat([masked, edges, ones, mask], dim=1)
         coarse = self.output(self.coarse(x, known))
+        if not self.config.refinement:
+            return coarse
 
         # refinement network: both branches get the coarse result in the hole
         x = coarse * mask + masked

@@ -51,6 +51,7 @@ class TwoStageNetwork(nn.Module):
         even: bool,
         decoder_width: int | None = None,
         gated_output: bool = False,
+        refinement: bool = True,
     ) -> None:
         """Create the layers; arguments not described here are fields of the configs.
 
@@ -58,6 +59,7 @@ class TwoStageNetwork(nn.Module):
             width: Channels of the first layer.
             coarse_channels: Input channels of the coarse network.
             refinement_channels: Input channels of the refinement network.
+            refinement: Whether there is a refinement network.
         """
         super().__init__()
         self.kind = kind
@@ -83,6 +85,8 @@ class TwoStageNetwork(nn.Module):
         self.conv15_upsample = conv(2 * c, c, upsample=True)
         self.conv16 = conv(c, c // 2)
         self.conv17 = to_rgb(c // 2, 3)
+        if not refinement:
+            return
 
         # refinement network: the branch that hallucinates
         self.xconv1 = conv(refinement_channels, c, 5)

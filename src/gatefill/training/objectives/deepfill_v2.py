@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from gatefill.errors import ConfigError
 from gatefill.methods.networks.deepfill_v2 import (
     DeepFillV2Config,
     DeepFillV2Network,
@@ -33,6 +34,7 @@ class DeepFillV2Loss:
     coarse: float = 1.0  # L1 of the coarse frame, over the whole image
     coarse_frozen: bool = False  # freeze the coarse network, to fine-tune the detail
     refined: float = 1.0  # L1 of the refined frame
+    known: float = 1.0  # weight of known pixels in both, relative to those of the hole
     adversarial: float = 1.0  # hinge loss of the composite
     adversarial_from: int = 0  # images before the adversarial loss starts
     # Distance in pixels from the known part beyond which the discriminator gets the truth; 0 = off.
@@ -41,7 +43,10 @@ class DeepFillV2Loss:
     separate_batches: bool = True  # one batch per network; False: one batch, filled once, for both
 
     def __post_init__(self) -> None:
-        expect_at_least(0, **{"loss.adversarial_reach": self.adversarial_reach})
+        expect_at_least(
+            0,
+            **{"loss.adversarial_reach": self.adversarial_reach, "loss.known": self.known},
+        )
 
 
 class DeepFillV2Objective(Objective):
@@ -53,6 +58,12 @@ class DeepFillV2Objective(Objective):
         self.loss = config.loss
         self.separate_batches = self.loss.separate_batches
         self.generator = initialize(DeepFillV2Network(config.network), config.initialization)
+        if self.loss.coarse_frozen and not config.network.refinement:
+            raise ConfigError(
+                "expected loss.coarse_frozen=false for a network without refinement: nothing else "
+                "is left to train",
+                code="train.frozen",
+            )
         if self.loss.coarse_frozen:
             for name, layer in self.generator.named_children():
                 if name.startswith("conv"):  # names of the refinement network have a prefix
@@ -66,7 +77,9 @@ class DeepFillV2Objective(Objective):
         return Turn(critic=1 if starts else 0, generator=True)
 
     def fill(self, generator: Generator, batch: Batch) -> Made:
-        stages: Stages = generator(batch.image, batch.mask, batch.sketch)
+        stages: Stages | Tensor = generator(batch.image, batch.mask, batch.sketch)
+        if isinstance(stages, Tensor):
+            return Made(stages)
         return Made(stages.refined, stages.coarse, stages.attention.offsets)
 
     def _judged(self, batch: Batch, refined: Tensor) -> Tensor:
@@ -90,12 +103,19 @@ class DeepFillV2Objective(Objective):
         return Losses(loss, {"d_loss": loss, "d_real": real.mean(), "d_fake": false.mean()})
 
     def generator_loss(self, judge: Judge, batch: Batch, filled: Made, images: int) -> Losses:
-        assert filled.coarse is not None
-        terms = {"l1_coarse": l1(filled.coarse, batch.image)}
-        terms["l1_refined"] = l1(filled.refined, batch.image)
-        total = self.loss.coarse * terms["l1_coarse"] + self.loss.refined * terms["l1_refined"]
+        terms = {"l1_refined": self._l1(filled.refined, batch)}
+        total = self.loss.refined * terms["l1_refined"]
+        if filled.coarse is not None:
+            terms["l1_coarse"] = self._l1(filled.coarse, batch)
+            total = total + self.loss.coarse * terms["l1_coarse"]
         if self.turn(images).critic:
             values = judge(self._judged(batch, filled.refined), batch.mask, batch.sketch)
             terms["g_adversarial"] = hinge_generator_loss(values)
             total = total + self.loss.adversarial * terms["g_adversarial"]
         return Losses(total, terms)
+
+    def _l1(self, frame: Tensor, batch: Batch) -> Tensor:
+        if self.loss.known == 1.0:
+            return l1(frame, batch.image)
+        weight = self.loss.known + (1.0 - self.loss.known) * batch.mask
+        return l1(weight * frame, weight * batch.image)

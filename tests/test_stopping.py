@@ -203,3 +203,21 @@ def test_progress_may_call_an_inpainter_while_a_fill_is_asked_to_go_on() -> None
 
     inpaint(photo, mask, progress=progress)
     assert len(inner) == 3
+
+
+def test_a_run_does_not_wait_for_threads_that_have_other_work() -> None:
+    done: list[int] = []
+
+    def kernel(start: int, stop: int) -> None:
+        done.extend(range(start, stop))
+
+    goes_on = threading.Event()
+    with Threads(2) as threads:
+        waiting = [threads.begin(goes_on.wait, 60) for _ in range(2)]
+        begun = time.monotonic()
+        threads.run(kernel, 1000)
+        took = time.monotonic() - begun
+        goes_on.set()
+        assert [each() for each in waiting] == [True, True]
+    assert sorted(done) == [*range(1000)]
+    assert took < 30

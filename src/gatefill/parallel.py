@@ -147,8 +147,9 @@ class Threads:
         finally:
             for _ in starts:  # after an error, no further piece is started
                 pass
-            if helpers:
-                wait(helpers)  # afterwards the arrays they write to may be reused
+            # afterwards the arrays they write to may be reused; those not yet begun never will
+            helpers = [helper for helper in helpers if not helper.cancel()]
+            wait(helpers)
         for helper in helpers:
             helper.result()
 

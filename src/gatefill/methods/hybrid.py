@@ -27,7 +27,7 @@ from gatefill.methods.base import (
     check_frame,
     composite,
 )
-from gatefill.methods.extrapolation import extrapolate
+from gatefill.methods.extrapolation import Extrapolated, extrapolate
 from gatefill.methods.network import NetworkMethod, NetworkOptions
 from gatefill.methods.patchmatch import PatchMatch, PatchMatchConfig
 from gatefill.methods.patchmatch.reduced import fill_reduced, memory
@@ -165,10 +165,9 @@ class Hybrid:
     ) -> Fill:
         first = None if progress is None else lambda share: progress(NETWORK_SHARE * share)
         with Threads() as threads:
-            preparing = threads.begin(
-                partial(self._patches.prepare, image, mask, sketch, search=search)
-            )
-            small = self._structure(image, mask, sketch, first)
+            prepare = partial(self._patches.prepare, search=search, threads=threads)
+            preparing = threads.begin(prepare, image, mask, sketch)
+            small = self._structure(image, mask, sketch, first, threads)
             guess = composite(_enlarged(small, mask.shape), image, mask)
             blurred = small
             if self.config.blur:
@@ -176,6 +175,7 @@ class Hybrid:
             # costs are squared differences
             guide = _enlarged(blurred, mask.shape) * np.float32(self.config.weight**0.5)
             prepared = preparing()
+            prepared.wait()
         rest = 1 - NETWORK_SHARE
         second = None if progress is None else lambda share: progress(1 - rest * (1 - share))
         found = self._patches.fill(
@@ -193,7 +193,12 @@ class Hybrid:
         return Fill(image=found.image, coarse=guess, attention=found.attention)
 
     def _structure(
-        self, image: Image, mask: Mask, sketch: Mask | None, progress: Progress | None
+        self,
+        image: Image,
+        mask: Mask,
+        sketch: Mask | None,
+        progress: Progress | None,
+        threads: Threads,
     ) -> Image:
         """Return the frame at the network's scale, with its fill in the hole."""
         height, width = mask.shape
@@ -214,28 +219,34 @@ class Hybrid:
         drawing = None
         if sketch is not None and self.network.info.takes_sketch:
             drawing = np.asarray(pyramid.shrink(sketch.astype(np.float32), *size) > 0.1)[part]
+        edges = None
+        if sketch is None and self.config.patchmatch.edges:
+            edges = threads.begin(_edges, small.copy(), hole)  # while the network runs
         cut, gap = np.ascontiguousarray(small[part]), np.ascontiguousarray(hole[part])
         filled = self.network.fill(cut, gap, drawing, progress)
         small[part] = composite(filled.image, cut, gap)
-        if sketch is None and self.config.patchmatch.edges:
-            return _with_edges(small, hole)
-        return small
+        return small if edges is None else _with_edges(small, hole, edges())
 
 
-def _with_edges(filled: Image, hole: Mask) -> Image:
-    """Extrapolate edges around the hole into a network's fill where their direction is clear.
-
-    Networks tend to blur the ends of edges, and have no target for them at the photo's border.
-    """
+def _edges(small: Image, hole: Mask) -> Extrapolated:
+    """Extrapolate edges around the hole into it, at a size of their own."""
     height, width = hole.shape
     box = bounding_box(hole)
     assert box is not None
     scale = min(1.0, EDGES_SIDE / max(box.height, box.width))
     size = max(1, round(height * scale)), max(1, round(width * scale))
-    tiny, gap = _shrunk(filled, hole, size)
-    found = extrapolate(tiny, ~gap, gap)
-    trust = pyramid.enlarge(found.trust, height, width) * hole
-    colors = pyramid.enlarge(found.colors, height, width)
+    tiny, gap = _shrunk(small, hole, size)
+    return extrapolate(tiny, ~gap, gap)
+
+
+def _with_edges(filled: Image, hole: Mask, edges: Extrapolated) -> Image:
+    """Put edges into a network's fill where their direction is clear.
+
+    Networks tend to blur the ends of edges, and have no target for them at the photo's border.
+    """
+    height, width = hole.shape
+    trust = pyramid.enlarge(edges.trust, height, width) * hole
+    colors = pyramid.enlarge(edges.colors, height, width)
     return np.asarray(filled + trust[..., None] * (colors - filled), np.float32)
 
 

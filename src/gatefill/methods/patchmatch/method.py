@@ -63,6 +63,11 @@ class PreparedPhoto:
     mask: Mask
     pyramid: Prepared
 
+    def wait(self) -> None:
+        """Wait for the work in other threads; afterwards these may end."""
+        if self.pyramid.found is not None:
+            self.pyramid.found()
+
 
 class PatchMatch:
     """The PatchMatch method. It holds only its config, so that threads can share it."""
@@ -101,7 +106,8 @@ class PatchMatch:
 
         Args:
             image, mask, sketch, search: See `fill`.
-            threads: The threads to use. Default: the calling thread only.
+            threads: The threads to use; one may still work when this returns, see
+                `PreparedPhoto.wait`. Default: the calling thread only.
             tick: Called frequently; an exception it raises cancels the work.
         """
         threads = Threads(1) if threads is None else threads

@@ -115,7 +115,7 @@ def test_a_prefix_is_part_of_the_address() -> None:
 
 def test_the_server_stops_with_jobs_that_run() -> None:
     """Such a job has no client who could be told, and does not keep the server."""
-    few = limits(grace_seconds=0.5)
+    few = limits(grace_seconds=20)
     with serving(*few, "--seconds", "60") as found, found.client() as client:
         begun(client, model="slow")
         found.process.terminate()

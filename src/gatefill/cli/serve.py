@@ -150,7 +150,8 @@ def serve(
     seconds
         Time limit of a job in seconds, including the time it waits.
     grace
-        Seconds that running jobs have to finish after the server was asked to stop.
+        Seconds that requests have to finish after the server was asked to stop: uploads, and jobs
+        that wait or run. The clients of the remaining ones then get status 503.
     max_pixels
         Refuse photos with more pixels than this.
     max_megabytes

@@ -30,7 +30,7 @@ class Limits:
     upload_seconds: float = 60.0  # for a request's body to arrive
     header_seconds: float = 15.0  # for the headers of a request to arrive
     send_seconds: float = 60.0  # for a client to receive the next part of a response
-    grace_seconds: float = 5.0  # for running jobs to finish after the server was asked to stop
+    grace_seconds: float = 5.0  # for uploads and jobs to finish after the server was asked to stop
     connections: int = 256
 
     def __post_init__(self) -> None:

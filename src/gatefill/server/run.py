@@ -95,8 +95,8 @@ def run(
 ) -> None:
     """Serve until SIGINT or SIGTERM.
 
-    Jobs and uploads then have `Limits.grace_seconds` to finish; the clients of the remaining ones
-    get 503.
+    Uploads and jobs that clients wait for then have `Limits.grace_seconds` to finish; the clients
+    of the remaining ones get 503, and five seconds later connections are closed.
 
     Args:
         app: The application.

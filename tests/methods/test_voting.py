@@ -62,10 +62,7 @@ def test_a_vote_is_what_it_says_whatever_share_is_usable(share: float, sharpness
     np.testing.assert_allclose(inside[..., :3], smooth, atol=1e-6)
     np.testing.assert_array_equal(inside[..., 3], usable)
 
-    size = HEIGHT * WIDTH
-    proposals = voting.Proposals(
-        np.full(size, voting.FAR), np.zeros(size, np.int32), np.full(size, voting.FAR)
-    )
+    proposals = voting.Proposals.none(HEIGHT * WIDTH)
     voting.propose(0, HEIGHT, spans, field, SIDE, proposals)
     # A pixel at the margin of the targets as well, as those of the rim are.
     ys, xs = np.nonzero(targets)

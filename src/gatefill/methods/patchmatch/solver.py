@@ -82,11 +82,7 @@ class Solver:
         self.spans = _spans(self.targets)
         self.rows = slice(int(self.ys.min()), int(self.ys.max()) + 1)
         self.before = np.empty(shape, np.int32), np.empty(shape, np.int32)
-        self.proposals = voting.Proposals(
-            np.full(height * width, voting.FAR, np.float32),
-            np.zeros(height * width, np.int32),
-            np.full(height * width, voting.FAR, np.float32),
-        )
+        self.proposals = voting.Proposals.none(height * width)
         stop_point()
         self.material = self._material()
 

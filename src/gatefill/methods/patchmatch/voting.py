@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from gatefill.compiling import Bundle, compiled, inlined
 from gatefill.methods.patchmatch.kernels import NEVER, Field
+from gatefill.methods.patchmatch.weighted import MARGIN, weighted_row
 
 FAR = np.float32(1e19)  # larger than any cost; its square does not overflow
 DULL = np.float32(1e-9)  # sharpness at which all votes weigh the same, except those of cost FAR
@@ -37,7 +38,14 @@ class _Proposals(NamedTuple):
 
 
 class Proposals(Bundle, _Proposals):
-    """A field in the layout for voting: flat, pixels ``HW`` in scan order."""
+    """A field in the layout for voting: flat, pixels ``HW`` in scan order, and a margin."""
+
+    @classmethod
+    def none(cls, pixels: int) -> Proposals:
+        """Return proposals of no target."""
+        size = pixels + MARGIN
+        far = np.full(size, FAR, np.float32)
+        return cls(far, np.zeros(size, np.int32), far.copy())
 
 
 @inlined
@@ -159,14 +167,15 @@ def vote(
         weights = np.float32(0)
         red, green, blue = np.float32(0), np.float32(0), np.float32(0)
         for cy in range(top, bottom):
-            for c in range(cy * width + left, cy * width + right):
-                u = (cost[np.uint64(c)] - least) * gain
-                weight = one / (one + u + u * u)
-                k = np.uint64(4 * (place + shift[np.uint64(c)]))
-                red += weight * smooth[k]
-                green += weight * smooth[k + np.uint64(1)]
-                blue += weight * smooth[k + np.uint64(2)]
-                weights += weight * smooth[k + np.uint64(3)]
+            row = weighted_row(
+                cost, shift, smooth, cy * width + left, right - left, place, least, gain
+            )
+            red, green, blue, weights = (
+                red + row[0],
+                green + row[1],
+                blue + row[2],
+                weights + row[3],
+            )
         best = np.int64(-1)  # the first patch of least cost, if its pixel is usable
         for c in range(best_y * width + left, best_y * width + right):
             if cost[np.uint64(c)] == least:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -33,6 +35,7 @@ def test_compare_writes_a_report(folder: Path, capsys: pytest.CaptureFixture[str
         "results.csv",
         "photos.csv",
         "journal.jsonl",
+        ".lock",
         "masks",
         "pictures",
     }
@@ -41,6 +44,52 @@ def test_compare_writes_a_report(folder: Path, capsys: pytest.CaptureFixture[str
     assert answer["cases"] == 4
     assert answer["problems"] == []
     assert {item["method"] for item in answer["summary"]} == {"telea", "patchmatch"}
+
+
+def test_a_second_comparison_in_a_folder_is_refused(folder: Path) -> None:
+    (folder / "patient.py").write_text(
+        "import time\n"
+        "from pathlib import Path\n"
+        "from gatefill.methods import Fill, MethodInfo\n"
+        "class Patient:\n"
+        "    info = MethodInfo('patient', 'Patient', 'none', False, False, True, False)\n"
+        "    def fill(self, image, mask, sketch=None, progress=None, *, search=None):\n"
+        "        Path('filling').touch()\n"
+        "        while not Path('go').exists(): time.sleep(0.02)\n"
+        "        return Fill(image)\n"
+    )
+    line = [sys.executable, "-m", "gatefill", "compare", "photos", "--masks", "center"]
+    line += ["--size", "48x48", "-o", "report", "--methods", "telea"]
+    first = subprocess.Popen([*line, "patient:Patient"])
+    try:
+        for _ in range(600):
+            if Path("filling").exists():
+                break
+            assert first.poll() is None
+            time.sleep(0.1)
+        before = Path("report/journal.jsonl").read_bytes()
+        for more in ([], ["--overwrite"]):
+            second = subprocess.run([*line, *more], capture_output=True, text=True, check=False)
+            assert second.returncode == 2
+            assert second.stderr.startswith(
+                "gatefill: expected a folder that no other run writes to, got report: wait for"
+            )
+            assert second.stderr.count("\n") == 1
+        assert Path("report/journal.jsonl").read_bytes() == before
+        assert not Path("report/index.html").exists()
+    finally:
+        first.kill()  # the lock goes with its process, however that ends
+        first.wait()
+    try:
+        assert subprocess.run(line, check=False).returncode == 0
+    finally:
+        Path("go").touch()  # the process of the method may still be there
+
+
+def test_a_folder_with_nothing_but_a_lock_is_free(folder: Path) -> None:
+    (folder / "report").mkdir()
+    (folder / "report" / ".lock").touch()
+    assert run(["evaluate", "telea", "photos", "--size", "48x48", "-o", "report", "--json"]) == 0
 
 
 @pytest.mark.usefixtures("folder")

@@ -82,7 +82,7 @@ class TestLock:
         )
         assert holder.stdout is not None
         assert holder.stdout.readline() == "held\n"
-        with pytest.raises(OutputError, match="expected a folder in which no other run trains"):
+        with pytest.raises(OutputError, match="expected a folder that no other run writes to"):
             run(longer(), photos, folder)
         assert {path: path.read_bytes() for path in folder.glob("*.*")} == before
         holder.kill()  # the lock goes with its process, however that ends

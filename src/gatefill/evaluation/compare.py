@@ -76,7 +76,7 @@ def compare(
         The content of the report, as in its ``results.json``.
 
     Raises:
-        GatefillError: For invalid settings.
+        GatefillError: For invalid settings, and if another comparison writes to `out`.
         FileNotFoundError: If an image or a weights file does not exist.
         MissingExtra: (an ImportError) If packages are missing.
     """
@@ -84,15 +84,16 @@ def compare(
     folder = Folder(Path(out))
     run = _Run(images, methods, folder, config)
     folder.check_ours()
-    if overwrite:
-        folder.clear()
-    journal = Journal(folder.journal, run.header)
-    everyone = enter(run.contestants, journal)
-    run.measure(journal, progress)
-    results = build_results(
-        run.header, journal.rows, run.metrics, everyone, run.photos, run.missing, folder
-    )
-    write_report(results, folder)
+    with folder.locked():
+        if overwrite:
+            folder.clear()
+        journal = Journal(folder.journal, run.header)
+        everyone = enter(run.contestants, journal)
+        run.measure(journal, progress)
+        results = build_results(
+            run.header, journal.rows, run.metrics, everyone, run.photos, run.missing, folder
+        )
+        write_report(results, folder)
     return results
 
 

@@ -6,6 +6,8 @@ import hashlib
 import io
 import re
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,12 +43,28 @@ class Folder:
 
     def check_ours(self) -> None:
         """Raise OutputError if the folder contains files of something else."""
-        if self.root.is_dir() and any(self.root.iterdir()) and not self.journal.exists():
+        from gatefill.training.lock import LOCK
+
+        if not self.root.is_dir() or self.journal.exists():
+            return
+        if any(each.name != LOCK for each in self.root.iterdir()):
             raise OutputError(
                 f"{self.root} is not empty and holds no comparison: choose another folder",
                 code="compare.foreign_folder",
                 folder=str(self.root),
             )
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the folder's lock. Raises OutputError if another process has it."""
+        from gatefill.training.lock import FolderLock  # not above: `gatefill fetch` has no filelock
+
+        lock = FolderLock(self.root)
+        lock.acquire()
+        try:
+            yield
+        finally:
+            lock.release()
 
     def clear(self) -> None:
         """Remove the files of a comparison, and nothing else."""

@@ -8,6 +8,8 @@ from filelock import FileLock, Timeout
 
 from gatefill.errors import OutputError
 
+LOCK = ".lock"  # the file in the folder; it stays there
+
 
 class FolderLock:
     """Held by the first process of a run; the system releases it when the process ends."""
@@ -15,7 +17,7 @@ class FolderLock:
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
-        self._lock = FileLock(folder / ".lock")
+        self._lock = FileLock(folder / LOCK)
 
     def acquire(self) -> None:
         """Acquire the lock.
@@ -27,7 +29,7 @@ class FolderLock:
             self._lock.acquire(timeout=0)
         except Timeout:
             raise OutputError(
-                f"expected a folder in which no other run trains, got {self.folder}: wait for that "
+                f"expected a folder that no other run writes to, got {self.folder}: wait for that "
                 "run, stop it, or choose another folder",
                 code="output.in_use",
                 folder=str(self.folder),

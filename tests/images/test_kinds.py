@@ -125,10 +125,11 @@ def test_other_kinds_are_named_by_what_stands_where(place: tuple[int, bytes]) ->
     if place in RAW:
         assert (found.value.code, found.value.values) == ("image.raw", {"raw": RAW[place]})
     else:
-        assert (found.value.code, found.value.values) == ("image.unknown", {"seems": OTHERS[place]})
+        values = {"read": [*READ], "seems": OTHERS[place]}
+        assert (found.value.code, found.value.values) == ("image.unknown", values)
     with pytest.raises(ImageError) as other:
         format_of(b"\7" * (at + 1) + start + b"\7" * 9, "it")
-    assert other.value.values == {"seems": None}
+    assert other.value.values == {"read": [*READ], "seems": None}
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))

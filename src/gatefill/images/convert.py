@@ -118,6 +118,7 @@ def to_depth(array: NDArray[Any], label: str, *, float_bits: int = 8, deep: bool
         raise ImageError(
             f"{label}: expected 8 or 16 bits per channel or float in [0, 1], got {array.dtype}",
             code="image.dtype",
+            dtype=str(array.dtype),
         )
     low, high = int(array.min()), int(array.max())
     if low < 0 or high > 65535:

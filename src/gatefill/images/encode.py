@@ -94,9 +94,8 @@ def _encode(
             pixels = _on_white(pixels, alpha)
         alpha = None
     if pixels.dtype == np.uint16 and format not in _KNOW_16_BITS:
-        found.append(
-            _said("file.depth", meta, f"its 16 bits are rounded to the 8 that {format} holds")
-        )
+        text = f"its 16 bits are rounded to the 8 that {format} holds"
+        found.append(_said("file.depth", meta, text, format=format))
         pixels, alpha = _to_8_bits(pixels), None if alpha is None else _to_8_bits(alpha)
     if lossy and meta.format and not meta.lossy:
         text = f"a lossless photo is written as lossy {format}: known pixels change, too"

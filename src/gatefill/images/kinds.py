@@ -91,6 +91,7 @@ def format_of(data: bytes, label: str) -> str:
         f"{label} is no image of a known kind ({', '.join(READ)})"
         + (f": it looks like a {what}" if what else ""),
         code="image.unknown",
+        read=[*READ],
         seems=what,
     )
 

@@ -129,7 +129,8 @@ def open_png(data: bytes, label: str) -> PngFile:
 
 
 def _corrupt(label: str, what: str) -> ImageError:
-    return ImageError(f"{label}: truncated or corrupt PNG ({what})", code="image.corrupt")
+    text = f"{label}: truncated or corrupt PNG ({what})"
+    return ImageError(text, code="image.corrupt", name=label, kind="PNG")
 
 
 def _chunk(kind: bytes, body: bytes) -> bytes:

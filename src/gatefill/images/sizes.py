@@ -47,7 +47,10 @@ def most_depth(data: bytes) -> int:
 
 def corrupt(label: str, kind: str, error: Exception) -> ImageError:
     return ImageError(
-        f"{label}: truncated or corrupt {kind} ({first_line(error)})", code="image.corrupt"
+        f"{label}: truncated or corrupt {kind} ({first_line(error)})",
+        code="image.corrupt",
+        name=label,
+        kind=kind,
     )
 
 

@@ -17,7 +17,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gatefill.server.static import web_files
 
-_ENTRY = re.compile(r'^  ("[\w.]+"): (".*"),$', re.MULTILINE)
+_ENTRY = re.compile(r'^  ("[\w. ]+"): (".*"),$', re.MULTILINE)
+_WORD = re.compile(r"([^(]+?)(?: \((.+)\))?")
 _RANGE = re.compile(r"\s*([A-Za-z*]+)(?:-[\w-]+)?\s*(?:;\s*q=([0-9.]+))?\s*", re.ASCII)
 _ELSE = "server.error"  # the sentence for codes that have none of their own
 
@@ -63,15 +64,31 @@ def message(code: str, text: str, values: Mapping[str, Any]) -> str:
     """
     if _language.get() == "en":
         return text
-    sentences = _korean()
+    sentences = _korean("codes")
     sentence = sentences.get(code, sentences[_ELSE])
+    put_in = {"detail": text, **{name: _in_korean(value) for name, value in values.items()}}
     try:
-        return sentence.format(**{"detail": text, **values})
+        return sentence.format(**put_in)
     except (KeyError, IndexError, ValueError):  # a value that this use of the code does not have
         return sentences[_ELSE].format(detail=text)
 
 
+def _in_korean(value: Any) -> Any:
+    """A value as it stands in a Korean sentence: lists with commas, known English words in Korean.
+
+    A word may have another one behind it in parentheses, such as ``"EXIF data (too long)"``.
+    """
+    if isinstance(value, (list, tuple)):
+        return ", ".join(str(_in_korean(each)) for each in value)
+    words = _korean("words")
+    found = _WORD.fullmatch(value) if isinstance(value, str) else None
+    if found is None or found[1] not in words:
+        return value
+    more = "" if found[2] is None else f"({words.get(found[2], found[2])})"
+    return words[found[1]] + more
+
+
 @cache
-def _korean() -> dict[str, str]:
-    source = web_files()["texts/ko_codes.js"].data.decode()
-    return {json.loads(code): json.loads(sentence) for code, sentence in _ENTRY.findall(source)}
+def _korean(what: str) -> dict[str, str]:
+    source = web_files()[f"texts/ko_{what}.js"].data.decode()
+    return {json.loads(name): json.loads(text) for name, text in _ENTRY.findall(source)}

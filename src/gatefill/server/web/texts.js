@@ -4,9 +4,11 @@ import en from "./texts/en.js";
 import enCodes from "./texts/en_codes.js";
 import ko from "./texts/ko.js";
 import koCodes from "./texts/ko_codes.js";
+import koWords from "./texts/ko_words.js";
 
 const LANGUAGES = { en, ko };
 const CODES = { en: enCodes, ko: koCodes };
+const WORDS = { en: {}, ko: koWords };
 const KEPT = "gatefill-language";
 
 let language = "en";
@@ -20,13 +22,22 @@ export function text(name, words = {}) {
  * The sentence of an error or a warning of the server, in the reader's language.
  * @param {{code: string, text: string, values: Object<string, unknown>}} told
  */
-export function sentence({ code, text: own, values }) {
+export function sentence({ code, text: own, values = {} }) {
   const found = CODES[language][code];
-  return found === undefined ? own : filled(found, { detail: own, ...values });
+  if (found === undefined) return own;
+  const put = Object.entries(values).map(([name, value]) => [name, [value].flat().map(inOwnWords)]);
+  return filled(found, { detail: own, ...Object.fromEntries(put) });
 }
 
 function filled(found, words) {
   return found.replace(/\{(\w+)\}/g, (_, word) => [words[word] ?? ""].flat().join(", "));
+}
+
+/** A value of a sentence: known words, also before others such as "EXIF data (too long)". */
+function inOwnWords(value) {
+  const known = WORDS[language], [, name, more] = /^([^(]+?)(?: \((.+)\))?$/.exec(value) ?? [];
+  if (!Object.hasOwn(known, name)) return value;
+  return more === undefined ? known[name] : `${known[name]}(${known[more] ?? more})`;
 }
 
 /** Take the language that was chosen before, else the browser's. */

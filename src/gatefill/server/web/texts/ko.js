@@ -101,7 +101,7 @@ export default {
   maskLoaded: "마스크를 불러왔습니다.",
   notImage: "{name}은(는) 이미지가 아닙니다.",
   offline: "서버가 응답하지 않습니다. gatefill이 실행 중인가요? 작업은 여기에 남아 있으니 다시 시작해서 이어 가세요.",
-  failed: "실패했습니다: {detail}",
+  failed: "실패했습니다: “{detail}”",
   photos: "열린 사진",
   closePhoto: "{name} 닫기",
   closeUnsaved: "{name}에 아직 내려받지 않은 변경이나 채우지 않은 마스크가 있습니다. 그래도 닫을까요?",

@@ -69,7 +69,7 @@ def load(
         weights: Path of a gatefill weights file, which holds the network's config too, or of a
             folder with such a file in the layout of the Hugging Face hub; an address there,
             ``"hf://owner/name@revision"``; or the name of weights that come with the package, such
-            as ``"standard"``. Default: ``"compact"`` for ``"hybrid"``, ``"standard"`` for
+            as ``"standard"``. Default: ``"guide"`` for ``"hybrid"``, ``"standard"`` for
             ``"deepfill_v2"``, and random weights, to be trained, for other networks.
         options: How a network is used, independent of its weights. For ``"hybrid"`` they are part
             of its config.

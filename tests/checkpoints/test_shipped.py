@@ -33,7 +33,7 @@ def test_a_method_takes_its_shipped_weights_by_itself_and_by_name(name: str) -> 
 
 @pytest.mark.parametrize(
     ("name", "parameters", "most_bytes"),
-    [("compact", 1_017_954, 5e6), ("standard", 4_053_678, 9e6)],
+    [("compact", 1_017_954, 5e6), ("guide", 409_929, 2e6), ("standard", 4_053_678, 9e6)],
 )
 def test_the_file_says_where_it_comes_from(name: str, parameters: int, most_bytes: float) -> None:
     info = read_header(shipped_weights(name))
@@ -54,7 +54,7 @@ def test_a_file_of_that_name_goes_first(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_an_unknown_name_is_answered_with_the_known_ones() -> None:
-    with pytest.raises(ValueError, match="one of compact, standard, got 'large'"):
+    with pytest.raises(ValueError, match="one of compact, guide, standard, got 'large'"):
         shipped_weights("large")
 
 

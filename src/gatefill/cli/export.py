@@ -26,7 +26,7 @@ def export(
     Parameters
     ----------
     weights
-        A gatefill weights file, or `standard` or `compact`, which come with gatefill.
+        A gatefill weights file, or `standard`, `compact` or `guide`, which come with gatefill.
     output
         The file to write, ending in .onnx.
     interface

@@ -87,8 +87,8 @@ def train(
         Number of machines.
     start_from
         Weights to start a new run from, instead of random ones (fine-tuning): a weights file;
-        standard or compact, which come with gatefill; or the folder or a checkpoint of another run,
-        whose discriminator is used, too. A resumed run keeps its own weights.
+        standard, compact or guide, which come with gatefill; or the folder or a checkpoint of
+        another run, whose discriminator is used, too. A resumed run keeps its own weights.
     minutes
         Train for this long, all sessions together; the learning rate and the phases of the recipe
         then follow the time. Default: train for the recipe's number of images.

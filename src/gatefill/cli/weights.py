@@ -55,8 +55,8 @@ def info(file: Path, /, *, json: Json = False) -> int:
     Parameters
     ----------
     file
-        A gatefill weights file, anything that `gatefill convert` reads, or `standard` or
-        `compact`, the weights that come with gatefill.
+        A gatefill weights file, anything that `gatefill convert` reads, or `standard`,
+        `compact` or `guide`, the weights that come with gatefill.
     """
     from gatefill.checkpoints import describe, find_weights
 
@@ -78,7 +78,7 @@ def hub(
     Parameters
     ----------
     weights
-        A gatefill weights file, or `standard` or `compact`, which come with gatefill.
+        A gatefill weights file, or `standard`, `compact` or `guide`, which come with gatefill.
     output
         A new folder. Complete its model card, then upload it with `huggingface-cli upload`.
     """

@@ -86,7 +86,7 @@ ENTRIES = (
             free_form=True,
             user_guided=True,
             takes_weights=True,
-            shipped="compact",
+            shipped="guide",
             takes_sketch=True,
             takes_search=True,
         ),

@@ -148,9 +148,33 @@ def test_a_soft_edge_has_a_width_and_stays_inside_the_photo() -> None:
     inpaint = gatefill.load("patchmatch")
     with pytest.raises(gatefill.ConfigError, match="feather"):
         inpaint(photo, mask, feather=-1)
-    np.testing.assert_array_equal(inpaint(photo, mask, feather=5000).mask, mask)
     empty = inpaint(photo, np.zeros_like(mask), feather=9)
     np.testing.assert_array_equal(np.asarray(empty), photo)
+    assert [each.code for each in empty.warnings] == ["mask.empty"]
+
+
+def test_a_soft_edge_without_room_is_left_out_with_a_warning() -> None:
+    photo, mask = photo_and_mask()
+    inpaint = gatefill.load("patchmatch")
+    plain = inpaint(photo, mask)
+    for feather in (5000, 10**5000):
+        found = inpaint(photo, mask, feather=feather)
+        np.testing.assert_array_equal(found, plain)
+        np.testing.assert_array_equal(found.mask, mask)
+        (said,) = found.warnings
+        assert said.code == "mask.feather"
+    most = said.values["most"]
+    assert f"at most {most} pixels fit" in said.text
+    assert [each.code for each in inpaint(photo, mask, feather=most + 1).warnings] == [said.code]
+    widest = inpaint(photo, mask, feather=most)
+    assert not widest.warnings
+    assert np.count_nonzero(~widest.mask) > 0
+    assert not np.array_equal(widest, plain)
+    nearly_all = np.ones_like(mask)
+    nearly_all[0, 0] = False
+    (said,) = (each for each in inpaint(photo, nearly_all, feather=1).warnings
+               if each.code == "mask.feather")  # fmt: skip
+    assert said.values == {"most": 0}
 
 
 def test_inpaint_fills_what_is_transparent_and_keeps_its_method() -> None:

@@ -87,6 +87,11 @@ def test_inpaint_passes_its_options_on(capsys: pytest.CaptureFixture[str]) -> No
     assert answer["hole_pixels"] > 80
     assert run([*line.split(), "--feather", "2"]) == 0
     assert json.loads(capsys.readouterr().out)["hole_pixels"] > answer["hole_pixels"]
+    assert run([*line.split(), "--feather", "100"]) == 0
+    told = capsys.readouterr()
+    assert json.loads(told.out)["hole_pixels"] == answer["hole_pixels"]
+    assert "mask.feather" in [each["code"] for each in json.loads(told.out)["warnings"]]
+    assert "pixels fit (--feather)" in told.err
 
 
 def test_options_of_inpaint_change_what_is_filled(folder: Path) -> None:

@@ -59,7 +59,7 @@ class Canvas:
     def soften(self, hole: Mask, width: int) -> None:
         """Blend the fill of a hole into the photo along an edge of `width` pixels."""
         box = bounding_box(hole)
-        if box is not None:
+        if box is not None and width:
             near = box.grown(width, *hole.shape).slices
             before = self.photo.pixels[near]
             self.pixels[near] = blended(before, self.pixels[near], hole[near], width)

@@ -187,7 +187,8 @@ class Inpainter:
             invert_mask: Black = hole instead.
             grow: Number of pixels by which the hole is dilated on all sides.
             feather: Width in pixels of a soft edge around the hole, where the fill blends into the
-                photo: pixels change there, too, and `Result.mask` holds them.
+                photo: pixels change there, too, and `Result.mask` holds them. A width that would
+                leave no known pixel gives no edge, and a warning.
             resize_mask: Stretch mask, sketch and search region to the photo's size if they differ.
             threshold: Mask pixels above this level are hole, 0 to 254.
             mask_as_stored: Mask, sketch and search region fit the photo as stored in its file;
@@ -337,11 +338,11 @@ class Inpainter:
         opened = opened or self.read(photo, allow_truncated=truncated)
         upright = isinstance(photo, Photo)
         given = read_given(self.method.info, opened, mask, options, self.max_pixels, upright)
-        warnings = (*self.notes, *given.warnings)
+        wide, no_room = widened(given.mask, feather)
+        hole, given = given.mask, replace(given, mask=wide)
+        warnings = (*self.notes, *given.warnings, *no_room)
         for warning in warnings:
             logger.warning(warning)
-        hole = given.mask
-        given = replace(given, mask=widened(hole, feather))
         large = choose(self.large, self.method.info, given.mask)
         parts = self._regions(given, large)
         areas = [np.count_nonzero(part.own(given.mask)) for part in parts]
@@ -354,8 +355,7 @@ class Inpainter:
             canvas.put(part, self._fill_region(given, canvas, part, large, report))
         if progress is not None:
             progress(1.0)
-        if feather:
-            canvas.soften(hole, feather)
+        canvas.soften(hole, 0 if no_room else feather)
         photo_of = given.photo.replaced
         return Result(
             photo=photo_of(canvas.pixels, opaque=given.opaque),

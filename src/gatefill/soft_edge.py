@@ -2,21 +2,40 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from gatefill.errors import Warning
 from gatefill.stopping import left_behind, strips
 
 
-def widened(mask: NDArray[np.bool_], width: int) -> NDArray[np.bool_]:
-    """Dilate the hole by `width` pixels: the pixels that may change with a soft edge."""
+def widened(mask: NDArray[np.bool_], width: int) -> tuple[NDArray[np.bool_], tuple[Warning, ...]]:
+    """Dilate the hole by the width of a soft edge.
+
+    Args:
+        mask: ``HW``, the hole.
+        width: Width of the edge in pixels.
+
+    Returns:
+        The pixels that may change with the edge. If these are all, so that the fill would have
+        nothing to go by, the hole itself and a warning.
+    """
     if not width or not mask.any():
-        return mask
-    wide = _distance(mask) <= min(width, sum(mask.shape))  # which reaches everywhere
-    return mask if wide.all() else wide
+        return mask, ()
+    away = _distance(mask)
+    wide = away <= min(width, sum(mask.shape))  # which reaches everywhere
+    if not wide.all():
+        return wide, ()
+    most = max(math.ceil(float(away.max())) - 1, 0)
+    text = (
+        "expected a soft edge that leaves known pixels to fill from, got a wider one: the fill has "
+        f"none; at most {most} pixels fit"
+    )
+    return mask, (Warning("mask.feather", text, {"most": most}),)
 
 
 def blended(photo: Any, filled: Any, mask: NDArray[np.bool_], width: int) -> Any:

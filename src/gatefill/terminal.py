@@ -39,6 +39,7 @@ _HINTS = {
     "image.truncated": "--allow-truncated",
     "mask.all_hole": "--invert-mask if black marks the hole",
     "mask.empty": "--invert-mask if black marks the hole",
+    "mask.feather": "--feather",
     "mask.inverted": "--invert-mask turns it round",
     "mask.labels": "--threshold 0 takes all labels",
     "mask.orientation": "--mask-as-stored",

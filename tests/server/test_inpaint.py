@@ -94,6 +94,15 @@ def test_a_soft_edge_changes_the_photo_around_the_hole_only(client: httpx.Client
     assert changed[(away > 0) & (away <= 4)].any()
     assert not changed[away > 4].any()
     assert upload(client, file_of(image), file_of(mask), feather="501").status_code == 422
+    client.headers["Accept-Language"] = "ko"
+    wide = upload(client, file_of(image), file_of(mask), feather="500")
+    assert np.array_equal(
+        array_of(wide.content), array_of(upload(client, file_of(image), file_of(mask)).content)
+    )
+    (said,) = json.loads(wide.headers["x-gatefill-warnings"])
+    assert said["code"] == "mask.feather"
+    assert said["text"].startswith("부드러운 경계")
+    assert "{" not in said["text"]
 
 
 def test_a_jpeg_keeps_its_blocks_unless_a_quality_is_given(client: httpx.Client) -> None:

@@ -90,6 +90,7 @@ def inpaint(
         Grow the hole by this many pixels on all sides, to include an object's soft edges.
     feather
         Blend the fill into the photo over this many pixels around the hole; these pixels change.
+        Where no known pixel would be left, the fill gets no soft edge, and a warning says so.
     resize_mask
         Stretch a mask of another size to the size of the photo.
     threshold

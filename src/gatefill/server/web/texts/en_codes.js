@@ -63,6 +63,7 @@ export default {
   "mask.cutout": "The mask is cut out of a photo: the remaining part is the hole.",
   "mask.empty": "The mask is empty: the photo came back unchanged.",
   "mask.erased": "The mask is a photo with a part erased: that part is the hole.",
+  "mask.feather": "The soft edge would leave nothing to fill from, so the fill has none: at most {most} px fit.",
   "mask.grow": "A mask can be grown by 0 pixels or more, not by {grow}.",
   "mask.hidden": "The hole lies where the photo is transparent: the fill is not visible.",
   "mask.inverted": "The hole covers {percent} % of the photo. Is the mask the wrong way round? Undo, then invert it (I).",

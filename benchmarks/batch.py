@@ -1,17 +1,19 @@
 """Many photos: `gatefill.batch` against a loop over an `Inpainter` and a process for each photo.
 
-    python benchmarks/batch.py PHOTOS [--count N] [--side N] [--table] [--memory N] [--ray]
+    python benchmarks/batch.py PHOTOS [--count N] [--side N] [--table | --stages | --ray | ...]
 
 All sides fill the same photos with the same masks in one run, each in processes of its own, and
 write JPEGs; loop and batch take turns, and medians are shown. The photos are 1024 pixels long; the
-holes are brush strokes that cover about 5 %. --table measures processes and threads, --memory what
-a batch of N photos takes as it goes on, --ray a cluster of two nodes on this machine.
+holes are brush strokes that cover about 5 %. --table measures processes and threads, --stages the
+processor's seconds of reading, filling and writing, --memory what a batch of N photos takes as it
+goes on, --ray a cluster of two nodes on this machine.
 """
 
 from __future__ import annotations
 
 import argparse
 import itertools
+import os
 import subprocess
 import sys
 import tempfile
@@ -31,6 +33,7 @@ from gatefill.masks import BrushConfig, brush, hole_share
 LEAST, MOST = 0.04, 0.06  # of the photo, its hole
 STROKE = BrushConfig(strokes=(1, 1), width=(8, 30))
 QUALITY = 92
+GRAIN = 6.0  # levels; the large photo takes 3.2 MB then
 ROUNDS = 3
 SINGLE = 4  # photos that are filled by a process each; more would tell nothing new
 
@@ -49,6 +52,29 @@ for number, photo in enumerate(files):
 print(len(files) / (time.monotonic() - begun), (len(files) - 1) / (time.monotonic() - first))
 """
 
+STAGES = """
+import sys, time
+import gatefill
+from gatefill.images import read_photo
+from statistics import median
+photo, mask, calls = sys.argv[1], sys.argv[2], int(sys.argv[3])
+inpaint = gatefill.load()
+steps = (
+    lambda _: read_photo(photo),
+    lambda read: inpaint(read, mask),
+    lambda done: done.to_bytes("jpeg"),
+)
+rounds = []
+for _ in range(calls + 1):
+    found, times = None, []
+    for step in steps:
+        begun = time.process_time()
+        found = step(found)
+        times.append(time.process_time() - begun)
+    rounds.append(times)
+print(*(median(each) for each in zip(*rounds[1:])))
+"""
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -57,6 +83,7 @@ def main() -> None:
     parser.add_argument("--side", type=int, default=1024, help="pixels of the longer side")
     parser.add_argument("--ray", action="store_true", help="measure a cluster of two nodes")
     parser.add_argument("--table", action="store_true", help="measure processes and threads")
+    parser.add_argument("--stages", action="store_true", help="measure the steps of one photo")
     parser.add_argument("--memory", type=int, metavar="N", help="follow a batch of N photos")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -68,6 +95,8 @@ def main() -> None:
         compare(root, options.count)
         if options.table:
             table(root)
+        if options.stages:
+            stages(root, options.photos)
         if options.ray:
             two_nodes(root)
         if options.memory:
@@ -157,6 +186,33 @@ def table(root: Path) -> None:
     again = [run(root, processes=one, threads=other)[1] for one, other in pairs]
     for (processes, threads), one, two in zip(pairs, first, again, strict=True):
         print(f"{processes:>9}{threads:>9}{one:>15.2f}{two:>8.2f}")
+
+
+def stages(root: Path, source: Path) -> None:
+    """Seconds of the processor for reading, filling and writing one photo, on one thread."""
+    print(f"\n{'photo':<14}{'hole':<22}{'decode':>8}{'fill':>8}{'encode':>8}")
+    first = root / "in/000.jpg", root / "masks/000.png"
+    rows: list[tuple[str, str, Path, Path]] = [("as above", "brush strokes", *first)]
+    largest = max(
+        (each for each in source.rglob("*.jpg")), key=lambda file: PIL.Image.open(file).size[0]
+    )
+    photo = root / "large.jpg"
+    pixels = np.asarray(PIL.Image.open(largest).convert("RGB").resize((4000, 3000)), np.float32)
+    grain = np.random.default_rng(0).normal(0, GRAIN, pixels.shape)  # the detail it lacks
+    pixels = np.clip(np.rint(pixels + grain), 0, 255).astype(np.uint8)
+    PIL.Image.fromarray(pixels).save(photo, quality=QUALITY)
+    for side in (200, 400, 894):
+        mask = np.zeros((3000, 4000), np.uint8)
+        mask[1300 : 1300 + side, 1500 : 1500 + side] = 255
+        drawn = root / f"hole{side}.png"
+        PIL.Image.fromarray(mask).save(drawn)
+        rows.append(("4000 x 3000", f"{side} x {side}", photo, drawn))
+    alone = os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    for name, hole, file, mask_file in rows:
+        command = [sys.executable, "-c", STAGES, str(file), str(mask_file), "5"]
+        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, env=alone)
+        shown = "".join(f"{float(each):>8.2f}" for each in done.stdout.split())
+        print(f"{name:<14}{hole:<22}{shown}")
 
 
 def two_nodes(root: Path) -> None:

@@ -149,7 +149,8 @@ class Threads:
                 pass
             # afterwards the arrays they write to may be reused; those not yet begun never will
             helpers = [helper for helper in helpers if not helper.cancel()]
-            wait(helpers)
+            if helpers:
+                wait(helpers)
         for helper in helpers:
             helper.result()
 

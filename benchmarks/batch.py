@@ -12,6 +12,7 @@ goes on, --ray a cluster of two nodes on this machine.
 from __future__ import annotations
 
 import argparse
+import compileall
 import itertools
 import os
 import subprocess
@@ -34,7 +35,7 @@ LEAST, MOST = 0.04, 0.06  # of the photo, its hole
 STROKE = BrushConfig(strokes=(1, 1), width=(8, 30))
 QUALITY = 92
 GRAIN = 6.0  # levels; the large photo takes 3.2 MB then
-ROUNDS = 3
+ROUNDS = 5
 SINGLE = 4  # photos that are filled by a process each; more would tell nothing new
 
 LOOP = """
@@ -91,7 +92,10 @@ def main() -> None:
         prepare(options.photos, root, options.count, options.side)
         holes = f"{LEAST:.0%} to {MOST:.0%} holes"
         print(f"{options.count} photos of {options.side} px, {holes}, {cores()} cores")
-        gatefill.load()(root / "in/000.jpg", root / "masks/000.png")  # compiles, once on a machine
+        # Kernels and bytecode are compiled once on a machine, also where PYTHONDONTWRITEBYTECODE
+        # would have each process compile all modules again.
+        gatefill.load()(root / "in/000.jpg", root / "masks/000.png")
+        compileall.compile_dir(Path(gatefill.__file__).parent, quiet=1)
         compare(root, options.count)
         if options.table:
             table(root)

@@ -97,6 +97,25 @@ print(*{{"torch", "onnxruntime", "numba"}} & sys.modules.keys())
     assert (found.filled, found.skipped) == (1, 4)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.usefixtures("photos")
+def test_processes_keep_freed_memory_unless_the_user_says_otherwise(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("MALLOC_ARENA_MAX", "3")
+    monkeypatch.delenv("MALLOC_TRIM_THRESHOLD_", raising=False)
+    seen: set[str] = set()
+
+    def watch(_: BatchProgress) -> None:
+        for children in Path("/proc/self/task").glob("*/children"):
+            for child in children.read_text().split():
+                seen.update(Path(f"/proc/{child}/environ").read_text().split("\0"))
+
+    run("in", mask="mask.png", watch=watch)
+    assert {"MALLOC_ARENA_MAX=3", f"MALLOC_TRIM_THRESHOLD_={64 << 20}"} <= seen
+    assert "MALLOC_TRIM_THRESHOLD_" not in os.environ
+
+
 @pytest.mark.usefixtures("photos")
 def test_failures_are_listed_and_the_rest_goes_on() -> None:
     put(Path("in/large.png"), photo(5, (96, 64)))

@@ -18,6 +18,7 @@ from gatefill.training.checkpoints import Checkpoints
 from gatefill.training.config import OptimizerConfig, TermsConfig, TrainConfig
 from gatefill.training.data import open_source
 from gatefill.training.data.batch import Batch
+from gatefill.training.dists import load_dists
 from gatefill.training.loop import train
 from gatefill.training.losses import random_corners
 from gatefill.training.meters import Status
@@ -47,6 +48,12 @@ def batch() -> Batch:
     mask[0, :, 10:30, 20:50] = 1
     mask[1, :, 40:60, 5:25] = 1
     return Batch(image, mask)
+
+
+def save_dists(path: Path) -> None:
+    """A file as DISTS publishes it, for the small VGG-16 of `save_trunk`."""
+    torch.manual_seed(0)
+    torch.save({name: torch.rand(41) for name in ("alpha", "beta")}, path)
 
 
 def maps(seed: int) -> list[torch.Tensor]:
@@ -150,6 +157,49 @@ class TestTerms:
         (gradient,) = torch.autograd.grad(losses.total, refined)
         assert gradient[batch.mask.expand_as(gradient) > 0].abs().min() > 0
         assert not (gradient * (1 - batch.mask)).any()
+
+    @pytest.mark.parametrize("order", ["rgb", "bgr"])
+    def test_dists_is_that_of_the_evaluation_in_the_window(
+        self, order: str, batch: Batch, weights: Path, tmp_path: Path
+    ) -> None:
+        save_dists(tmp_path / "dists.pt")
+        terms = TermsConfig(
+            dists=3, perceptual_weights=weights, dists_weights=tmp_path / "dists.pt", window=64
+        )
+        config = replace(tiny(), terms=terms)
+        config = replace(config, network=replace(config.network, channel_order=order))
+        refined = batch.image.roll(7, 3).requires_grad_()
+        losses = added(config, batch, refined)
+        dists = load_dists(weights, tmp_path / "dists.pt")
+        pair = [batch.composite(refined), batch.image]
+        expected = dists(*(each.flip(1) if order == "bgr" else each for each in pair)).mean()
+        assert expected > 0.02
+        assert list(losses.terms) == ["dists"]
+        assert losses.terms["dists"].item() == pytest.approx(expected.item(), rel=0.03)
+        assert losses.total == 3 * losses.terms["dists"]
+        (gradient,) = torch.autograd.grad(losses.total, refined)
+        assert gradient[batch.mask.expand_as(gradient) > 0].abs().min() > 0
+        assert torch.isfinite(gradient).all()
+
+    def test_dists_compares_the_same_window_of_a_larger_sample(
+        self, weights: Path, tmp_path: Path
+    ) -> None:
+        """The hole is a smaller part of all of the sample than of a window around it."""
+        save_dists(tmp_path / "dists.pt")
+        terms = TermsConfig(
+            dists=1, perceptual_weights=weights, dists_weights=tmp_path / "dists.pt"
+        )
+        chance = torch.Generator().manual_seed(2)
+        image = torch.rand(1, 3, 160, 160, generator=chance) * 2 - 1
+        mask = torch.zeros(1, 1, 160, 160)
+        mask[..., 70:90, 70:90] = 1
+        values = [
+            added(
+                replace(tiny(), terms=replace(terms, window=window)), Batch(image, mask), -image
+            ).total.item()
+            for window in (None, 64)
+        ]
+        assert 0 < 2 * values[0] < values[1]
 
     def test_without_weights_nothing_is_added(self, batch: Batch) -> None:
         losses = added(tiny(), batch, torch.zeros_like(batch.image))
@@ -284,6 +334,11 @@ class TestTerms:
     def test_without_a_file_of_weights_it_says_what_is_missing(self) -> None:
         config = with_settings(tiny(), ["terms.style=1"])
         with pytest.raises(ConfigError, match=r"expected terms\.perceptual_weights=FILE, got none"):
+            Terms(config, CPU)
+
+    def test_dists_without_alpha_and_beta_says_what_is_missing(self, weights: Path) -> None:
+        config = with_settings(tiny(), ["terms.dists=1", f"terms.perceptual_weights={weights}"])
+        with pytest.raises(ConfigError, match=r"expected terms\.dists_weights=FILE, got none"):
             Terms(config, CPU)
 
     @pytest.mark.parametrize(

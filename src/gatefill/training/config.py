@@ -145,7 +145,7 @@ class TermsConfig:
 
     perceptual: float = 0.0  # LPIPS in the holes
     style: float = 0.0  # difference of the covariances of the same features over each hole
-    perceptual_weights: Path | None = None  # weights of AlexNet or VGG-16, needed by both
+    perceptual_weights: Path | None = None  # weights of AlexNet or VGG-16, needed by these
     weighting: Literal["lpips", "plain"] = "lpips"  # of the features' channels
     taps: int = 4  # number of feature maps, of five; fewer are faster
     # Side in pixels of a window around a random position of the hole, to which both are restricted;
@@ -155,11 +155,13 @@ class TermsConfig:
     hinge: float = 0.0  # separate discriminator for the boundaries of holes
     hinge_reach: int = 24  # pixels from the known part; beyond, it gets the ground truth
     hinge_width: int = 32  # channels of its first layer
+    dists: float = 0.0  # DISTS of the same window; from VGG-16 in `perceptual_weights`
+    dists_weights: Path | None = None  # its published alpha and beta
     teacher: float = 0.0  # L1 to the output of another network, in all stages
     teacher_weights: Path | None = None  # weights of that network, of any method
 
     def __post_init__(self) -> None:
-        weights = ("perceptual", "style", "spectral", "hinge", "teacher")
+        weights = ("perceptual", "style", "dists", "spectral", "hinge", "teacher")
         expect_at_least(0, **{f"terms.{name}": getattr(self, name) for name in weights})
         if self.window is not None and self.window < 64:
             raise ConfigError(

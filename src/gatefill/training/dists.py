@@ -34,6 +34,12 @@ class Dists:
         whole = alpha.sum() + beta.sum()
         self._alpha, self._beta = alpha / whole, beta / whole
 
+    def to(self, device: torch.device) -> Dists:
+        """Move the network and the weights to a device; return self."""
+        self.trunk.to(device)
+        self._alpha, self._beta = self._alpha.to(device), self._beta.to(device)
+        return self
+
     def features(self, image: Tensor) -> list[Tensor]:
         """Return the features of ``B3HW``, RGB in [-1, 1]: the image in [0, 1], and the taps."""
         return [image / 2 + 0.5, *self.trunk(image)]

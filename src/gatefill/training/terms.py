@@ -12,12 +12,13 @@ from gatefill.errors import ConfigError
 from gatefill.training.config import TrainConfig
 from gatefill.training.data.batch import Batch
 from gatefill.training.devices import pick_precision
+from gatefill.training.dists import Dists, load_dists
 from gatefill.training.hinge import BoundaryHinge
 from gatefill.training.losses import l1, patches, random_corners
 from gatefill.training.objectives import Losses, Made
 from gatefill.training.perceptual import hole_places, perceptual_distance, style_distance
 from gatefill.training.spectral import spectral_loss
-from gatefill.training.trunks import load_trunk
+from gatefill.training.trunks import Trunk, load_trunk
 
 
 class Terms:
@@ -30,18 +31,7 @@ class Terms:
     def __init__(self, config: TrainConfig, device: torch.device) -> None:
         self.config = config.terms
         self.order = config.channel_order
-        self.trunk = None
-        if self.config.perceptual or self.config.style:
-            if self.config.perceptual_weights is None:
-                raise ConfigError(
-                    "terms.perceptual and terms.style need the weights of AlexNet or VGG-16: "
-                    "expected terms.perceptual_weights=FILE, got none",
-                    code="train.perceptual_weights",
-                )
-            trunk = load_trunk(
-                self.config.perceptual_weights, self.config.taps, weighting=self.config.weighting
-            )
-            self.trunk = trunk.to(device)
+        self.trunk, self.dists = self._load_classifiers(device)
         self.teacher = None
         if self.config.teacher:
             if self.config.teacher_weights is None:
@@ -54,6 +44,30 @@ class Terms:
         self.hinge = BoundaryHinge(config, device) if self.config.hinge else None
         # The classifier is frozen, so that bfloat16 is sufficient for every run.
         self.halved = pick_precision("auto", device.type) == "bf16-mixed"
+
+    def _load_classifiers(self, device: torch.device) -> tuple[Trunk | None, Dists | None]:
+        config, trunk, dists = self.config, None, None
+        if not (config.perceptual or config.style or config.dists):
+            return None, None
+        if config.perceptual_weights is None:
+            raise ConfigError(
+                "terms.perceptual, terms.style and terms.dists need the weights of AlexNet or "
+                "VGG-16: expected terms.perceptual_weights=FILE, got none",
+                code="train.perceptual_weights",
+            )
+        if config.perceptual or config.style:
+            trunk = load_trunk(
+                config.perceptual_weights, config.taps, weighting=config.weighting
+            ).to(device)
+        if config.dists:
+            if config.dists_weights is None:
+                raise ConfigError(
+                    "terms.dists needs the published alpha and beta: expected "
+                    "terms.dists_weights=FILE, got none",
+                    code="train.dists_weights",
+                )
+            dists = load_dists(config.perceptual_weights, config.dists_weights).to(device)
+        return trunk, dists
 
     def add(
         self,
@@ -75,22 +89,14 @@ class Terms:
         if config.spectral:
             terms["spectral"] = spectral_loss(composite, batch.image, batch.mask)
             total = total + config.spectral * terms["spectral"]
-        if self.trunk is not None:
+        if self.trunk is not None or self.dists is not None:
             frames = [batch.image, composite, batch.mask]
             if config.window is not None:
                 corners = random_corners(batch.mask, config.window)
                 frames = [patches(frame, corners, config.window) for frame in frames]
-            image, ours, mask = frames
-            with torch.no_grad():
-                wanted = self._features(image)
-            taps = hole_places(self._features(ours), wanted, mask)
-            if config.perceptual:
-                channels = self.trunk.channel_weights()
-                terms["perceptual"] = perceptual_distance(taps, channels)
-                total = total + config.perceptual * terms["perceptual"]
-            if config.style:
-                terms["style"] = style_distance(taps)
-                total = total + config.style * terms["style"]
+            for name, value in self._learned(*frames).items():
+                terms[name] = value
+                total = total + getattr(config, name) * value
         if self.hinge is not None:
             terms["hinge_d_loss"] = self.hinge.learn(batch, filled.refined, average)
             terms["hinge"] = self.hinge.judge(batch, filled.refined)
@@ -99,6 +105,24 @@ class Terms:
             terms["teacher"] = self._apart_from_teacher(batch, filled)
             total = total + config.teacher * terms["teacher"]
         return Losses(total, terms)
+
+    def _learned(self, image: Tensor, composite: Tensor, mask: Tensor) -> dict[str, Tensor]:
+        """Compute the terms with weights, by name, that compare features of a classifier."""
+        config, terms = self.config, {}
+        if self.trunk is not None:
+            with torch.no_grad():
+                wanted = self._features(self.trunk, image)
+            taps = hole_places(self._features(self.trunk, composite), wanted, mask)
+            if config.perceptual:
+                terms["perceptual"] = perceptual_distance(taps, self.trunk.channel_weights())
+            if config.style:
+                terms["style"] = style_distance(taps)
+        if self.dists is not None:
+            with torch.no_grad():
+                wanted = self._features(self.dists.features, image)
+            found = self._features(self.dists.features, composite)
+            terms["dists"] = self.dists.distance(found, wanted).mean()
+        return terms
 
     def _apart_from_teacher(self, batch: Batch, filled: Made) -> Tensor:
         """L1 to the teacher's composites, and to its coarse ones if both networks have them."""
@@ -123,9 +147,7 @@ class Terms:
     def _in_half_precision(self, frames: Tensor) -> torch.autocast:
         return torch.autocast(frames.device.type, torch.bfloat16, enabled=self.halved)
 
-    def _features(self, frames: Tensor) -> list[Tensor]:
-        assert self.trunk is not None
+    def _features(self, compute: Callable[[Tensor], list[Tensor]], frames: Tensor) -> list[Tensor]:
         frames = frames.flip(1) if self.order == "bgr" else frames
         with self._in_half_precision(frames):
-            features: list[Tensor] = self.trunk(frames)
-        return features
+            return compute(frames)

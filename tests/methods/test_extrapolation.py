@@ -1,4 +1,4 @@
-"""Edges that end at a hole go on into it, before the search and over the fill of a network."""
+"""Edges that end at a hole go on into it, and what ends there does not."""
 
 from __future__ import annotations
 
@@ -84,8 +84,21 @@ def test_two_ends_that_differ_are_not_trusted() -> None:
     image[:, 45:] = image[::-1, 45:]
     mask = box(60, 90, 10, 30, 50, 60)
     trust = extrapolate(image, ~mask, mask).trust
-    assert trust[30, 40:50].max() < 0.3
+    for rows in (slice(12, 25), slice(35, 48)):  # sky at one end, hills at the other
+        assert trust[rows, 40:50].max() < 0.3
+    assert trust[28:31, 40:50].min() > 0.8  # sky at both
     assert extrapolate(edge(60, 90), ~mask, mask).trust[mask].mean() > 0.8
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_sea_whose_waves_have_no_direction_has_a_horizon(seed: int) -> None:
+    image = edge(60, 90)
+    waves = np.random.default_rng(seed).normal(0, 0.3, (60, 90, 1)).astype(np.float32)
+    image = np.clip(image + waves * (np.arange(60) > 33)[:, None, None], 0, 1).astype(np.float32)
+    mask = box(60, 90, 12, 25, 33, 65)
+    found = extrapolate(image, ~mask, mask)
+    assert found.trust[mask].mean() > 0.6
+    assert np.abs(found.colors - np.array(SKY))[mask].mean() < 0.05
 
 
 def test_where_a_line_meets_nothing_known_the_picture_stays() -> None:
@@ -135,3 +148,33 @@ def test_hybrid_lets_a_shore_go_on_where_its_network_paints_a_smudge() -> None:
         errors[edges] = float(np.abs(found.image - image)[mask].mean())
     assert errors[True] < 0.03, errors
     assert errors[False] > 0.04, errors
+
+
+class Foreseen:
+    """A network that knows the photo, but not its detail."""
+
+    info = replace(METHODS["deepfill_v2"], name="foreseen")
+
+    def __init__(self, image: Image) -> None:
+        self.image = image
+
+    def fill(self, image, mask, sketch=None, progress=None, *, search=None):
+        assert image.shape[:2] == mask.shape
+        assert sketch is progress is search is None
+        height, width = mask.shape
+        small = cv2.resize(self.image, (width, height), interpolation=cv2.INTER_AREA)
+        return Fill(np.asarray(cv2.GaussianBlur(small, (0, 0), 3), np.float32))
+
+
+@pytest.mark.parametrize("seed", [0, 1, 3])
+def test_hybrid_lets_no_sea_rise_into_a_hole_in_the_sky_above_it(seed: int) -> None:
+    """The hole ends at the horizon: at coarse levels, the sea is all that is known there."""
+    chance = np.random.default_rng(seed)
+    clouds = cv2.GaussianBlur(chance.normal(0, 1.2, (240, 320)), (0, 0), 12) * 0.5
+    waves = cv2.GaussianBlur(chance.normal(0, 0.25, (240, 320)), (0, 0), sigmaX=3, sigmaY=0.8)
+    grain = np.where(np.arange(240)[:, None] < 144, clouds, waves)[..., None]
+    image = np.clip(layers(240, 320, 0.0, (0.6, LAKE)) + grain, 0, 1).astype(np.float32)
+    mask = box(240, 320, 70, 90, 144, 240)
+    found = steered_by(Foreseen(image), HybridConfig()).fill(blanked(image, mask), mask).image
+    gray = cv2.GaussianBlur(found.mean(axis=2), (0, 0), 1.5)
+    assert (gray[mask] < 0.66).mean() < 0.02  # halfway between sky and sea

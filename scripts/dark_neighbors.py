@@ -21,6 +21,8 @@ import PIL.Image
 from numpy.typing import NDArray
 
 import gatefill
+from gatefill.evaluation.metrics import Pair
+from gatefill.evaluation.metrics.errors import hole_l1
 
 Photo = NDArray[np.uint8]
 
@@ -97,9 +99,9 @@ def measure(case: Case, filled: Photo) -> tuple[float, float, float]:
         cv2.GaussianBlur(_gray(each), (0, 0), 1.5)[mask] for each in (case.photo, filled)
     )
     limit = np.percentile(wanted, 1) - 0.05
-    error = np.abs(filled[mask].astype(np.float32) - case.photo[mask]).mean() / 2.55
     excess = np.maximum(limit - found, 0).mean()
-    return 100 * float(excess), 100 * float((found < limit - 0.03).mean()), float(error)
+    share, error = (found < limit - 0.03).mean(), hole_l1(Pair(case.photo, filled, mask))
+    return 100 * float(excess), 100 * float(share), error
 
 
 def main() -> None:

@@ -145,18 +145,18 @@ class TermsConfig:
 
     perceptual: float = 0.0  # LPIPS in the holes
     style: float = 0.0  # difference of the covariances of the same features over each hole
-    perceptual_weights: Path | None = None  # weights of AlexNet or VGG-16, needed by these
+    dists: float = 0.0  # DISTS of the samples; needs VGG-16
+    dists_weights: Path | None = None  # its published alpha and beta
+    perceptual_weights: Path | None = None  # weights of AlexNet or VGG-16, needed by all three
     weighting: Literal["lpips", "plain"] = "lpips"  # of the features' channels
     taps: int = 4  # number of feature maps, of five; fewer are faster
-    # Side in pixels of a window around a random position of the hole, to which both are restricted;
+    # Side in pixels of a window around a random position of the hole, to which they are restricted;
     # the time is proportional to its area. None: the whole sample.
     window: int | None = None
     spectral: float = 0.0  # difference of local spectra; see training/spectral.py
     hinge: float = 0.0  # separate discriminator for the boundaries of holes
     hinge_reach: int = 24  # pixels from the known part; beyond, it gets the ground truth
     hinge_width: int = 32  # channels of its first layer
-    dists: float = 0.0  # DISTS of the same window; from VGG-16 in `perceptual_weights`
-    dists_weights: Path | None = None  # its published alpha and beta
     teacher: float = 0.0  # L1 to the output of another network, in all stages
     teacher_weights: Path | None = None  # weights of that network, of any method
 

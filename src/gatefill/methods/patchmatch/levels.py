@@ -207,7 +207,8 @@ def _levels(
         _check_cost(config, features)
         usable = photo.usable
         if guess is not None and levels:
-            usable = usable & ~_overshadowed(photo, guess, None if repetition is None else sure)
+            mixed = photo.hole & usable if repetition is None else photo.hole & usable & ~sure
+            usable[mixed] = ~_overshadowed(photo.image[mixed], guess[mixed])
         level = Level(photo.image, usable, photo.hole, features, guess)
         if repetition is not None:
             level = replace(level, predicted=predicted, sure=sure)
@@ -215,21 +216,14 @@ def _levels(
     return levels
 
 
-def _overshadowed(photo: _Photo, guess: Image, sure: Mask | None) -> Mask:
-    """Return the mixed pixels that are darker than the guess, without those of repeated content.
+def _overshadowed(colors: NDArray[np.float32], guess: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Return which mixed pixels are darker than the guess; both ``N3``.
 
     A mixed pixel has the mean color of what is known below it. Beside a dark object that is the
     object, even where nearly all below the pixel is hole; as a source, it would let the object grow
     into the hole from level to level, in spite of a guess that knows where it ends.
-
-    guess: at the size of the photo. sure: the part of the hole with repeated content, if any.
     """
-    mixed = photo.hole & photo.usable
-    if sure is not None:
-        mixed &= ~sure
-    found = np.zeros_like(mixed)
-    found[mixed] = photo.image[mixed].mean(axis=1) < guess[mixed].mean(axis=1) - DARKER
-    return found
+    return np.asarray(colors.mean(axis=1) < guess.mean(axis=1) - DARKER)
 
 
 def _check_cost(config: PatchMatchConfig, features: Planes) -> None:

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import re
+import signal
+import threading
+from collections.abc import Iterator
 from dataclasses import replace
+from multiprocessing import resource_sharer
 from pathlib import Path
 from typing import Literal
 
@@ -18,7 +23,7 @@ from hypothesis import strategies as st
 
 from gatefill.errors import DataError
 from gatefill.training.config import DataConfig
-from gatefill.training.data import drawn_sketch, make_loader, open_source
+from gatefill.training.data import Loader, drawn_sketch, make_loader, open_source
 from gatefill.training.data.batch import Stored
 from gatefill.training.data.check import check, near_groups
 from gatefill.training.data.cut import Cutter
@@ -154,6 +159,43 @@ class TestFiles:
             loader.next()
         loader.close()
         assert held.value is not None
+        assert not multiprocessing.active_children()
+
+
+class TestKilled:
+    """Loading processes that something kills: one line, and none of them stays."""
+
+    @pytest.fixture
+    def loader(self, tmp_path: Path) -> Iterator[Loader]:
+        source = open_source(write_pictures(tmp_path, 3)[0].parent)
+        loader = make_loader(source, replace(CONFIG, workers=1), 2)
+        loader.next()
+        yield loader
+        loader.close()
+
+    def test_a_connection_that_breaks_first_is_no_fault_of_the_program(
+        self, loader: Loader, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A process that is killed closes its connections just before it has ended."""
+        (worker,) = multiprocessing.active_children()
+
+        def broken(_: object) -> int:
+            threading.Timer(0.3, worker.kill).start()
+            raise ConnectionResetError
+
+        monkeypatch.setattr(resource_sharer.DupFd, "detach", broken)
+        with (
+            pytest.raises(DataError, match="a process that loads data was killed"),
+            lost_loader_said(),
+        ):
+            loader.next()
+
+    def test_one_that_dies_while_the_loader_closes_is_not_said(self, loader: Loader) -> None:
+        (worker,) = multiprocessing.active_children()
+        assert worker.pid is not None
+        os.kill(worker.pid, signal.SIGSTOP)  # it does not hear that it should end
+        threading.Timer(0.5, worker.kill).start()
+        loader.close()
         assert not multiprocessing.active_children()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from torch import nn
 from gatefill.parallel import peak_memory
 from gatefill.training.config import TrainConfig
 from gatefill.training.data import DataSource, make_loader
+from gatefill.training.data.loader import lost_loader_said
 from gatefill.training.devices import check_processes, make_fabric
 from gatefill.training.objectives import make_objective
 from gatefill.training.start_from import load_start
@@ -81,15 +83,13 @@ def dry_run(
             yield stored.to_batch(fabric.device, config.channel_order, config.channels_last)
 
     stream = batches()
-    try:
+    with lost_loader_said(), closing(loader):
         for _ in range(WARM_UP):
             stepper.run(stream)
         waited, started = 0.0, time.monotonic()
         for _ in range(STEPS):
             stepper.run(stream)
         seconds = time.monotonic() - started
-    finally:
-        loader.close()
     peak = _peak_mb(fabric.device)
     generator, critic = _count(objective.generator), _count(objective.critic)
     per_parameter = 4 * 4  # bytes: weight, gradient, and the optimizer's two

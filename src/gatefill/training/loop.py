@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -87,13 +88,10 @@ def train(
     """
     fabric = make_fabric(config, devices, strategy, nodes)
     run = _Run(fabric, config, data, folder, provenance or {}, watch, strategy == "fsdp")
-    try:
-        with disk_full_said(folder), lost_loader_said():
-            run.start(extractor, validation, start_from)
-            with StopSignals() as stop:
-                run.loop(stop)
-    finally:
-        run.close()
+    with disk_full_said(folder), lost_loader_said(), closing(run):
+        run.start(extractor, validation, start_from)
+        with StopSignals() as stop:
+            run.loop(stop)
     return run.outcome(stop.received)
 
 

@@ -6,6 +6,7 @@ import logging
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from multiprocessing.connection import wait
 from types import FrameType
 from typing import Any
 
@@ -25,6 +26,9 @@ from gatefill.training.data.sources import EDGES, DataSource, edge_file
 
 log = logging.getLogger(__name__)
 
+# The first words of torch's error about a loading process that was killed.
+LOST = "DataLoader worker"
+
 
 class Loader:
     """An endless sequence of batches for one process; `close` ends the loading processes."""
@@ -38,11 +42,20 @@ class Loader:
 
         Raises:
             DataError: If the data cannot be read.
+            RuntimeError: If a loading process was killed, see `lost_loader_said`.
         """
         assert self._loader is not None
         if self._batches is None:
             self._batches = iter(self._loader)
-        found: Stored | Failure = next(self._batches)
+        try:
+            found: Stored | Failure = next(self._batches)
+        except (EOFError, OSError) as problem:
+            # A process that is killed while it hands over a batch breaks the connection before
+            # torch notices that it has ended.
+            workers = getattr(self._batches, "_workers", ())
+            if workers and wait([each.sentinel for each in workers], timeout=5):
+                raise RuntimeError(f"{LOST} ended while it handed over a batch") from problem
+            raise
         if isinstance(found, Failure):
             raise DataError(found.reason, code="data.broken")
         return found
@@ -52,9 +65,14 @@ class Loader:
         # Deleting the iterator is not enough: the traceback of an error may reference it, and then
         # the interpreter would wait at exit for processes that were not told to stop.
         end = getattr(self._batches, "_shutdown_workers", None)
-        if end is not None:
-            end()
         self._batches = self._loader = None
+        if end is not None:
+            try:
+                end()
+            except RuntimeError as problem:
+                if not str(problem).startswith(LOST):
+                    raise
+                # One was killed, which is said only now; torch has ended the others even so.
 
 
 @contextmanager
@@ -69,7 +87,7 @@ def lost_loader_said() -> Iterator[None]:
     except RuntimeError as problem:
         found: BaseException | None = problem
         # Where it breaks into a save, closing the file raises another error on top.
-        while found is not None and not str(found).startswith("DataLoader worker"):
+        while found is not None and not str(found).startswith(LOST):
             found = found.__context__
         if found is None:
             raise

@@ -20,6 +20,7 @@ from gatefill.evaluation.report.page import command
 from tests.evaluation.helpers import texture, write_photos
 
 BOX = CompareConfig(masks=("center",), size=48)
+GRAYS = {"old": 90, "new": 150}
 
 GRAY = """
 import numpy as np
@@ -171,6 +172,33 @@ def test_missing_and_misfit_pictures_are_failures(photos: Path) -> None:
     Path("empty").mkdir()
     with pytest.raises(DataError, match="expected the pictures of empty in empty, found none"):
         contestants(["empty"])
+
+
+def test_a_method_is_measured_again_in_its_place(photos: Path) -> None:
+    """As with newer weights: the other methods keep their results, and the order stays."""
+    given = {name: np.full((48, 48, 3), value, np.uint8) for name, value in GRAYS.items()}
+
+    def paint(name: str) -> None:
+        Path("theirs").mkdir(exist_ok=True)
+        for number in range(2):
+            PIL.Image.fromarray(given[name]).save(f"theirs/photo{number}.png")
+
+    paint("old")
+    before = compare([photos], ["mine=theirs", "telea"], "out", BOX)
+    paint("new")
+    with pytest.raises(ConfigError, match="mine: "):
+        compare([photos], ["mine=theirs"], "out", BOX)
+    after = compare([photos], ["mine=theirs"], "out", BOX, again=True)
+    assert [method["label"] for method in after["methods"]] == ["mine", "telea"]
+    assert values(after, "telea") == values(before, "telea")
+    assert after["run"]["timing"] == before["run"]["timing"]
+    assert len(values(after, "mine")) == len(values(before, "mine")) == 2
+    assert values(after, "mine") != values(before, "mine")
+    alone = compare([photos], ["mine=theirs"], "alone", BOX)
+    assert values(after, "mine") == values(alone, "mine")
+    kept = Path("out/journal.jsonl").read_bytes()
+    assert compare([photos], ["mine=theirs"], "out", BOX)["methods"] == after["methods"]
+    assert Path("out/journal.jsonl").read_bytes() == kept
 
 
 def test_methods_are_added_only_to_the_same_comparison(photos: Path) -> None:

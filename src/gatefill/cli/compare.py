@@ -42,6 +42,7 @@ def compare(
     large: Literal["auto", "whole", "crop", "resize"] = "auto",
     save: Switch = False,
     overwrite: Switch = False,
+    again: Switch = False,
     json: Json = False,
 ) -> int:
     """Compare methods on photos: fill the same holes with each, measure errors, write a report.
@@ -91,6 +92,9 @@ def compare(
         Also keep inputs, masks and fills at full size, in OUTPUT/saved.
     overwrite
         Replace an earlier comparison in OUTPUT. Without this option, methods are added to it.
+    again
+        Measure METHODS again where OUTPUT has them already, for example with newer weights, and
+        keep the other methods. If that is interrupted, resume without this option.
     """
     from gatefill.evaluation import CompareConfig, fetched
     from gatefill.evaluation import compare as measure
@@ -121,7 +125,9 @@ def compare(
     )
     require("compare", "comparing methods")
     with terminal.progress_bar("comparing", quiet=json) as progress, one_thread():
-        results = measure(images, methods, output, config, overwrite=overwrite, progress=progress)
+        results = measure(
+            images, methods, output, config, overwrite=overwrite, again=again, progress=progress
+        )
     page = output / "index.html"
     failures = sum(len(method["failures"]) for method in results["methods"])
     status = terminal.PARTLY if failures or not results["cases"] else terminal.OK

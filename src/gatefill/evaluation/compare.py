@@ -53,6 +53,7 @@ def compare(
     config: CompareConfig = DEFAULTS,
     *,
     overwrite: bool = False,
+    again: bool = False,
     progress: Progress | None = None,
 ) -> Results:
     """Fill the same holes with each method, measure, and write a report into the folder `out`.
@@ -70,6 +71,8 @@ def compare(
         config: Kinds of masks, sizes, metrics and other settings.
         overwrite: Delete an earlier comparison in `out`. Without it, one with the same settings is
             resumed, and new methods are added to it.
+        again: Measure `methods` again where the comparison has them already, with other weights for
+            instance; what it has of other methods is kept.
         progress: Called with the completed fraction, 0 to 1.
 
     Returns:
@@ -88,7 +91,7 @@ def compare(
         if overwrite:
             folder.clear()
         journal = Journal(folder.journal, run.header)
-        everyone = enter(run.contestants, journal)
+        everyone = enter(run.contestants, journal, again=again)
         run.measure(journal, progress)
         results = build_results(
             run.header, journal.rows, run.metrics, everyone, run.photos, run.missing, folder
@@ -279,11 +282,17 @@ class _Run:
         }
 
 
-def enter(new: Sequence[Contestant], journal: Journal) -> list[Contestant]:
+def enter(new: Sequence[Contestant], journal: Journal, *, again: bool = False) -> list[Contestant]:
     """Record the methods that take part, and return all, those of earlier runs first.
+
+    again: forget what was measured of these methods.
 
     Raises ConfigError if one of them took part before in another version.
     """
+    if again:
+        now = {contestant.label: contestant.as_row() for contestant in new}
+        kept = [row for row in journal.rows if row.get("method") not in now]
+        journal.replace([now.get(str(row.get("contestant")), row) for row in kept])
     rows = {row["contestant"]: row for row in journal.rows if "contestant" in row}
     changes = [
         f"{contestant.label}: {before['version']}, now {contestant.version}"
@@ -318,12 +327,13 @@ def evaluate(
     config: CompareConfig = DEFAULTS,
     *,
     overwrite: bool = False,
+    again: bool = False,
     progress: Progress | None = None,
 ) -> Results:
     """Measure one method: `compare` with a single method.
 
     Args:
-        images, out, config, overwrite, progress: See `compare`.
+        images, out, config, overwrite, again, progress: See `compare`.
         method: One of the methods of `compare`.
 
     Returns:
@@ -332,7 +342,9 @@ def evaluate(
     Raises:
         GatefillError, FileNotFoundError, MissingExtra: As for `compare`.
     """
-    return compare(images, [method], out, config, overwrite=overwrite, progress=progress)
+    return compare(
+        images, [method], out, config, overwrite=overwrite, again=again, progress=progress
+    )
 
 
 __all__ = ["CompareConfig", "Contestant", "compare", "evaluate"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import secrets
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ class Journal:
     def __init__(self, path: Path, config: Row) -> None:
         """Open or create it. Raises ConfigError if it was created with another config."""
         self._path, self.folder = path, path.parent
+        self._config = config
         self.rows: list[Row] = []
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -42,17 +44,26 @@ class Journal:
 
     def append(self, row: Row, *, keep: bool = True) -> None:
         """Write a row; it is on disk when this returns."""
-        text = _canonical(row)
-        line = json.dumps({"sum": _sum(text), "row": row}, ensure_ascii=True)
+        line = _line(row)
         with self._path.open("a+b") as file:
             # After an incomplete line, start a new one.
             if file.tell():
                 file.seek(-1, 2)
                 if file.read(1) != b"\n":
                     file.write(b"\n")
-            file.write(line.encode() + b"\n")
+            file.write(line)
         if keep:
             self.rows.append(row)
+
+    def replace(self, rows: list[Row]) -> None:
+        """Hold other rows; the file has the old or the new ones at any moment."""
+        beside = self._path.with_name(f".{self._path.name}.{secrets.token_hex(4)}")
+        try:
+            beside.write_bytes(b"".join(map(_line, [{"config": self._config}, *rows])))
+            beside.replace(self._path)
+        finally:
+            beside.unlink(missing_ok=True)
+        self.rows = rows
 
 
 def other_settings(folder: Path, changes: list[str]) -> ConfigError:
@@ -103,6 +114,11 @@ def _short(value: Any) -> str:
         value = " ".join(value)
     text = str(value)
     return text if len(text) <= 60 else ""
+
+
+def _line(row: Row) -> bytes:
+    entry = {"sum": _sum(_canonical(row)), "row": row}
+    return json.dumps(entry, ensure_ascii=True).encode() + b"\n"
 
 
 def _canonical(row: Row) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ import pytest
 
 import gatefill
 from gatefill.batches import BatchProgress, preview
+from gatefill.batches.job import Job
 from gatefill.batches.local import processes_that_pay
 from gatefill.batches.memory import PROCESS, read_bytes
 from gatefill.errors import ConfigError, OutputError
@@ -292,3 +294,36 @@ def test_two_batches_do_not_write_into_one_folder() -> None:
         with pytest.raises(OutputError, match="another batch is writing into out"):
             run("in", mask="mask.png")
     assert run("in", mask="mask.png").complete
+
+
+@pytest.mark.parametrize("read", [0, 1, 2])
+@pytest.mark.parametrize(
+    ("process", "first"),
+    [
+        (
+            "from gatefill.batches.worker import main; main()",
+            (Job("out", {"method": "no such method"}), False),
+        ),
+        ("from gatefill.images.apart import serve; serve()", (1000,)),
+    ],
+)
+def test_processes_end_quietly_with_the_one_that_started_them(
+    process: str, first: tuple[object, ...], read: int
+) -> None:
+    """Killed before, in, or after its first message: no traceback of a process nobody knows."""
+    message = pickle.dumps(first)
+    sent = message[: len(message) * read // 2]
+    done = subprocess.Popen(
+        [sys.executable, "-c", process],
+        env=os.environ | {"PYTHONPATH": str(SRC)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert done.stdin is not None
+    assert done.stdout is not None
+    assert done.stderr is not None
+    done.stdout.close()
+    done.stdin.write(sent)
+    done.stdin.close()
+    assert (done.wait(60), done.stderr.read()) == (0, b"")

@@ -14,6 +14,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, BinaryIO
 
 from gatefill.batches.items import MemoryRefusedError, Outcome, Task, failed
@@ -21,6 +22,9 @@ from gatefill.batches.job import Job
 from gatefill.batches.memory import bytes_needed, resident_bytes
 from gatefill.batches.work import EncodedItem, Fetched, FilledItem, Work
 from gatefill.images import Photo
+
+# What reading raises when the parent has ended, between two messages or in the middle of one.
+LOST = (EOFError, pickle.UnpicklingError)
 
 
 def main() -> None:
@@ -30,7 +34,8 @@ def main() -> None:
     answers: BinaryIO = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     logging.getLogger("gatefill").setLevel(logging.ERROR)
-    BatchWorker(sys.stdin.buffer, answers).run()
+    with suppress(BrokenPipeError):  # the parent has ended
+        BatchWorker(sys.stdin.buffer, answers).run()
 
 
 class BatchWorker:
@@ -50,7 +55,10 @@ class BatchWorker:
         ] = {}  # requests for memory that are not answered yet
 
     def run(self) -> None:
-        job, limited = pickle.load(self._tasks)
+        try:
+            job, limited = pickle.load(self._tasks)
+        except LOST:
+            return
         assert isinstance(job, Job)
         self._limited = limited
         try:
@@ -65,7 +73,7 @@ class BatchWorker:
         while True:
             try:
                 kind, *rest = pickle.load(self._tasks)
-            except EOFError:
+            except LOST:
                 os._exit(0)  # the next run deletes incomplete files
             if kind == "grant":
                 self._grants[rest[0]].put(rest[1])

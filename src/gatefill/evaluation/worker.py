@@ -138,7 +138,7 @@ def _serve(contestant: Contestant, pipe: Connection) -> None:
     while True:
         try:
             given, mask = pipe.recv()
-        except EOFError:
+        except (EOFError, OSError):  # the second one in the middle of a message
             return
         try:
             started = time.perf_counter()

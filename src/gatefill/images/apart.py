@@ -157,7 +157,8 @@ def serve() -> None:
     """Answer calls: the main loop of the helper process."""
     link = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # output of libraries must not get into the answers
-    with contextlib.suppress(EOFError, BrokenPipeError, KeyboardInterrupt):
+    ended = EOFError, pickle.UnpicklingError, BrokenPipeError  # the caller, perhaps in mid-message
+    with contextlib.suppress(*ended, KeyboardInterrupt):
         while True:
             name, arguments = _receive(link[0])
             module, _, function = name.partition(":")

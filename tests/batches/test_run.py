@@ -296,6 +296,23 @@ def test_two_batches_do_not_write_into_one_folder() -> None:
     assert run("in", mask="mask.png").complete
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.usefixtures("photos")
+def test_a_process_has_one_thread_for_each_step() -> None:
+    """OpenCV's own, one per core, were in each other's way."""
+    seen: list[int] = []
+
+    def watch(_: BatchProgress) -> None:
+        for each in Path("/proc/self/task").glob("*/children"):
+            for pid in each.read_text().split():
+                process = Path("/proc", pid)
+                if b"batches.worker" in (process / "cmdline").read_bytes():
+                    seen.append(len([*(process / "task").iterdir()]))
+
+    gatefill.batch("in", "out", mask="mask.png", method="patchmatch", processes=1, watch=watch)
+    assert max(seen) == 4  # it receives, reads, fills and writes
+
+
 @pytest.mark.parametrize("read", [0, 1, 2])
 @pytest.mark.parametrize(
     ("process", "first"),

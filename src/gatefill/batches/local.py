@@ -28,6 +28,7 @@ THREAD_VARIABLES = (
     "OPENBLAS_NUM_THREADS",
     "MKL_NUM_THREADS",
     "NUMBA_NUM_THREADS",
+    "OPENCV_FOR_THREADS_NUM",
 )
 # For glibc: one heap for the threads of all steps that keeps what a photo frees for the next one.
 # It saves 3 to 15 % of the time: pages are not returned to the system and asked for again.

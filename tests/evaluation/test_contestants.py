@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -198,6 +199,26 @@ def test_a_method_is_measured_again_in_its_place(photos: Path) -> None:
     assert values(after, "mine") == values(alone, "mine")
     kept = Path("out/journal.jsonl").read_bytes()
     assert compare([photos], ["mine=theirs"], "out", BOX)["methods"] == after["methods"]
+    assert Path("out/journal.jsonl").read_bytes() == kept
+
+
+def test_what_cannot_be_loaded_costs_no_earlier_results(
+    photos: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    Path("graymethod.py").write_text(GRAY)
+    compare([photos], ["graymethod:Gray"], "out", BOX)
+    kept = Path("out/journal.jsonl").read_bytes()
+    fails = """
+    def __init__(self):
+        import multiprocessing
+        if multiprocessing.parent_process():
+            raise RuntimeError("out of order")
+"""
+    Path("graymethod.py").write_text(GRAY.replace("\n    def fill", f"{fails}    def fill"))
+    sys.modules.pop("graymethod")
+    with pytest.raises(ConfigError, match=r"Gray cannot be loaded: .*out of order"):
+        compare([photos], ["graymethod:Gray"], "out", BOX, again=True)
     assert Path("out/journal.jsonl").read_bytes() == kept
 
 

@@ -91,6 +91,8 @@ def compare(
         if overwrite:
             folder.clear()
         journal = Journal(folder.journal, run.header)
+        if again:
+            run.check_loading()
         everyone = enter(run.contestants, journal, again=again)
         run.measure(journal, progress)
         results = build_results(
@@ -188,6 +190,14 @@ class _Run:
                     self._measure_photo(photo, open_cases, workers, begun, journal)
                 if progress is not None:
                     progress((number + 1) / len(usable))
+
+    def check_loading(self) -> None:
+        """Load all methods once, before earlier results are given up for new ones.
+
+        Raises the errors of loading them.
+        """
+        with ExitStack() as stack:
+            self._workers(stack)
 
     def _workers(self, stack: ExitStack) -> dict[str, Filler]:
         """Start the processes of all methods and load these, so that errors are found early."""

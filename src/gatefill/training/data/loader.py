@@ -41,8 +41,8 @@ class Loader:
         """The next batch.
 
         Raises:
-            DataError: If the data cannot be read.
-            RuntimeError: If a loading process was killed, see `lost_loader_said`.
+            DataError: If the data cannot be read, or a loading process was killed; torch raises
+                another error for that at times, see `lost_loader_said`.
         """
         assert self._loader is not None
         if self._batches is None:
@@ -54,7 +54,7 @@ class Loader:
             # torch notices that it has ended.
             workers = getattr(self._batches, "_workers", ())
             if workers and wait([each.sentinel for each in workers], timeout=5):
-                raise RuntimeError(f"{LOST} ended while it handed over a batch") from problem
+                raise _lost("while it handed over a batch") from problem
             raise
         if isinstance(found, Failure):
             raise DataError(found.reason, code="data.broken")
@@ -91,13 +91,16 @@ def lost_loader_said() -> Iterator[None]:
             found = found.__context__
         if found is None:
             raise
-        reason = str(found).rstrip(". ")
-        raise DataError(
-            f"a process that loads data was killed ({reason}), perhaps because memory ran out: "
-            "lower data.workers or data.cache_mb, and run the same command again to go on from "
-            "the last checkpoint",
-            code="data.loader",
-        ) from None
+        raise _lost(str(found).rstrip(". ")) from None
+
+
+def _lost(reason: str) -> DataError:
+    return DataError(
+        f"a process that loads data was killed ({reason}), perhaps because memory ran out: "
+        "lower data.workers or data.cache_mb, and run the same command again to go on from "
+        "the last checkpoint",
+        code="data.loader",
+    )
 
 
 def make_loader(

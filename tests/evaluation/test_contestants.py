@@ -185,20 +185,20 @@ def test_a_method_is_measured_again_in_its_place(photos: Path) -> None:
             PIL.Image.fromarray(given[name]).save(f"theirs/photo{number}.png")
 
     paint("old")
-    before = compare([photos], ["mine=theirs", "telea"], "out", BOX)
+    before = compare([photos], ["None=theirs", "telea"], "out", BOX)
     paint("new")
-    with pytest.raises(ConfigError, match="mine: "):
-        compare([photos], ["mine=theirs"], "out", BOX)
-    after = compare([photos], ["mine=theirs"], "out", BOX, again=True)
-    assert [method["label"] for method in after["methods"]] == ["mine", "telea"]
+    with pytest.raises(ConfigError, match="None: "):
+        compare([photos], ["None=theirs"], "out", BOX)
+    after = compare([photos], ["None=theirs"], "out", BOX, again=True)
+    assert [method["label"] for method in after["methods"]] == ["None", "telea"]
     assert values(after, "telea") == values(before, "telea")
     assert after["run"]["timing"] == before["run"]["timing"]
-    assert len(values(after, "mine")) == len(values(before, "mine")) == 2
-    assert values(after, "mine") != values(before, "mine")
-    alone = compare([photos], ["mine=theirs"], "alone", BOX)
-    assert values(after, "mine") == values(alone, "mine")
+    assert len(values(after, "None")) == len(values(before, "None")) == 2
+    assert values(after, "None") != values(before, "None")
+    alone = compare([photos], ["None=theirs"], "alone", BOX)
+    assert values(after, "None") == values(alone, "None")
     kept = Path("out/journal.jsonl").read_bytes()
-    assert compare([photos], ["mine=theirs"], "out", BOX)["methods"] == after["methods"]
+    assert compare([photos], ["None=theirs"], "out", BOX)["methods"] == after["methods"]
     assert Path("out/journal.jsonl").read_bytes() == kept
 
 

@@ -34,7 +34,7 @@ def main() -> None:
     answers: BinaryIO = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     logging.getLogger("gatefill").setLevel(logging.ERROR)
-    with suppress(BrokenPipeError):  # the parent has ended
+    with suppress(*LOST, BrokenPipeError):
         BatchWorker(sys.stdin.buffer, answers).run()
 
 
@@ -55,10 +55,7 @@ class BatchWorker:
         ] = {}  # requests for memory that are not answered yet
 
     def run(self) -> None:
-        try:
-            job, limited = pickle.load(self._tasks)
-        except LOST:
-            return
+        job, limited = pickle.load(self._tasks)
         assert isinstance(job, Job)
         self._limited = limited
         try:

@@ -91,7 +91,7 @@ def compare(
         if overwrite:
             folder.clear()
         journal = Journal(folder.journal, run.header)
-        if again:
+        if again and journal.rows:
             run.check_loading()
         everyone = enter(run.contestants, journal, again=again)
         run.measure(journal, progress)
@@ -302,7 +302,9 @@ def enter(new: Sequence[Contestant], journal: Journal, *, again: bool = False) -
     if again:
         now = {contestant.label: contestant.as_row() for contestant in new}
         kept = [row for row in journal.rows if row.get("method") not in now]
-        journal.replace([now.get(str(row.get("contestant")), row) for row in kept])
+        journal.replace(
+            [now.get(row["contestant"], row) if "contestant" in row else row for row in kept]
+        )
     rows = {row["contestant"]: row for row in journal.rows if "contestant" in row}
     changes = [
         f"{contestant.label}: {before['version']}, now {contestant.version}"

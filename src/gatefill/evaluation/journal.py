@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import secrets
 from pathlib import Path
 from typing import Any
 
 from gatefill.errors import ConfigError, DataError
+from gatefill.images import write_atomically
 
 logger = logging.getLogger(__name__)
 
@@ -57,12 +57,8 @@ class Journal:
 
     def replace(self, rows: list[Row]) -> None:
         """Hold other rows; the file has the old or the new ones at any moment."""
-        beside = self._path.with_name(f".{self._path.name}.{secrets.token_hex(4)}")
-        try:
-            beside.write_bytes(b"".join(map(_line, [{"config": self._config}, *rows])))
-            beside.replace(self._path)
-        finally:
-            beside.unlink(missing_ok=True)
+        lines = map(_line, [{"config": self._config}, *rows])
+        write_atomically(self._path, b"".join(lines))
         self.rows = rows
 
 
